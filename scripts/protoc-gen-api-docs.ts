@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+import type { DescEnum, DescField, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import { createEcmaScriptPlugin, type GeneratedFile, getComments, runNodeJs, type Schema } from "@bufbuild/protoplugin";
+
+/** Writes docs/api.md from the protos' own comments. */
+runNodeJs(createEcmaScriptPlugin({ name: "protoc-gen-api-docs", version: "v1", generateTs: generate }));
+
+function generate(schema: Schema): void {
+  const doc = schema.generateFile("api.md");
+  const files = schema.files.filter(({ proto }) => proto.package.startsWith("darkroom."));
+  doc.print("# API");
+  doc.print();
+  doc.print("Made from the protos by `npm run generate`. The same calls work as gRPC, gRPC-Web and Connect; as JSON:");
+  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here.");
+  for (const file of files) {
+    for (const service of file.services) printService(doc, service);
+    doc.print();
+    doc.print(`## Messages of ${file.proto.package}`);
+    for (const message of file.messages) printMessage(doc, message);
+    for (const type of file.enums) printEnum(doc, type);
+  }
+}
+
+function printService(doc: GeneratedFile, service: DescService): void {
+  doc.print();
+  doc.print(`## ${service.typeName}`);
+  doc.print();
+  doc.print(textOf(service));
+  for (const method of service.methods) {
+    const stream = method.methodKind === "server_streaming" ? "stream of " : "";
+    doc.print();
+    doc.print(`### ${method.name}`);
+    doc.print();
+    doc.print(`\`${method.input.name}\` → ${stream}\`${method.output.name}\``);
+    doc.print();
+    doc.print(textOf(method));
+  }
+}
+
+function printMessage(doc: GeneratedFile, message: DescMessage): void {
+  doc.print();
+  doc.print(`### ${message.name}`);
+  doc.print();
+  doc.print(textOf(message));
+  if (message.fields.length > 0) {
+    doc.print();
+    doc.print("| field | type | meaning |");
+    doc.print("|---|---|---|");
+    for (const field of message.fields) doc.print(`| ${field.name} | ${typeOf(field)} | ${cell(field)} |`);
+  }
+  for (const type of message.nestedEnums) printEnum(doc, type);
+}
+
+function printEnum(doc: GeneratedFile, type: DescEnum): void {
+  doc.print();
+  doc.print(`### ${type.parent === undefined ? "" : `${type.parent.name}.`}${type.name}`);
+  doc.print();
+  doc.print(textOf(type));
+  doc.print();
+  doc.print("| value | meaning |");
+  doc.print("|---|---|");
+  for (const value of type.values) doc.print(`| ${value.name} | ${cell(value)} |`);
+}
+
+type Commented = DescService | DescMethod | DescMessage | DescField | DescEnum | DescEnum["values"][number];
+
+function textOf(type: Commented): string {
+  const lines = (getComments(type).leading ?? "").split("\n");
+  return lines
+    .map((line) => line.replace(/^ /, ""))
+    .join("\n")
+    .trim();
+}
+
+function cell(type: Commented): string {
+  return textOf(type).replaceAll("\n", " ").replaceAll("|", "\\|");
+}
+
+function typeOf(field: DescField): string {
+  const scalar = field.proto.typeName.split(".").pop() || scalarNames[field.proto.type] || "";
+  const optional = field.proto.proto3Optional ? "optional " : "";
+  return field.fieldKind === "list" ? `repeated ${scalar}` : optional + scalar;
+}
+
+const scalarNames: Readonly<Record<number, string>> = {
+  1: "double",
+  3: "int64",
+  4: "uint64",
+  5: "int32",
+  8: "bool",
+  9: "string",
+  12: "bytes",
+  13: "uint32",
+};
