@@ -1,0 +1,70 @@
+import { textRule, utf8Length } from "./text.ts";
+
+export type Role = "user" | "admin";
+
+export interface Account {
+  /** UUID. */
+  readonly id: string;
+  /** 15 characters a–z0–9, unique: the id that PocketBase's SDK knows the account by. */
+  readonly recordId: string;
+  readonly username: string;
+  readonly email: string | null;
+  /** What is compared and unique: lower case, never null; an absent email is filled from the id. */
+  readonly usernameKey: string;
+  readonly emailKey: string;
+  readonly passwordHash: string;
+  readonly role: Role;
+  readonly disabled: boolean;
+  /** Milliseconds since the epoch, as every time in the model. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly version: number;
+}
+
+/** bcrypt reads no more bytes than this; longer passwords are refused, never cut. */
+export const passwordMaxBytes = 72;
+const passwordMinLength = 8;
+const identityMax = 254;
+const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
+// Only what can be said without sending mail: one @, no blanks or control characters, a dot-separated domain.
+const emailPattern = /^[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)*$/u;
+
+export function usernameRule(username: string): string | undefined {
+  return usernamePattern.test(username) ? undefined : "must be 3 to 64 of letters, digits, '.', '_' and '-'";
+}
+
+export function emailRule(email: string): string | undefined {
+  return (
+    textRule(email, { min: 1, max: identityMax }) ?? (emailPattern.test(email) ? undefined : "must be an email address")
+  );
+}
+
+export function identityRule(identity: string): string | undefined {
+  return textRule(identity, { min: 1, max: identityMax });
+}
+
+/** For a password that somebody signs in with: only what no stored hash can match is refused. */
+export function passwordRule(password: string): string | undefined {
+  if (password === "") return "must not be empty";
+  if (!password.isWellFormed() || password.includes("\uFFFD")) return "must be valid UTF-8";
+  if (password.includes("\0")) return "must not contain a zero byte";
+  return utf8Length(password) > passwordMaxBytes ? `must have at most ${passwordMaxBytes} bytes` : undefined;
+}
+
+/** For a password that is to be set. */
+export function newPasswordRule(password: string, isCommon: (password: string) => boolean): string | undefined {
+  const broken = passwordRule(password);
+  if (broken !== undefined) return broken;
+  if ([...password].length < passwordMinLength) return `must have at least ${passwordMinLength} characters`;
+  return isCommon(password) ? "is one of the most common passwords; choose another" : undefined;
+}
+
+/** How names are compared. Full Unicode lower case, in no locale. */
+export function nameKey(name: string): string {
+  return name.toLowerCase();
+}
+
+/** A username has no `@`, so an identity with one is an email address. */
+export function isEmail(identity: string): boolean {
+  return identity.includes("@");
+}

@@ -1,0 +1,13 @@
+import type { Principal } from "./principal.ts";
+
+/** What is known of one request on the port, from its first byte to its log line. */
+export interface Call {
+  readonly requestId: string;
+  /** The peer's address. */
+  readonly address: string;
+  readonly userAgent: string;
+  /** Set once the credential was checked. */
+  principal?: Principal;
+  /** How it ended, in Connect's terms, when that says more than the HTTP status. */
+  outcome?: string;
+}

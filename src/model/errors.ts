@@ -1,0 +1,71 @@
+/**
+ * What can go wrong in a way the caller should know, in the terms of Connect and gRPC.
+ * rpc/ and http/ each have one exhaustive table from these codes to their wire's.
+ */
+export type ErrorCode =
+  | "invalid_argument"
+  | "unauthenticated"
+  | "permission_denied"
+  | "not_found"
+  | "already_exists"
+  | "failed_precondition"
+  | "aborted"
+  | "resource_exhausted"
+  | "unavailable";
+
+export interface FieldViolation {
+  /** As the API names it, for example `prompt_guidance`. */
+  readonly field: string;
+  /** The rule that was broken, as a sentence without a full stop. */
+  readonly rule: string;
+}
+
+/** An expected failure. Its message and details are for the caller: no secret, nothing of the inside. */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly code: ErrorCode;
+  /** Stable, for programs; UPPER_SNAKE_CASE. */
+  readonly reason: string;
+  readonly violations: readonly FieldViolation[];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    reason: string,
+    message: string,
+    details: { violations?: readonly FieldViolation[]; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.reason = reason;
+    this.violations = details.violations ?? [];
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+export function invalidFields(violations: readonly FieldViolation[]): DomainError {
+  const message = violations.map(({ field, rule }) => `${field}: ${rule}`).join("; ");
+  return new DomainError("invalid_argument", "INVALID_FIELD", message, { violations });
+}
+
+export function invalidField(field: string, rule: string): DomainError {
+  return invalidFields([{ field, rule }]);
+}
+
+export function notFound(what: "job" | "image"): DomainError {
+  return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
+}
+
+export function unauthenticated(reason: string, message: string): DomainError {
+  return new DomainError("unauthenticated", reason, message);
+}
+
+/** Runs every check and throws one error that names all fields that broke a rule. */
+export function checkFields(checks: Readonly<Record<string, () => string | undefined>>): void {
+  const violations: FieldViolation[] = [];
+  for (const [field, check] of Object.entries(checks)) {
+    const rule = check();
+    if (rule !== undefined) violations.push({ field, rule });
+  }
+  if (violations.length > 0) throw invalidFields(violations);
+}

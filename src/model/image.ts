@@ -1,0 +1,31 @@
+export type ImageType = "image/jpeg" | "image/png" | "image/webp";
+
+/** What is known of a stored picture; its bytes lie in the blob store under the same id. */
+export interface Image {
+  readonly id: string;
+  /** The account it belongs to; null while a worker's result is not accepted. */
+  readonly ownerId: string | null;
+  /** The job whose token uploaded it; null for a person's upload. */
+  readonly jobId: string | null;
+  readonly type: ImageType;
+  /** Pixels, as stored. */
+  readonly width: number;
+  readonly height: number;
+  /** Bytes. */
+  readonly size: number;
+  /** False until every byte is stored: such a picture does not exist for anyone. */
+  readonly ready: boolean;
+  readonly createdAt: number;
+  /** When the sweeper deletes it. */
+  readonly expiresAt: number;
+}
+
+export const imageMaxBytes = 20 * 1024 * 1024;
+export const imageMaxPixels = 50_000_000;
+
+const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Whether this can be an id at all: safe in a path, a query and a log line. */
+export function isId(text: string): boolean {
+  return idPattern.test(text);
+}

@@ -1,0 +1,169 @@
+import { DomainError } from "./errors.ts";
+import type { ImageJob, JobError, JobState } from "./image-job.ts";
+import { hasEnded } from "./image-job.ts";
+
+/**
+ * A job's life: every move there is, and who makes it. Nothing else changes a state.
+ * The attempt is a fencing token: a result that names another one than the current is dropped.
+ */
+export const moves = {
+  claim: { from: ["QUEUED"], to: ["RUNNING"], by: "a worker, by ClaimJob: attempt + 1 and a lease" },
+  finish: { from: ["RUNNING"], to: ["SUCCEEDED", "FAILED"], by: "a result that names the current attempt" },
+  finishUnclaimed: {
+    from: ["QUEUED", "RUNNING"],
+    to: ["SUCCEEDED", "FAILED"],
+    by: "a result with no attempt: old workers never claim",
+  },
+  giveBack: {
+    from: ["RUNNING"],
+    to: ["QUEUED", "FAILED"],
+    by: "a lapsed lease, or a failure that may be retried; FAILED after the last attempt",
+  },
+  bury: { from: ["QUEUED"], to: ["FAILED"], by: "the dead-letter reader: delivered too often" },
+  cancel: { from: ["QUEUED", "RUNNING"], to: ["CANCELLED"], by: "CancelImageJob" },
+  expire: { from: ["QUEUED", "RUNNING"], to: ["EXPIRED"], by: "the sweeper, when the deadline has passed" },
+  redrive: { from: ["FAILED", "EXPIRED"], to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
+} as const satisfies Record<string, { from: readonly JobState[]; to: readonly JobState[]; by: string }>;
+
+type Move = keyof typeof moves;
+type Target<M extends Move> = (typeof moves)[M]["to"][number];
+
+export type Outcome =
+  | { readonly kind: "succeeded"; readonly imageIds: readonly string[] }
+  | { readonly kind: "failed"; readonly error: JobError; readonly retryable: boolean };
+
+export interface Timing {
+  /** How long a lease lives without a heartbeat. */
+  readonly leaseMs: number;
+  /** How long one publish may take before another process tries. */
+  readonly publishMs: number;
+  /** How long a sent job may stay unclaimed before it is sent again; doubles each time. */
+  readonly resendMs: number;
+  /** How long an ended job is kept. */
+  readonly keepMs: number;
+}
+
+const hour = 60 * 60 * 1000;
+
+export function claim(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
+  if (hasEnded(job)) throw jobEnded(job);
+  if (now >= job.deadline) throw refused("JOB_ENDED", "the job's deadline has passed");
+  if (dispatch !== job.dispatch) throw refused("DISPATCH_SUPERSEDED", "the job was sent again in a newer message");
+  if (job.state === "RUNNING") throw new DomainError("aborted", "LEASE_HELD", "another worker has the job");
+  return move(job, "claim", "RUNNING", {
+    attempt: job.attempt + 1,
+    progress: 0,
+    startedAt: now,
+    leaseUntil: now + timing.leaseMs,
+  });
+}
+
+export function heartbeat(job: ImageJob, attempt: number, progress: number, now: number, timing: Timing): ImageJob {
+  if (hasEnded(job)) throw jobEnded(job);
+  if (now >= job.deadline) throw refused("JOB_ENDED", "the job's deadline has passed");
+  if (job.state !== "RUNNING" || job.attempt !== attempt)
+    throw refused("LEASE_LOST", "the job is no longer this worker's");
+  return { ...job, leaseUntil: now + timing.leaseMs, progress: Math.max(job.progress, progress) };
+}
+
+/** The job as the result leaves it; the job itself when the result comes too late to count. */
+export function finish(job: ImageJob, attempt: number | null, outcome: Outcome, now: number): ImageJob {
+  const counts = attempt === null ? !hasEnded(job) : job.state === "RUNNING" && job.attempt === attempt;
+  if (!counts) return job;
+  const by = attempt === null ? "finishUnclaimed" : "finish";
+  if (outcome.kind === "succeeded") {
+    return end(job, by, "SUCCEEDED", null, now, { progress: 1, outputImageIds: outcome.imageIds });
+  }
+  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now);
+  return end(job, by, "FAILED", outcome.error, now);
+}
+
+export function cancel(job: ImageJob, now: number): ImageJob {
+  if (job.state === "CANCELLED") return job;
+  if (hasEnded(job)) throw jobEnded(job);
+  return end(job, "cancel", "CANCELLED", { reason: "CANCELLED", message: "cancelled by its owner" }, now);
+}
+
+/** For a message that the queue gave up on; the job itself when that message is not its newest. */
+export function bury(job: ImageJob, dispatch: number, now: number): ImageJob {
+  if (job.state !== "QUEUED" || dispatch !== job.dispatch) return job;
+  const error = { reason: "DELIVERED_TOO_OFTEN", message: "no worker could take the job; it was delivered too often" };
+  return end(job, "bury", "FAILED", error, now);
+}
+
+/** What time alone does to a job: the job itself when nothing is due. */
+export function age(job: ImageJob, now: number, timing: Timing): ImageJob {
+  if (hasEnded(job)) return job;
+  if (now >= job.deadline) {
+    return end(job, "expire", "EXPIRED", { reason: "DEADLINE_PASSED", message: "not done by its deadline" }, now);
+  }
+  if (job.leaseUntil !== null && now >= job.leaseUntil) {
+    return giveBack(job, { reason: "WORKER_LOST", message: "the worker stopped answering" }, now);
+  }
+  return job.state === "QUEUED" && now >= job.dispatchAt ? takeToPublish(job, now, timing) : job;
+}
+
+/** Reserves the next publish for one process; an unconfirmed one is repeated under its own number. */
+function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
+  return {
+    ...job,
+    dispatch: job.sent ? job.dispatch + 1 : job.dispatch,
+    sent: false,
+    dispatchAt: now + timing.publishMs,
+  };
+}
+
+/** The job itself when the confirmed publish is no longer its newest, or somebody has it already. */
+export function confirmPublished(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
+  if (job.state !== "QUEUED" || job.dispatch !== dispatch || job.sent) return job;
+  const wait = Math.min(timing.resendMs * 2 ** (dispatch - 1), hour);
+  return { ...job, sent: true, dispatchAt: now + wait };
+}
+
+/** When time alone will next change the job, or make it ready to be deleted. */
+export function dueAt(job: ImageJob, keepMs: number): number {
+  if (job.endedAt !== null) return job.endedAt + keepMs;
+  const next = job.state === "RUNNING" ? (job.leaseUntil ?? job.deadline) : job.dispatchAt;
+  return Math.min(next, job.deadline);
+}
+
+function giveBack(job: ImageJob, error: JobError, now: number): ImageJob {
+  if (job.attempt >= job.attemptLimit) {
+    const message = `${error.message}; given up after ${job.attemptLimit} attempts`;
+    return end(job, "giveBack", "FAILED", { reason: error.reason, message }, now);
+  }
+  return move(job, "giveBack", "QUEUED", {
+    progress: 0,
+    queuedAt: now,
+    startedAt: null,
+    leaseUntil: null,
+    dispatch: job.dispatch + 1,
+    sent: false,
+    dispatchAt: now,
+  });
+}
+
+function end<M extends Move>(
+  job: ImageJob,
+  by: M,
+  to: Target<M>,
+  error: JobError | null,
+  now: number,
+  change: Partial<ImageJob> = {},
+): ImageJob {
+  return move(job, by, to, { error, endedAt: now, leaseUntil: null, ...change });
+}
+
+function move<M extends Move>(job: ImageJob, by: M, to: Target<M>, change: Partial<ImageJob>): ImageJob {
+  const from: readonly JobState[] = moves[by].from;
+  if (!from.includes(job.state)) throw new Error(`${by} cannot move a job that is ${job.state}`);
+  return { ...job, ...change, state: to };
+}
+
+function jobEnded(job: ImageJob): DomainError {
+  return refused("JOB_ENDED", `the job has ended: ${job.state}`);
+}
+
+function refused(reason: string, message: string): DomainError {
+  return new DomainError("failed_precondition", reason, message);
+}

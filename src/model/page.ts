@@ -1,0 +1,31 @@
+import { invalidField } from "./errors.ts";
+
+/** Where a page of jobs begins: after this one, newest first. */
+export interface Cursor {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+export const pageSizeMax = 100;
+const pageSizeDefault = 50;
+
+export function pageSize(requested: number): number {
+  if (requested === 0) return pageSizeDefault;
+  if (requested < 0 || requested > pageSizeMax) throw invalidField("page_size", `must be 0 to ${pageSizeMax}`);
+  return requested;
+}
+
+export function encodeCursor(cursor: Cursor): string {
+  return Buffer.from(`${cursor.createdAt}.${cursor.id}`).toString("base64url");
+}
+
+export function decodeCursor(token: string): Cursor | undefined {
+  if (token === "") return undefined;
+  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(
+    Buffer.from(token.slice(0, 200), "base64url").toString("latin1"),
+  );
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw invalidField("page_token", "must be a next_page_token of an earlier answer");
+  }
+  return { createdAt: Number(match[1]), id: match[2] };
+}

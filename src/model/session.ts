@@ -1,0 +1,35 @@
+const day = 24 * 60 * 60 * 1000;
+
+/** A login. Ending it deletes it; then every credential bound to it is refused. */
+export interface Session {
+  /** UUID; `sid` in access tokens. */
+  readonly id: string;
+  readonly accountId: string;
+  readonly createdAt: number;
+  /** When it ends, used or not. */
+  readonly expiresAt: number;
+  /** When it ends unless its refresh token is used before. */
+  readonly idleAt: number;
+  /** SHA-256 of the refresh token that is good now. */
+  readonly refreshHash: string;
+  /** SHA-256 of the one before, for a caller that lost the answer. */
+  readonly previousRefreshHash: string | null;
+  readonly refreshedAt: number;
+  /** Of the client that logged in, for the owner's eyes; cut to 256 characters. */
+  readonly userAgent: string;
+  readonly address: string;
+  readonly version: number;
+}
+
+export const sessionLifeMs = 30 * day;
+export const sessionIdleMs = 7 * day;
+/** How long a spent refresh token still gives its successor, while that one is unused. */
+export const refreshGraceMs = 30_000;
+
+export function sessionEnd(session: Session): number {
+  return Math.min(session.expiresAt, session.idleAt);
+}
+
+export function isSessionAlive(session: Session, now: number): boolean {
+  return now < sessionEnd(session);
+}

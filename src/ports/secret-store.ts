@@ -1,0 +1,5 @@
+/** Secrets that all processes of one installation share. */
+export interface SecretStore {
+  /** The secret of this name; `candidate` becomes it when there is none. All callers, at once too, get the same one. */
+  getOrCreate(name: string, candidate: string): Promise<string>;
+}

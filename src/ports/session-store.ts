@@ -1,0 +1,13 @@
+import type { Session } from "../model/session.ts";
+
+export interface SessionStore {
+  /** Rejects with DuplicateKey when the id is taken. */
+  insert(session: Session): Promise<void>;
+  get(id: string): Promise<Session | undefined>;
+  /** Writes `session` if the stored one has the version before it; false, and nothing written, if not. */
+  replace(session: Session): Promise<boolean>;
+  /** Deleting what is not there is no error. */
+  delete(id: string): Promise<void>;
+  /** Deletes sessions whose end (`sessionEnd`) has passed, at most `limit`; how many it deleted. */
+  deleteEnded(now: number, limit: number): Promise<number>;
+}
