@@ -1,0 +1,113 @@
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { type Account, emailRule, nameKey, newPasswordRule, type Role, usernameRule } from "../model/account.ts";
+import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
+import type { AccountStore } from "../ports/account-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Passwords } from "../ports/credentials.ts";
+import { DuplicateKey } from "../ports/store-errors.ts";
+
+export interface NewAccount {
+  /** Made up when empty; then the email is required. */
+  readonly username: string;
+  readonly email: string;
+  readonly password: string;
+}
+
+export class Accounts {
+  readonly #store: AccountStore;
+  readonly #passwords: Passwords;
+  readonly #clock: Clock;
+  readonly #signUpEnabled: boolean;
+
+  constructor(deps: { accounts: AccountStore; passwords: Passwords; clock: Clock; signUpEnabled: boolean }) {
+    this.#store = deps.accounts;
+    this.#passwords = deps.passwords;
+    this.#clock = deps.clock;
+    this.#signUpEnabled = deps.signUpEnabled;
+  }
+
+  async signUp(wanted: NewAccount): Promise<Account> {
+    if (!this.#signUpEnabled) {
+      const message = "sign-up is closed here: ask an administrator for an account";
+      throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
+    }
+    return this.#create(wanted, "user");
+  }
+
+  /**
+   * On the first start makes the administrator. Resolves to the password when it was made up here, the only time that
+   * anybody can read it; otherwise to undefined.
+   */
+  async ensureAdmin(username: string, password: string | undefined): Promise<string | undefined> {
+    if (await this.#store.hasAdmin()) return undefined;
+    const chosen = password ?? randomBytes(18).toString("base64url");
+    try {
+      await this.#create({ username, email: "", password: chosen }, "admin");
+    } catch (error) {
+      // Another process that starts at the same moment made it.
+      if (await this.#store.hasAdmin()) return undefined;
+      throw error;
+    }
+    return password === undefined ? chosen : undefined;
+  }
+
+  async #create(wanted: NewAccount, role: Role): Promise<Account> {
+    this.#check(wanted);
+    const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role);
+    try {
+      await this.#store.insert(account);
+    } catch (error) {
+      throw error instanceof DuplicateKey ? await this.#taken(account, error) : error;
+    }
+    return account;
+  }
+
+  #check({ username, email, password }: NewAccount): void {
+    checkFields({
+      username: () => {
+        if (username !== "") return usernameRule(username);
+        return email === "" ? "must be given when there is no email" : undefined;
+      },
+      email: () => (email === "" ? undefined : emailRule(email)),
+      password: () => newPasswordRule(password, (text) => this.#passwords.isCommon(text)),
+    });
+  }
+
+  #compose(wanted: NewAccount, passwordHash: string, role: Role): Account {
+    const now = this.#clock();
+    const id = randomUUID();
+    const username = wanted.username || `user-${randomBytes(6).toString("hex")}`;
+    return {
+      id,
+      recordId: recordId(),
+      username,
+      email: wanted.email || null,
+      usernameKey: nameKey(username),
+      emailKey: wanted.email === "" ? id : nameKey(wanted.email),
+      passwordHash,
+      role,
+      disabled: false,
+      createdAt: now,
+      updatedAt: now,
+      version: 1,
+    };
+  }
+
+  async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
+    const violations: FieldViolation[] = [];
+    if (await this.#store.findByUsername(account.usernameKey)) {
+      violations.push({ field: "username", rule: "is taken; choose another" });
+    }
+    if (await this.#store.findByEmail(account.emailKey)) {
+      violations.push({ field: "email", rule: "is already in use; log in instead" });
+    }
+    const { message } = invalidFields(violations);
+    return new DomainError("already_exists", "ACCOUNT_EXISTS", message, { violations, cause });
+  }
+}
+
+const recordAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+function recordId(): string {
+  return Array.from({ length: 15 }, () => recordAlphabet[randomInt(recordAlphabet.length)]).join("");
+}

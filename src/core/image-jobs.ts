@@ -1,0 +1,144 @@
+import { createHash, randomInt, randomUUID } from "node:crypto";
+import { DomainError, invalidField } from "../model/errors.ts";
+import {
+  checkSubmission,
+  hasEnded,
+  type ImageJob,
+  type JobState,
+  newJob,
+  requestKey,
+  type Submission,
+} from "../model/image-job.ts";
+import { cancel } from "../model/job-life.ts";
+import type { Model } from "../model/models.ts";
+import { decodeCursor, encodeCursor, pageSize } from "../model/page.ts";
+import type { Clock } from "../ports/clock.ts";
+import { DuplicateKey } from "../ports/store-errors.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Images } from "./images.ts";
+import type { JobChanges } from "./job-changes.ts";
+import type { JobRecords } from "./job-records.ts";
+
+/** The longest that one poll waits. */
+export const waitMaxMs = 60_000;
+
+export interface JobPage {
+  readonly jobs: readonly ImageJob[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+/** What an account does with its own jobs. */
+export class ImageJobs {
+  readonly #records: JobRecords;
+  readonly #changes: JobChanges;
+  readonly #images: Images;
+  readonly #dispatcher: Dispatcher;
+  readonly #models: readonly [Model, ...Model[]];
+  readonly #modelNames: ReadonlySet<string>;
+  readonly #clock: Clock;
+  readonly #keepResultMs: number;
+
+  constructor(deps: {
+    records: JobRecords;
+    changes: JobChanges;
+    images: Images;
+    dispatcher: Dispatcher;
+    models: readonly [Model, ...Model[]];
+    clock: Clock;
+    /** How long a job, its input and its results are kept after its end. */
+    keepResultMs: number;
+  }) {
+    this.#records = deps.records;
+    this.#changes = deps.changes;
+    this.#images = deps.images;
+    this.#dispatcher = deps.dispatcher;
+    this.#models = deps.models;
+    this.#modelNames = new Set(deps.models.map(({ name }) => name));
+    this.#clock = deps.clock;
+    this.#keepResultMs = deps.keepResultMs;
+  }
+
+  /** The default first. */
+  models(): readonly Model[] {
+    return this.#models;
+  }
+
+  async submit(wanted: Submission, ownerId: string): Promise<ImageJob> {
+    const now = this.#clock();
+    const fingerprint = fingerprintOf(wanted);
+    // Before the rules: a repeat gets its job even when its deadline has passed meanwhile.
+    const earlier = await this.#earlier(wanted, ownerId, fingerprint);
+    if (earlier !== undefined) return earlier;
+    checkSubmission(wanted, this.#modelNames, now);
+    const job = newJob(wanted, {
+      id: randomUUID(),
+      ownerId,
+      fingerprint,
+      defaultModel: this.#models[0].name,
+      randomSeed: randomInt(2 ** 32),
+      now,
+      dispatchAt: now + this.#dispatcher.publishMs,
+    });
+    await this.#images.reserve(job.inputImageId, ownerId, job.deadline + this.#keepResultMs);
+    try {
+      await this.#records.store.insert(job);
+    } catch (error) {
+      const same = error instanceof DuplicateKey ? await this.#earlier(wanted, ownerId, fingerprint) : undefined;
+      if (same === undefined) throw error;
+      return same;
+    }
+    this.#dispatcher.dispatch(job);
+    return job;
+  }
+
+  /** The job now, or when it has ended within `waitMs`. */
+  async poll(id: string, ownerId: string, waitMs: number, signal: AbortSignal): Promise<ImageJob> {
+    if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);
+    let latest = await this.#records.getOwn(id, ownerId);
+    if (waitMs === 0 || hasEnded(latest)) return latest;
+    const until = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+    for await (const job of this.#changes.watch(id, latest.version, until)) latest = job;
+    return latest;
+  }
+
+  async *watch(id: string, ownerId: string, afterVersion: number, signal: AbortSignal): AsyncGenerator<ImageJob> {
+    await this.#records.getOwn(id, ownerId);
+    yield* this.#changes.watch(id, afterVersion, signal);
+  }
+
+  async list(
+    ownerId: string,
+    query: { pageSize: number; pageToken: string; states: readonly JobState[] },
+  ): Promise<JobPage> {
+    const limit = pageSize(query.pageSize);
+    const after = decodeCursor(query.pageToken);
+    const states = [...new Set(query.states)];
+    const found = await this.#records.store.list({ ownerId, states, after, limit: limit + 1 });
+    const jobs = found.slice(0, limit);
+    const last = found.length > limit ? jobs.at(-1) : undefined;
+    return { jobs, nextPageToken: last === undefined ? "" : encodeCursor(last) };
+  }
+
+  async cancel(id: string, ownerId: string): Promise<ImageJob> {
+    await this.#records.getOwn(id, ownerId);
+    return this.#records.change(id, (job) => cancel(job, this.#clock()));
+  }
+
+  async #earlier(wanted: Submission, ownerId: string, fingerprint: string): Promise<ImageJob | undefined> {
+    const key = requestKey(ownerId, wanted.requestId);
+    const job = key === undefined ? undefined : await this.#records.store.findByRequestKey(key);
+    if (job !== undefined && job.fingerprint !== fingerprint) {
+      const rule = "was used for another request; take a new one";
+      const violations = [{ field: "request_id", rule }];
+      throw new DomainError("already_exists", "REQUEST_ID_REUSED", `request_id: ${rule}`, { violations });
+    }
+    return job;
+  }
+}
+
+function fingerprintOf(wanted: Submission): string {
+  const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline } = wanted;
+  const fields = [imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline];
+  return createHash("sha256").update(JSON.stringify(fields)).digest("base64url");
+}

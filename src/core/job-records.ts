@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { notFound } from "../model/errors.ts";
+import { isId } from "../model/image.ts";
+import type { ImageJob } from "../model/image-job.ts";
+import type { JobStore } from "../ports/job-store.ts";
+import type { JobChanges } from "./job-changes.ts";
+
+/** Jobs as they are read and changed: each change is one conditional write, and everyone who watches hears of it. */
+export class JobRecords {
+  readonly store: JobStore;
+  readonly #changes: JobChanges;
+
+  constructor(store: JobStore, changes: JobChanges) {
+    this.store = store;
+    this.#changes = changes;
+  }
+
+  async get(id: string): Promise<ImageJob> {
+    const job = isId(id) ? await this.store.get(id) : undefined;
+    if (job === undefined) throw notFound("job");
+    return job;
+  }
+
+  /** Somebody else's job is `not_found`, as if it did not exist. */
+  async getOwn(id: string, ownerId: string): Promise<ImageJob> {
+    const job = await this.get(id);
+    if (job.ownerId !== ownerId) throw notFound("job");
+    return job;
+  }
+
+  /**
+   * Applies `step` to the job as it stands, again when another writer came first, until it is written or `step` throws
+   * or returns the same job. A write whose answer was lost is known again by its operation.
+   */
+  async change(id: string, step: (job: ImageJob) => ImageJob): Promise<ImageJob> {
+    let attempted: ImageJob | undefined;
+    for (;;) {
+      const job = await this.get(id);
+      if (job.operation === attempted?.operation) return this.#announce(job);
+      const next = step(job);
+      if (next === job) return job;
+      attempted = { ...next, version: job.version + 1, operation: randomUUID() };
+      if (await this.#replace(attempted)) return this.#announce(attempted);
+    }
+  }
+
+  async #replace(job: ImageJob): Promise<boolean> {
+    try {
+      return await this.store.replace(job);
+    } catch (error) {
+      const stored = await this.store.get(job.id);
+      if (stored?.operation === job.operation) return true;
+      throw error;
+    }
+  }
+
+  #announce(job: ImageJob): ImageJob {
+    this.#changes.publish(job);
+    return job;
+  }
+}

@@ -1,0 +1,111 @@
+import { DomainError } from "../model/errors.ts";
+import { hasEnded, type ImageJob } from "../model/image-job.ts";
+import { bury, finish } from "../model/job-life.ts";
+import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { type Consumer, complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
+import type { Images } from "./images.ts";
+import type { JobRecords } from "./job-records.ts";
+
+const concurrency = 16;
+
+/** The one reader of results, and of jobs that the queue gave up on: it writes them to the database, polls read there. */
+export class Results {
+  readonly #records: JobRecords;
+  readonly #images: Images;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #keepResultMs: number;
+  readonly #jobQueue: Queue;
+  readonly #resultQueue: Queue;
+  #consumers: Consumer[] = [];
+
+  constructor(deps: {
+    records: JobRecords;
+    images: Images;
+    jobQueue: Queue;
+    resultQueue: Queue;
+    clock: Clock;
+    log: Log;
+    keepResultMs: number;
+  }) {
+    this.#records = deps.records;
+    this.#images = deps.images;
+    this.#jobQueue = deps.jobQueue;
+    this.#resultQueue = deps.resultQueue;
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    this.#keepResultMs = deps.keepResultMs;
+  }
+
+  start(): void {
+    this.#consumers = [
+      this.#resultQueue.consume((message) => this.#read(message), { concurrency }),
+      this.#jobQueue.consumeDeadLetters((message) => this.#readDead(message)),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+  }
+
+  async #accept(result: Result): Promise<Settlement> {
+    const job = await this.#find(result.jobId);
+    if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
+    if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
+    if (result.outcome.kind === "succeeded" && !(await this.#take(job, result.outcome.imageIds))) {
+      return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
+    }
+    await this.#records.change(job.id, (now) => finish(now, result.attempt, result.outcome, this.#clock()));
+    return complete;
+  }
+
+  /** The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them. */
+  async #take(job: ImageJob, imageIds: readonly string[]): Promise<boolean> {
+    if (!(await this.#images.areOf(job.id, imageIds))) return false;
+    const until = this.#clock() + this.#keepResultMs;
+    await Promise.all(imageIds.map((id) => this.#images.adopt(id, job.ownerId, until)));
+    return true;
+  }
+
+  async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
+    const job = await this.#find(message_id);
+    if (job === undefined || hasEnded(job)) return;
+    await this.#records.change(job.id, (now) => bury(now, dispatch, this.#clock()));
+  }
+
+  async #read(message: IncomingMessage): Promise<Settlement> {
+    const result = this.#decode(message, decodeResult);
+    return result instanceof MalformedMessage ? discard("Malformed", result.message) : this.#accept(result);
+  }
+
+  async #readDead(message: IncomingMessage): Promise<Settlement> {
+    const job = this.#decode(message, decodeJob);
+    if (!(job instanceof MalformedMessage)) await this.#bury(job);
+    return complete;
+  }
+
+  #decode<T>(message: IncomingMessage, decode: (body: Uint8Array) => T): T | MalformedMessage {
+    try {
+      return decode(message.body);
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error;
+      this.#log.warn({ message_id: message.id, reason: error.message }, "a malformed message was put aside");
+      return error;
+    }
+  }
+
+  async #find(jobId: string): Promise<ImageJob | undefined> {
+    try {
+      return await this.#records.get(jobId);
+    } catch (error) {
+      if (error instanceof DomainError && error.code === "not_found") return undefined;
+      throw error;
+    }
+  }
+}
+
+function discard(reason: string, description: string): Settlement {
+  return { kind: "deadLetter", reason, description };
+}

@@ -1,0 +1,78 @@
+import { hasEnded, type ImageJob } from "../model/image-job.ts";
+import { age, type Timing } from "../model/job-life.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { SessionStore } from "../ports/session-store.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Images } from "./images.ts";
+import type { JobRecords } from "./job-records.ts";
+import { type Repeating, repeat } from "./repeat.ts";
+
+const jobsEveryMs = 250;
+const retentionEveryMs = 60_000;
+const batch = 100;
+
+interface SweeperDeps {
+  readonly records: JobRecords;
+  readonly dispatcher: Dispatcher;
+  readonly images: Images;
+  readonly sessions: SessionStore;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly log: Log;
+}
+
+/**
+ * What happens by time alone: leases and deadlines that pass, jobs that wait to be sent (again), and what is kept no
+ * longer. Any number of processes may sweep at once: each change is conditional.
+ */
+export class Sweeper {
+  readonly #deps: SweeperDeps;
+  #tasks: Repeating[] = [];
+
+  constructor(deps: SweeperDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    const onError = (error: unknown) => this.#deps.log.error({ err: error }, "sweeping failed; it is tried again");
+    this.#tasks = [
+      repeat(jobsEveryMs, () => this.sweepJobs(), onError),
+      repeat(retentionEveryMs, () => this.sweepRetention(), onError),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#tasks.map((task) => task.stop()));
+  }
+
+  async sweepJobs(): Promise<void> {
+    const { records, clock } = this.#deps;
+    for (let due = batch; due === batch; ) {
+      const jobs = await records.store.due(clock(), batch);
+      due = jobs.length;
+      await Promise.all(jobs.map((job) => this.#sweepJob(job)));
+    }
+  }
+
+  async sweepRetention(): Promise<void> {
+    const { images, sessions, clock } = this.#deps;
+    while ((await images.sweep(batch)) === batch);
+    while ((await sessions.deleteEnded(clock(), batch)) === batch);
+  }
+
+  async #sweepJob(job: ImageJob): Promise<void> {
+    const { records, clock, dispatcher, timing } = this.#deps;
+    if (hasEnded(job)) {
+      await records.store.delete(job.id, job.version);
+      return;
+    }
+    let isReserved = false;
+    const swept = await records.change(job.id, (current) => {
+      const next = age(current, clock(), timing);
+      isReserved = next !== current && next.state === "QUEUED" && current.state === "QUEUED";
+      return next;
+    });
+    if (isReserved) dispatcher.dispatch(swept);
+  }
+}
