@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../ports/clock.ts";
+import { InvalidToken, type JobTokens } from "../ports/credentials.ts";
+import type { SecretStore } from "../ports/secret-store.ts";
+
+const issuer = "darkroom";
+const audience = "darkroom-job";
+const type = "job+jwt";
+
+/** HS256 by a random key of its own, which stays in the store: only servers issue and check these. */
+export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise<JobTokens> {
+  const key = Buffer.from(
+    await secrets.getOrCreate("job-token-key", randomBytes(32).toString("base64url")),
+    "base64url",
+  );
+
+  return {
+    issue: ({ jobId, attempt }, expiresAt) =>
+      new SignJWT(attempt === null ? {} : { attempt })
+        .setProtectedHeader({ alg: "HS256", typ: type })
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setSubject(jobId)
+        .setExpirationTime(Math.ceil(expiresAt / 1000))
+        .sign(key),
+
+    recognises(token) {
+      try {
+        return decodeProtectedHeader(token).typ === type;
+      } catch {
+        return false;
+      }
+    },
+
+    async verify(token) {
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: ["HS256"],
+        typ: type,
+        issuer,
+        audience,
+        requiredClaims: ["sub", "exp"],
+        currentDate: new Date(clock()),
+      }).catch((cause: unknown) => {
+        throw new InvalidToken("job token refused", { cause });
+      });
+      return { jobId: payload.sub as string, attempt: typeof payload.attempt === "number" ? payload.attempt : null };
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { RefreshSecret, RefreshTokens } from "../ports/credentials.ts";
+import type { SecretStore } from "../ports/secret-store.ts";
+
+const sessionLength = 16;
+const secretLength = 32;
+const sealLength = 16;
+const tokenPattern = /^[A-Za-z0-9_-]{86}$/;
+
+/**
+ * A refresh token is base64url(session id, secret, seal). Only a hash of it is stored. The seal is a MAC by a key of
+ * the store: it tells an old token of ours, whose use ends the session, from a made-up one, which must not.
+ * A successor's secret is a MAC of its predecessor's, so a repeated refresh can be answered alike.
+ */
+export async function openRefreshTokens(secrets: SecretStore): Promise<RefreshTokens> {
+  const key = Buffer.from(
+    await secrets.getOrCreate("refresh-token-key", randomBytes(32).toString("base64url")),
+    "base64url",
+  );
+  const mac = (purpose: string, data: Uint8Array) => createHmac("sha256", key).update(purpose).update(data).digest();
+
+  function compose(session: Buffer, secret: Buffer): RefreshSecret {
+    const body = Buffer.concat([session, secret]);
+    const token = Buffer.concat([body, mac("seal", body).subarray(0, sealLength)]).toString("base64url");
+    return { token, hash: hashOf(body) };
+  }
+
+  return {
+    first: (sessionId) => compose(Buffer.from(sessionId.replaceAll("-", ""), "hex"), randomBytes(secretLength)),
+
+    successor(token) {
+      const { session, secret } = split(token);
+      return compose(session, mac("next", Buffer.concat([session, secret])));
+    },
+
+    read(token) {
+      if (!tokenPattern.test(token)) return undefined;
+      const { session, body, seal } = split(token);
+      if (!timingSafeEqual(seal, mac("seal", body).subarray(0, sealLength))) return undefined;
+      return { sessionId: uuid(session.toString("hex")), hash: hashOf(body) };
+    },
+  };
+}
+
+function split(token: string): { session: Buffer; secret: Buffer; body: Buffer; seal: Buffer } {
+  const bytes = Buffer.from(token, "base64url");
+  const body = bytes.subarray(0, sessionLength + secretLength);
+  return {
+    session: body.subarray(0, sessionLength),
+    secret: body.subarray(sessionLength),
+    body,
+    seal: bytes.subarray(sessionLength + secretLength),
+  };
+}
+
+function uuid(hex: string): string {
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function hashOf(body: Uint8Array): string {
+  return createHash("sha256").update(body).digest("base64url");
+}
