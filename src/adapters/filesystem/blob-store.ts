@@ -1,0 +1,68 @@
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { BlobStore } from "../../ports/blob-store.ts";
+
+const pieceBytes = 64 * 1024;
+
+/** A file for each blob, in 256 folders by the id's first two characters, so that no folder grows long. */
+export function filesystemBlobStore(directory: string): BlobStore {
+  const pathOf = (id: string) => join(directory, id.slice(0, 2).toLowerCase(), id);
+
+  return {
+    async write(id, bytes) {
+      const path = pathOf(id);
+      const partial = `${path}.partial`;
+      if (await mkdir(dirname(path), { recursive: true })) await syncDirectory(directory);
+      try {
+        await writeDurably(partial, bytes);
+        await rename(partial, path);
+        await syncDirectory(dirname(path));
+      } catch (error) {
+        await rm(partial, { force: true });
+        await rm(path, { force: true });
+        throw error;
+      }
+    },
+
+    async read(id) {
+      try {
+        await stat(pathOf(id));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        throw error;
+      }
+      return pieces(pathOf(id));
+    },
+
+    async delete(id) {
+      await rm(pathOf(id), { force: true });
+      await rm(`${pathOf(id)}.partial`, { force: true });
+    },
+  };
+}
+
+/** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
+async function* pieces(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: pieceBytes });
+}
+
+async function writeDurably(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    for await (const piece of bytes) await file.writeFile(piece);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A rename survives a power cut only once its directory is on disk. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

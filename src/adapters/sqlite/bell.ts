@@ -1,0 +1,37 @@
+import { closeSync, type FSWatcher, openSync, watch, writeSync } from "node:fs";
+
+/**
+ * Tells every process that has the queue open that there is something to look at: a byte is written to a file that all
+ * of them watch. Only a hint, a few microseconds, nothing that must survive; who misses it polls.
+ */
+export class Bell {
+  readonly #file: number;
+  readonly #watcher: FSWatcher;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(path: string, onError: (error: unknown) => void) {
+    this.#file = openSync(path, "w");
+    this.#watcher = watch(path, () => this.#ringHere());
+    this.#watcher.on("error", onError);
+  }
+
+  ring(): void {
+    writeSync(this.#file, "!", 0);
+    this.#ringHere();
+  }
+
+  /** Calls `listener` at every ring; returns how to end that. */
+  onRing(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#watcher.close();
+    closeSync(this.#file);
+  }
+
+  #ringHere(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

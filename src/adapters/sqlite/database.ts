@@ -1,0 +1,87 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+import { DuplicateKey } from "../../ports/store-errors.ts";
+import type { Commit, Opening, Row, Statement, Unit } from "./writer.ts";
+
+/** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE. */
+const duplicateCodes = [1555, 2067];
+/** How long a statement waits for another process's lock. */
+const busyMs = 5000;
+
+/**
+ * One SQLite file. Reads run here, on a connection that only reads: they take microseconds and never wait for a writer.
+ * Writes go to a thread that gathers what comes while it syncs into the next commit, so that the event loop never waits
+ * for the disk and a lone write is not delayed. A write that resolved survives a power cut and is seen by every read.
+ */
+export class Database {
+  readonly #reader: DatabaseSync;
+  readonly #writer: Worker;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #waiting = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
+  #lastUnit = 0;
+
+  /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
+  static async open(path: string, migrations: readonly string[]): Promise<Database> {
+    const opening: Opening = { path, migrations, busyMs };
+    const writer = new Worker(new URL("./writer.ts", import.meta.url), { workerData: opening });
+    await new Promise<void>((resolve, reject) => {
+      writer.once("message", () => resolve());
+      writer.once("error", reject);
+    });
+    return new Database(path, writer);
+  }
+
+  private constructor(path: string, writer: Worker) {
+    this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
+    this.#writer = writer;
+    writer.on("message", (commit: Commit) => this.#settle(commit));
+    writer.on("error", (error: Error) => this.#fail(error));
+  }
+
+  read(sql: string, ...params: SQLInputValue[]): Row[] {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#reader.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement.all(...params) as Row[];
+  }
+
+  /** The rows that the statement returns. Rejects with DuplicateKey when a unique value is taken. */
+  write(sql: string, ...params: SQLInputValue[]): Promise<Row[]> {
+    return this.writeAll([{ sql, params }]);
+  }
+
+  /** Runs all statements or none; resolves to the rows of the last. */
+  writeAll(statements: readonly Statement[]): Promise<Row[]> {
+    return new Promise((resolve, reject) => {
+      const unit: Unit = { id: ++this.#lastUnit, statements };
+      this.#waiting.set(unit.id, { resolve, reject });
+      this.#writer.postMessage(unit);
+    });
+  }
+
+  /** Resolves when everything that was to be written is. */
+  async close(): Promise<void> {
+    const exited = new Promise((resolve) => this.#writer.once("exit", resolve));
+    this.#writer.postMessage("close");
+    await exited;
+    this.#reader.close();
+    this.#fail(new Error("the database is closed"));
+  }
+
+  #settle(commit: Commit): void {
+    for (const { id, rows, error } of commit) {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) waiting?.resolve(rows);
+      else if (duplicateCodes.includes(error.code)) waiting?.reject(new DuplicateKey(error.message));
+      else waiting?.reject(new Error(`the database refused a write: ${error.message}`));
+    }
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,33 @@
+import type { Image } from "../../model/image.ts";
+import type { ImageStore } from "../../ports/image-store.ts";
+import type { Database } from "./database.ts";
+
+export function sqliteImageStore(db: Database): ImageStore {
+  return {
+    async insert(image) {
+      const sql = "INSERT INTO images (id, expires_at, doc) VALUES (?, ?, ?)";
+      await db.write(sql, image.id, image.expiresAt, JSON.stringify(image));
+    },
+    async get(id) {
+      const [row] = db.read("SELECT doc FROM images WHERE id = ?", id);
+      return row && JSON.parse(row.doc as string);
+    },
+    async update(image) {
+      const sql = "UPDATE images SET expires_at = ?, doc = ? WHERE id = ? RETURNING id";
+      return (await db.write(sql, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+    },
+    async keepUntil(id, expiresAt, now) {
+      const sql =
+        "UPDATE images SET expires_at = max(expires_at, ?1), doc = json_set(doc, '$.expiresAt', max(expires_at, ?1)) " +
+        "WHERE id = ?2 AND expires_at > ?3 RETURNING id";
+      return (await db.write(sql, expiresAt, id, now)).length === 1;
+    },
+    async expired(now, limit) {
+      const rows = db.read("SELECT doc FROM images WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
+      return rows.map((row): Image => JSON.parse(row.doc as string));
+    },
+    async delete(id) {
+      await db.write("DELETE FROM images WHERE id = ?", id);
+    },
+  };
+}

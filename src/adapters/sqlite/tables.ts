@@ -1,0 +1,73 @@
+/**
+ * The database's tables, oldest first; a new version appends a script and never changes one. A row holds its record as
+ * JSON in `doc`, and beside it what is looked up, compared or sorted by.
+ */
+export const databaseMigrations = [
+  `
+  CREATE TABLE accounts (
+    id TEXT PRIMARY KEY,
+    record_id TEXT NOT NULL UNIQUE,
+    username_key TEXT NOT NULL UNIQUE,
+    email_key TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX accounts_by_role ON accounts (role);
+
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    ends_at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX sessions_by_end ON sessions (ends_at);
+
+  CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    request_key TEXT NOT NULL UNIQUE,
+    owner_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX jobs_by_owner ON jobs (owner_id, created_at DESC, id DESC);
+  CREATE INDEX jobs_by_owner_and_state ON jobs (owner_id, state, created_at DESC, id DESC);
+  CREATE INDEX jobs_by_due ON jobs (due_at);
+
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX images_by_expiry ON images (expires_at);
+
+  CREATE TABLE secrets (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT;
+  `,
+] as const;
+
+/** The queue's, in a file of its own: a worker opens this one and never the database. */
+export const queueMigrations = [
+  `
+  CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    -- When it may be delivered (again): in the future while it is locked or put off.
+    visible_at INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL DEFAULT 0,
+    lock TEXT,
+    -- Set once it was given up.
+    dead_reason TEXT,
+    dead_description TEXT,
+    UNIQUE (queue, id)
+  ) STRICT;
+  CREATE INDEX messages_alive ON messages (queue, visible_at, seq) WHERE dead_reason IS NULL;
+  CREATE INDEX messages_dead ON messages (queue, visible_at, seq) WHERE dead_reason IS NOT NULL;
+  `,
+] as const;

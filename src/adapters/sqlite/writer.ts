@@ -1,0 +1,109 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+
+/** The thread that writes; see database.ts for the other side. */
+
+export interface Opening {
+  readonly path: string;
+  readonly migrations: readonly string[];
+  readonly busyMs: number;
+}
+
+export type Row = Record<string, SQLInputValue>;
+
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly SQLInputValue[];
+}
+
+/** Statements that are run together or not at all. */
+export interface Unit {
+  readonly id: number;
+  readonly statements: readonly Statement[];
+}
+
+interface Written {
+  readonly id: number;
+  readonly rows: Row[];
+  readonly error?: { readonly code: number; readonly message: string };
+}
+
+export type Commit = readonly Written[];
+
+if (parentPort !== null) serve(parentPort, workerData as Opening);
+
+function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
+  const db = open(opening);
+  const statements = new Map<string, StatementSync>();
+  let gathered: Unit[] = [];
+  let closing = false;
+
+  function prepare(sql: string): StatementSync {
+    let statement = statements.get(sql);
+    if (statement === undefined) {
+      statement = db.prepare(sql);
+      statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  function run(unit: Unit): Written {
+    const isMany = unit.statements.length > 1;
+    try {
+      if (isMany) db.exec("SAVEPOINT unit");
+      let rows: Row[] = [];
+      for (const { sql, params } of unit.statements) rows = prepare(sql).all(...params) as Row[];
+      if (isMany) db.exec("RELEASE unit");
+      return { id: unit.id, rows };
+    } catch (error) {
+      if (isMany) db.exec("ROLLBACK TO unit; RELEASE unit");
+      return { id: unit.id, rows: [], error: described(error) };
+    }
+  }
+
+  function commit(): void {
+    const units = gathered;
+    gathered = [];
+    port.postMessage(commitAll(db, units, run));
+    if (closing) {
+      db.close();
+      port.close();
+    }
+  }
+
+  port.on("message", (message: Unit | "close") => {
+    if (gathered.length === 0 && !closing) setImmediate(commit);
+    if (message === "close") closing = true;
+    else gathered.push(message);
+  });
+  port.postMessage("open");
+}
+
+function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) => Written): Commit {
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    const written = units.map(run);
+    db.exec("COMMIT");
+    return written;
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    return units.map(({ id }) => ({ id, rows: [], error: described(error) }));
+  }
+}
+
+function open({ path, migrations, busyMs }: Opening): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: busyMs });
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  db.exec("BEGIN IMMEDIATE");
+  const done = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+  if (done > migrations.length) throw new Error(`${path} was made by a newer version of Darkroom`);
+  for (const migration of migrations.slice(done)) db.exec(migration);
+  db.exec(`PRAGMA user_version = ${migrations.length}`);
+  db.exec("COMMIT");
+  return db;
+}
+
+function described(error: unknown): { code: number; message: string } {
+  const { errcode, message } = error as { errcode?: number; message: string };
+  return { code: errcode ?? 0, message };
+}
