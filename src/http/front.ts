@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import cors from "cors";
+import type { Call } from "../model/call.ts";
+import type { Log } from "../ports/log.ts";
+
+export interface FrontOptions {
+  /** Answers RPCs; false for any other request. */
+  readonly rpc: (request: IncomingMessage, response: ServerResponse, call: Call) => boolean;
+  /** Answers everything else. */
+  readonly routes: (request: IncomingMessage, response: ServerResponse, call: Call) => void;
+  readonly cors: {
+    readonly origins: readonly string[];
+    readonly sent: readonly string[];
+    readonly read: readonly string[];
+  };
+  /** How long a request's body may take to arrive, from its headers on. */
+  readonly bodyMs: number;
+  readonly log: Log;
+}
+
+const requestIdPattern = /^[\w.-]{1,64}$/;
+const ownHeaders = { sent: ["authorization", "x-request-id"], read: ["x-request-id"] };
+const preflightMaxAgeS = 7200;
+const pathMax = 256;
+
+const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
+
+/** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
+export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOptions): RequestListener {
+  const applyCors =
+    allowed.origins.length === 0
+      ? noCors
+      : cors({
+          origin: [...allowed.origins],
+          methods: ["GET", "POST"],
+          allowedHeaders: [...allowed.sent, ...ownHeaders.sent],
+          exposedHeaders: [...allowed.read, ...ownHeaders.read],
+          maxAge: preflightMaxAgeS,
+        });
+
+  return (request, response) => {
+    const call = callOf(request);
+    response.setHeader("x-request-id", call.requestId);
+    response.setHeader("x-content-type-options", "nosniff");
+    limitBody(request, bodyMs);
+    logWhenDone(request, response, call, log);
+    try {
+      applyCors(request, response, () => {
+        if (!rpc(request, response, call)) routes(request, response, call);
+      });
+    } catch (error) {
+      // A host or a path that is none; nothing has looked at the request yet.
+      log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
+      response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
+    }
+  };
+}
+
+function callOf(request: IncomingMessage): Call {
+  const wanted = request.headers["x-request-id"];
+  return {
+    requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : randomUUID(),
+    address: request.socket.remoteAddress ?? "",
+    userAgent: request.headers["user-agent"] ?? "",
+  };
+}
+
+/** Cuts a request whose body does not come: half a body holds memory for as long as its sender likes. */
+function limitBody(request: IncomingMessage, bodyMs: number): void {
+  const timer = setTimeout(() => request.destroy(), bodyMs);
+  request.once("end", () => clearTimeout(timer));
+  request.once("close", () => clearTimeout(timer));
+}
+
+/** Without the query, which may hold what is nobody's business, and without any header. */
+function logWhenDone(request: IncomingMessage, response: ServerResponse, call: Call, log: Log): void {
+  const start = performance.now();
+  response.once("close", () => {
+    const { principal } = call;
+    log.info(
+      {
+        request_id: call.requestId,
+        method: request.method,
+        path: request.url?.split("?", 1)[0]?.slice(0, pathMax),
+        http: request.httpVersion,
+        status: response.statusCode,
+        outcome: call.outcome,
+        complete: response.writableFinished,
+        ms: Math.round((performance.now() - start) * 10) / 10,
+        account: principal?.account.id,
+        job: principal?.kind === "job" ? principal.jobId : undefined,
+        address: call.address,
+      },
+      "request",
+    );
+  });
+}

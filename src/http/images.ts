@@ -1,0 +1,54 @@
+import { Readable } from "node:stream";
+import multipart from "@fastify/multipart";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Images } from "../core/images.ts";
+import { DomainError, invalidField } from "../model/errors.ts";
+import { type ImageType, imageMaxBytes } from "../model/image.ts";
+import type { Principal } from "../model/principal.ts";
+
+const extensions: Readonly<Record<ImageType, string>> = {
+  "image/jpeg": "jpg",
+  "image/png": "png",
+  "image/webp": "webp",
+};
+const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
+/** One more than a picture may have, so that the rule, not the parser, says that it is too large. */
+const multipartLimits = { files: 1, fields: 8, parts: 9, fileSize: imageMaxBytes + 1, fieldSize: 4096 };
+
+/** Pictures in and out by plain HTTP, streamed both ways. */
+export async function addImageRoutes(app: FastifyInstance, images: Images): Promise<void> {
+  await app.register(multipart, { limits: multipartLimits, throwFileSizeLimit: false });
+  // The body stays a stream.
+  app.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
+
+  app.post("/images", async (request, reply) => {
+    const image = await images.upload(await pictureOf(request), principalOf(request));
+    return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
+  });
+
+  app.get<{ Params: { uuid: string } }>("/download/:uuid", async (request, reply) => {
+    const { image, bytes } = await images.open(request.params.uuid, principalOf(request));
+    return reply
+      .type(image.type)
+      .header("content-length", image.size)
+      .header("content-disposition", `inline; filename="${image.id}.${extensions[image.type]}"`)
+      .header("cache-control", "private, max-age=3600")
+      .header("content-security-policy", "default-src 'none'; sandbox")
+      .send(Readable.from(bytes, { objectMode: false }));
+  });
+}
+
+async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
+  if (request.isMultipart()) {
+    const part = await request.file();
+    if (part === undefined) throw invalidField("data", "must be a file in the multipart form");
+    return part.file;
+  }
+  if (request.body instanceof Readable) return request.body;
+  throw new DomainError("invalid_argument", "BODY_MISSING", "the body must be the picture's bytes or a multipart form");
+}
+
+function principalOf(request: FastifyRequest): Principal {
+  if (request.call.principal === undefined) throw new Error("an open route asks for its caller");
+  return request.call.principal;
+}

@@ -1,0 +1,42 @@
+import { STATUS_CODES } from "node:http";
+import { DomainError, type ErrorCode, type FieldViolation } from "../model/errors.ts";
+
+const statuses: Readonly<Record<ErrorCode, number>> = {
+  invalid_argument: 400,
+  unauthenticated: 401,
+  permission_denied: 403,
+  not_found: 404,
+  already_exists: 409,
+  failed_precondition: 409,
+  aborted: 409,
+  resource_exhausted: 429,
+  unavailable: 503,
+};
+
+/** RFC 9457, with our reason, the fields that broke a rule, and the request's id. */
+export interface Problem {
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly reason?: string;
+  readonly errors?: readonly FieldViolation[];
+  readonly request_id: string;
+}
+
+/** What goes on the wire, or undefined for an error that nobody foresaw. */
+export function toProblem(error: unknown, requestId: string): Problem | undefined {
+  if (error instanceof DomainError) {
+    const { code, message, reason, violations } = error;
+    const errors = violations.length > 0 ? { errors: violations } : {};
+    return { ...problem(statuses[code], message, requestId), reason, ...errors };
+  }
+  // Fastify's own refusals: a body that is too large, a content type nobody reads.
+  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
+  const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
+  return isRefusal ? problem(statusCode, String(message), requestId) : undefined;
+}
+
+export function problem(status: number, detail: string, requestId: string): Problem {
+  return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, request_id: requestId };
+}

@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import type { Authentication } from "../core/authentication.ts";
+import type { Images } from "../core/images.ts";
+import { authorise, isOpen } from "../model/access.ts";
+import type { Call } from "../model/call.ts";
+import { credentialOf } from "../model/credential.ts";
+import { DomainError } from "../model/errors.ts";
+import type { Log } from "../ports/log.ts";
+import { addImageRoutes } from "./images.ts";
+import { type Problem, problem, toProblem } from "./problem.ts";
+
+export interface RoutesCore {
+  readonly authentication: Authentication;
+  readonly images: Images;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** What is known of the request, its principal once its route asked for one. */
+    call: Call;
+  }
+}
+
+export interface Routes {
+  readonly handle: (request: IncomingMessage, response: ServerResponse, call: Call) => void;
+  close(): Promise<void>;
+}
+
+/** Bytes of a body that a route reads whole. */
+const bodyMax = 64 * 1024;
+const parameterMax = 128;
+
+/** The plain-HTTP routes, behind the same port and the same table of who may call what. */
+export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
+  const calls = new WeakMap<IncomingMessage, Call>();
+  const app = Fastify({
+    bodyLimit: bodyMax,
+    routerOptions: { maxParamLength: parameterMax },
+    exposeHeadRoutes: false,
+    logger: false,
+  });
+  app.decorateRequest("call");
+  app.addHook("onRequest", async (request) => {
+    const call = calls.get(request.raw);
+    if (call === undefined) throw new Error("a request came in by no port");
+    request.call = call;
+    if (!request.is404) await admit(request, core.authentication);
+  });
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+  app.setNotFoundHandler((request, reply) =>
+    send(reply, problem(404, "there is nothing here", request.call.requestId)),
+  );
+  await addImageRoutes(app, core.images);
+  await app.ready();
+
+  return {
+    handle(request, response, call) {
+      calls.set(request, call);
+      app.routing(request, response);
+    },
+    close: () => app.close(),
+  };
+}
+
+/** Decides who may call before a byte of the body is read. */
+async function admit(request: FastifyRequest, authentication: Authentication): Promise<void> {
+  const operation = `${request.method} ${request.routeOptions.url}`;
+  if (isOpen(operation)) return;
+  const credential = credentialOf(request.headers.authorization);
+  if (credential !== undefined) request.call.principal = await authentication.authenticate(credential);
+  authorise(operation, request.call.principal);
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  const { requestId } = request.call;
+  if (error instanceof DomainError) {
+    request.call.outcome = error.reason;
+    if (error.code === "unauthenticated") reply.header("www-authenticate", 'Bearer realm="darkroom"');
+    if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
+  }
+  const expected = toProblem(error, requestId);
+  if (expected !== undefined) return send(reply, expected);
+  log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+  return send(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
+}
+
+function send(reply: FastifyReply, body: Problem): FastifyReply {
+  return reply.code(body.status).type("application/problem+json").send(JSON.stringify(body));
+}

@@ -1,0 +1,44 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { DomainError, type ErrorCode } from "../model/errors.ts";
+import type { Log } from "../ports/log.ts";
+
+const domain = "darkroom";
+
+const codes: Readonly<Record<ErrorCode, Code>> = {
+  invalid_argument: Code.InvalidArgument,
+  unauthenticated: Code.Unauthenticated,
+  permission_denied: Code.PermissionDenied,
+  not_found: Code.NotFound,
+  already_exists: Code.AlreadyExists,
+  failed_precondition: Code.FailedPrecondition,
+  aborted: Code.Aborted,
+  resource_exhausted: Code.ResourceExhausted,
+  unavailable: Code.Unavailable,
+};
+
+/** What goes on the wire. What nobody foresaw is logged with its cause and says nothing but `internal`. */
+export function toConnectError(error: unknown, log: Log, requestId: string): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof DomainError) return fromDomain(error);
+  log.error({ err: error, request_id: requestId }, "a call failed unexpectedly");
+  const wire = new ConnectError(`internal error; quote request id ${requestId}`, Code.Internal);
+  wire.details.push({ desc: ErrorInfoSchema, value: { reason: "INTERNAL", domain } });
+  return wire;
+}
+
+function fromDomain(error: DomainError): ConnectError {
+  const wire = new ConnectError(error.message, codes[error.code], undefined, undefined, error);
+  wire.details.push({ desc: ErrorInfoSchema, value: { reason: error.reason, domain } });
+  if (error.violations.length > 0) {
+    const fieldViolations = error.violations.map(({ field, rule }) => ({ field, description: rule }));
+    wire.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
+  }
+  if (error.retryAfterMs !== undefined) {
+    const retryDelay = { seconds: BigInt(Math.ceil(error.retryAfterMs / 1000)) };
+    wire.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
+    wire.metadata.set("retry-after", String(retryDelay.seconds));
+  }
+  if (error.code === "unauthenticated") wire.metadata.set("www-authenticate", 'Bearer realm="darkroom"');
+  return wire;
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DescFile, DescService } from "@bufbuild/protobuf";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { WorkerService } from "../../gen/darkroom/worker/v1/worker_pb.ts";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
+import type { Accounts } from "../core/accounts.ts";
+import type { Authentication } from "../core/authentication.ts";
+import type { Health } from "../core/health.ts";
+import type { ImageJobs } from "../core/image-jobs.ts";
+import type { Images } from "../core/images.ts";
+import type { Leases } from "../core/leases.ts";
+import type { Sessions } from "../core/sessions.ts";
+import type { Call } from "../model/call.ts";
+import type { Log } from "../ports/log.ts";
+import { authService } from "./auth-service.ts";
+import { callKey } from "./call.ts";
+import { createGate, errorInterceptor } from "./gate.ts";
+import { healthService } from "./health.ts";
+import { imageJobService } from "./image-job-service.ts";
+import { decodeTextLeniently } from "./lenient-text.ts";
+import { reflection } from "./reflection.ts";
+import { answerUnknownProcedure } from "./unknown-procedure.ts";
+import { workerService } from "./worker-service.ts";
+
+export interface RpcCore {
+  readonly accounts: Accounts;
+  readonly authentication: Authentication;
+  readonly health: Health;
+  readonly images: Images;
+  readonly jobs: ImageJobs;
+  readonly leases: Leases;
+  readonly sessions: Sessions;
+}
+
+/** Bytes of a request's message, after decompression. */
+const messageMax = 64 * 1024;
+/** For UploadImage: 20 MiB as base64 in JSON, and a little. */
+const uploadMessageMax = 28 * 1024 * 1024;
+/** The longest timeout a caller may ask for. */
+const timeoutMaxMs = 2 * 60 * 60 * 1000;
+
+const services: readonly DescService[] = [
+  AuthService,
+  ImageJobService,
+  WorkerService,
+  HealthService,
+  ServerReflection,
+  ServerReflectionAlpha,
+];
+
+/** Every procedure that is served, by the name that the access table lists it under. */
+export const procedures: readonly string[] = services.flatMap((service) =>
+  service.methods.map((method) => `${service.typeName}/${method.name}`),
+);
+
+/** Answers a request; false when it is no RPC. */
+export type RpcHandler = (request: IncomingMessage, response: ServerResponse, call: Call) => boolean;
+
+/** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. `stopping` ends what waits: watches and long polls. */
+export function createRpcHandler(core: RpcCore, log: Log, stopping: AbortSignal): RpcHandler {
+  const calls = new WeakMap<IncomingMessage, Call>();
+  const unknown = new WeakSet<IncomingMessage>();
+  for (const service of services) decodeTextLeniently(service);
+
+  const handle = connectNodeAdapter({
+    routes: (router) => addRoutes(router, core),
+    requestGate: createGate(core.authentication, log),
+    interceptors: [errorInterceptor(log)],
+    contextValues: (request) => createContextValues().set(callKey, calls.get(request as IncomingMessage)),
+    readMaxBytes: messageMax,
+    maxTimeoutMs: timeoutMaxMs,
+    shutdownSignal: stopping,
+    fallback: (request) => void unknown.add(request as IncomingMessage),
+  });
+
+  return (request, response, call) => {
+    calls.set(request, call);
+    handle(request, response);
+    return !unknown.has(request) || answerUnknownProcedure(request, response);
+  };
+}
+
+function addRoutes(router: ConnectRouter, core: RpcCore): void {
+  const names = services.map(({ typeName }) => typeName);
+  const files: DescFile[] = [...services.map(({ file }) => file), file_google_rpc_error_details];
+  const { v1, v1alpha } = reflection(names, files);
+  const jobs = imageJobService(core);
+  router
+    .service(AuthService, authService(core))
+    .service(ImageJobService, jobs)
+    // The later registration counts.
+    .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadMessageMax })
+    .service(WorkerService, workerService(core.leases))
+    .service(HealthService, healthService(core.health, new Set(names)))
+    .service(ServerReflection, v1)
+    .service(ServerReflectionAlpha, v1alpha);
+}

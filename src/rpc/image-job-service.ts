@@ -1,0 +1,92 @@
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import type { Authentication } from "../core/authentication.ts";
+import type { ImageJobs } from "../core/image-jobs.ts";
+import type { Images } from "../core/images.ts";
+import { hasEnded } from "../model/image-job.ts";
+import { principalOf, userOf } from "./call.ts";
+import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
+
+/** How often an open stream asks whether its caller is still signed in. */
+const confirmEveryMs = 1000;
+/** How long one stream lives; a caller that still watches then resumes. */
+const watchMaxMs = 60 * 60 * 1000;
+
+export function imageJobService(core: {
+  authentication: Authentication;
+  images: Images;
+  jobs: ImageJobs;
+}): ServiceImpl<typeof ImageJobService> {
+  const ownerOf = (context: HandlerContext) => userOf(context).account.id;
+
+  return {
+    async uploadImage({ data }, context) {
+      return { image: toImage(await core.images.upload(once(data), principalOf(context))) };
+    },
+
+    async submitImageJob(request, context) {
+      const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, requestId } = request;
+      const deadline = fromTimestamp(request.deadline);
+      const wanted = { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline, requestId };
+      return { job: toImageJob(await core.jobs.submit(wanted, ownerOf(context))) };
+    },
+
+    async pollImageJob({ jobId, wait }, context) {
+      const job = await core.jobs.poll(jobId, ownerOf(context), fromDuration(wait), context.signal);
+      return { job: toImageJob(job) };
+    },
+
+    async *watchImageJob({ jobId, afterVersion }, context) {
+      const confirmed = confirmation(core.authentication, context);
+      const signal = AbortSignal.any([context.signal, confirmed.signal, AbortSignal.timeout(watchMaxMs)]);
+      try {
+        let ended = false;
+        for await (const job of core.jobs.watch(jobId, ownerOf(context), Number(afterVersion), signal)) {
+          ended = hasEnded(job);
+          yield { job: toImageJob(job) };
+        }
+        if (confirmed.signal.aborted) throw confirmed.signal.reason;
+        if (!ended) throw new ConnectError("the watch ends here; call again with the last version", Code.Unavailable);
+      } finally {
+        confirmed.end();
+      }
+    },
+
+    async listImageJobs({ pageSize, pageToken, states }, context) {
+      const page = await core.jobs.list(ownerOf(context), { pageSize, pageToken, states: fromStates(states) });
+      return { jobs: page.jobs.map(toImageJob), nextPageToken: page.nextPageToken };
+    },
+
+    async cancelImageJob({ jobId }, context) {
+      return { job: toImageJob(await core.jobs.cancel(jobId, ownerOf(context))) };
+    },
+
+    async *getImage({ imageId }, context) {
+      const { image, bytes } = await core.images.open(imageId, principalOf(context));
+      let first = true;
+      for await (const data of bytes) {
+        yield first ? { image: toImage(image), data } : { data };
+        first = false;
+      }
+    },
+
+    listModels() {
+      const models = core.jobs.models();
+      return { models: models.map((model, index) => ({ ...model, isDefault: index === 0 })) };
+    },
+  };
+}
+
+async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield data;
+}
+
+/** A signal that aborts, with the refusal, once the caller is no longer signed in. */
+function confirmation(authentication: Authentication, context: HandlerContext): { signal: AbortSignal; end(): void } {
+  const principal = principalOf(context);
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    authentication.confirm(principal).catch((refusal: unknown) => controller.abort(refusal));
+  }, confirmEveryMs);
+  return { signal: controller.signal, end: () => clearInterval(timer) };
+}

@@ -1,0 +1,105 @@
+import { type DescFile, toBinary } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code, type ServiceImpl } from "@connectrpc/connect";
+import type {
+  ServerReflection,
+  ServerReflectionRequest,
+  ServerReflectionResponse,
+} from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import type {
+  ServerReflection as ServerReflectionAlpha,
+  ServerReflectionRequest as ServerReflectionRequestAlpha,
+} from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+
+type Question = Pick<ServerReflectionRequest, "messageRequest"> | Pick<ServerReflectionRequestAlpha, "messageRequest">;
+/** The same for both versions, which differ in name alone. */
+type Answer = PlainAnswer<ServerReflectionResponse["messageResponse"]>;
+// What a message is made from: without its type's name.
+type PlainAnswer<T> = T extends { case: infer C; value: infer V } ? { case: C; value: Plain<V> } : never;
+type Plain<T> = T extends Uint8Array | string | number
+  ? T
+  : T extends (infer E)[]
+    ? Plain<E>[]
+    : { [K in Exclude<keyof T, "$typeName" | "$unknown">]: Plain<T[K]> };
+
+/** Tells tools that have no proto files which services there are, and how their messages look. */
+export function reflection(services: readonly string[], files: readonly DescFile[]) {
+  const catalogue = new Catalogue(files);
+
+  function answer({ messageRequest }: Question): Answer {
+    switch (messageRequest.case) {
+      case "listServices":
+        return { case: "listServicesResponse", value: { service: services.map((name) => ({ name })) } };
+      case "fileByFilename":
+        return described(catalogue.byName(messageRequest.value), messageRequest.value);
+      case "fileContainingSymbol":
+        return described(catalogue.bySymbol(messageRequest.value), messageRequest.value);
+      case "fileContainingExtension":
+        return missing(messageRequest.value.containingType);
+      case "allExtensionNumbersOfType":
+        return missing(messageRequest.value);
+      default:
+        return { case: "errorResponse", value: { errorCode: Code.InvalidArgument, errorMessage: "nothing was asked" } };
+    }
+  }
+
+  return {
+    v1: {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) {
+          yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
+        }
+      },
+    } satisfies ServiceImpl<typeof ServerReflection>,
+    v1alpha: {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) {
+          yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
+        }
+      },
+    } satisfies ServiceImpl<typeof ServerReflectionAlpha>,
+  };
+}
+
+class Catalogue {
+  readonly #byName = new Map<string, DescFile>();
+  readonly #bySymbol = new Map<string, DescFile>();
+
+  constructor(files: readonly DescFile[]) {
+    for (const file of files) this.#add(file);
+  }
+
+  byName(name: string): DescFile | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** A field, method or enum value is found by the type it belongs to. */
+  bySymbol(symbol: string): DescFile | undefined {
+    return this.#bySymbol.get(symbol) ?? this.#bySymbol.get(symbol.slice(0, symbol.lastIndexOf(".")));
+  }
+
+  #add(file: DescFile): void {
+    if (this.#byName.has(file.proto.name)) return;
+    this.#byName.set(file.proto.name, file);
+    for (const type of nestedTypes(file)) this.#bySymbol.set(type.typeName, file);
+    for (const dependency of file.dependencies) this.#add(dependency);
+  }
+}
+
+function described(file: DescFile | undefined, asked: string): Answer {
+  if (file === undefined) return missing(asked);
+  const all = new Set<DescFile>();
+  collect(file, all);
+  const fileDescriptorProto = [...all].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+}
+
+function collect(file: DescFile, into: Set<DescFile>): void {
+  into.add(file);
+  for (const dependency of file.dependencies) if (!into.has(dependency)) collect(dependency, into);
+}
+
+function missing(asked: string): Answer {
+  return { case: "errorResponse", value: { errorCode: Code.NotFound, errorMessage: `not found: ${asked}` } };
+}
