@@ -1,0 +1,84 @@
+import sharp, { type Sharp } from "sharp";
+import { EngineError } from "../../engine.ts";
+import { type Frame, open, plain } from "./frame.ts";
+
+type Format = "jpeg" | "png" | "webp";
+
+/** A decoded picture. Edits see the colour only, so alpha stays as it was. */
+export interface Picture {
+  readonly colour: Frame;
+  readonly alpha: Frame | undefined;
+  readonly format: Format;
+}
+
+const MOST_PIXELS = 50_000_000;
+const MOST_BYTES = 20 * 1024 * 1024;
+const WEBP_LONGEST_SIDE = 16_383;
+/** The first is normal; the others are for results that would be too large. */
+const QUALITIES = [92, 84, 74, 60] as const;
+
+/** Decodes to upright 8-bit sRGB, whatever the picture's own colour space, depth and orientation. */
+export async function readPicture(bytes: Uint8Array): Promise<Picture> {
+  try {
+    return await decode(bytes);
+  } catch (cause) {
+    const message = "The picture cannot be decoded. It may be truncated or damaged.";
+    throw new EngineError("PICTURE_UNREADABLE", message, { cause });
+  }
+}
+
+async function decode(bytes: Uint8Array): Promise<Picture> {
+  const image = sharp(bytes, { autoOrient: true, failOn: "error", limitInputPixels: MOST_PIXELS });
+  const { format } = await image.metadata();
+  if (format !== "jpeg" && format !== "png" && format !== "webp") throw new Error(`a ${format}, not a picture`);
+  const { data, info } = await image.toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  if (info.channels === 3)
+    return { colour: { pixels: plain(data), width, height, channels: 3 }, alpha: undefined, format };
+  if (info.channels !== 4) throw new Error(`${info.channels} channels`);
+  return { ...(await split(data, width, height)), format };
+}
+
+async function split(pixels: Uint8Array, width: number, height: number): Promise<{ colour: Frame; alpha: Frame }> {
+  const image = () => sharp(pixels, { raw: { width, height, channels: 4 } });
+  const colour = await image().removeAlpha().raw().toBuffer();
+  const alpha = await image().extractChannel(3).toColourspace("b-w").raw().toBuffer();
+  return {
+    colour: { pixels: plain(colour), width, height, channels: 3 },
+    alpha: { pixels: plain(alpha), width, height, channels: 1 },
+  };
+}
+
+export async function turnPicture(picture: Picture, turn: (frame: Frame) => Promise<Frame>): Promise<Picture> {
+  const alpha = picture.alpha && (await turn(picture.alpha));
+  return { ...picture, colour: await turn(picture.colour), alpha };
+}
+
+/** Encodes in the picture's own format, without metadata, at the best quality that fits. */
+export async function writePicture(picture: Picture): Promise<Uint8Array> {
+  for (const encode of encodersOf(picture)) {
+    const bytes = await encode(joined(picture)).toBuffer();
+    if (bytes.length <= MOST_BYTES) return bytes;
+  }
+  throw new EngineError("RESULT_TOO_LARGE", "The edited picture is larger than 20 MiB in every format it could take.");
+}
+
+/** In order of preference. PNG gives way to a lossy format, since only that can make a large photograph fit. */
+function encodersOf({ format, alpha, colour }: Picture): ((image: Sharp) => Sharp)[] {
+  const lossy = QUALITIES.map((quality) => (image: Sharp) => {
+    if (format === "webp" || alpha !== undefined) return image.webp({ quality });
+    return image.jpeg({ quality, chromaSubsampling: "4:4:4" });
+  });
+  if (format !== "png") return lossy;
+  const png = (image: Sharp) => image.png();
+  const fitsWebp = Math.max(colour.width, colour.height) <= WEBP_LONGEST_SIDE;
+  return alpha === undefined || fitsWebp ? [png, ...lossy] : [png];
+}
+
+function joined({ colour, alpha }: Picture): Sharp {
+  if (alpha === undefined) return open(colour);
+  const { pixels, width, height } = alpha;
+  return open(colour).joinChannel(Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength), {
+    raw: { width, height, channels: 1 },
+  });
+}

@@ -1,0 +1,48 @@
+import { isTransient } from "../client/index.ts";
+
+/** Between two reports of progress, so that a fast engine does not flood the server. */
+const reportEveryMs = 100;
+
+/** Keeps an attempt's lease alive and tells its progress. */
+export class Heartbeats {
+  readonly #send: (progress: number) => Promise<void>;
+  readonly #onRefused: (refusal: unknown) => void;
+  readonly #keepAliveMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #progress = 0;
+  #sent = 0;
+  #sentAt = performance.now();
+  #sending: Promise<void> | undefined;
+
+  /** `onRefused` is called when the server says that the job is not this worker's any more. */
+  constructor(leaseMs: number, send: (progress: number) => Promise<void>, onRefused: (refusal: unknown) => void) {
+    this.#send = send;
+    this.#onRefused = onRefused;
+    this.#keepAliveMs = leaseMs / 4;
+    this.#timer = setInterval(() => this.#beat(), reportEveryMs);
+  }
+
+  report(progress: number): void {
+    this.#progress = Math.max(this.#progress, Math.min(progress, 1));
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sending;
+  }
+
+  #beat(): void {
+    const isDue = this.#progress > this.#sent || performance.now() - this.#sentAt >= this.#keepAliveMs;
+    if (!isDue || this.#sending !== undefined) return;
+    this.#sent = this.#progress;
+    this.#sentAt = performance.now();
+    this.#sending = this.#send(this.#sent)
+      .catch((error: unknown) => {
+        // A server that does not answer has refused nothing; the lease may live on.
+        if (!isTransient(error)) this.#onRefused(error);
+      })
+      .finally(() => {
+        this.#sending = undefined;
+      });
+  }
+}

@@ -1,0 +1,41 @@
+import type { ChildProcess } from "node:child_process";
+import type { Log } from "../ports/log.ts";
+
+const restartDelayMs = 500;
+
+export interface Supervisor {
+  /** Lets the child end its work for at most `graceMs`, then ends it. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Keeps one child process alive: when it dies, another is forked a moment later. */
+export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
+  let stopping = false;
+  let restart: NodeJS.Timeout | undefined;
+  let child: ChildProcess;
+  let exited: Promise<void>;
+
+  function start(): void {
+    child = fork();
+    exited = new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        resolve();
+        if (stopping) return;
+        log.warn({ code, signal }, "the worker died; another is started");
+        restart = setTimeout(start, restartDelayMs);
+      });
+    });
+  }
+  start();
+
+  return {
+    async stop(graceMs) {
+      stopping = true;
+      clearTimeout(restart);
+      child.kill("SIGTERM");
+      const cut = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      await exited;
+      clearTimeout(cut);
+    },
+  };
+}

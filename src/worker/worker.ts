@@ -1,0 +1,152 @@
+import { reasonOf } from "../client/index.ts";
+import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
+import type { Log } from "../ports/log.ts";
+import { complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
+import { type Engine, EngineError } from "./engine.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import type { Claim, JobServer } from "./job-server.ts";
+
+export interface Worker {
+  /** Takes no more jobs, gives the running ones `graceMs` to end, returns what is left to the queue. */
+  stop(graceMs: number): Promise<void>;
+}
+
+interface WorkerDeps {
+  readonly jobQueue: Queue;
+  readonly resultQueue: Queue;
+  readonly server: JobServer;
+  readonly engines: readonly Engine[];
+  readonly concurrency: number;
+  readonly log: Log;
+}
+
+/** How long a job that another worker has is left alone. */
+const heldDelayMs = 5000;
+
+/** Why a server refuses everything more from an attempt. */
+const endReasons = ["JOB_ENDED", "LEASE_LOST"];
+
+class Stopped extends Error {
+  override readonly name = "Stopped";
+}
+
+class Refused extends Error {
+  override readonly name = "Refused";
+}
+
+/** Takes messages, claims their jobs, runs an engine, reports: the same life wherever it runs. */
+export function startWorker(deps: WorkerDeps): Worker {
+  const closing = new AbortController();
+  const stopping = new AbortController();
+  const handler = (message: IncomingMessage) => takeMessage(message, deps, closing.signal, stopping.signal);
+  const consumer = deps.jobQueue.consume(handler, { concurrency: deps.concurrency });
+  return {
+    async stop(graceMs) {
+      closing.abort();
+      const timer = setTimeout(() => stopping.abort(new Stopped("the worker was stopped")), graceMs);
+      await consumer.stop();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** `closing`: nothing more is begun; `stopping`: what was begun is given up. */
+async function takeMessage(
+  message: IncomingMessage,
+  deps: WorkerDeps,
+  closing: AbortSignal,
+  stopping: AbortSignal,
+): Promise<Settlement> {
+  let job: JobMessage;
+  try {
+    job = decodeJob(message.body);
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error;
+    return { kind: "deadLetter", reason: "Malformed", description: error.message };
+  }
+  let claim: Claim;
+  try {
+    claim = await deps.server.claim(job.token, job.dispatch, closing);
+  } catch (error) {
+    return settleUnclaimed(error, closing);
+  }
+  await runAttempt(job, claim, deps, stopping);
+  return complete;
+}
+
+function settleUnclaimed(error: unknown, closing: AbortSignal): Settlement {
+  const reason = reasonOf(error);
+  if (reason === "JOB_ENDED" || reason === "DISPATCH_SUPERSEDED") return complete;
+  if (reason === "LEASE_HELD") return { kind: "abandon", delayMs: heldDelayMs };
+  if (closing.aborted) return { kind: "abandon", delayMs: 0 };
+  throw error;
+}
+
+/** Ends with the outcome in the result queue, or with nothing when the job is no longer this worker's. */
+async function runAttempt(job: JobMessage, claim: Claim, deps: WorkerDeps, stopping: AbortSignal): Promise<void> {
+  const { server, log, resultQueue } = deps;
+  const refused = new AbortController();
+  const signal = AbortSignal.any([stopping, refused.signal]);
+  const heartbeats = new Heartbeats(
+    claim.leaseMs,
+    (progress) => server.heartbeat(claim.token, progress, signal),
+    (refusal) => refused.abort(new Refused("the job is no longer this worker's", { cause: refusal })),
+  );
+  const fields = { job: job.message_id, attempt: claim.attempt, model: job.model_type };
+  log.info(fields, "job claimed");
+  try {
+    const result = await develop(job, claim, deps, heartbeats, signal).catch((error: unknown) =>
+      failure(job, claim, error, signal, log),
+    );
+    if (result === undefined) return log.info(fields, "job dropped: it is no longer this worker's");
+    await resultQueue.send([{ id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) }]);
+    log.info({ ...fields, error: result.error?.reason }, "job done");
+  } finally {
+    await heartbeats.stop();
+  }
+}
+
+async function develop(
+  job: JobMessage,
+  claim: Claim,
+  { server, engines }: WorkerDeps,
+  heartbeats: Heartbeats,
+  signal: AbortSignal,
+): Promise<ResultMessage> {
+  const engine = engines.find(({ name }) => name === job.model_type);
+  if (engine === undefined) throw new EngineError("MODEL_UNAVAILABLE", "no worker here has this model");
+  const task = {
+    picture: await server.picture(claim.token, job.uuid, signal),
+    prompt: job.prompt,
+    promptGuidance: job.prompt_guidance,
+    strength: job.strength,
+    seed: job.seed,
+    imageCount: job.image_count,
+  };
+  const pictures = await engine.develop(task, (progress) => heartbeats.report(progress), signal);
+  const ids: string[] = [];
+  for (const picture of pictures) ids.push(await server.store(claim.token, picture, signal));
+  const [first = ""] = ids;
+  return { message_id: job.message_id, uuid_processed: first, uuids_processed: ids, attempt: claim.attempt };
+}
+
+/** The result that says why there is no picture, or undefined when nobody waits for one. */
+function failure(
+  job: JobMessage,
+  { attempt }: Claim,
+  error: unknown,
+  signal: AbortSignal,
+  log: Log,
+): ResultMessage | undefined {
+  if (signal.reason instanceof Refused || endReasons.includes(reasonOf(error) ?? "")) return undefined;
+  const result = { message_id: job.message_id, attempt };
+  if (signal.aborted) {
+    return { ...result, error: { reason: "WORKER_STOPPED", message: "the worker was stopped", retryable: true } };
+  }
+  if (error instanceof EngineError) {
+    const { reason, message, retryable } = error;
+    return { ...result, error: { reason, message, retryable } };
+  }
+  log.error({ err: error, job: job.message_id, attempt }, "a job failed unexpectedly");
+  return { ...result, error: { reason: "WORKER_FAULT", message: "the worker failed unexpectedly", retryable: true } };
+}
