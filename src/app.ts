@@ -1,0 +1,145 @@
+import type { ChildProcess } from "node:child_process";
+import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
+import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
+import { Accounts } from "./core/accounts.ts";
+import { Authentication } from "./core/authentication.ts";
+import { Dispatcher } from "./core/dispatcher.ts";
+import { Health } from "./core/health.ts";
+import { ImageJobs } from "./core/image-jobs.ts";
+import { Images } from "./core/images.ts";
+import { JobChanges } from "./core/job-changes.ts";
+import { JobRecords } from "./core/job-records.ts";
+import { Leases } from "./core/leases.ts";
+import { Results } from "./core/results.ts";
+import { Sessions } from "./core/sessions.ts";
+import { Sweeper } from "./core/sweeper.ts";
+import { openAccessTokens } from "./crypto/access-tokens.ts";
+import { openJobTokens } from "./crypto/job-tokens.ts";
+import { openPasswords } from "./crypto/passwords.ts";
+import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
+import { createFront } from "./http/front.ts";
+import { openPort } from "./http/port.ts";
+import { openRoutes } from "./http/routes.ts";
+import type { Timing } from "./model/job-life.ts";
+import { ownModels } from "./model/models.ts";
+import { once } from "./once.ts";
+import type { Log } from "./ports/log.ts";
+import { rpcCors } from "./rpc/cors.ts";
+import { createRpcHandler } from "./rpc/handler.ts";
+import { supervise } from "./worker/supervisor.ts";
+
+/** How long running calls may take to end once the server stops. */
+const callsGraceMs = 10_000;
+/** After this the worker is ended; its job's lease lapses and another attempt is made. */
+const workerGraceMs = 6000;
+
+export interface App {
+  readonly url: string;
+  /** Made up for the first administrator on the first start; otherwise undefined. */
+  readonly adminPassword: string | undefined;
+  stop(): Promise<void>;
+}
+
+export interface AppDeps {
+  readonly log: Log;
+  /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
+  readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+}
+
+/** A server with everything inside, serving when it resolves. What was started is stopped again when a later step fails. */
+export async function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
+  const started: (() => Promise<void>)[] = [];
+  const stop = once(async () => {
+    for (const end of started.toReversed()) await end();
+  });
+  try {
+    return { ...(await start(config, deps, (end) => void started.push(end))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: ServerConfig,
+  { log, forkWorker }: AppDeps,
+  onStop: (end: () => Promise<void>) => void,
+): Promise<Omit<App, "stop">> {
+  const stores = await openStores(config.dataDir, config.keepResultMs);
+  onStop(stores.close);
+  const queues = await openQueues(config.dataDir, Date.now, log);
+  onStop(queues.close);
+  const core = await compose(config, stores, queues, log);
+  const adminPassword = await core.accounts.ensureAdmin(config.admin.username, config.admin.password);
+  onStop(() => core.changes.stop());
+  onStop(() => core.dispatcher.idle());
+
+  core.sweeper.start();
+  onStop(() => core.sweeper.stop());
+  core.results.start();
+  onStop(() => core.results.stop());
+
+  const stopping = new AbortController();
+  const routes = await openRoutes(core, log);
+  onStop(routes.close);
+  const rpc = createRpcHandler(core, log, stopping.signal);
+  const cors = { origins: config.corsOrigins, ...rpcCors };
+  const front = createFront({ rpc, routes: routes.handle, cors, bodyMs: config.bodyMs, log });
+  const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
+    throw portError(error, config);
+  });
+  const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
+  onStop(() => port.drain(callsGraceMs));
+  if (forkWorker !== undefined) {
+    const worker = supervise(() => forkWorker(url), log);
+    // While connections that are open live on, so that the worker can bring its job home.
+    onStop(() => worker.stop(workerGraceMs));
+  }
+  onStop(async () => {
+    core.health.stopping();
+    port.stopAccepting();
+    stopping.abort();
+  });
+  return { url, adminPassword };
+}
+
+async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
+  const clock = Date.now;
+  const { keepUploadMs, keepResultMs, signUpEnabled } = config;
+  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
+  const passwords = openPasswords();
+  const [accessTokens, refreshTokens, jobTokens] = await Promise.all([
+    openAccessTokens(stores.secrets, config.jwtSecret, clock),
+    openRefreshTokens(stores.secrets),
+    openJobTokens(stores.secrets, clock),
+  ]);
+  const base = { ...stores, ...queues, passwords, accessTokens, refreshTokens, jobTokens, clock, timing, log };
+
+  const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
+  const records = new JobRecords(stores.jobs, changes);
+  const images = new Images({ ...base, keepUploadMs });
+  const dispatcher = new Dispatcher({ ...base, records });
+  return {
+    accounts: new Accounts({ ...base, signUpEnabled }),
+    authentication: new Authentication(base),
+    changes,
+    dispatcher,
+    health: new Health(() => stores.accounts.hasAdmin()),
+    images,
+    jobs: new ImageJobs({ records, changes, images, dispatcher, models: ownModels, clock, keepResultMs }),
+    leases: new Leases({ ...base, records }),
+    results: new Results({ ...base, records, images, keepResultMs }),
+    sessions: new Sessions(base),
+    sweeper: new Sweeper({ ...base, records, dispatcher, images }),
+  };
+}
+
+function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {
+  if (error.code === "EADDRINUSE")
+    return new ConfigError("PORT", `${port} is taken on ${host}; choose another or stop what listens there`);
+  if (error.code === "EACCES") return new ConfigError("PORT", `${port} may not be listened on by this user`);
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new ConfigError("HOST", `${host} is no address of this machine`);
+  }
+  return error;
+}

@@ -1,0 +1,94 @@
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
+import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
+import { Bell } from "./adapters/sqlite/bell.ts";
+import { Database } from "./adapters/sqlite/database.ts";
+import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
+import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
+import { sqliteQueue } from "./adapters/sqlite/queue.ts";
+import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
+import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
+import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
+import { ConfigError } from "./config.ts";
+import { dueAt } from "./model/job-life.ts";
+import type { AccountStore } from "./ports/account-store.ts";
+import type { BlobStore } from "./ports/blob-store.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { ImageStore } from "./ports/image-store.ts";
+import type { JobStore } from "./ports/job-store.ts";
+import type { Log } from "./ports/log.ts";
+import type { Queue } from "./ports/queue.ts";
+import type { SecretStore } from "./ports/secret-store.ts";
+import type { SessionStore } from "./ports/session-store.ts";
+
+export interface Stores {
+  readonly accounts: AccountStore;
+  readonly sessions: SessionStore;
+  readonly jobs: JobStore;
+  readonly images: ImageStore;
+  readonly blobs: BlobStore;
+  readonly secrets: SecretStore;
+  close(): Promise<void>;
+}
+
+export interface Queues {
+  readonly jobQueue: Queue;
+  readonly resultQueue: Queue;
+  close(): Promise<void>;
+}
+
+export async function openStores(dataDir: string, keepResultMs: number): Promise<Stores> {
+  makeWritable(dataDir);
+  const db = await openDatabase(join(dataDir, "darkroom.db"), databaseMigrations);
+  return {
+    accounts: sqliteAccountStore(db),
+    sessions: sqliteSessionStore(db),
+    jobs: sqliteJobStore(db, (job) => dueAt(job, keepResultMs)),
+    images: sqliteImageStore(db),
+    blobs: filesystemBlobStore(join(dataDir, "pictures")),
+    secrets: sqliteSecretStore(db),
+    close: () => db.close(),
+  };
+}
+
+export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
+  makeWritable(dataDir);
+  const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
+  const db = await openDatabase(join(dataDir, "queue.db"), queueMigrations);
+  const bell = new Bell(join(dataDir, "queue.bell"), onError);
+  return {
+    jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
+    resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
+    async close() {
+      bell.close();
+      await db.close();
+    },
+  };
+}
+
+async function openDatabase(path: string, migrations: readonly string[]): Promise<Database> {
+  try {
+    return await Database.open(path, migrations);
+  } catch (error) {
+    throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
+  }
+}
+
+/** Keys and pictures lie here: nobody else may look in. */
+function makeWritable(directory: string): void {
+  try {
+    makeDirectory(directory);
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError("DARKROOM_DATA_DIR", `${directory} cannot be made or written to (${code}); choose another`);
+  }
+}
+
+/** Not by mkdir's own `recursive`, which tries for ever where no directory can be made, as under /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return void readdirSync(path);
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}

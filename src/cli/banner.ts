@@ -1,0 +1,35 @@
+import type { App } from "../app.ts";
+import type { ServerConfig } from "../config.ts";
+
+/** What a person reads who has just started a server. */
+export function banner({ url, adminPassword }: App, { dataDir, admin, tls }: ServerConfig): string {
+  const lines = [`Darkroom listens on ${url}, with its data in ${dataDir}`, ""];
+  if (adminPassword !== undefined) {
+    lines.push(
+      `The administrator is ${admin.username} with the password`,
+      `    ${adminPassword}`,
+      "Keep it: it is not shown again.",
+      "",
+    );
+  }
+  lines.push(
+    "Try it:",
+    ...examples(url, tls !== undefined, admin.username, adminPassword).map((line) => `    ${line}`),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+/** Lines that work when they are pasted. */
+function examples(url: string, isTls: boolean, username: string, password: string | undefined): string[] {
+  const curl = `curl ${isTls ? "-k " : ""}-H 'content-type: application/json'`;
+  const grpcurl = `grpcurl ${isTls ? "-insecure" : "-plaintext"}`;
+  const { host } = new URL(url);
+  if (password === undefined) {
+    return [`${curl} ${url}/grpc.health.v1.Health/Check -d '{}'`, `${grpcurl} ${host} list`];
+  }
+  const login = JSON.stringify({ identity: username, password });
+  return [
+    `${curl} ${url}/darkroom.auth.v1.AuthService/Login -d '${login}'`,
+    `${grpcurl} -d '${login}' ${host} darkroom.auth.v1.AuthService/Login`,
+  ];
+}

@@ -1,0 +1,178 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { type LogLevel, logLevels } from "./log.ts";
+import { newPasswordRule, usernameRule } from "./model/account.ts";
+import { UserError } from "./user-error.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ServerConfig {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly dataDir: string;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly jwtSecret: string | undefined;
+  readonly signUpEnabled: boolean;
+  readonly admin: { readonly username: string; readonly password: string | undefined };
+  readonly keepUploadMs: number;
+  readonly keepResultMs: number;
+  readonly bodyMs: number;
+  readonly leaseMs: number;
+  readonly logLevel: LogLevel;
+}
+
+export interface WorkerConfig {
+  readonly dataDir: string;
+  readonly serverUrl: string;
+  /** PEM of the certificate that the server shows; undefined to trust whom the machine trusts. */
+  readonly pinnedCert: string | undefined;
+  /** Jobs at a time. */
+  readonly concurrency: number;
+  readonly logLevel: LogLevel;
+}
+
+/** Says what is wrong with which variable. */
+export class ConfigError extends UserError {
+  override readonly name = "ConfigError";
+
+  constructor(variable: string, rule: string) {
+    super(`${variable}: ${rule}`);
+  }
+}
+
+const day = 24 * 60 * 60 * 1000;
+/** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
+const unsupported = [
+  "MONGODB_URI",
+  "AZURE_SERVICEBUS_CONNECTION_STRING",
+  "AZURE_SERVICEBUS_NAMESPACE",
+  "IMAGE_SERVICE_URL",
+  "RELAY_UPSTREAM_URL",
+];
+
+/** Throws ConfigError for whatever is doubtful. */
+export function readServerConfig(env: Environment): ServerConfig {
+  const read = reader(env);
+  for (const name of unsupported)
+    if (read.text(name) !== undefined) throw new ConfigError(name, "is not supported yet");
+  for (const name of ["AUTH_ENABLED", "AUTHENTICATE"]) {
+    if (!read.flag(name, true)) throw new ConfigError(name, "switching authentication off is not supported yet");
+  }
+  return {
+    host: read.text("HOST") ?? "127.0.0.1",
+    port: read.integer("PORT", 8080, 0, 65_535),
+    dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
+    tls: readTls(read),
+    corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
+    jwtSecret: readJwtSecret(read),
+    signUpEnabled: read.flag("SIGNUP_ENABLED", true),
+    admin: readAdmin(read),
+    keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * day,
+    keepResultMs: read.integer("DARKROOM_KEEP_RESULTS_DAYS", 30, 1, 3650) * day,
+    bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
+    leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
+    logLevel: readLogLevel(read),
+  };
+}
+
+/** Throws ConfigError for whatever is doubtful. */
+export function readWorkerConfig(env: Environment): WorkerConfig {
+  const read = reader(env);
+  const serverUrl = read.text("DARKROOM_SERVER_URL");
+  if (serverUrl === undefined) throw new ConfigError("DARKROOM_SERVER_URL", "must be the address of a server");
+  if (!URL.canParse(serverUrl)) throw new ConfigError("DARKROOM_SERVER_URL", "must be a URL");
+  return {
+    dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
+    serverUrl,
+    pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
+    concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),
+    logLevel: readLogLevel(read),
+  };
+}
+
+type Reader = ReturnType<typeof reader>;
+
+function reader(env: Environment) {
+  /** Empty is unset, as in a compose file's `NAME=`. */
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  return {
+    text,
+    flag(name: string, fallback: boolean): boolean {
+      const value = text(name)?.toLowerCase();
+      if (value === undefined) return fallback;
+      if (["true", "1", "yes", "on"].includes(value)) return true;
+      if (["false", "0", "no", "off"].includes(value)) return false;
+      throw new ConfigError(name, "must be true or false");
+    },
+    integer(name: string, fallback: number, min: number, max: number): number {
+      const value = text(name);
+      if (value === undefined) return fallback;
+      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= min && number <= max) return number;
+      throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
+    },
+    file(name: string): string | undefined {
+      const path = text(name);
+      if (path === undefined) return undefined;
+      try {
+        return readFileSync(path, "utf8");
+      } catch (error) {
+        throw new ConfigError(name, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+      }
+    },
+  };
+}
+
+function readTls(read: Reader): ServerConfig["tls"] {
+  const cert = read.file("TLS_CERT_FILE");
+  const key = read.file("TLS_KEY_FILE");
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) throw new ConfigError("TLS_CERT_FILE", "must be given with TLS_KEY_FILE");
+  if (key === undefined) throw new ConfigError("TLS_KEY_FILE", "must be given with TLS_CERT_FILE");
+  return { cert, key };
+}
+
+function readOrigins(list: string): string[] {
+  const origins = list.split(",").flatMap((origin) => origin.trim() || []);
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw new ConfigError("CORS_ORIGINS", "must be origins such as https://app.example.com, separated by commas");
+    }
+  }
+  return origins;
+}
+
+function readJwtSecret(read: Reader): string | undefined {
+  const name = read.text("JWT_SECRET") === undefined ? "JWT_SECRET_KEY" : "JWT_SECRET";
+  const secret = read.text(name);
+  // RFC 7518, section 3.2: a key as long as the hash.
+  if (secret !== undefined && Buffer.byteLength(secret) < 32)
+    throw new ConfigError(name, "must have at least 32 bytes");
+  return secret;
+}
+
+function readAdmin(read: Reader): ServerConfig["admin"] {
+  const username = read.text("DARKROOM_ADMIN_USERNAME") ?? "admin";
+  const password = read.text("DARKROOM_ADMIN_PASSWORD");
+  const brokenName = usernameRule(username);
+  if (brokenName !== undefined) throw new ConfigError("DARKROOM_ADMIN_USERNAME", brokenName);
+  const brokenPassword = password === undefined ? undefined : newPasswordRule(password, () => false);
+  if (brokenPassword !== undefined) throw new ConfigError("DARKROOM_ADMIN_PASSWORD", brokenPassword);
+  return { username, password };
+}
+
+function readLogLevel(read: Reader): LogLevel {
+  const level = read.text("LOG_LEVEL") ?? "info";
+  const known = logLevels.find((name) => name === level);
+  if (known === undefined) throw new ConfigError("LOG_LEVEL", `must be one of ${logLevels.join(", ")}`);
+  return known;
+}
+
+/** How others on this machine reach a server that listens on `host`. */
+export function serverUrl(host: string, port: number, isTls: boolean): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `${isTls ? "https" : "http"}://${isIP(reachable) === 6 ? `[${reachable}]` : reachable}:${port}`;
+}

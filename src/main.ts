@@ -1,0 +1,116 @@
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { enableCompileCache } from "node:module";
+import { Command, InvalidArgumentError } from "commander";
+import { banner } from "./cli/banner.ts";
+import type { DemoOptions } from "./cli/demo.ts";
+import { readServerConfig, readWorkerConfig } from "./config.ts";
+import { createLog, type RootLog } from "./log.ts";
+import { UserError } from "./user-error.ts";
+
+// Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
+enableCompileCache();
+
+const program = new Command("darkroom").description("An authentication gateway and image-job service.");
+
+program
+  .command("serve")
+  .description("serve the API, with a worker beside it")
+  .option("--no-worker", "without a worker")
+  .action(serve);
+program.command("worker").description("take jobs from the queue of a server").action(work);
+program
+  .command("demo")
+  .description("develop a picture, as a client of a server of its own")
+  .argument("[picture]", "a JPEG, PNG or WebP file; a sample is drawn when none is given")
+  .option("--prompt <text>", "what to do with it", "warmer and vivid, with a vignette and a little grain")
+  .option("--model <name>", "the model that does it; the default one when not given")
+  .option("--strength <number>", "how far from the original, 0 to 1", number, 1)
+  .option("--out <file>", "where to save the result")
+  .action(demo);
+
+// Who reads our output may go away before we do.
+process.stdout.on("error", () => {});
+program.parseAsync().catch(fail);
+
+async function serve(options: { worker: boolean }): Promise<void> {
+  const { startServer } = await import("./app.ts");
+  const config = readServerConfig(process.env);
+  const log = createLog(config.logLevel);
+  surviveNothing(log);
+  const fork = (url: string) => forkWorker(url, config.dataDir);
+  const app = await startServer(config, { log, forkWorker: options.worker ? fork : undefined });
+  onSignal(() => app.stop(), log);
+  process.stdout.write(banner(app, config));
+}
+
+async function work(): Promise<void> {
+  const { startWorker } = await import("./worker-app.ts");
+  const config = readWorkerConfig(process.env);
+  const log = createLog(config.logLevel);
+  surviveNothing(log);
+  const worker = await startWorker(config, log);
+  const stop = onSignal(() => worker.stop(), log);
+  // The server that forked this process is gone, however it went; perhaps already.
+  process.once("disconnect", stop);
+  if (process.connected === false) stop();
+}
+
+async function demo(picture: string | undefined, options: Omit<DemoOptions, "picture">): Promise<void> {
+  const { runDemo } = await import("./cli/demo.ts");
+  await runDemo(
+    { picture, ...options },
+    {
+      directory: process.env.INIT_CWD ?? process.cwd(),
+      isTerminal: process.stdout.isTTY,
+      print: (text) => void process.stdout.write(text),
+      startServer: (env) =>
+        spawn(process.execPath, [import.meta.filename, "serve"], {
+          env: { ...process.env, ...env },
+          stdio: ["ignore", "pipe", "inherit"],
+        }),
+      onInterrupt: (listener) => void process.once("SIGINT", listener).once("SIGTERM", listener),
+    },
+  );
+}
+
+function forkWorker(url: string, dataDir: string): ChildProcess {
+  const { TLS_CERT_FILE } = process.env;
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: TLS_CERT_FILE ?? "" };
+  return fork(import.meta.filename, ["worker"], { env: { ...process.env, ...own } });
+}
+
+/** Stops at the first signal, in order; at the second, at once. */
+function onSignal(stop: () => Promise<void>, log: RootLog): () => void {
+  let stopping = false;
+  const listener = () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    stop().then(() => {
+      log.flush();
+      process.exit(0);
+    }, fail);
+  };
+  process.on("SIGTERM", listener).on("SIGINT", listener);
+  return listener;
+}
+
+/** After a fault nobody foresaw the state is unknown: the process ends, and what runs it starts another. */
+function surviveNothing(log: RootLog): void {
+  process.on("uncaughtException", (error) => {
+    log.error({ err: error }, "the process ends: a fault that nobody foresaw");
+    log.flush();
+    process.exit(1);
+  });
+}
+
+function fail(error: unknown): void {
+  const text =
+    error instanceof UserError ? `darkroom: ${error.message}` : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`${text}\n`, () => process.exit(1));
+}
+
+function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || Number.isNaN(value)) throw new InvalidArgumentError("it must be a number");
+  return value;
+}
