@@ -21,11 +21,11 @@ import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import type { Timing } from "./model/job-life.ts";
-import { ownModels } from "./model/models.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
+import { listModels } from "./worker/engines/catalogue.ts";
 import { supervise } from "./worker/supervisor.ts";
 
 /** How long running calls may take to end once the server stops. */
@@ -70,7 +70,6 @@ async function start(
   const queues = await openQueues(config.dataDir, Date.now, log);
   onStop(queues.close);
   const core = await compose(config, stores, queues, log);
-  const adminPassword = await core.accounts.ensureAdmin(config.admin.username, config.admin.password);
   onStop(() => core.changes.stop());
   onStop(() => core.dispatcher.idle());
 
@@ -85,6 +84,7 @@ async function start(
   const rpc = createRpcHandler(core, log, stopping.signal);
   const cors = { origins: config.corsOrigins, ...rpcCors };
   const front = createFront({ rpc, routes: routes.handle, cors, bodyMs: config.bodyMs, log });
+  const adminPassword = await core.accounts.ensureAdmin(config.admin.username, config.admin.password);
   const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
@@ -126,7 +126,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     dispatcher,
     health: new Health(() => stores.accounts.hasAdmin()),
     images,
-    jobs: new ImageJobs({ records, changes, images, dispatcher, models: ownModels, clock, keepResultMs }),
+    jobs: new ImageJobs({ records, changes, images, dispatcher, models: listModels(), clock, keepResultMs }),
     leases: new Leases({ ...base, records }),
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions: new Sessions(base),

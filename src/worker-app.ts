@@ -3,7 +3,7 @@ import { connect } from "./client/index.ts";
 import type { WorkerConfig } from "./config.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
-import { studio } from "./worker/engines/studio/studio.ts";
+import { loadEngines } from "./worker/engines/catalogue.ts";
 import { JobServer } from "./worker/job-server.ts";
 import { startWorker as startTakingJobs } from "./worker/worker.ts";
 
@@ -14,7 +14,8 @@ const jobGraceMs = 4000;
 export async function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
   const queues = await openQueues(config.dataDir, Date.now, log);
   const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
-  const worker = startTakingJobs({ ...queues, server, engines: [studio], concurrency: config.concurrency, log });
+  const engines = await loadEngines();
+  const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
   return {
     stop: once(async () => {
       await worker.stop(jobGraceMs);

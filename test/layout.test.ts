@@ -1,0 +1,102 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join, normalize } from "node:path";
+import { expect, test } from "vitest";
+
+/** Which rooms of src/ a room may look into; what is not named here may look into none but itself. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  ports: ["model"],
+  core: ["model", "ports"],
+  crypto: ["model", "ports"],
+  "adapters/sqlite": ["model", "ports"],
+  "adapters/filesystem": ["model", "ports"],
+  rpc: ["core", "ports", "model", "gen"],
+  http: ["core", "ports", "model"],
+  client: ["gen"],
+  worker: ["client", "ports", "model"],
+  cli: ["client", "app", "config", "user-error"],
+  // Files beside the rooms.
+  "user-error": [],
+  once: [],
+  log: ["ports"],
+  config: ["model", "log", "user-error"],
+  backends: ["adapters/sqlite", "adapters/filesystem", "config", "model", "ports"],
+  app: ["backends", "config", "once", "core", "crypto", "http", "rpc", "worker", "model", "ports"],
+  "worker-app": ["backends", "config", "once", "client", "worker", "ports"],
+  main: ["app", "worker-app", "cli", "config", "log", "user-error"],
+};
+
+/** Packages that belong to one room, so that what they do can be exchanged there. */
+const owners: readonly [RegExp, readonly string[]][] = [
+  [/^node:sqlite$/, ["adapters/sqlite"]],
+  [/^@connectrpc\//, ["rpc", "client"]],
+  [/^@bufbuild\//, ["rpc", "client"]],
+  [/^(jose|bcrypt)$/, ["crypto"]],
+  [/^(fastify|@fastify\/.*|cors)$/, ["http"]],
+  [/^sharp$/, ["worker", "cli"]],
+  [/^commander$/, ["main"]],
+  [/^pino$/, ["log"]],
+];
+
+const src = join(import.meta.dirname, "../src");
+const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+
+test("data flows one way: every import goes where its room may look", () => {
+  expect(
+    importsOf(files)
+      .filter(({ room, target }) => !mayLook(room, target))
+      .map(describeImport),
+  ).toEqual([]);
+});
+
+test("each package is imported in its own room alone", () => {
+  const strays = importsOf(files).filter(({ room, target }) =>
+    owners.some(([name, owned]) => name.test(target) && !owned.includes(room)),
+  );
+  expect(strays.map(describeImport)).toEqual([]);
+});
+
+test("process is read in main.ts alone", () => {
+  const readers = files.filter((file) => /\bprocess\.(env|argv|cwd|exit|on|once|std\w+)\b/.test(read(file)));
+  expect(readers).toEqual(["main.ts"]);
+});
+
+test("files stay short", () => {
+  expect(files.filter((file) => read(file).split("\n").length > 250)).toEqual([]);
+});
+
+interface Import {
+  readonly file: string;
+  readonly room: string;
+  /** A room of src/, `gen`, or a package. */
+  readonly target: string;
+}
+
+function importsOf(all: readonly string[]): Import[] {
+  return all.flatMap((file) =>
+    [...read(file).matchAll(/\b(?:from|import)\s*\(?"([^"]+)"/g)].map(([, path = ""]) => ({
+      file,
+      room: roomOf(file),
+      target: path.startsWith(".") ? roomOf(normalize(join(file, "..", path))) : path,
+    })),
+  );
+}
+
+function roomOf(file: string): string {
+  if (file.startsWith("../gen/")) return "gen";
+  const room = Object.keys(rooms).find((name) => file.startsWith(`${name}/`) || file === `${name}.ts`);
+  return room ?? file;
+}
+
+function mayLook(room: string, target: string): boolean {
+  const isInside = target in rooms || target === "gen" || target.startsWith("..");
+  return !isInside || target === room || (rooms[room] ?? []).includes(target);
+}
+
+function describeImport({ file, target }: Import): string {
+  return `${file} → ${target}`;
+}
+
+function read(file: string): string {
+  return readFileSync(join(src, file), "utf8");
+}

@@ -1,0 +1,61 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { expect, test } from "vitest";
+import { run } from "../support/process.ts";
+import { scratchDirectory } from "../support/server.ts";
+
+/** The demo as `npm run demo` starts it in `directory`; its scratch directories are counted there too. */
+function demo(directory: string, args: readonly string[]) {
+  return run(["demo", ...args], { INIT_CWD: directory, TMPDIR: directory }).finished;
+}
+
+function leftovers(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.startsWith("darkroom-demo-") && !name.endsWith(".jpg"));
+}
+
+test("draws a sample, develops it, shows its progress, and tells where the result is", async () => {
+  const directory = scratchDirectory();
+  const { code, stdout, stderr } = await demo(directory, []);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/queued[\s\S]*running[\s\S]*100 % succeeded/);
+  const out = join(directory, "darkroom-demo.jpg");
+  expect(stdout).toContain(`Saved ${out}: 1200 × 800 pixels`);
+  expect(stdout).toMatch(/Done by studio .*vignette/);
+  const [before, after] = await Promise.all(
+    ["darkroom-demo-before.jpg", "darkroom-demo.jpg"].map((name) => sharp(join(directory, name)).stats()),
+  );
+  expect(before?.channels.map(({ mean }) => mean)).not.toEqual(after?.channels.map(({ mean }) => mean));
+  expect(leftovers(directory)).toEqual([]);
+});
+
+test("develops the user's own picture with the user's own wishes", async () => {
+  const directory = scratchDirectory();
+  const red = { create: { width: 40, height: 30, channels: 3, background: "#c04020" } } as const;
+  writeFileSync(join(directory, "mine.png"), await sharp(red).png().toBuffer());
+  const wishes = ["--prompt", "black and white", "--model", "studio", "--strength", "1", "--out", "grey.png"];
+  const { code, stdout } = await demo(directory, ["mine.png", ...wishes]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("40 × 30 pixels");
+  const { channels } = await sharp(readFileSync(join(directory, "grey.png")))
+    .toColourspace("srgb")
+    .stats();
+  expect(channels[0]?.mean).toBeCloseTo(channels[2]?.mean ?? 0, 0);
+  expect(existsSync(join(directory, "darkroom-demo-before.jpg"))).toBe(false);
+});
+
+test.each([
+  ["a file that is missing", ["nowhere.jpg"], /^darkroom: nowhere\.jpg: there is no such file\n$/],
+  ["a file that is no picture", ["notes.txt"], /^darkroom: notes\.txt: data must be a JPEG, PNG or WebP picture\n$/],
+  ["a model there is not", ["--model", "crystal"], /^darkroom: the sample: model_type must be one of: studio\n$/],
+  ["a strength out of range", ["--strength", "2"], /^darkroom: the sample: strength must be a number from 0 to 1\n$/],
+  ["a prompt that is not understood", ["--prompt", "qwertz"], /^darkroom: .*(understand|known|words)/i],
+  ["a place that cannot be written to", ["--out", "/proc/x.jpg"], /^darkroom: \/proc\/x\.jpg: cannot be written/],
+])("%s: one line, exit code 1, nothing left", async (_what, args, line) => {
+  const directory = scratchDirectory();
+  writeFileSync(join(directory, "notes.txt"), "a text, not a picture\n".repeat(10));
+  const { code, stderr } = await demo(directory, args);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(line);
+  expect(leftovers(directory)).toEqual([]);
+});

@@ -1,0 +1,206 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
+import { bearer, connect, State } from "../../src/client/index.ts";
+import { hasCommand } from "../support/commands.ts";
+import { run, runServer } from "../support/process.ts";
+import { scratchDirectory, signIn } from "../support/server.ts";
+
+const sh = promisify(execFile);
+
+describe("darkroom serve", () => {
+  test("prints the admin's password on the first start alone, and it works", async () => {
+    const dataDir = scratchDirectory();
+    const first = await runServer(dataDir);
+    const password = await first.printed(/administrator is admin with the password\n\s+(\S+)/);
+    const { auth } = connect(first.url);
+    expect((await auth.login({ identity: "ADMIN", password })).account?.username).toBe("admin");
+    first.child.kill("SIGTERM");
+    await first.finished;
+
+    const second = await runServer(dataDir);
+    expect(second.output.stdout).not.toContain("administrator");
+    expect((await connect(second.url).auth.login({ identity: "admin", password })).account?.username).toBe("admin");
+  });
+
+  test("prints a curl line that works when pasted, on every start", async ({ skip }) => {
+    if (!hasCommand("curl")) skip("curl is not installed");
+    const dataDir = scratchDirectory();
+    const first = await runServer(dataDir);
+    const login = await sh("sh", ["-c", await first.printed(/^ +(curl .*)$/m)]);
+    expect(JSON.parse(login.stdout).tokens.accessToken).toBeTruthy();
+    first.child.kill("SIGTERM");
+    await first.finished;
+    const second = await runServer(dataDir);
+    const health = await sh("sh", ["-c", await second.printed(/^ +(curl .*)$/m)]);
+    expect(JSON.parse(health.stdout).status).toBe("SERVING");
+  });
+
+  test("prints a grpcurl line that works when pasted, on every start", async ({ skip }) => {
+    if (!hasCommand("grpcurl")) skip("grpcurl is not installed");
+    const dataDir = scratchDirectory();
+    const first = await runServer(dataDir);
+    const login = await sh("sh", ["-c", await first.printed(/^ +(grpcurl .*)$/m)]);
+    expect(JSON.parse(login.stdout).tokens.accessToken).toBeTruthy();
+    first.child.kill("SIGTERM");
+    await first.finished;
+    const second = await runServer(dataDir);
+    const list = await sh("sh", ["-c", await second.printed(/^ +(grpcurl .*)$/m)]);
+    expect(list.stdout.split("\n")).toContain("darkroom.imagejob.v1.ImageJobService");
+  });
+
+  test.each(["SIGTERM", "SIGINT"] as const)("at %s lets a running call end, and exits with 0", async (signal) => {
+    const server = await runServer(scratchDirectory());
+    const darkroom = connect(server.url);
+    const { username, password } = await signIn(darkroom);
+    const login = darkroom.auth.login({ identity: username, password });
+    const closed = waitUntilClosed(server.url);
+    server.child.kill(signal);
+    expect((await login).account?.username).toBe(username);
+    await closed;
+    expect(await server.finished).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test("stops in order when npm is told to", async () => {
+    const env = { ...process.env, PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "error" };
+    const npm = spawn("npm", ["start"], {
+      cwd: join(import.meta.dirname, "../.."),
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    onTestFinished(() => void npm.kill("SIGKILL"));
+    let printed = "";
+    for await (const chunk of npm.stdout) {
+      printed += chunk;
+      if (printed.includes("grpcurl")) break;
+    }
+    const url = /listens on (\S+),/.exec(printed)?.[1] ?? "";
+    npm.kill("SIGTERM");
+    expect(await once(npm, "exit")).toEqual([0, null]);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("ends long polls and watches at once when it stops", async () => {
+    const server = await runServer(scratchDirectory());
+    const { jobs, ...darkroom } = connect(server.url);
+    const { credential } = await signIn({ jobs, ...darkroom });
+    const { image } = await jobs.uploadImage({ data: await drawSamplePicture() }, credential);
+    const request = { imageId: image?.id ?? "", prompt: "sepia", modelType: "studio" };
+    const { job } = await jobs.submitImageJob(request, credential);
+    const watch = (async () => {
+      for await (const { job: seen } of jobs.watchImageJob({ jobId: job?.id ?? "" }, credential)) {
+        if (seen?.state === State.SUCCEEDED) return "done";
+      }
+      return "ended";
+    })().catch(() => "refused");
+    server.child.kill("SIGTERM");
+    expect(["done", "refused"]).toContain(await watch);
+    expect((await server.finished).code).toBe(0);
+  });
+
+  test("has everything still there when it is started again", async () => {
+    const dataDir = scratchDirectory();
+    const first = await runServer(dataDir);
+    const { jobs, ...darkroom } = connect(first.url);
+    const { credential, token, refreshToken } = await signIn({ jobs, ...darkroom });
+    const { image } = await jobs.uploadImage({ data: await drawSamplePicture() }, credential);
+    const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+    const id = job?.id ?? "";
+    const done = await jobs.pollImageJob({ jobId: id, wait: { seconds: 30n, nanos: 0 } }, credential);
+    first.child.kill("SIGTERM");
+    await first.finished;
+
+    const again = connect((await runServer(dataDir)).url);
+    expect((await again.jobs.pollImageJob({ jobId: id }, bearer(token))).job).toEqual(done.job);
+    for await (const piece of again.jobs.getImage({ imageId: done.job?.outputImageIds[0] ?? "" }, bearer(token))) {
+      expect(piece.data.byteLength).toBeGreaterThan(0);
+    }
+    expect((await again.auth.refreshToken({ refreshToken })).tokens?.accessToken).toBeTruthy();
+  });
+
+  test("writes nothing that others on the machine could read", async () => {
+    const dataDir = join(scratchDirectory(), "data");
+    const server = await runServer(dataDir);
+    await connect(server.url).auth.validate({ credential: "x" });
+    const { stdout } = await sh("stat", ["-c", "%a", dataDir]);
+    expect(stdout.trim()).toBe("700");
+  });
+});
+
+describe("darkroom serve refuses a doubtful start, in one line that names the variable", () => {
+  async function refusal(env: Record<string, string>): Promise<string> {
+    const { code, stdout, stderr } = await run(["serve"], {
+      PORT: "0",
+      DARKROOM_DATA_DIR: scratchDirectory(),
+      LOG_LEVEL: "error",
+      ...env,
+    }).finished;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    return stderr;
+  }
+
+  test("a taken port", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as { port: number };
+    expect(await refusal({ PORT: String(port) })).toMatch(/^darkroom: PORT: .*taken/);
+  });
+
+  test("a data directory that cannot be", async () => {
+    const file = join(scratchDirectory(), "a-file");
+    writeFileSync(file, "");
+    expect(await refusal({ DARKROOM_DATA_DIR: file })).toMatch(/^darkroom: DARKROOM_DATA_DIR: .*choose another/);
+    expect(await refusal({ DARKROOM_DATA_DIR: "/proc/darkroom" })).toMatch(/^darkroom: DARKROOM_DATA_DIR: /);
+  });
+
+  test("a database that is none", async () => {
+    const dataDir = scratchDirectory();
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(join(dataDir, "darkroom.db"), "this is no database, whatever it is".repeat(100));
+    expect(await refusal({ DARKROOM_DATA_DIR: dataDir })).toMatch(/^darkroom: DARKROOM_DATA_DIR: .*darkroom\.db/);
+    expect(readFileSync(join(dataDir, "darkroom.db"), "utf8")).toContain("this is no database");
+  });
+
+  test.each([
+    ["PORT", "80800"],
+    ["PORT", "http"],
+    ["HOST", "203.0.113.7"],
+    ["LOG_LEVEL", "loud"],
+    ["SIGNUP_ENABLED", "maybe"],
+    ["JWT_SECRET", "short"],
+    ["CORS_ORIGINS", "example.com"],
+    ["TLS_CERT_FILE", "/nowhere.pem"],
+    ["DARKROOM_ADMIN_USERNAME", "a@b"],
+    ["DARKROOM_ADMIN_PASSWORD", "short"],
+    ["DARKROOM_LEASE_SECONDS", "0"],
+    ["MONGODB_URI", "mongodb://127.0.0.1"],
+    ["AUTH_ENABLED", "false"],
+  ])("%s=%s", async (name, value) => {
+    expect(await refusal({ [name]: value })).toMatch(new RegExp(`^darkroom: ${name}: `));
+  });
+});
+
+test("a server that cannot start leaves no process and no lock behind", async () => {
+  const dataDir = scratchDirectory();
+  const { code } = await run(["serve"], { HOST: "203.0.113.7", PORT: "0", DARKROOM_DATA_DIR: dataDir }).finished;
+  expect(code).toBe(1);
+  const server = await runServer(dataDir);
+  expect(readdirSync(dataDir)).toContain("darkroom.db");
+  expect(server.url).toMatch(/^http:/);
+});
+
+async function waitUntilClosed(url: string): Promise<void> {
+  const isOpen = () =>
+    fetch(url).then(
+      () => true,
+      () => false,
+    );
+  while (await isOpen());
+}

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** What it has printed so far. */
+  readonly output: { stdout: string; stderr: string };
+  readonly finished: Promise<Finished>;
+  /** Resolves to what the pattern's group matched, once standard output has it. */
+  printed(pattern: RegExp): Promise<string>;
+}
+
+/** The command line as a user runs it. It is killed when the test ends, if it has not ended. */
+export function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    output.stderr += chunk;
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const finished = once(child, "close").then(([code]): Finished => ({ code, ...output }));
+  return {
+    child,
+    output,
+    finished,
+    async printed(pattern) {
+      for (;;) {
+        const found = pattern.exec(output.stdout)?.[1];
+        if (found !== undefined) return found;
+        const ended = await Promise.race([once(child.stdout, "data").then(() => false), finished.then(() => true)]);
+        if (ended) throw new Error(`it ended without printing ${pattern}: ${output.stdout}${output.stderr}`);
+      }
+    },
+  };
+}
+
+export interface ServerProcess extends Running {
+  readonly url: string;
+}
+
+/** `darkroom serve` on a free port. */
+export async function runServer(dataDir: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+  const running = run(["serve"], { PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "error", ...env });
+  return { ...running, url: await running.printed(/listens on (\S+),/) };
+}

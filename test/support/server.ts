@@ -1,0 +1,58 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type App, startServer } from "../../src/app.ts";
+import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
+
+export const adminPassword = "correct horse battery";
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+export interface TestServer extends Darkroom {
+  readonly app: App;
+  readonly url: string;
+  readonly dataDir: string;
+}
+
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/**
+ * A server by the production factory, on a free port and real files, with its real worker unless `worker` is false.
+ * It stops when the test that asked for it ends.
+ */
+export async function serve(
+  env: Readonly<Record<string, string>> = {},
+  { worker = true, dataDir = scratchDirectory() } = {},
+): Promise<TestServer> {
+  const settings = { PORT: "0", DARKROOM_DATA_DIR: dataDir, DARKROOM_ADMIN_PASSWORD: adminPassword, ...env };
+  const config = readServerConfig({ LOG_LEVEL: "silent", ...settings });
+  const app = await startServer(config, {
+    log: createLog(config.logLevel),
+    forkWorker: worker ? (url) => forkWorker(url, dataDir, config.logLevel) : undefined,
+  });
+  onTestFinished(() => app.stop());
+  return { app, url: app.url, dataDir, ...connect(app.url) };
+}
+
+function forkWorker(url: string, dataDir: string, level: string): ChildProcess {
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: level };
+  return fork(main, ["worker"], { env: { ...process.env, ...own } });
+}
+
+/** A new account that is logged in; `credential` goes with its calls. */
+export async function signIn({ auth }: Darkroom) {
+  const username = `user-${randomBytes(6).toString("hex")}`;
+  const password = randomBytes(12).toString("base64url");
+  await auth.signUp({ username, password });
+  const { tokens, account } = await auth.login({ identity: username, password });
+  const token = tokens?.accessToken ?? "";
+  return { username, password, token, refreshToken: tokens?.refreshToken ?? "", account, credential: bearer(token) };
+}
