@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -83,6 +83,18 @@ describe("darkroom serve", () => {
     npm.kill("SIGTERM");
     expect(await once(npm, "exit")).toEqual([0, null]);
     await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("waits no longer than 10 s for a call that does not end", async () => {
+    const server = await runServer(scratchDirectory());
+    const socket = createConnection(Number(new URL(server.url).port), "127.0.0.1");
+    const head = "POST /darkroom.auth.v1.AuthService/Login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    socket.write(`${head}content-length: 100\r\n\r\n{"ident`);
+    await connect(server.url).auth.validate({ credential: "x" });
+    const cut = once(socket, "close");
+    server.child.kill("SIGTERM");
+    expect((await server.finished).code).toBe(0);
+    await cut;
   });
 
   test("ends long polls and watches at once when it stops", async () => {

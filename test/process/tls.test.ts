@@ -1,0 +1,31 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
+import { connect, State } from "../../src/client/index.ts";
+import { hasCommand } from "../support/commands.ts";
+import { runServer } from "../support/process.ts";
+import { scratchDirectory, signIn } from "../support/server.ts";
+
+test("with a certificate the port speaks TLS, and the worker trusts that certificate", async ({ skip }) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
+  const subject = ["-subj", "/CN=darkroom.example", "-addext", "subjectAltName=DNS:darkroom.example"];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  execFileSync("openssl", [...request, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
+
+  const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  expect(server.url).toMatch(/^https:/);
+  const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
+  const { credential } = await signIn(darkroom);
+  const { image } = await darkroom.jobs.uploadImage({ data: await drawSamplePicture() }, credential);
+  const submitted = await darkroom.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const wait = { seconds: 60n, nanos: 0 };
+  const { job } = await darkroom.jobs.pollImageJob({ jobId: submitted.job?.id ?? "", wait }, credential);
+  expect(job?.state).toBe(State.SUCCEEDED);
+  await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
+  server.child.kill("SIGTERM");
+  expect((await server.finished).code).toBe(0);
+});
