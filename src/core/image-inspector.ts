@@ -1,6 +1,6 @@
-import { imageSize } from "image-size";
 import { invalidField } from "../model/errors.ts";
 import { type ImageType, imageMaxBytes, imageMaxPixels } from "../model/image.ts";
+import { type ImageHeader, imageType, readImageHeader } from "./image-header.ts";
 
 export interface Inspected {
   readonly type: ImageType;
@@ -57,34 +57,30 @@ export class ImageInspector {
 
   #readHead(isAll: boolean): void {
     if (this.#head === undefined) return;
-    const head = Buffer.concat(this.#head);
-    this.#head = [head];
-    this.#nextLook = 2 * head.length;
+    const all = Buffer.concat(this.#head);
+    this.#head = [all];
+    this.#nextLook = 2 * all.length;
+    // Never further, so that the verdict does not depend on how the bytes were cut.
+    const head = all.subarray(0, headMax);
     const type = imageType(head);
     if (type === undefined) throw invalidField("data", "must be a JPEG, PNG or WebP picture");
-    const header = readHeader(head, type);
-    if (header === undefined) {
-      if (isAll || head.length > headMax) throw invalidField("data", "has no readable picture header");
-      return;
+    const header = readImageHeader(head, type);
+    if (header === undefined && !isAll && all.length < headMax) return;
+    if (header === undefined || header.width < 1 || header.height < 1) {
+      throw invalidField("data", "has no readable picture header");
     }
-    const { width, height } = header;
-    if (width < 1 || height < 1) throw invalidField("data", "has no readable picture header");
+    this.#begin(all, type, header);
+  }
+
+  #begin(all: Buffer, type: ImageType, { width, height, dataAt }: ImageHeader): void {
     if (width * height > imageMaxPixels) {
       throw invalidField("data", `must have at most ${imageMaxPixels} pixels; it has ${width} × ${height}`);
     }
     this.#found = { type, width, height };
-    this.#end = header.end;
-    this.#end.look(head.subarray(header.endFrom));
+    this.#end = endOf(type, all);
+    this.#end.look(all.subarray(dataAt));
     this.#head = undefined;
   }
-}
-
-interface Header {
-  readonly width: number;
-  readonly height: number;
-  readonly end: EndSearch;
-  /** Where in the head the search for the end begins. */
-  readonly endFrom: number;
 }
 
 interface EndSearch {
@@ -92,38 +88,9 @@ interface EndSearch {
   isReached(size: number): boolean;
 }
 
-function imageType(head: Buffer): ImageType | undefined {
-  if (head.subarray(0, 3).equals(Buffer.from([0xff, 0xd8, 0xff]))) return "image/jpeg";
-  if (head.subarray(0, 8).equals(Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))) return "image/png";
-  return head.toString("latin1", 0, 4) === "RIFF" && head.toString("latin1", 8, 12) === "WEBP"
-    ? "image/webp"
-    : undefined;
-}
-
-/** Undefined while the header is not whole, or for ever when it is broken. */
-function readHeader(head: Buffer, type: ImageType): Header | undefined {
-  try {
-    if (type === "image/jpeg") {
-      const scan = jpegScanStart(head);
-      return scan === undefined ? undefined : { ...imageSize(head), end: markerSearch(jpegEnd), endFrom: scan };
-    }
-    if (type === "image/png") return { ...imageSize(head), end: markerSearch(pngEnd), endFrom: 0 };
-    return { ...imageSize(head), end: lengthSearch(head.readUInt32LE(4) + 8), endFrom: 0 };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Where the first scan's header begins. The thumbnail in a JPEG's metadata, with an end of its own, lies before it. */
-function jpegScanStart(head: Buffer): number | undefined {
-  let at = 2;
-  while (at + 4 <= head.length) {
-    if (head[at] !== 0xff) return undefined;
-    if (head[at + 1] === 0xda) return at;
-    // A marker may be preceded by any number of fill bytes.
-    at += head[at + 1] === 0xff ? 1 : 2 + head.readUInt16BE(at + 2);
-  }
-  return undefined;
+function endOf(type: ImageType, head: Buffer): EndSearch {
+  if (type === "image/webp") return lengthSearch(head.readUInt32LE(4) + 8);
+  return markerSearch(type === "image/jpeg" ? jpegEnd : pngEnd);
 }
 
 function markerSearch(marker: Buffer): EndSearch {

@@ -114,7 +114,7 @@ function decodeFailure(error: unknown): Outcome {
   }
   return {
     kind: "failed",
-    error: { reason: reason.slice(0, 64), message: message.slice(0, 2000) },
+    error: { reason: reason.slice(0, 64).toWellFormed(), message: message.slice(0, 2000).toWellFormed() },
     retryable: retryable === true,
   };
 }

@@ -11,8 +11,9 @@ export function utf8Length(text: string): number {
 export function textRule(text: string, limits: { min: number; max: number }): string | undefined {
   if (!text.isWellFormed() || text.includes("\uFFFD")) return "must be valid UTF-8";
   if (limits.min > 0 && text.trim() === "") return "must not be empty";
-  // Code points are at most UTF-16 units, so only a text near the limit is counted exactly.
-  const length = text.length <= limits.max ? text.length : [...text.slice(0, 2 * limits.max + 1)].length;
+  // Code points are at most UTF-16 units, so most texts need not be counted exactly.
+  const isSurelyWithin = text.length <= limits.max && limits.min <= 1;
+  const length = isSurelyWithin ? text.length : [...text.slice(0, 2 * limits.max + 1)].length;
   if (length > limits.max) return `must have at most ${limits.max} characters`;
   if (length < limits.min) return `must have at least ${limits.min} characters`;
   return undefined;

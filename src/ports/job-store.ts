@@ -3,7 +3,7 @@ import type { Cursor } from "../model/page.ts";
 
 export interface JobQuery {
   readonly ownerId: string;
-  /** All states when empty. */
+  /** All states when empty; none twice. */
   readonly states: readonly JobState[];
   /** Only jobs after this one in the order below. */
   readonly after: Cursor | undefined;

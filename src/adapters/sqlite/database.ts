@@ -19,6 +19,9 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
   readonly #waiting = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
   #lastUnit = 0;
+  /** Why nothing can be written any more. */
+  #ended: Error | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
   static async open(path: string, migrations: readonly string[]): Promise<Database> {
@@ -35,7 +38,8 @@ export class Database {
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     this.#writer = writer;
     writer.on("message", (commit: Commit) => this.#settle(commit));
-    writer.on("error", (error: Error) => this.#fail(error));
+    writer.on("error", (error: Error) => this.#end(error));
+    writer.on("exit", () => this.#end(new Error("the database is closed")));
   }
 
   read(sql: string, ...params: SQLInputValue[]): Row[] {
@@ -55,6 +59,7 @@ export class Database {
   /** Runs all statements or none; resolves to the rows of the last. */
   writeAll(statements: readonly Statement[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) throw this.#ended;
       const unit: Unit = { id: ++this.#lastUnit, statements };
       this.#waiting.set(unit.id, { resolve, reject });
       this.#writer.postMessage(unit);
@@ -62,12 +67,17 @@ export class Database {
   }
 
   /** Resolves when everything that was to be written is. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const exited = new Promise((resolve) => this.#writer.once("exit", resolve));
     this.#writer.postMessage("close");
+    this.#ended ??= new Error("the database is closed");
     await exited;
     this.#reader.close();
-    this.#fail(new Error("the database is closed"));
   }
 
   #settle(commit: Commit): void {
@@ -80,7 +90,8 @@ export class Database {
     }
   }
 
-  #fail(error: Error): void {
+  #end(error: Error): void {
+    this.#ended ??= error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

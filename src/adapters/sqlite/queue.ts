@@ -16,6 +16,9 @@ import type { Row } from "./writer.ts";
 /** How long a delivered message is hidden from others unless its lock is renewed. */
 const lockMs = 30_000;
 
+/** The messages that are to be delivered, or those that were given up. */
+type Part = "alive" | "dead";
+
 interface Taken extends DeadLetter {
   readonly seq: number;
   readonly lock: string;
@@ -29,11 +32,7 @@ export function sqliteQueue(
   clock: Clock,
   onError: (error: unknown) => void,
 ): Queue {
-  function consume(
-    part: "alive" | "dead",
-    concurrency: number,
-    handle: (message: Taken) => Promise<Settlement>,
-  ): Consumer {
+  function consume(part: Part, concurrency: number, handle: (message: Taken) => Promise<Settlement>): Consumer {
     return consumeByPolling<Taken>({
       concurrency,
       renewEveryMs: lockMs / 3,
@@ -52,7 +51,7 @@ export function sqliteQueue(
         await db.write("UPDATE messages SET visible_at = ? WHERE seq = ? AND lock = ?", clock() + lockMs, seq, lock);
       },
       settle: async (taken, settlement) => {
-        await settle(taken, settlement);
+        await settle(part, taken, settlement);
         // Given up or put back: somebody may wait for just this.
         if (settlement.kind !== "complete") bell.ring();
       },
@@ -61,12 +60,12 @@ export function sqliteQueue(
     });
   }
 
-  async function settle({ seq, lock, deliveryCount }: Taken, settlement: Settlement): Promise<void> {
+  async function settle(part: Part, { seq, lock, deliveryCount }: Taken, settlement: Settlement): Promise<void> {
     if (settlement.kind === "complete") {
       await db.write("DELETE FROM messages WHERE seq = ? AND lock = ?", seq, lock);
     } else if (settlement.kind === "deadLetter") {
       await bury(seq, lock, settlement.reason, settlement.description);
-    } else if (deliveryCount >= maxDeliveries) {
+    } else if (part === "alive" && deliveryCount >= maxDeliveries) {
       await bury(seq, lock, "MaxDeliveryCountExceeded", `delivered ${deliveryCount} times`);
     } else {
       const sql = "UPDATE messages SET visible_at = ?, lock = NULL WHERE seq = ? AND lock = ?";
@@ -107,7 +106,7 @@ const buryExhaustedSql =
 
 const takeSql = { alive: takeFrom("alive"), dead: takeFrom("dead") } as const;
 
-function takeFrom(part: "alive" | "dead"): string {
+function takeFrom(part: Part): string {
   return (
     "UPDATE messages SET lock = ?, visible_at = ?, deliveries = deliveries + 1 WHERE seq IN " +
     `(SELECT seq FROM messages WHERE queue = ? AND ${conditions[part]} AND visible_at <= ? ORDER BY visible_at, seq LIMIT ?) ` +

@@ -56,6 +56,8 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
       if (isMany) db.exec("RELEASE unit");
       return { id: unit.id, rows };
     } catch (error) {
+      // A full disk has undone the whole transaction: nothing of it may be written after all.
+      if (!db.isTransaction) throw error;
       if (isMany) db.exec("ROLLBACK TO unit; RELEASE unit");
       return { id: unit.id, rows: [], error: described(error) };
     }

@@ -1,0 +1,80 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { describe, expect, test } from "vitest";
+import { filesystemBlobStore } from "../../src/adapters/filesystem/blob-store.ts";
+import { blobStoreContract } from "../contracts/blob-store.ts";
+import { tempDirectory } from "./temp-directory.ts";
+
+blobStoreContract("files", async () => {
+  const directory = tempDirectory();
+  return { store: filesystemBlobStore(directory), another: async () => filesystemBlobStore(directory) };
+});
+
+describe("blobs in files", () => {
+  async function* text(content: string): AsyncGenerator<Uint8Array> {
+    yield Buffer.from(content);
+  }
+
+  function filesIn(directory: string): string[] {
+    const all = readdirSync(directory, { recursive: true, encoding: "utf8" });
+    return all.filter((path) => statSync(join(directory, path)).isFile()).sort();
+  }
+
+  test("lie in folders named after their first two characters", async () => {
+    const directory = tempDirectory();
+    const store = filesystemBlobStore(directory);
+    for (const id of ["a1-first", "A1-second", "_-third", "x"]) await store.write(id, text(id));
+    expect(filesIn(directory)).toEqual(["_-/_-third", "a1/A1-second", "a1/a1-first", "x/x"]);
+  });
+
+  test("make their folder when there is none yet", async () => {
+    const store = filesystemBlobStore(join(tempDirectory(), "not", "yet"));
+    expect(await store.read("blob")).toBeUndefined();
+    await store.delete("blob");
+    await store.write("blob", text("bytes"));
+    expect((await buffer((await store.read("blob")) ?? text("missing"))).toString()).toBe("bytes");
+  });
+
+  test("leave no file behind, of a failed write or of a deleted blob", async () => {
+    const directory = tempDirectory();
+    const store = filesystemBlobStore(directory);
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("half");
+      expect(filesIn(directory)).toHaveLength(1);
+      throw new Error("the source failed");
+    }
+    await expect(store.write("blob", failing())).rejects.toThrow("the source failed");
+    expect(filesIn(directory)).toEqual([]);
+    await store.write("blob", text("whole"));
+    await store.delete("blob");
+    expect(filesIn(directory)).toEqual([]);
+  });
+
+  test("are not seen, and are deleted, when a process died while it wrote them", async () => {
+    const directory = tempDirectory();
+    const store = filesystemBlobStore(directory);
+    const started = Promise.withResolvers<void>();
+    async function* hanging(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("half");
+      started.resolve();
+      await new Promise(() => {});
+    }
+    void store.write("blob", hanging());
+    await started.promise;
+    const next = filesystemBlobStore(directory);
+    expect(filesIn(directory)).toHaveLength(1);
+    expect(await next.read("blob")).toBeUndefined();
+    await next.delete("blob");
+    expect(filesIn(directory)).toEqual([]);
+  });
+
+  test("stop their source when they cannot be written", async () => {
+    const directory = tempDirectory();
+    const store = filesystemBlobStore(directory);
+    await store.write("ab", text("in the way"));
+    const blocked = filesystemBlobStore(join(directory, "ab", "ab"));
+    await expect(blocked.write("blob", text("bytes"))).rejects.toThrow(/ENOTDIR/);
+    await expect(blocked.read("blob")).rejects.toThrow(/ENOTDIR/);
+  });
+});

@@ -1,0 +1,274 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { Bell } from "../../src/adapters/sqlite/bell.ts";
+import { Database } from "../../src/adapters/sqlite/database.ts";
+import { sqliteImageStore } from "../../src/adapters/sqlite/image-store.ts";
+import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
+import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
+import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
+import { complete } from "../../src/ports/queue.ts";
+import { DuplicateKey } from "../../src/ports/store-errors.ts";
+import { receive } from "../contracts/receiver.ts";
+import { sampleAccount, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
+import { openDatabase, sqliteQueueHarness } from "./sqlite-harness.ts";
+import { tempDirectory } from "./temp-directory.ts";
+
+const table = "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT";
+const insert = "INSERT INTO t VALUES (?, ?)";
+const idsIn = (db: Database) => db.read("SELECT id FROM t ORDER BY id").map(({ id }) => id);
+
+describe("an SQLite database", () => {
+  test("has everything when it is opened again", async () => {
+    const { db, path, close } = await openDatabase();
+    const [account, session, job, image] = [sampleAccount(), sampleSession(), sampleJob(), sampleImage()];
+    await sqliteAccountStore(db).insert(account);
+    await sqliteSessionStore(db).insert(session);
+    await sqliteJobStore(db, () => 1).insert(job);
+    await sqliteImageStore(db).insert(image);
+    await sqliteSecretStore(db).getOrCreate("key", "value");
+    await close();
+    const { db: reopened } = await openDatabase(path);
+    expect(await sqliteAccountStore(reopened).get(account.id)).toStrictEqual(account);
+    expect(await sqliteSessionStore(reopened).get(session.id)).toStrictEqual(session);
+    expect(await sqliteJobStore(reopened, () => 1).due(1, 10)).toStrictEqual([job]);
+    expect(await sqliteImageStore(reopened).get(image.id)).toStrictEqual(image);
+    expect(await sqliteSecretStore(reopened).getOrCreate("key", "other")).toBe("value");
+  });
+
+  test("shows every read what was written before, here and in other processes", async () => {
+    const { db, path } = await openDatabase(undefined, [table]);
+    const { db: other } = await openDatabase(path, [table]);
+    for (let id = 0; id < 20; id += 1) {
+      const [writer, reader] = id % 2 === 0 ? [db, other] : [other, db];
+      await writer.write(insert, id, "row");
+      expect(idsIn(writer)).toHaveLength(id + 1);
+      expect(idsIn(reader)).toHaveLength(id + 1);
+    }
+  });
+
+  test("takes writes of two processes at once without losing one", async () => {
+    const { db, path } = await openDatabase(undefined, [table]);
+    const { db: other } = await openDatabase(path, [table]);
+    const writes = Array.from({ length: 300 }, (_, id) => (id % 3 === 0 ? db : other).write(insert, id, "row"));
+    await Promise.all(writes);
+    expect(idsIn(db)).toHaveLength(300);
+  });
+
+  test("is made by one of several processes that start at once", async () => {
+    const path = join(tempDirectory(), "test.db");
+    const opened = await Promise.all(Array.from({ length: 4 }, () => openDatabase(path)));
+    await sqliteSecretStore(opened[0]?.db as Database).getOrCreate("key", "value");
+    for (const { db } of opened) expect(await sqliteSecretStore(db).getOrCreate("key", "other")).toBe("value");
+  });
+
+  test("fails one write of a batch and does the others", async () => {
+    const { db } = await openDatabase(undefined, [table]);
+    const results = await Promise.allSettled([
+      db.write(insert, 1, "first"),
+      db.write(insert, 1, "same"),
+      db.write(insert, 2, "second"),
+      db.write("INSERT INTO nothing VALUES (1)"),
+      db.writeAll([
+        { sql: insert, params: [3, "undone"] },
+        { sql: insert, params: [2, "same"] },
+      ]),
+      db.write(insert, 4, null),
+      db.writeAll([
+        { sql: insert, params: [5, "both"] },
+        { sql: insert, params: [6, "both"] },
+      ]),
+      db.write(insert, 7, "last"),
+    ]);
+    expect(results.map(({ status }) => status === "fulfilled")).toEqual([
+      true,
+      false,
+      true,
+      false,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(results.map((result) => result.status === "rejected" && result.reason instanceof DuplicateKey)).toEqual(
+      [1, 2, 3, 4, 5, 6, 7, 8].map((nth) => nth === 2 || nth === 5),
+    );
+    expect(idsIn(db)).toEqual([1, 2, 5, 6, 7]);
+  });
+
+  test("stores nothing of a write that it refused when the disk was full", async () => {
+    // A write that finds no room takes the whole transaction back, and the next one would begin anew without it.
+    const { db } = await openDatabase(undefined, [table, "PRAGMA max_page_count = 12"]);
+    const results = await Promise.allSettled([
+      db.write(insert, 1, "small"),
+      db.write(insert, 2, "x".repeat(100_000)),
+      db.write(insert, 3, "small"),
+    ]);
+    const written = [1, 2, 3].filter((_, index) => results[index]?.status === "fulfilled");
+    expect(written).not.toContain(2);
+    expect(idsIn(db)).toEqual(written);
+    await db.write(insert, 4, "small");
+    expect(idsIn(db)).toContain(4);
+  });
+
+  test("gives the rows that the last statement returns", async () => {
+    const { db } = await openDatabase(undefined, [table]);
+    const rows = await db.writeAll([
+      { sql: insert, params: [1, "a"] },
+      { sql: `${insert} RETURNING id, text`, params: [2, "b"] },
+    ]);
+    expect(rows.map((row) => ({ ...row }))).toEqual([{ id: 2, text: "b" }]);
+  });
+
+  test("is brought from an older version to the newest, each script once", async () => {
+    const migrations = [table, "INSERT INTO t VALUES (1, 'second'); INSERT INTO t VALUES (2, 'second')"];
+    const { db, path, close } = await openDatabase(undefined, migrations.slice(0, 1));
+    await db.write(insert, 9, "kept");
+    await close();
+    for (const more of [migrations, [...migrations, "DELETE FROM t WHERE id = 1"]]) {
+      const opened = await openDatabase(path, more);
+      expect(idsIn(opened.db)).toEqual(more.length === 2 ? [1, 2, 9] : [2, 9]);
+      await opened.close();
+    }
+  });
+
+  test("keeps nothing of a script that failed", async () => {
+    const { path, close } = await openDatabase(undefined, [table]);
+    await close();
+    await expect(Database.open(path, [table, "INSERT INTO t VALUES (1, 'x'); broken"])).rejects.toThrow(/syntax/);
+    const { db } = await openDatabase(path, [table, "INSERT INTO t VALUES (2, 'y')"]);
+    expect(idsIn(db)).toEqual([2]);
+  });
+
+  test("is refused when a newer version made it, and left as it is", async () => {
+    const { db, path, close } = await openDatabase();
+    await sqliteSecretStore(db).getOrCreate("key", "value");
+    await close();
+    const version = databaseMigrations.length + 1;
+    const raw = new DatabaseSync(path);
+    raw.exec(`PRAGMA user_version = ${version}`);
+    await expect(Database.open(path, databaseMigrations)).rejects.toThrow(/newer version of Darkroom/);
+    expect(raw.prepare("PRAGMA user_version").get()?.user_version).toBe(version);
+    expect(raw.prepare("SELECT value FROM secrets").get()?.value).toBe("value");
+    raw.close();
+  });
+
+  test("is refused with the reason when it cannot be opened", async () => {
+    await expect(Database.open(join(tempDirectory(), "missing", "test.db"), [])).rejects.toThrow(/unable to open/);
+  });
+
+  test("does all that was asked of it before it closes", async () => {
+    const { db, path, close } = await openDatabase(undefined, [table]);
+    const writes = Array.from({ length: 50 }, (_, id) => db.write(insert, id, "row"));
+    await close();
+    await Promise.all(writes);
+    const { db: reopened } = await openDatabase(path, [table]);
+    expect(idsIn(reopened)).toHaveLength(50);
+  });
+
+  test("rejects a write after it was closed", async () => {
+    const { db, close } = await openDatabase(undefined, [table]);
+    await close();
+    await expect(settledSoon(db.write(insert, 1, "late"))).resolves.toBe("rejected");
+  });
+
+  test("can be closed twice", async () => {
+    const { db, close } = await openDatabase();
+    await close();
+    await expect(settledSoon(db.close())).resolves.toBe("fulfilled");
+  });
+});
+
+describe("the bell", () => {
+  function openBell(path: string): Bell {
+    const bell = new Bell(path, (error) => {
+      throw error;
+    });
+    onTestFinished(() => bell.close());
+    return bell;
+  }
+
+  const heard = (bell: Bell) => new Promise<void>((resolve) => bell.onRing(resolve));
+
+  test("is heard at both ends, and by several listeners", async () => {
+    const path = join(tempDirectory(), "bell");
+    const [here, there] = [openBell(path), openBell(path)];
+    const all = Promise.all([heard(here), heard(here), heard(there)]);
+    here.ring();
+    await all;
+    const back = heard(here);
+    there.ring();
+    await back;
+  });
+
+  test("is not heard by who listens no more", async () => {
+    const bell = openBell(join(tempDirectory(), "bell"));
+    let rings = 0;
+    const silence = bell.onRing(() => {
+      rings += 1;
+    });
+    silence();
+    bell.ring();
+    const next = heard(bell);
+    bell.ring();
+    await next;
+    expect(rings).toBe(0);
+  });
+});
+
+describe("an SQLite queue", () => {
+  test("is apart from another one in the same file", async () => {
+    const harness = await sqliteQueueHarness();
+    const [jobs, results] = [await harness.openNamed("jobs"), await harness.openNamed("results")];
+    const body = Buffer.from("body");
+    await jobs.send([{ id: "same", body }]);
+    await results.send([
+      { id: "same", body },
+      { id: "other", body },
+    ]);
+    const receiver = receive(results, 5);
+    await receiver.next();
+    await receiver.next();
+    const first = receive(jobs, 5);
+    await first.next();
+    expect(receiver.ids).toEqual(["same", "other"]);
+    expect(first.ids).toEqual(["same"]);
+  });
+
+  test("takes an id again once its message is gone", async () => {
+    const queue = await (await sqliteQueueHarness()).open();
+    for (const body of ["first", "second"]) {
+      await queue.send([{ id: "same", body: Buffer.from(body) }]);
+      const receiver = receive(queue);
+      const { message, settle } = await receiver.next();
+      expect(message.deliveryCount).toBe(1);
+      expect(Buffer.from(message.body).toString()).toBe(body);
+      const stopping = receiver.consumer.stop();
+      settle(complete);
+      await stopping;
+    }
+  });
+
+  test("goes on after an error, and reports it", async () => {
+    const harness = await sqliteQueueHarness();
+    const queue = await harness.open();
+    const receiver = receive(queue);
+    await queue.send([{ id: "a", body: Buffer.from("body") }]);
+    (await receiver.next()).fail(new Error("the handler failed"));
+    await queue.send([{ id: "b", body: Buffer.from("body") }]);
+    expect((await receiver.next()).message.id).toBe("b");
+    expect(harness.errors).toEqual([new Error("the handler failed")]);
+  });
+});
+
+/** What becomes of a promise that might never settle; its own turn of the event loop is enough for it. */
+async function settledSoon(promise: Promise<unknown>): Promise<string> {
+  const settled = Promise.allSettled([promise]).then(([result]) => result.status);
+  const turns = (async () => {
+    for (let count = 0; count < 100; count += 1) await new Promise((resolve) => setImmediate(resolve));
+    return "pending";
+  })();
+  return Promise.race([settled, turns]);
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import type { Account } from "../../src/model/account.ts";
+import type { Image } from "../../src/model/image.ts";
+import { type ImageJob, newJob } from "../../src/model/image-job.ts";
+import { type Session, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
+
+export const sampleTime = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
+
+/** Texts that engines store, compare or escape differently. */
+export const oddTexts = [
+  "",
+  " ",
+  "a\0b",
+  "line\r\nline\ttab",
+  "'; DROP TABLE jobs; --",
+  "$where",
+  "a.b.c",
+  "__proto__",
+  "null",
+  "é (composed) e\u0301 (combined)",
+  "日本語 עברית ไทย",
+  "👩‍👩‍👧‍👦🏳️‍🌈",
+  "\u{10FFFD}\u200B\uFEFF",
+];
+
+/** Keys that are different although a collation may say otherwise. */
+export const distinctKeys = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "ａnna", "ann", "annaa"];
+
+export function sampleAccount(change: Partial<Account> = {}): Account {
+  const id = randomUUID();
+  const name = `user-${id.slice(0, 8)}`;
+  return {
+    id,
+    recordId: id.replaceAll("-", "").slice(0, 15),
+    username: name,
+    email: `${name}@example.org`,
+    usernameKey: name,
+    emailKey: `${name}@example.org`,
+    passwordHash: "$2b$04$abcdefghijklmnopqrstuv",
+    role: "user",
+    disabled: false,
+    createdAt: sampleTime,
+    updatedAt: sampleTime + 1,
+    version: 1,
+    ...change,
+  };
+}
+
+export function sampleSession(change: Partial<Session> = {}): Session {
+  return {
+    id: randomUUID(),
+    accountId: randomUUID(),
+    createdAt: sampleTime,
+    expiresAt: sampleTime + sessionLifeMs,
+    idleAt: sampleTime + sessionIdleMs,
+    refreshHash: "current",
+    previousRefreshHash: null,
+    refreshedAt: sampleTime,
+    userAgent: "",
+    address: "192.0.2.1",
+    version: 1,
+    ...change,
+  };
+}
+
+export function sampleImage(change: Partial<Image> = {}): Image {
+  return {
+    id: randomUUID(),
+    ownerId: randomUUID(),
+    jobId: null,
+    type: "image/png",
+    width: 640,
+    height: 480,
+    size: 12_345,
+    ready: true,
+    createdAt: sampleTime,
+    expiresAt: sampleTime + 1000,
+    ...change,
+  };
+}
+
+export function sampleJob(change: Partial<ImageJob> = {}): ImageJob {
+  const wanted = {
+    imageId: randomUUID(),
+    prompt: "a lighthouse at dusk",
+    promptGuidance: undefined,
+    strength: undefined,
+    modelType: "",
+    seed: undefined,
+    imageCount: undefined,
+    deadline: undefined,
+    requestId: "",
+  };
+  const made = {
+    id: randomUUID(),
+    ownerId: "owner",
+    fingerprint: "fingerprint",
+    defaultModel: "studio",
+    randomSeed: 2 ** 32 - 1,
+    now: sampleTime,
+    dispatchAt: sampleTime + 10_000,
+  };
+  const job = newJob(wanted, made);
+  const id = change.id ?? job.id;
+  return { ...job, id, requestKey: id, operation: id, ...change };
+}
+
+/** `count` results of `work`, all started at once. */
+export function atOnce<T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+}

@@ -1,0 +1,239 @@
+import bcrypt from "bcrypt";
+import { describe, expect, test } from "vitest";
+import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
+import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { Sessions, type Tokens } from "../../src/core/sessions.ts";
+import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
+import { openPasswords } from "../../src/crypto/passwords.ts";
+import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
+import { refreshGraceMs, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
+import type { SessionStore } from "../../src/ports/session-store.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+import { atOnce, sampleAccount } from "../contracts/samples.ts";
+
+const password = "correct horse battery";
+const passwordHash = bcrypt.hashSync(password, 4);
+const device = { userAgent: "curl/8", address: "192.0.2.7" };
+const ended = { code: "unauthenticated", reason: "REFRESH_TOKEN_INVALID" };
+const loginFailed = { code: "unauthenticated", reason: "LOGIN_FAILED" };
+
+async function opened(wrap = (store: SessionStore): SessionStore => store) {
+  const { db } = await openDatabase();
+  const clock = movableClock();
+  const [accounts, secrets, store] = [sqliteAccountStore(db), sqliteSecretStore(db), sqliteSessionStore(db)];
+  const accessTokens = await openAccessTokens(secrets, undefined, clock);
+  const refreshTokens = await openRefreshTokens(secrets);
+  const passwords = openPasswords();
+  const sessions = new Sessions({ accounts, sessions: wrap(store), passwords, accessTokens, refreshTokens, clock });
+  const account = sampleAccount({ username: "Anna", usernameKey: "anna", passwordHash });
+  await accounts.insert(account);
+  const { tokens } = await sessions.login("anna", password, device);
+  const { sessionId } = await accessTokens.verify(tokens.accessToken);
+  const stored = () => store.get(sessionId);
+  return { db, clock, accounts, accessTokens, refreshTokens, sessions, account, store, tokens, sessionId, stored };
+}
+
+/** What stays the same in a repeated answer; an access token is a new one each time. */
+const refreshTokenOf = ({ refreshToken }: Tokens) => refreshToken;
+
+describe("logging in", () => {
+  test("starts a session that its tokens name", async () => {
+    const { account, accessTokens, clock, tokens, sessionId, stored, refreshTokens } = await opened();
+    expect(await accessTokens.verify(tokens.accessToken)).toEqual({ accountId: account.id, sessionId });
+    const session = await stored();
+    expect(session).toMatchObject({ accountId: account.id, ...device, createdAt: clock(), previousRefreshHash: null });
+    expect(refreshTokens.read(tokens.refreshToken)).toEqual({ sessionId, hash: session?.refreshHash });
+    expect(tokens.refreshTokenExpiresAt).toBe(clock() + sessionIdleMs);
+    expect(JSON.stringify(session)).not.toContain(tokens.refreshToken);
+  });
+
+  test("goes by username or email address in any letter case, each time with a session of its own", async () => {
+    const { sessions, account, accessTokens, sessionId } = await opened();
+    const seen = new Set([sessionId]);
+    for (const identity of ["ANNA", account.emailKey, account.emailKey.toUpperCase()]) {
+      const { tokens } = await sessions.login(identity, password, device);
+      seen.add((await accessTokens.verify(tokens.accessToken)).sessionId);
+    }
+    expect(seen.size).toBe(4);
+  });
+
+  test("fails alike for a wrong password, an unknown name and a disabled account", async () => {
+    const { sessions, accounts } = await opened();
+    await accounts.insert(sampleAccount({ usernameKey: "gone", disabled: true, passwordHash }));
+    const failures = [
+      sessions.login("anna", `${password} `, device),
+      sessions.login("nobody", password, device),
+      sessions.login("nobody@example.org", password, device),
+      sessions.login("gone", password, device),
+    ];
+    const results = await Promise.allSettled(failures);
+    for (const result of results) expect(result).toMatchObject({ status: "rejected", reason: loginFailed });
+    expect(new Set(results.map((result) => result.status === "rejected" && `${result.reason}`)).size).toBe(1);
+  });
+
+  test("names the fields that can match nobody's", async () => {
+    const { sessions } = await opened();
+    const violations = [{ field: "identity" }, { field: "password" }];
+    await expect(sessions.login("", "", device)).rejects.toMatchObject({ code: "invalid_argument", violations });
+  });
+
+  test("keeps only so much of what the client calls itself", async () => {
+    const { sessions, accessTokens, store } = await opened();
+    const { tokens } = await sessions.login("anna", password, { ...device, userAgent: "x".repeat(10_000) });
+    const { sessionId } = await accessTokens.verify(tokens.accessToken);
+    expect((await store.get(sessionId))?.userAgent).toBe("x".repeat(256));
+  });
+});
+
+describe("refreshing", () => {
+  test("gives new tokens of the same session, time after time", async () => {
+    const { sessions, accessTokens, clock, tokens, sessionId } = await opened();
+    const seen = new Set([tokens.refreshToken]);
+    let latest = tokens;
+    for (let day = 1; day <= 5; day += 1) {
+      clock.advance(24 * 3_600_000);
+      latest = await sessions.refresh(latest.refreshToken);
+      expect((await accessTokens.verify(latest.accessToken)).sessionId).toBe(sessionId);
+      expect(latest.refreshTokenExpiresAt).toBe(clock() + sessionIdleMs);
+      expect(seen.has(latest.refreshToken)).toBe(false);
+      seen.add(latest.refreshToken);
+    }
+  });
+
+  test("gives a repeat within 30 s the same successor", async () => {
+    const { sessions, clock, tokens } = await opened();
+    const first = await sessions.refresh(tokens.refreshToken);
+    for (const wait of [0, 1, refreshGraceMs - 1]) {
+      clock.advance(wait);
+      expect(refreshTokenOf(await sessions.refresh(tokens.refreshToken))).toBe(first.refreshToken);
+    }
+    expect(refreshTokenOf(await sessions.refresh(first.refreshToken))).not.toBe(first.refreshToken);
+  });
+
+  test("counts the 30 s from the first use, not from a repeat", async () => {
+    const { sessions, clock, tokens, stored } = await opened();
+    await sessions.refresh(tokens.refreshToken);
+    clock.advance(refreshGraceMs - 1);
+    await sessions.refresh(tokens.refreshToken);
+    clock.advance(2);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    expect(await stored()).toBeUndefined();
+  });
+
+  test("ends the session when a spent token comes after 30 s", async () => {
+    const { sessions, clock, tokens, stored } = await opened();
+    const next = await sessions.refresh(tokens.refreshToken);
+    clock.advance(refreshGraceMs + 1);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    expect(await stored()).toBeUndefined();
+    await expect(sessions.refresh(next.refreshToken)).rejects.toMatchObject(ended);
+  });
+
+  test("ends the session when a spent token comes after its successor was used, however soon", async () => {
+    const { sessions, tokens, stored } = await opened();
+    const second = await sessions.refresh(tokens.refreshToken);
+    const third = await sessions.refresh(second.refreshToken);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    expect(await stored()).toBeUndefined();
+    await expect(sessions.refresh(third.refreshToken)).rejects.toMatchObject(ended);
+  });
+
+  test("ends one session and leaves the account's others", async () => {
+    const { sessions, clock, tokens, stored } = await opened();
+    const other = (await sessions.login("anna", password, device)).tokens;
+    await sessions.refresh(tokens.refreshToken);
+    clock.advance(refreshGraceMs + 1);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    expect(await stored()).toBeUndefined();
+    expect(refreshTokenOf(await sessions.refresh(other.refreshToken))).toBeTruthy();
+  });
+
+  test("gives all who come at once with the same token the same successor", async () => {
+    const { sessions, tokens, stored } = await opened();
+    const all = await atOnce(20, () => sessions.refresh(tokens.refreshToken));
+    expect(new Set(all.map(refreshTokenOf)).size).toBe(1);
+    expect((await stored())?.version).toBe(2);
+    expect(refreshTokenOf(await sessions.refresh(all[0]?.refreshToken ?? ""))).toBeTruthy();
+  });
+
+  test("can be repeated when the answer of the write was lost", async () => {
+    let isFirst = true;
+    const { sessions, tokens, stored } = await opened((store) => ({
+      ...store,
+      async replace(session) {
+        const isWritten = await store.replace(session);
+        if (!isFirst) return isWritten;
+        isFirst = false;
+        throw new Error("the connection was lost");
+      },
+    }));
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toThrow("the connection was lost");
+    const repeated = await sessions.refresh(tokens.refreshToken);
+    expect((await stored())?.version).toBe(2);
+    expect(refreshTokenOf(await sessions.refresh(repeated.refreshToken))).toBeTruthy();
+  });
+
+  test("ends no session for a made-up token", async () => {
+    const { sessions, tokens, sessionId, stored } = await opened();
+    const bytes = Buffer.from(tokens.refreshToken, "base64url");
+    const madeUp = Buffer.concat([bytes.subarray(0, 16), Buffer.alloc(48, 7)]).toString("base64url");
+    const secondHand = Buffer.from(bytes);
+    secondHand[20] = (secondHand[20] ?? 0) ^ 1;
+    for (const token of [madeUp, secondHand.toString("base64url"), sessionId, "x", tokens.accessToken, " "]) {
+      await expect(sessions.refresh(token)).rejects.toMatchObject(ended);
+    }
+    await expect(sessions.refresh("")).rejects.toMatchObject({ violations: [{ field: "refresh_token" }] });
+    expect(await stored()).toBeDefined();
+    expect(refreshTokenOf(await sessions.refresh(tokens.refreshToken))).toBeTruthy();
+  });
+
+  test("ends the session for a token that was never given out but is its line's", async () => {
+    const { sessions, tokens, refreshTokens, stored } = await opened();
+    const future = refreshTokens.successor(refreshTokens.successor(tokens.refreshToken).token).token;
+    await expect(sessions.refresh(future)).rejects.toMatchObject(ended);
+    expect(await stored()).toBeUndefined();
+  });
+
+  test("is refused once the session was idle for too long", async () => {
+    const { sessions, clock, tokens } = await opened();
+    clock.advance(sessionIdleMs - 1);
+    const next = await sessions.refresh(tokens.refreshToken);
+    clock.advance(sessionIdleMs);
+    await expect(sessions.refresh(next.refreshToken)).rejects.toMatchObject(ended);
+  });
+
+  test("is refused at the session's end, however often it was used", async () => {
+    const { sessions, clock, tokens } = await opened();
+    const end = clock() + sessionLifeMs;
+    let latest = tokens;
+    while (clock() + sessionIdleMs <= end) {
+      clock.advance(sessionIdleMs - 1);
+      latest = await sessions.refresh(latest.refreshToken);
+      expect(latest.refreshTokenExpiresAt).toBe(Math.min(end, clock() + sessionIdleMs));
+    }
+    clock.advance(end - clock() - 1);
+    latest = await sessions.refresh(latest.refreshToken);
+    clock.advance(1);
+    await expect(sessions.refresh(latest.refreshToken)).rejects.toMatchObject(ended);
+  });
+
+  test("is refused for an account that is disabled or gone", async () => {
+    const { sessions, db, tokens, account } = await opened();
+    await db.write("UPDATE accounts SET doc = json_set(doc, '$.disabled', json('true')) WHERE id = ?", account.id);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await db.write("DELETE FROM accounts WHERE id = ?", account.id);
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+  });
+});
+
+describe("logging out", () => {
+  test("ends the session, and minds not when it has ended", async () => {
+    const { sessions, sessionId, tokens, stored } = await opened();
+    await sessions.logout(sessionId);
+    await sessions.logout(sessionId);
+    expect(await stored()).toBeUndefined();
+    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+  });
+});

@@ -1,0 +1,34 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { Database } from "../../src/adapters/sqlite/database.ts";
+import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
+import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
+import type { SecretStore } from "../../src/ports/secret-store.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+let db: Database;
+
+beforeAll(async () => {
+  db = await Database.open(join(directory, "test.db"), databaseMigrations);
+});
+
+afterAll(async () => {
+  await db.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** An installation's own secrets, none yet; all lie in the file's one database, as opening one takes long. */
+export function openSecrets(): SecretStore {
+  const store = sqliteSecretStore(db);
+  const installation = randomUUID();
+  return { getOrCreate: (name, candidate) => store.getOrCreate(`${installation} ${name}`, candidate) };
+}
+
+/** With the character at `at` changed to another one. */
+export function altered(text: string, at: number): string {
+  const place = at < 0 ? text.length + at : at;
+  return `${text.slice(0, place)}${text[place] === "A" ? "B" : "A"}${text.slice(place + 1)}`;
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "vitest";
+import { authorise, isListed, isOpen } from "../../src/model/access.ts";
+import type { Principal } from "../../src/model/principal.ts";
+import { procedures } from "../../src/rpc/handler.ts";
+import { sampleAccount } from "../contracts/samples.ts";
+import { thrownBy } from "./thrown.ts";
+
+const user: Principal = { kind: "user", account: sampleAccount(), sessionId: "session" };
+const admin: Principal = { kind: "user", account: sampleAccount({ role: "admin" }), sessionId: "session" };
+const job: Principal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", account: sampleAccount() };
+const adminsJob: Principal = { ...job, account: sampleAccount({ role: "admin" }) };
+
+const auth = "darkroom.auth.v1.AuthService";
+const jobs = "darkroom.imagejob.v1.ImageJobService";
+const worker = "darkroom.worker.v1.WorkerService";
+const reflection = "ServerReflection/ServerReflectionInfo";
+
+/** Who may call what, said a second time, so that no change of the table goes unseen. */
+const expected: Record<string, string> = {
+  [`${auth}/SignUp`]: "nobody user admin job",
+  [`${auth}/Login`]: "nobody user admin job",
+  [`${auth}/RefreshToken`]: "nobody user admin job",
+  [`${auth}/Logout`]: "user admin",
+  [`${auth}/Validate`]: "nobody user admin job",
+  [`${auth}/CheckAuth`]: "user admin job",
+  [`${jobs}/UploadImage`]: "user admin job",
+  [`${jobs}/SubmitImageJob`]: "user admin",
+  [`${jobs}/PollImageJob`]: "user admin",
+  [`${jobs}/WatchImageJob`]: "user admin",
+  [`${jobs}/ListImageJobs`]: "user admin",
+  [`${jobs}/CancelImageJob`]: "user admin",
+  [`${jobs}/GetImage`]: "user admin job",
+  [`${jobs}/ListModels`]: "user admin",
+  [`${worker}/ClaimJob`]: "job",
+  [`${worker}/Heartbeat`]: "job",
+  "grpc.health.v1.Health/Check": "nobody user admin job",
+  "grpc.health.v1.Health/List": "nobody user admin job",
+  "grpc.health.v1.Health/Watch": "nobody user admin job",
+  [`grpc.reflection.v1.${reflection}`]: "nobody user admin job",
+  [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
+  "GET /health": "nobody user admin job",
+  "POST /images": "user admin job",
+  "GET /download/:uuid": "user admin job",
+};
+
+function refusal(operation: string, principal: Principal | undefined): unknown {
+  try {
+    authorise(operation, principal);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("the access table", () => {
+  test("lists every procedure that is served", () => {
+    expect(procedures.filter((procedure) => !isListed(procedure))).toEqual([]);
+    expect(procedures.length).toBeGreaterThan(20);
+  });
+
+  test("lists no procedure that is not served", () => {
+    const listed = Object.keys(expected).filter((name) => !name.includes(" "));
+    expect(listed.filter((name) => !procedures.includes(name))).toEqual([]);
+    expect(procedures.filter((name) => !listed.includes(name))).toEqual([]);
+  });
+
+  test.each(Object.entries(expected))("%s: %s", (operation, allowed) => {
+    const callers = { nobody: undefined, user, admin, job, adminsJob };
+    const admitted = Object.entries(callers).filter(([, principal]) => refusal(operation, principal) === undefined);
+    const names = admitted.map(([name]) => name).filter((name) => name !== "adminsJob");
+    expect(names.join(" ")).toBe(allowed);
+    expect(admitted.some(([name]) => name === "adminsJob")).toBe(allowed.includes("job"));
+    expect(isOpen(operation)).toBe(allowed.includes("nobody"));
+  });
+
+  test.each([
+    "",
+    "__proto__",
+    "constructor",
+    "toString",
+    "hasOwnProperty",
+    `${auth}/signUp`,
+    `${auth}/SignUp/`,
+    `/${auth}/SignUp`,
+    `${auth}/DeleteUser`,
+    `${worker}/*`,
+    "DELETE /images",
+    "GET /download/abc",
+    "get /health",
+  ])("refuses everybody what it does not list: %j", (operation) => {
+    expect(isListed(operation)).toBe(false);
+    expect(isOpen(operation)).toBe(false);
+    expect(refusal(operation, undefined)).toMatchObject({ code: "unauthenticated" });
+    for (const principal of [user, admin, job]) {
+      expect(refusal(operation, principal)).toMatchObject({ code: "permission_denied", reason: "NOT_ALLOWED" });
+    }
+  });
+
+  test("tells who is not signed in from who may not", () => {
+    const operation = `${jobs}/SubmitImageJob`;
+    const missing = { code: "unauthenticated", reason: "CREDENTIAL_MISSING" };
+    expect(thrownBy(() => authorise(operation, undefined))).toMatchObject(missing);
+    expect(thrownBy(() => authorise(operation, job))).toMatchObject({
+      code: "permission_denied",
+      reason: "NOT_ALLOWED",
+    });
+  });
+});

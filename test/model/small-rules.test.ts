@@ -1,0 +1,61 @@
+import { describe, expect, test } from "vitest";
+import { credentialOf } from "../../src/model/credential.ts";
+import { checkFields, DomainError } from "../../src/model/errors.ts";
+import { isId } from "../../src/model/image.ts";
+import { isSessionAlive, sessionEnd } from "../../src/model/session.ts";
+import { sampleSession, sampleTime } from "../contracts/samples.ts";
+import { thrownBy } from "./thrown.ts";
+
+test.each([
+  ["Bearer token", "token"],
+  ["bearer token", "token"],
+  ["BEARER   to.k-e_n  ", "to.k-e_n"],
+  ["token", undefined],
+  ["Bearer", undefined],
+  ["Bearer ", undefined],
+  ["Bearer a b", undefined],
+  ["Basic dXNlcjpwYXNz", undefined],
+  [" Bearer token", undefined],
+  ["Bearertoken", undefined],
+  ["", undefined],
+  [null, undefined],
+  [undefined, undefined],
+])("the credential in %j is %j", (header, credential) => expect(credentialOf(header)).toBe(credential));
+
+test.each(["a", "AZaz09_-", "x".repeat(64), "2b1c5a9e-7f0d-4a53-9d58-0f2a3b4c5d6e"])("%j can be an id", (id) => {
+  expect(isId(id)).toBe(true);
+});
+
+test.each(["", "x".repeat(65), "a/b", "..", ".", "a\0", "a\n", "é", "a b", "%2e"])("%j can be no id", (id) => {
+  expect(isId(id)).toBe(false);
+});
+
+test("a session ends at the earlier of its two ends, and is not alive at it", () => {
+  const early = sampleTime + 5;
+  for (const session of [
+    sampleSession({ idleAt: early, expiresAt: early + 1 }),
+    sampleSession({ idleAt: early + 1, expiresAt: early }),
+  ]) {
+    expect(sessionEnd(session)).toBe(early);
+    expect(isSessionAlive(session, early - 1)).toBe(true);
+    expect(isSessionAlive(session, early)).toBe(false);
+  }
+});
+
+describe("checking fields", () => {
+  test("passes when none broke a rule", () => checkFields({ a: () => undefined, b: () => undefined }));
+
+  test("names every field that broke one", () => {
+    const error = thrownBy(() => checkFields({ a: () => "must be a", b: () => undefined, c: () => "must be c" }));
+    expect(error).toBeInstanceOf(DomainError);
+    expect(error).toMatchObject({
+      code: "invalid_argument",
+      reason: "INVALID_FIELD",
+      message: "a: must be a; c: must be c",
+      violations: [
+        { field: "a", rule: "must be a" },
+        { field: "c", rule: "must be c" },
+      ],
+    });
+  });
+});
