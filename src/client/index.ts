@@ -25,10 +25,14 @@ export interface ConnectOptions {
   readonly pinnedCert?: string | undefined;
 }
 
+/** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
+const connectionMemory = 64;
+
 /** Typed clients over gRPC for the server at `baseUrl`, `http://` or `https://`. They share one connection. */
 export function connect(baseUrl: string, { pinnedCert }: ConnectOptions = {}): Darkroom {
   const pinned = { ca: pinnedCert, allowPartialTrustChain: true, checkServerIdentity: () => undefined };
-  const transport = createGrpcTransport({ baseUrl, ...(pinnedCert === undefined ? {} : { nodeOptions: pinned }) });
+  const nodeOptions = { maxSessionMemory: connectionMemory, ...(pinnedCert === undefined ? {} : pinned) };
+  const transport = createGrpcTransport({ baseUrl, nodeOptions });
   return {
     auth: createClient(AuthService, transport),
     jobs: createClient(ImageJobService, transport),

@@ -140,5 +140,8 @@ export class ImageJobs {
 function fingerprintOf(wanted: Submission): string {
   const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline } = wanted;
   const fields = [imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline];
-  return createHash("sha256").update(JSON.stringify(fields)).digest("base64url");
+  // As text: JSON has no NaN, and would take it for what was not given.
+  return createHash("sha256")
+    .update(JSON.stringify(fields.map(String)))
+    .digest("base64url");
 }

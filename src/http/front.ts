@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest } from "node:http2";
 import cors from "cors";
 import type { Call } from "../model/call.ts";
 import type { Log } from "../ports/log.ts";
@@ -68,9 +69,15 @@ function callOf(request: IncomingMessage): Call {
 
 /** Cuts a request whose body does not come: half a body holds memory for as long as its sender likes. */
 function limitBody(request: IncomingMessage, bodyMs: number): void {
-  const timer = setTimeout(() => request.destroy(), bodyMs);
+  const timer = setTimeout(() => cut(request), bodyMs);
   request.once("end", () => clearTimeout(timer));
   request.once("close", () => clearTimeout(timer));
+}
+
+function cut(request: IncomingMessage | Http2ServerRequest): void {
+  // Over HTTP/2 the request is but a view of its stream, and would leave it open.
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else request.destroy();
 }
 
 /** Without the query, which may hold what is nobody's business, and without any header. */

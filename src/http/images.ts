@@ -40,12 +40,23 @@ export async function addImageRoutes(app: FastifyInstance, images: Images): Prom
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
   if (request.isMultipart()) {
-    const part = await request.file();
+    const part = await request.file().catch((cause: unknown) => {
+      throw new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });
+    });
     if (part === undefined) throw invalidField("data", "must be a file in the multipart form");
-    return part.file;
+    return received(part.file);
   }
-  if (request.body instanceof Readable) return request.body;
+  if (request.body instanceof Readable) return received(request.body);
   throw new DomainError("invalid_argument", "BODY_MISSING", "the body must be the picture's bytes or a multipart form");
+}
+
+/** A body that breaks off is its sender's matter. */
+async function* received(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (cause) {
+    throw new DomainError("invalid_argument", "BODY_CUT_OFF", "the body ended before it was whole", { cause });
+  }
 }
 
 function principalOf(request: FastifyRequest): Principal {

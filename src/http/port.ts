@@ -14,6 +14,8 @@ export const limits = {
   /** Streams of one HTTP/2 connection at a time. */
   streamsMax: 256,
   connectionsMax: 20_000,
+  /** How long an HTTP/2 connection without streams is kept. */
+  idleMs: 5 * 60_000,
 } as const;
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -104,8 +106,20 @@ function clearServer(listener: RequestListener, sessions: Set<ServerHttp2Session
 }
 
 function track(session: ServerHttp2Session, sessions: Set<ServerHttp2Session>): void {
+  let streams = 0;
   sessions.add(session);
   session.once("close", () => sessions.delete(session));
+  session.on("stream", (stream) => {
+    streams += 1;
+    stream.once("close", () => {
+      streams -= 1;
+    });
+  });
+  // A watch may be silent for long; a connection without one is of no use.
+  session.setTimeout(limits.idleMs);
+  session.on("timeout", () => {
+    if (streams === 0) session.close();
+  });
 }
 
 /** Reads the first bytes, puts them back, and tells whether they are HTTP/2's. */

@@ -4,7 +4,7 @@ import type { Authentication } from "../core/authentication.ts";
 import type { Images } from "../core/images.ts";
 import { authorise, isOpen } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
-import { credentialOf } from "../model/credential.ts";
+import { challengeOf, credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { addImageRoutes } from "./images.ts";
@@ -76,7 +76,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const { requestId } = request.call;
   if (error instanceof DomainError) {
     request.call.outcome = error.reason;
-    if (error.code === "unauthenticated") reply.header("www-authenticate", 'Bearer realm="darkroom"');
+    if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
     if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
   }
   const expected = toProblem(error, requestId);

@@ -1,3 +1,13 @@
+import type { DomainError } from "./errors.ts";
+
+/** Why a credential that was given does not work; other refusals ask for a first one. */
+const spent = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", "JOB_ENDED", "LEASE_LOST"];
+
+/** The `WWW-Authenticate` header of a refusal: RFC 6750, section 3. */
+export function challengeOf({ reason }: DomainError): string {
+  return `Bearer realm="darkroom"${spent.includes(reason) ? ', error="invalid_token"' : ""}`;
+}
+
 /** The credential in an `Authorization` header: `Bearer TOKEN`, in any letter case. Undefined when there is none. */
 export function credentialOf(authorization: string | null | undefined): string | undefined {
   return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { challengeOf } from "../model/credential.ts";
 import { DomainError, type ErrorCode } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 
@@ -39,6 +40,6 @@ function fromDomain(error: DomainError): ConnectError {
     wire.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
     wire.metadata.set("retry-after", String(retryDelay.seconds));
   }
-  if (error.code === "unauthenticated") wire.metadata.set("www-authenticate", 'Bearer realm="darkroom"');
+  if (error.code === "unauthenticated") wire.metadata.set("www-authenticate", challengeOf(error));
   return wire;
 }

@@ -74,7 +74,7 @@ class Catalogue {
     return this.#byName.get(name);
   }
 
-  /** A field, method or enum value is found by the type it belongs to. */
+  /** A field or method is found by the type it belongs to. */
   bySymbol(symbol: string): DescFile | undefined {
     return this.#bySymbol.get(symbol) ?? this.#bySymbol.get(symbol.slice(0, symbol.lastIndexOf(".")));
   }
@@ -82,7 +82,12 @@ class Catalogue {
   #add(file: DescFile): void {
     if (this.#byName.has(file.proto.name)) return;
     this.#byName.set(file.proto.name, file);
-    for (const type of nestedTypes(file)) this.#bySymbol.set(type.typeName, file);
+    for (const type of nestedTypes(file)) {
+      this.#bySymbol.set(type.typeName, file);
+      // Values stand beside their enum, not inside it.
+      const scope = type.typeName.slice(0, type.typeName.lastIndexOf(".") + 1);
+      if (type.kind === "enum") for (const value of type.values) this.#bySymbol.set(scope + value.name, file);
+    }
     for (const dependency of file.dependencies) this.#add(dependency);
   }
 }

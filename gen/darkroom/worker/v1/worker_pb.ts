@@ -131,9 +131,10 @@ export const WorkerService: GenService<{
   /**
    * Takes the job of the token for one attempt.
    *
-   * Errors: FAILED_PRECONDITION (reason JOB_ENDED or DISPATCH_SUPERSEDED:
-   * complete the message), ABORTED (reason LEASE_HELD, another worker has it:
-   * abandon the message for later), UNAUTHENTICATED.
+   * Errors: UNAUTHENTICATED or FAILED_PRECONDITION with reason JOB_ENDED, and
+   * FAILED_PRECONDITION with reason DISPATCH_SUPERSEDED (complete the message);
+   * ABORTED with reason LEASE_HELD (another worker has it: abandon the message
+   * for later); UNAUTHENTICATED with any other reason.
    *
    * @generated from rpc darkroom.worker.v1.WorkerService.ClaimJob
    */
@@ -146,8 +147,8 @@ export const WorkerService: GenService<{
    * Extends the lease and reports progress; every few seconds. A refusal is the
    * one signal to stop: cancelled, lease lost, or deadline passed.
    *
-   * Errors: INVALID_ARGUMENT (progress), FAILED_PRECONDITION (reason JOB_ENDED or
-   * LEASE_LOST), UNAUTHENTICATED.
+   * Errors: INVALID_ARGUMENT (progress), UNAUTHENTICATED or FAILED_PRECONDITION
+   * with reason JOB_ENDED or LEASE_LOST.
    *
    * @generated from rpc darkroom.worker.v1.WorkerService.Heartbeat
    */

@@ -1,0 +1,281 @@
+import { connect as connectTcp } from "node:net";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Log } from "../../src/ports/log.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { refusal } from "../support/refusals.ts";
+import { serve, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+import { exchange, requestHttp2 } from "../support/wire.ts";
+
+const origin = "https://app.example.com";
+const lines: { level: keyof Log; fields: Record<string, unknown>; message: string }[] = [];
+const write = (level: keyof Log) => (fields: Readonly<Record<string, unknown>>, message: string) =>
+  void lines.push({ level, fields, message });
+const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+
+const origins = `${origin}, http://localhost:5173`;
+const server = await shareServer({ CORS_ORIGINS: origins }, { worker: false, log });
+const { url } = server;
+const owner = await signIn(server);
+const authorization = `Bearer ${owner.token}`;
+const { image } = await server.jobs.uploadImage({ data: await smallPicture() }, owner.credential);
+
+const checkPath = "/darkroom.auth.v1.AuthService/CheckAuth";
+const loginPath = "/darkroom.auth.v1.AuthService/Login";
+const json = { "content-type": "application/json" };
+
+interface Request {
+  readonly what: string;
+  readonly path: string;
+  readonly method: string;
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const requests: readonly Request[] = [
+  { what: "a call", path: checkPath, method: "POST", status: 200, headers: { ...json, authorization }, body: "{}" },
+  { what: "a refused call", path: checkPath, method: "POST", status: 401, headers: json, body: "{}" },
+  { what: "a broken call", path: loginPath, method: "POST", status: 400, headers: json, body: "{" },
+  {
+    what: "an unknown call",
+    path: "/darkroom.auth.v1.AuthService/Nothing",
+    method: "POST",
+    status: 404,
+    headers: json,
+    body: "{}",
+  },
+  { what: "a call by the wrong method", path: loginPath, method: "PUT", status: 405 },
+  {
+    what: "a call of the wrong type",
+    path: loginPath,
+    method: "POST",
+    status: 415,
+    headers: { "content-type": "text/plain" },
+    body: "x",
+  },
+  { what: "a picture", path: `/download/${image?.id}`, method: "GET", status: 200, headers: { authorization } },
+  { what: "a refused picture", path: `/download/${image?.id}`, method: "GET", status: 401 },
+  { what: "an unknown picture", path: "/download/nothing", method: "GET", status: 404, headers: { authorization } },
+  { what: "an upload of nothing", path: "/images", method: "POST", status: 400, headers: { authorization } },
+  { what: "an unknown route", path: "/nothing", method: "GET", status: 404 },
+  {
+    what: "a preflight",
+    path: checkPath,
+    method: "OPTIONS",
+    status: 204,
+    headers: { origin, "access-control-request-method": "POST" },
+  },
+];
+const send = ({ path, method, headers, body }: Request, more: Record<string, string> = {}) =>
+  fetch(url + path, { method, headers: { ...headers, ...more }, ...(body === undefined ? {} : { body }) });
+
+describe.each(requests)("$what", (request) => {
+  test("gets the request id that it came with", async () => {
+    const id = `Given.id_${"x".repeat(55)}`;
+    const response = await send(request, { "x-request-id": id });
+    expect(response.status).toBe(request.status);
+    expect(response.headers.get("x-request-id")).toBe(id);
+  });
+
+  test("gets a request id of its own otherwise", async () => {
+    const ids = new Set<string | null>();
+    for (const given of [undefined, "with blanks", "x".repeat(65), "semi;colon", "<script>", ""]) {
+      const response = await send(request, given === undefined ? {} : { "x-request-id": given });
+      const id = response.headers.get("x-request-id");
+      expect(id).toMatch(/^[\w.-]{1,64}$/);
+      expect(id).not.toBe(given);
+      ids.add(id);
+    }
+    expect(ids.size).toBe(6);
+  });
+
+  test("is answered as nothing to guess at", async () => {
+    expect((await send(request)).headers.get("x-content-type-options")).toBe("nosniff");
+  });
+});
+
+describe("a request id", () => {
+  test("comes with gRPC's answers and refusals", async () => {
+    const headers = { authorization, "x-request-id": "by-grpc" };
+    let answered: string | null = null;
+    await server.auth.checkAuth(
+      {},
+      {
+        headers,
+        onHeader: (received) => {
+          answered = received.get("x-request-id");
+        },
+      },
+    );
+    expect(answered).toBe("by-grpc");
+    const refused = await refusal(server.auth.checkAuth({}, { headers: { "x-request-id": "by-grpc-2" } }));
+    expect(refused.metadata.get("x-request-id")).toBe("by-grpc-2");
+    const stream = server.jobs.getImage(
+      { imageId: "nothing" },
+      { headers: { authorization, "x-request-id": "by-grpc-3" } },
+    );
+    expect((await refusal(stream)).metadata.get("x-request-id")).toBe("by-grpc-3");
+  });
+
+  test("comes with a malformed host, and over HTTP/2", async () => {
+    const answer = await exchange(
+      url,
+      `POST ${checkPath} HTTP/1.1\r\nHost: [::bad\r\nConnection: close\r\nX-Request-Id: odd-host\r\nContent-Length: 0\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*\r\nx-request-id: odd-host\r\n/i);
+    const { headers } = await requestHttp2(url, { ":path": "/nothing", "x-request-id": "by-http2" });
+    expect(headers["x-request-id"]).toBe("by-http2");
+  });
+});
+
+describe("CORS", () => {
+  const connectWeb =
+    "authorization,connect-protocol-version,connect-timeout-ms,content-type,x-grpc-web,x-user-agent,grpc-timeout,x-request-id";
+  const preflight = (from: string, path = checkPath, to = url) =>
+    fetch(to + path, {
+      method: "OPTIONS",
+      headers: { origin: from, "access-control-request-method": "POST", "access-control-request-headers": connectWeb },
+    });
+  const list = (response: Response, name: string) => (response.headers.get(name) ?? "").toLowerCase().split(/,\s*/);
+
+  test.each([origin, "http://localhost:5173"])("lets pages of %s ask first", async (from) => {
+    for (const path of [checkPath, "/images"]) {
+      const response = await preflight(from, path);
+      expect(response.status).toBe(204);
+      expect(response.headers.get("access-control-allow-origin")).toBe(from);
+      expect(list(response, "access-control-allow-headers")).toEqual(expect.arrayContaining(connectWeb.split(",")));
+      expect(list(response, "access-control-allow-methods")).toEqual(expect.arrayContaining(["get", "post"]));
+      expect(list(response, "vary")).toContain("origin");
+      expect(response.headers.get("access-control-allow-credentials")).toBeNull();
+    }
+  });
+
+  test.each(requests.filter(({ method }) => method !== "OPTIONS"))(
+    "lets its pages read the answer to $what",
+    async (request) => {
+      const response = await send(request, { origin });
+      expect(response.status).toBe(request.status);
+      expect(response.headers.get("access-control-allow-origin")).toBe(origin);
+      expect(list(response, "access-control-expose-headers")).toEqual(
+        expect.arrayContaining([
+          "grpc-status",
+          "grpc-message",
+          "grpc-status-details-bin",
+          "x-request-id",
+          "retry-after",
+          "www-authenticate",
+        ]),
+      );
+    },
+  );
+
+  test.each(["https://evil.example", "https://app.example.com.evil.example", "http://app.example.com", "null"])(
+    "lets no page of %s",
+    async (from) => {
+      expect((await preflight(from)).headers.get("access-control-allow-origin")).toBeNull();
+      for (const request of requests) {
+        expect((await send(request, { origin: from })).headers.get("access-control-allow-origin")).toBeNull();
+      }
+    },
+  );
+
+  test("lets none when no origins are configured", async () => {
+    const closed = await serve({}, { worker: false });
+    for (const response of [
+      await preflight(origin, checkPath, closed.url),
+      await fetch(`${closed.url}${checkPath}`, { method: "POST", headers: { ...json, origin }, body: "{}" }),
+    ]) {
+      expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+    }
+  });
+});
+
+describe("the access log", () => {
+  const lineOf = (requestId: string) =>
+    vi.waitUntil(() => lines.find(({ fields, message }) => message === "request" && fields.request_id === requestId), {
+      timeout: 20_000,
+    });
+  let id = "";
+  beforeEach(() => {
+    id = crypto.randomUUID();
+  });
+  afterAll(() => {
+    lines.length = 0;
+  });
+
+  test.each(requests)("has a line for $what", async (request) => {
+    await send(request, { "x-request-id": id }).then((response) => response.arrayBuffer());
+    const { path, method, status, headers } = request;
+    const { level, fields } = await lineOf(id);
+    expect(level).toBe("info");
+    expect(fields).toMatchObject({ path, method, status, http: "1.1", complete: true, address: "127.0.0.1" });
+    expect(fields.ms).toBeGreaterThanOrEqual(0);
+    expect(fields.account).toBe(headers?.authorization === undefined || status === 405 ? undefined : owner.account?.id);
+  });
+
+  test("has a line for gRPC, with how it ended", async () => {
+    await refusal(server.jobs.getImage({ imageId: "nothing" }, { headers: { authorization, "x-request-id": id } }));
+    expect((await lineOf(id)).fields).toMatchObject({
+      path: "/darkroom.imagejob.v1.ImageJobService/GetImage",
+      http: "2.0",
+      status: 200,
+      outcome: "NotFound",
+      account: owner.account?.id,
+    });
+  });
+
+  test("has a line for whoever leaves before the answer", async () => {
+    const leaving = new AbortController();
+    const { job } = await server.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
+    const headers = { authorization, "x-request-id": id };
+    const stream = server.jobs.watchImageJob({ jobId: job?.id ?? "" }, { headers, signal: leaving.signal });
+    await refusal(
+      (async () => {
+        for await (const seen of stream) {
+          expect(seen.job?.id).toBe(job?.id);
+          leaving.abort();
+        }
+      })(),
+    );
+    expect((await lineOf(id)).fields).toMatchObject({ account: owner.account?.id });
+  });
+
+  test("has a line for whoever leaves in the middle of an upload, and it is no fault of the server", async () => {
+    const { hostname, port } = new URL(url);
+    const socket = connectTcp(Number(port), hostname);
+    const head = `POST /images HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nX-Request-Id: ${id}\r\n`;
+    socket.write(`${head}Content-Type: image/png\r\nContent-Length: 1000\r\n\r\n`);
+    socket.write((await smallPicture()).slice(0, 40));
+    socket.destroySoon();
+    await lineOf(id);
+    expect(lines.filter(({ level, fields }) => level === "error" && fields.request_id === id)).toEqual([]);
+  });
+
+  test("never has what is secret", async () => {
+    const { auth, jobs } = server;
+    const { username, password, token, refreshToken } = await signIn(server);
+    const query = "?token=in-the-query&message=%7B%7D&prompt=private";
+    await refusal(auth.login({ identity: username, password: `${password}!` }));
+    await refusal(auth.checkAuth({}, { headers: { authorization: `Bearer ${token}-spoilt` } }));
+    await auth.validate({ credential: token });
+    await auth.refreshToken({ refreshToken });
+    await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia for my secret" }, owner.credential);
+    await refusal(jobs.submitImageJob({ imageId: "none", prompt: "sepia for my secret" }, owner.credential));
+    for (const path of ["/nothing", `/download/${image?.id}`, checkPath]) {
+      await fetch(`${url}${path}${query}`, { headers: { authorization, "x-request-id": id } });
+    }
+    await vi.waitFor(() => expect(lines.filter(({ fields }) => fields.request_id === id)).toHaveLength(3), {
+      timeout: 20_000,
+    });
+    const written = JSON.stringify(lines, (_key, value) =>
+      value instanceof Error ? `${value.stack} ${JSON.stringify(value)} ${value.cause}` : value,
+    );
+    expect(written).toContain("CheckAuth");
+    for (const secret of [owner.token, owner.refreshToken, owner.password, token, refreshToken, password]) {
+      expect(secret.length).toBeGreaterThan(10);
+      expect(written).not.toContain(secret);
+    }
+    for (const secret of ["in-the-query", "private", "my secret", "?token"]) expect(written).not.toContain(secret);
+  });
+});

@@ -1,0 +1,336 @@
+import { randomBytes } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
+import { compressionGzip, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { describe, expect, test } from "vitest";
+import { AuthService, Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { ServerReflection, type ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
+import { noisyPicture, smallPicture } from "../support/pictures.ts";
+import { drain, refusal } from "../support/refusals.ts";
+import { serve, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+import { protocols } from "../support/transports.ts";
+import { requestHttp2 } from "../support/wire.ts";
+
+const server = await shareServer();
+const owner = await signIn(server);
+const authorization = `Bearer ${owner.token}`;
+const picture = await noisyPicture(200);
+const { image } = await server.jobs.uploadImage({ data: picture }, owner.credential);
+const imageId = image?.id ?? "";
+const jobInput = await server.jobs.uploadImage({ data: await smallPicture() }, owner.credential);
+const inputId = jobInput.image?.id ?? "";
+
+describe.each(protocols)("$name", ({ open }) => {
+  const transport = open(server.url);
+  const auth = createClient(AuthService, transport);
+  const jobs = createClient(ImageJobService, transport);
+
+  test("signs up, logs in and says who calls", async () => {
+    const username = `User-${randomBytes(4).toString("hex")}`;
+    const { account } = await auth.signUp({ username, password: "a longer one" });
+    const { tokens, account: same } = await auth.login({ identity: username, password: "a longer one" });
+    const headers = { authorization: `Bearer ${tokens?.accessToken}` };
+    const { principal } = await auth.checkAuth({}, { headers });
+    expect(account).toMatchObject({ username, email: "" });
+    expect(same).toEqual(account);
+    expect(principal).toMatchObject({ kind: Principal_Kind.USER, account, jobId: "" });
+  });
+
+  test("names every broken field, with a stable reason", async () => {
+    const refused = await refusal(auth.signUp({ username: "a b", email: "nobody", password: "short" }));
+    expect(refused).toMatchObject({
+      code: "InvalidArgument",
+      reason: "INVALID_FIELD",
+      fields: ["username", "email", "password"],
+    });
+  });
+
+  test("asks for a credential, of calls and of streams", async () => {
+    const asked = { code: "Unauthenticated", reason: "CREDENTIAL_MISSING" };
+    const call = await refusal(auth.checkAuth({}));
+    expect(call).toMatchObject(asked);
+    expect(call.metadata.get("www-authenticate")).toMatch(/^Bearer /);
+    expect(await refusal(jobs.getImage({ imageId }))).toMatchObject(asked);
+  });
+
+  test("streams a picture", async () => {
+    const messages = await drain(jobs.getImage({ imageId }, owner.credential));
+    expect(messages[0]?.image).toEqual(image);
+    expect(messages.slice(1).every((message) => message.image === undefined)).toBe(true);
+    expect(Buffer.concat(messages.map(({ data }) => data)).equals(picture)).toBe(true);
+  });
+
+  test("streams a refusal with its reason", async () => {
+    const refused = await refusal(jobs.getImage({ imageId: "nothing-here" }, owner.credential));
+    expect(refused).toMatchObject({ code: "NotFound", reason: "IMAGE_NOT_FOUND" });
+  });
+
+  test("watches a job to its end", async () => {
+    const { job } = await jobs.submitImageJob({ imageId: inputId, prompt: "sepia" }, owner.credential);
+    const seen = await drain(jobs.watchImageJob({ jobId: job?.id ?? "" }, owner.credential));
+    const versions = seen.map((message) => Number(message.job?.version));
+    expect(seen.at(-1)?.job?.state).toBe(State.SUCCEEDED);
+    expect(versions).toEqual(versions.toSorted((a, b) => a - b));
+  });
+});
+
+describe("plain JSON", () => {
+  const procedure = (name: string) => `${server.url}/darkroom.auth.v1.AuthService/${name}`;
+  const post = (name: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
+    fetch(procedure(name), { method: "POST", body, headers: { "content-type": "application/json", ...headers } });
+
+  test("logs in with nothing but a body", async () => {
+    const response = await post("Login", JSON.stringify({ identity: owner.username, password: owner.password }));
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(await response.json()).toMatchObject({
+      account: { username: owner.username, role: "ROLE_USER" },
+      tokens: { accessToken: expect.any(String), refreshToken: expect.any(String) },
+    });
+  });
+
+  test("takes fields by either of their names", async () => {
+    for (const name of ["image_id", "imageId"]) {
+      const response = await fetch(`${server.url}/darkroom.imagejob.v1.ImageJobService/SubmitImageJob`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization },
+        body: JSON.stringify({ [name]: inputId, prompt: "mirror" }),
+      });
+      expect(await response.json()).toMatchObject({ job: { state: "STATE_QUEUED", imageId: inputId } });
+    }
+  });
+
+  test("answers an error with its code, message and details", async () => {
+    const response = await post("SignUp", JSON.stringify({ username: "a", password: "a longer one" }));
+    expect(response.status).toBe(400);
+    const { code, message, details } = (await response.json()) as Record<string, unknown> & {
+      details: { type: string }[];
+    };
+    expect({ code, message }).toMatchObject({ code: "invalid_argument", message: expect.stringContaining("username") });
+    expect(details.map(({ type }) => type).toSorted()).toEqual(["google.rpc.BadRequest", "google.rpc.ErrorInfo"]);
+  });
+
+  test("reads a compressed body", async () => {
+    const body = gzipSync(JSON.stringify({ credential: owner.token }));
+    const response = await post("Validate", Uint8Array.from(body), { "content-encoding": "gzip" });
+    expect(await response.json()).toMatchObject({ valid: true });
+  });
+
+  test("serves CheckAuth by GET", async () => {
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: "{}" });
+    const response = await fetch(`${procedure("CheckAuth")}?${query}`, { headers: { authorization } });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ principal: { kind: "KIND_USER" } });
+  });
+
+  test.each(["1.1", "2"] as const)(
+    "serves what has no side effects to a client that GETs over HTTP/%s",
+    async (httpVersion) => {
+      const transport = createConnectTransport({ baseUrl: server.url, httpVersion, useHttpGet: true });
+      const { principal } = await createClient(AuthService, transport).checkAuth({}, owner.credential);
+      const { models } = await createClient(ImageJobService, transport).listModels({}, owner.credential);
+      expect(principal?.account?.username).toBe(owner.username);
+      expect(models.length).toBeGreaterThan(0);
+    },
+  );
+
+  test("does not serve by GET what has side effects", async () => {
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: "{}" });
+    const response = await fetch(`${procedure("Logout")}?${query}`, { headers: { authorization } });
+    expect(response.status).toBe(405);
+    expect(await server.auth.checkAuth({}, owner.credential)).toBeDefined();
+  });
+});
+
+describe("compressed requests", () => {
+  const options = { baseUrl: server.url, sendCompression: compressionGzip, compressMinBytes: 0 };
+  test.each([
+    ["gRPC", createGrpcTransport(options)],
+    ["Connect", createConnectTransport({ ...options, httpVersion: "1.1", useBinaryFormat: true })],
+  ])("are read over %s", async (_name, transport) => {
+    const jobs = createClient(ImageJobService, transport);
+    const { image: stored } = await jobs.uploadImage({ data: picture }, owner.credential);
+    expect(stored?.sizeBytes).toBe(BigInt(picture.length));
+    const { job } = await jobs.submitImageJob(
+      { imageId: inputId, prompt: "vivid ".repeat(500).trim() },
+      owner.credential,
+    );
+    expect(job?.prompt).toHaveLength(2999);
+  });
+
+  test("get compressed answers when they ask for them", async () => {
+    const answer = await requestHttp2(
+      server.url,
+      {
+        ":method": "POST",
+        ":path": "/darkroom.imagejob.v1.ImageJobService/ListImageJobs",
+        "content-type": "application/json",
+        "accept-encoding": "gzip",
+        authorization,
+      },
+      Buffer.from("{}"),
+    );
+    expect(answer.headers["content-encoding"]).toBe("gzip");
+    expect(JSON.parse(gunzipSync(answer.body).toString())).toHaveProperty("jobs");
+  });
+});
+
+describe("plain HTTP routes over HTTP/2", () => {
+  test("store a picture and give it back", async () => {
+    const body = await smallPicture("webp");
+    const headers = { ":method": "POST", ":path": "/images", "content-type": "image/webp", authorization };
+    const stored = await requestHttp2(server.url, headers, body);
+    const { uuid } = JSON.parse(stored.body.toString());
+    expect(stored.status).toBe(201);
+    expect(stored.headers.location).toBe(`/download/${uuid}`);
+
+    const fetched = await requestHttp2(server.url, { ":path": `/download/${uuid}`, authorization });
+    expect(fetched).toMatchObject({ status: 200, headers: { "content-type": "image/webp" } });
+    expect(fetched.body.equals(body)).toBe(true);
+  });
+
+  test("read a multipart form", async () => {
+    const form = new FormData();
+    form.set("file", new Blob([await smallPicture("png")]), "picture.png");
+    const encoded = new Response(form);
+    const type = encoded.headers.get("content-type") ?? "";
+    const headers = { ":method": "POST", ":path": "/images", "content-type": type, authorization };
+    const stored = await requestHttp2(server.url, headers, Buffer.from(await encoded.arrayBuffer()));
+    expect(stored.status).toBe(201);
+  });
+
+  test("ask for a credential, and say so when there is nothing", async () => {
+    const refused = await requestHttp2(server.url, { ":path": `/download/${imageId}` });
+    expect(refused).toMatchObject({ status: 401, headers: { "www-authenticate": expect.stringMatching(/^Bearer /) } });
+    const missing = await requestHttp2(server.url, { ":path": "/nothing" });
+    expect(missing).toMatchObject({
+      status: 404,
+      headers: { "content-type": expect.stringMatching(/^application\/problem\+json/) },
+    });
+  });
+});
+
+const reflectionV1 = createClient(ServerReflection, createGrpcTransport({ baseUrl: server.url }));
+// The same messages under another name.
+const reflectionAlpha = createClient(ServerReflectionAlpha, createGrpcTransport({ baseUrl: server.url })) as unknown;
+
+describe.each([
+  ["v1", reflectionV1],
+  ["v1alpha", reflectionAlpha as typeof reflectionV1],
+] as const)("reflection %s", (_version, client) => {
+  type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
+
+  async function ask(...questions: Question[]) {
+    async function* requests() {
+      for (const messageRequest of questions) yield { host: "here", messageRequest };
+    }
+    return drain(client.serverReflectionInfo(requests()));
+  }
+
+  async function filesOf(...questions: Question[]): Promise<FileDescriptorProto[]> {
+    const answers = await ask(...questions);
+    return answers.flatMap(({ messageResponse }) => {
+      if (messageResponse.case !== "fileDescriptorResponse") throw new Error(`answered ${messageResponse.case}`);
+      return messageResponse.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+    });
+  }
+
+  test("lists every service", async () => {
+    const [answer] = await ask({ case: "listServices", value: "" });
+    const listed = answer?.messageResponse.case === "listServicesResponse" ? answer.messageResponse.value.service : [];
+    expect(listed.map(({ name }) => name).toSorted()).toEqual([
+      "darkroom.auth.v1.AuthService",
+      "darkroom.imagejob.v1.ImageJobService",
+      "darkroom.worker.v1.WorkerService",
+      "grpc.health.v1.Health",
+      "grpc.reflection.v1.ServerReflection",
+      "grpc.reflection.v1alpha.ServerReflection",
+    ]);
+    expect(answer).toMatchObject({ validHost: "here", originalRequest: { host: "here" } });
+  });
+
+  test.each([
+    "darkroom.imagejob.v1.ImageJobService",
+    "darkroom.imagejob.v1.ImageJobService.WatchImageJob",
+    "darkroom.imagejob.v1.ImageJob",
+    "darkroom.auth.v1.Principal.Kind",
+    "google.rpc.BadRequest.FieldViolation",
+    "grpc.health.v1.Health",
+  ])("describes %s with all that it needs", async (value) => {
+    const files = await filesOf({ case: "fileContainingSymbol", value });
+    const names = new Set(files.map(({ name }) => name));
+    expect(files.flatMap(({ dependency }) => dependency).filter((name) => !names.has(name))).toEqual([]);
+    expect(files[0]?.package).toBe(
+      value
+        .split(".")
+        .slice(0, value.startsWith("google") ? 2 : 3)
+        .join("."),
+    );
+  });
+
+  test("gives files by name, several questions on one stream", async () => {
+    const names = ["darkroom/auth/v1/auth.proto", "google/protobuf/timestamp.proto"];
+    const files = await filesOf(...names.map((value) => ({ case: "fileByFilename", value }) as const));
+    expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+  });
+
+  test.each([
+    { case: "fileContainingSymbol", value: "darkroom.nothing.Here" },
+    { case: "fileByFilename", value: "nothing.proto" },
+    { case: "allExtensionNumbersOfType", value: "darkroom.nothing.Here" },
+  ] as const)("says not found to $case of $value", async (question) => {
+    const [answer] = await ask(question);
+    expect(answer?.messageResponse).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+  });
+});
+
+describe("health", () => {
+  const health = createClient(Health, createGrpcTransport({ baseUrl: server.url }));
+
+  test.each(["", "darkroom.auth.v1.AuthService", "darkroom.worker.v1.WorkerService"])("serves %j", async (service) => {
+    expect(await health.check({ service })).toMatchObject({ status: Status.SERVING });
+  });
+
+  test("does not know other services", async () => {
+    expect(await refusal(health.check({ service: "nothing" }))).toMatchObject({ code: "NotFound" });
+    for await (const { status } of health.watch({ service: "nothing" })) {
+      expect(status).toBe(Status.SERVICE_UNKNOWN);
+      break;
+    }
+  });
+
+  test("lists the services that it knows", async () => {
+    const { statuses } = await health.list({});
+    expect(statuses[""]).toMatchObject({ status: Status.SERVING });
+    expect(Object.keys(statuses)).toContain("darkroom.imagejob.v1.ImageJobService");
+  });
+
+  test("answers JSON without a credential", async () => {
+    const response = await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    expect(await response.json()).toEqual({ status: "SERVING" });
+  });
+
+  test("is watched until the server stops", async () => {
+    const stopping = await serve({}, { worker: false });
+    const watched = createClient(Health, createGrpcTransport({ baseUrl: stopping.url })).watch({});
+    const seen: Status[] = [];
+    const end = (async () => {
+      for await (const { status } of watched) {
+        seen.push(status);
+        if (seen.length === 1) void stopping.app.stop();
+      }
+    })().catch(() => undefined);
+    await end;
+    expect(seen[0]).toBe(Status.SERVING);
+  });
+});

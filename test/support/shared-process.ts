@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { connect, type Darkroom } from "../../src/client/index.ts";
+import { adminPassword } from "./server.ts";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+export interface ServerProcess extends Darkroom {
+  readonly url: string;
+  isAlive(): boolean;
+  /** Bytes of memory; NaN where the system does not tell. */
+  memory(): number;
+}
+
+/** `darkroom serve --no-worker` in a process of its own, for all tests of the file that asks for it. */
+export async function shareServerProcess(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+  const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+  const child = spawn(process.execPath, [main, "serve", "--no-worker"], {
+    env: {
+      ...process.env,
+      PORT: "0",
+      DARKROOM_DATA_DIR: dataDir,
+      DARKROOM_ADMIN_PASSWORD: adminPassword,
+      LOG_LEVEL: "error",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit");
+  afterAll(async () => {
+    child.kill("SIGKILL");
+    await exited;
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  const [banner] = await once(child.stdout, "data");
+  const url = /listens on (\S+),/.exec(String(banner))?.[1] ?? "";
+  return {
+    url,
+    ...connect(url),
+    isAlive: () => child.exitCode === null && child.signalCode === null,
+    memory: () => (process.platform === "linux" ? residentBytes(child.pid) : Number.NaN),
+  };
+}
+
+function residentBytes(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
