@@ -20,7 +20,8 @@ function isStale() {
 
 if (isStale()) {
   process.stderr.write("Installing the packages that package-lock.json names; this takes a minute the first time…\n");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // Not `npm ci`: it refuses a lockfile that lacks binaries of platforms for which a registry does not have them.
+  const { status } = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: new URL("..", import.meta.url),
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
