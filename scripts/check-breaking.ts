@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 
 /**
  * Fails when the protos break what they promised in any of the last commits that changed them: callers of each of those
@@ -6,10 +6,11 @@ import { execFileSync } from "node:child_process";
  */
 const commitsMax = 20;
 
-const git = (...args: string[]) => execFileSync("git", args, { encoding: "utf8" });
-const commits = git("log", `--max-count=${commitsMax}`, "--format=%H", "--", "proto").split("\n").filter(Boolean);
-for (const commit of commits) {
-  const earlier = `.git#ref=${commit},subdir=proto`;
-  execFileSync("buf", ["breaking", "proto", "--against", earlier], { stdio: "inherit" });
-}
-process.stdout.write(`The protos break nothing since ${commits.length} changes.\n`);
+const history = ["log", `--max-count=${commitsMax}`, "--format=%H", "--", "proto"];
+const commits = execFileSync("git", history, { encoding: "utf8" }).split("\n").filter(Boolean);
+const broken = commits.filter((commit) => {
+  const earlier = ["--against", `.git#ref=${commit},subdir=proto`];
+  return spawnSync("buf", ["breaking", "proto", ...earlier], { stdio: "inherit" }).status !== 0;
+});
+process.stdout.write(`The protos break ${broken.length} of the last ${commits.length} versions of them.\n`);
+process.exitCode = broken.length === 0 ? 0 : 1;

@@ -1,0 +1,95 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Queues } from "../../src/backends.ts";
+import { claim } from "../../src/model/job-life.ts";
+import { openCore } from "./opened-core.ts";
+
+const timing = { leaseMs: 15_000, publishMs: 10_000, resendMs: 60_000, keepMs: 0 };
+
+describe("a submitted job", () => {
+  test("is published once, and noted as sent", async () => {
+    const core = await openCore();
+    const { id } = await core.submit();
+    expect((await core.drain()).map(({ message_id, dispatch }) => [message_id, dispatch])).toEqual([[id, 1]]);
+    expect(await core.records.get(id)).toMatchObject({ sent: true, dispatch: 1 });
+    core.clock.advance(59_000);
+    await core.sweeper.sweepJobs();
+    expect(await core.drain()).toEqual([]);
+  });
+
+  test("is sent again while nobody claims it, with doubling delay", async () => {
+    const core = await openCore();
+    await core.submit();
+    await core.drain();
+    for (const [wait, dispatch] of [
+      [60_000, 2],
+      [120_000, 3],
+      [240_000, 4],
+    ] as const) {
+      core.clock.advance(wait - 1);
+      await core.sweeper.sweepJobs();
+      expect(await core.drain()).toEqual([]);
+      core.clock.advance(1);
+      await core.sweeper.sweepJobs();
+      expect((await core.drain()).map((message) => message.dispatch)).toEqual([dispatch]);
+    }
+  });
+
+  test("is not sent again once it was claimed", async () => {
+    const core = await openCore();
+    const { id } = await core.submit();
+    await core.drain();
+    await core.records.change(id, (job) => claim(job, 1, core.clock(), { ...timing, leaseMs: 3_600_000 }));
+    core.clock.advance(600_000);
+    await core.sweeper.sweepJobs();
+    expect(await core.drain()).toEqual([]);
+  });
+});
+
+test("while the broker is away submits are accepted, and go out under the same number when it is back", async () => {
+  let isAway = true;
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      send: (messages) => (isAway ? Promise.reject(new Error("away")) : queues.jobQueue.send(messages)),
+    },
+  }));
+  const { id } = await core.submit();
+  await core.dispatcher.idle();
+  expect(await core.records.get(id)).toMatchObject({ state: "QUEUED", sent: false });
+  core.clock.advance(10_000);
+  await core.sweeper.sweepJobs();
+  expect(await core.drain()).toEqual([]);
+  isAway = false;
+  core.clock.advance(10_000);
+  await core.sweeper.sweepJobs();
+  expect((await core.drain()).map(({ message_id, dispatch }) => [message_id, dispatch])).toEqual([[id, 1]]);
+});
+
+describe("a job that the queue gave up on", () => {
+  const giveUp = { kind: "deadLetter", reason: "MaxDeliveryCountExceeded", description: "" } as const;
+
+  test("fails, with the reason", async () => {
+    const core = await openCore();
+    const { id } = await core.submit();
+    await core.drain(giveUp);
+    core.results.start();
+    await vi.waitFor(async () => expect(await core.records.get(id)).toMatchObject({ state: "FAILED" }));
+    expect((await core.records.get(id)).error).toMatchObject({ reason: "DELIVERED_TOO_OFTEN" });
+  });
+
+  test("lives on when that was not its newest message", async () => {
+    const core = await openCore();
+    const { id } = await core.submit();
+    await core.drain(giveUp);
+    core.clock.advance(60_000);
+    await core.sweeper.sweepJobs();
+    expect((await core.drain()).map((message) => message.dispatch)).toEqual([2]);
+    const other = await core.submit();
+    await core.drain(giveUp);
+    core.results.start();
+    // Dead letters are read in order: once the other job has failed, this one's was read too.
+    await vi.waitFor(async () => expect((await core.records.get(other.id)).state).toBe("FAILED"));
+    expect((await core.records.get(id)).state).toBe("QUEUED");
+  });
+});

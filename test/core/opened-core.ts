@@ -1,0 +1,79 @@
+import { onTestFinished } from "vitest";
+import { openQueues, openStores, type Queues } from "../../src/backends.ts";
+import { Dispatcher } from "../../src/core/dispatcher.ts";
+import { ImageJobs } from "../../src/core/image-jobs.ts";
+import { Images } from "../../src/core/images.ts";
+import { JobChanges } from "../../src/core/job-changes.ts";
+import { JobRecords } from "../../src/core/job-records.ts";
+import { Results } from "../../src/core/results.ts";
+import { Sweeper } from "../../src/core/sweeper.ts";
+import { openJobTokens } from "../../src/crypto/job-tokens.ts";
+import { createLog } from "../../src/log.ts";
+import type { Submission } from "../../src/model/image-job.ts";
+import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
+import type { UserPrincipal } from "../../src/model/principal.ts";
+import { complete, type Settlement } from "../../src/ports/queue.ts";
+import { tempDirectory } from "../adapters/temp-directory.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+import { sampleAccount } from "../contracts/samples.ts";
+import { picture } from "./pictures.ts";
+
+export const day = 24 * 60 * 60 * 1000;
+const keep = { keepUploadMs: 7 * day, keepResultMs: 30 * day };
+const timing = { leaseMs: 15_000, publishMs: 10_000, resendMs: 60_000, keepMs: keep.keepResultMs };
+
+/** The use cases of jobs on the embedded engines, with a clock that stands still; nothing sweeps unless it is told to. */
+export async function openCore(wrap = (queues: Queues): Queues => queues) {
+  const clock = movableClock();
+  const log = createLog("silent");
+  const directory = tempDirectory();
+  const stores = await openStores(directory, keep.keepResultMs);
+  const queues = wrap(await openQueues(directory, clock, log));
+  const jobTokens = await openJobTokens(stores.secrets, clock);
+  const base = { ...stores, ...queues, ...keep, jobTokens, clock, timing, log };
+  const changes = new JobChanges(stores.jobs, () => {});
+  const records = new JobRecords(stores.jobs, changes);
+  const images = new Images(base);
+  const dispatcher = new Dispatcher({ ...base, records });
+  const models = [{ name: "studio", description: "" }] as const;
+  const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher, models });
+  const results = new Results({ ...base, records, images });
+  const sweeper = new Sweeper({ ...base, records, dispatcher, images });
+  onTestFinished(async () => {
+    await results.stop();
+    await dispatcher.idle();
+    await changes.stop();
+    await queues.close();
+    await stores.close();
+  });
+
+  const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "" };
+  const upload = async () => images.upload(once(await picture("png")), user);
+  async function submit(change: Partial<Submission> = {}) {
+    const { id } = await upload();
+    const defaults = { promptGuidance: undefined, strength: undefined, seed: undefined, imageCount: undefined };
+    const wanted = { ...defaults, imageId: id, prompt: "sepia", modelType: "", deadline: undefined, requestId: "" };
+    return jobs.submit({ ...wanted, ...change }, user.account.id);
+  }
+
+  /** The jobs' messages that are in the queue now, settled as told. */
+  async function drain(settlement: Settlement = complete): Promise<JobMessage[]> {
+    await dispatcher.idle();
+    const taken: JobMessage[] = [];
+    const consumer = queues.jobQueue.consume(
+      async ({ body }) => {
+        taken.push(decodeJob(body));
+        return settlement;
+      },
+      { concurrency: 16 },
+    );
+    await consumer.stop();
+    return taken;
+  }
+
+  return { ...stores, ...queues, clock, records, images, results, sweeper, dispatcher, user, upload, submit, drain };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { cancel } from "../../src/model/job-life.ts";
+import { sampleSession } from "../contracts/samples.ts";
+import { day, openCore } from "./opened-core.ts";
+
+const minute = 60_000;
+
+test("an upload that no job uses is gone after seven days, bytes and all", async () => {
+  const core = await openCore();
+  const { id } = await core.upload();
+  core.clock.advance(7 * day - 1);
+  await core.sweeper.sweepRetention();
+  expect((await core.images.open(id, core.user)).image.id).toBe(id);
+  core.clock.advance(1);
+  await expect(core.images.open(id, core.user)).rejects.toMatchObject({ code: "not_found" });
+  core.clock.advance(minute);
+  await core.sweeper.sweepRetention();
+  expect(await core.images.open(id, core.user).catch(({ code }) => code)).toBe("not_found");
+  expect(await core.blobs.read(id)).toBeUndefined();
+});
+
+test("an upload that expired cannot become a job's input", async () => {
+  const core = await openCore();
+  const { id } = await core.upload();
+  core.clock.advance(7 * day);
+  await expect(core.submit({ imageId: id })).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("a job's input lives as long as the job can be asked for", async () => {
+  const core = await openCore();
+  const { id, inputImageId } = await core.submit();
+  await core.records.change(id, (job) => cancel(job, core.clock()));
+  core.clock.advance(30 * day - 1);
+  await core.sweeper.sweepRetention();
+  await core.sweeper.sweepJobs();
+  expect((await core.records.get(id)).state).toBe("CANCELLED");
+  expect((await core.images.open(inputImageId, core.user)).image.id).toBe(inputImageId);
+});
+
+test("an ended job is deleted after thirty days, and its request_id may be used again", async () => {
+  const core = await openCore();
+  const { id } = await core.submit({ requestId: "once" });
+  await core.records.change(id, (job) => cancel(job, core.clock()));
+  core.clock.advance(30 * day);
+  await core.sweeper.sweepJobs();
+  await expect(core.records.get(id)).rejects.toMatchObject({ code: "not_found" });
+  expect((await core.submit({ requestId: "once" })).id).not.toBe(id);
+});
+
+test("a job that is not done by its deadline expires", async () => {
+  const core = await openCore();
+  const { id } = await core.submit({ deadline: core.clock() + minute });
+  core.clock.advance(minute);
+  await core.sweeper.sweepJobs();
+  expect(await core.records.get(id)).toMatchObject({ state: "EXPIRED", error: { reason: "DEADLINE_PASSED" } });
+});
+
+test("sessions are deleted once they have ended", async () => {
+  const core = await openCore();
+  const session = sampleSession({ expiresAt: core.clock() + day, idleAt: core.clock() + 2 * day });
+  await core.sessions.insert(session);
+  await core.sweeper.sweepRetention();
+  expect(await core.sessions.get(session.id)).toEqual(session);
+  core.clock.advance(day);
+  await core.sweeper.sweepRetention();
+  expect(await core.sessions.get(session.id)).toBeUndefined();
+});
+
+test("what a broken-off upload left is swept", async () => {
+  const core = await openCore();
+  async function* broken(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(10);
+    throw new Error("the caller left");
+  }
+  await expect(core.images.upload(broken(), core.user)).rejects.toThrow("the caller left");
+  core.clock.advance(60 * minute + minute);
+  expect(await core.images.sweep(100)).toBe(0);
+});
