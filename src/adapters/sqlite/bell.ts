@@ -6,13 +6,18 @@ import { closeSync, type FSWatcher, openSync, watch, writeSync } from "node:fs";
  */
 export class Bell {
   readonly #file: number;
-  readonly #watcher: FSWatcher;
+  /** Undefined where the system gives no more watchers: then polling alone is left. */
+  readonly #watcher: FSWatcher | undefined;
   readonly #listeners = new Set<() => void>();
 
   constructor(path: string, onError: (error: unknown) => void) {
     this.#file = openSync(path, "w");
-    this.#watcher = watch(path, () => this.#ringHere());
-    this.#watcher.on("error", onError);
+    try {
+      this.#watcher = watch(path, () => this.#ringHere());
+      this.#watcher.on("error", onError);
+    } catch (error) {
+      onError(error);
+    }
   }
 
   ring(): void {
@@ -27,7 +32,7 @@ export class Bell {
   }
 
   close(): void {
-    this.#watcher.close();
+    this.#watcher?.close();
     closeSync(this.#file);
   }
 
