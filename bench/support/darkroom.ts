@@ -1,0 +1,37 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { connect, type Darkroom } from "../../src/client/index.ts";
+import { type Child, startChild } from "./children.ts";
+import { scratchDirectory } from "./scratch.ts";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+export interface Server extends Child, Darkroom {
+  readonly dataDir: string;
+}
+
+/** `darkroom serve` as its users run it: its own command line, its defaults, its access log written to a file. */
+export async function startDarkroom({ worker = false, dataDir = scratchDirectory() } = {}): Promise<Server> {
+  const child = await startChild([main, "serve", ...(worker ? [] : ["--no-worker"])], {
+    env: { HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info" },
+    log: join(dataDir, "bench.log"),
+  });
+  return { ...child, ...connect(child.url), dataDir };
+}
+
+export interface SignedIn {
+  readonly username: string;
+  readonly password: string;
+  readonly accountId: string;
+  readonly token: string;
+}
+
+/** A new account, logged in. */
+export async function signIn({ auth }: Darkroom): Promise<SignedIn> {
+  const username = `bench-${randomBytes(6).toString("hex")}`;
+  const password = randomBytes(12).toString("base64url");
+  await auth.signUp({ username, password });
+  const { account, tokens } = await auth.login({ identity: username, password });
+  if (account === undefined || tokens === undefined) throw new Error("a login without tokens");
+  return { username, password, accountId: account.id, token: tokens.accessToken };
+}

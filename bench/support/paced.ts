@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Call } from "./calls.ts";
+import { type Caller, openCallers } from "./load.ts";
+
+const perSecond = 200;
+
+/**
+ * Milliseconds of calls that come at a fixed pace whether or not those before are answered, as calls of strangers do: a
+ * server that stands still for a while delays all that come meanwhile, and all of them count.
+ */
+export async function pacedLatencies(url: string, call: Call, ms: number): Promise<number[]> {
+  const calls = Math.round((ms / 1000) * perSecond);
+  // One for each: if the server stands still, all of them wait.
+  const opened = await openCallers(url, 1, calls);
+  const free = [...opened];
+  const latencies: number[] = [];
+  const start = performance.now();
+  const running: Promise<void>[] = [];
+  for (let made = 0; made < calls; made++) {
+    await sleep(Math.max(0, start + (made * 1000) / perSecond - performance.now()));
+    const caller = free.pop() as Caller;
+    running.push(timed(caller, call, latencies).then(() => void free.push(caller)));
+  }
+  await Promise.all(running);
+  for (const caller of opened) caller.close();
+  return latencies;
+}
+
+async function timed(caller: Caller, call: Call, latencies: number[]): Promise<void> {
+  const start = performance.now();
+  await caller.call(call);
+  latencies.push(performance.now() - start);
+}
