@@ -1,21 +1,27 @@
 // Runs before `npm start`, `npm run demo` and `npm test`, by whatever Node the machine has, so that a fresh clone needs no
 // step before them: installs the locked packages when they are missing or others.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
-const read = (path) => JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), "utf8")).packages;
+const lock = new URL("../package-lock.json", import.meta.url);
+const hiddenLock = new URL("../node_modules/.package-lock.json", import.meta.url);
+const read = (url) => JSON.parse(readFileSync(url, "utf8")).packages;
 
 function isStale() {
   let installed;
   try {
-    installed = read("node_modules/.package-lock.json");
+    installed = read(hiddenLock);
   } catch {
     return true;
   }
-  // Optional packages are for some platforms only; the entry "" is this project.
-  return Object.entries(read("package-lock.json")).some(
-    ([path, { version, optional }]) => path !== "" && !optional && installed[path]?.version !== version,
-  );
+  const { "": project, ...wanted } = read(lock);
+  const differs = ([path, { version }]) => installed[path]?.version !== version;
+  // Other optional packages are for some platforms only.
+  if (Object.entries(wanted).some((entry) => !entry[1].optional && differs(entry))) return true;
+  // Those of ours may be left out on purpose: they are installed once after the lock changed.
+  const ours = Object.keys(project.optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
+  const isNewer = statSync(lock).mtimeMs > statSync(hiddenLock).mtimeMs;
+  return isNewer && ours.some((path) => differs([path, wanted[path]]));
 }
 
 if (isStale()) {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
+import type { EngineSettings } from "./model/engine-settings.ts";
 import { UserError } from "./user-error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,6 +22,8 @@ export interface ServerConfig {
   readonly keepResultMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
+  /** Those of its workers: it lists the models that they have. */
+  readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -31,6 +34,7 @@ export interface WorkerConfig {
   readonly pinnedCert: string | undefined;
   /** Jobs at a time. */
   readonly concurrency: number;
+  readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -74,6 +78,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     keepResultMs: read.integer("DARKROOM_KEEP_RESULTS_DAYS", 30, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
+    engines: readEngines(read),
     logLevel: readLogLevel(read),
   };
 }
@@ -89,6 +94,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
     serverUrl,
     pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
     concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),
+    engines: readEngines(read),
     logLevel: readLogLevel(read),
   };
 }
@@ -162,6 +168,27 @@ function readAdmin(read: Reader): ServerConfig["admin"] {
   const brokenPassword = password === undefined ? undefined : newPasswordRule(password, () => false);
   if (brokenPassword !== undefined) throw new ConfigError("DARKROOM_ADMIN_PASSWORD", brokenPassword);
   return { username, password };
+}
+
+function readEngines(read: Reader): EngineSettings {
+  const timeoutMs = read.integer("SD_WEBUI_TIMEOUT_SECONDS", 600, 1, 86_400) * 1000;
+  const credentials = read.text("SD_WEBUI_API_AUTH");
+  if (credentials !== undefined && !/^[^:]+:./.test(credentials))
+    throw new ConfigError("SD_WEBUI_API_AUTH", "must be user:password");
+  const url = read.text("SD_WEBUI_URL");
+  if (url !== undefined) return { sdWebui: { url: readBaseUrl("SD_WEBUI_URL", url), timeoutMs, credentials } };
+  if (credentials !== undefined) throw new ConfigError("SD_WEBUI_API_AUTH", "must be given with SD_WEBUI_URL");
+  return { sdWebui: undefined };
+}
+
+/** Without a slash at the end, so that a path can follow. */
+function readBaseUrl(variable: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol))
+    throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
+  if (url.username + url.password + url.search + url.hash !== "")
+    throw new ConfigError(variable, "must have no user, password, query or fragment");
+  return url.href.replace(/\/+$/, "");
 }
 
 function readLogLevel(read: Reader): LogLevel {

@@ -14,7 +14,7 @@ const jobGraceMs = 4000;
 export async function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
   const queues = await openQueues(config.dataDir, Date.now, log);
   const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
-  const engines = await loadEngines();
+  const engines = await loadEngines(config.engines);
   const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
   return {
     stop: once(async () => {

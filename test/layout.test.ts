@@ -34,6 +34,7 @@ const owners: readonly [RegExp, readonly string[]][] = [
   [/^(jose|bcrypt)$/, ["crypto"]],
   [/^(fastify|@fastify\/.*|cors)$/, ["http"]],
   [/^sharp$/, ["worker", "cli"]],
+  [/^(@tensorflow|@upscalerjs)\//, ["worker"]],
   [/^commander$/, ["main"]],
   [/^pino$/, ["log"]],
 ];

@@ -97,7 +97,7 @@ async function develop(
   await save(out, result.bytes);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   print(`Saved ${out}: ${describeImage(result.image)}\n`);
-  print(`Done by ${job.modelType} in ${seconds} s at strength ${job.strength}: ${job.prompt}\n`);
+  print(`Done by ${job.modelType} in ${seconds} s at strength ${job.strength}, with the prompt: ${job.prompt}\n`);
 }
 
 async function fetchImage(darkroom: Darkroom, imageId: string, credential: ReturnType<typeof bearer>) {

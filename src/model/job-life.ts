@@ -74,7 +74,7 @@ export function finish(job: ImageJob, attempt: number | null, outcome: Outcome, 
   if (outcome.kind === "succeeded") {
     return end(job, by, "SUCCEEDED", null, now, { progress: 1, outputImageIds: outcome.imageIds });
   }
-  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now);
+  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now, retryDelay(job.attempt));
   return end(job, by, "FAILED", outcome.error, now);
 }
 
@@ -127,7 +127,12 @@ export function dueAt(job: ImageJob, keepMs: number): number {
   return Math.min(next, job.deadline);
 }
 
-function giveBack(job: ImageJob, error: JobError, now: number): ImageJob {
+/** What failed may need a while to come back; 2 s, then 8 s. */
+function retryDelay(attempt: number): number {
+  return 500 * 4 ** attempt;
+}
+
+function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): ImageJob {
   if (job.attempt >= job.attemptLimit) {
     const message = `${error.message}; given up after ${job.attemptLimit} attempts`;
     return end(job, "giveBack", "FAILED", { reason: error.reason, message }, now);
@@ -139,7 +144,7 @@ function giveBack(job: ImageJob, error: JobError, now: number): ImageJob {
     leaseUntil: null,
     dispatch: job.dispatch + 1,
     sent: false,
-    dispatchAt: now,
+    dispatchAt: now + delayMs,
   });
 }
 

@@ -144,7 +144,9 @@ function failure(
     return { ...result, error: { reason: "WORKER_STOPPED", message: "the worker was stopped", retryable: true } };
   }
   if (error instanceof EngineError) {
-    const { reason, message, retryable } = error;
+    const { reason, message, retryable, cause } = error;
+    // What the owner is not told.
+    if (cause !== undefined) log.info({ err: cause, job: job.message_id, attempt, reason }, "why the job failed");
     return { ...result, error: { reason, message, retryable } };
   }
   log.error({ err: error, job: job.message_id, attempt }, "a job failed unexpectedly");

@@ -269,21 +269,21 @@ describe("a job's life", () => {
     expect(bury(jobIn("QUEUED"), 3, now)).toMatchObject({ endedAt: now, error: { reason: "DELIVERED_TOO_OFTEN" } });
   });
 
-  test("goes back to the queue with a new dispatch, to be sent at once", () => {
+  test("goes back to the queue with a new dispatch, to be sent after a while that grows", () => {
     const queued = finish(jobIn("RUNNING"), 2, retryable, now);
     expect(queued).toMatchObject({
       state: "QUEUED",
       attempt: 2,
       dispatch: 4,
       sent: false,
-      dispatchAt: now,
+      dispatchAt: now + 8000,
       queuedAt: now,
       startedAt: null,
       leaseUntil: null,
       progress: 0,
       error: null,
     });
-    expect(dueAt(queued, 7)).toBe(now);
+    expect(dueAt(queued, 7)).toBe(now + 8000);
   });
 
   test("expires rather than goes back when lease and deadline have both passed", () => {

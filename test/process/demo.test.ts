@@ -44,10 +44,25 @@ test("develops the user's own picture with the user's own wishes", async () => {
   expect(existsSync(join(directory, "darkroom-demo-before.jpg"))).toBe(false);
 });
 
+test("enlarges with the network that upscale-2x is", async () => {
+  const directory = scratchDirectory();
+  const noise = { type: "gaussian", mean: 128, sigma: 40 } as const;
+  const speckled = { create: { width: 150, height: 40, channels: 3, background: "white", noise } } as const;
+  writeFileSync(join(directory, "mine.png"), await sharp(speckled).png().toBuffer());
+  const { code, stdout, stderr } = await demo(directory, ["mine.png", "--model", "upscale-2x"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain(`Saved ${join(directory, "darkroom-demo.png")}: 300 × 80 pixels`);
+  expect(stdout).toMatch(/Done by upscale-2x in .* at strength 1/);
+});
+
 test.each([
   ["a file that is missing", ["nowhere.jpg"], /^darkroom: nowhere\.jpg: there is no such file\n$/],
   ["a file that is no picture", ["notes.txt"], /^darkroom: notes\.txt: data must be a JPEG, PNG or WebP picture\n$/],
-  ["a model there is not", ["--model", "crystal"], /^darkroom: the sample: model_type must be one of: studio\n$/],
+  [
+    "a model there is not",
+    ["--model", "crystal"],
+    /^darkroom: the sample: model_type must be one of: studio, upscale-2x\n$/,
+  ],
   ["a strength out of range", ["--strength", "2"], /^darkroom: the sample: strength must be a number from 0 to 1\n$/],
   ["a prompt that is not understood", ["--prompt", "qwertz"], /^darkroom: .*(understand|known|words)/i],
   ["a place that cannot be written to", ["--out", "/proc/x.jpg"], /^darkroom: \/proc\/x\.jpg: cannot be written/],

@@ -20,9 +20,9 @@ export interface Running {
   printed(pattern: RegExp): Promise<string>;
 }
 
-/** The command line as a user runs it. It is killed when the test ends, if it has not ended. */
-export function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, [main, ...args], {
+/** The command line as a user runs it, of this tree or another's. It is killed when the test ends, if it has not ended. */
+export function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, entry = main): Running {
+  const child = spawn(process.execPath, [entry, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -55,7 +55,11 @@ export interface ServerProcess extends Running {
 }
 
 /** `darkroom serve` on a free port. */
-export async function runServer(dataDir: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const running = run(["serve"], { PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "error", ...env });
+export async function runServer(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+  entry = main,
+): Promise<ServerProcess> {
+  const running = run(["serve"], { PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "error", ...env }, entry);
   return { ...running, url: await running.printed(/listens on (\S+),/) };
 }

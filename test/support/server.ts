@@ -36,15 +36,16 @@ export async function serve(
   const config = readServerConfig({ LOG_LEVEL: "silent", ...settings });
   const app = await startServer(config, {
     log: createLog(config.logLevel),
-    forkWorker: worker ? (url) => forkWorker(url, dataDir, config.logLevel) : undefined,
+    forkWorker: worker
+      ? (url) => forkWorker(url, { ...env, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: config.logLevel })
+      : undefined,
   });
   onTestFinished(() => app.stop());
   return { app, url: app.url, dataDir, ...connect(app.url) };
 }
 
-function forkWorker(url: string, dataDir: string, level: string): ChildProcess {
-  const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: level };
-  return fork(main, ["worker"], { env: { ...process.env, ...own } });
+function forkWorker(url: string, env: Readonly<Record<string, string>>): ChildProcess {
+  return fork(main, ["worker"], { env: { ...process.env, ...env, DARKROOM_SERVER_URL: url } });
 }
 
 /** A new account that is logged in; `credential` goes with its calls. */

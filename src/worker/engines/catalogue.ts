@@ -1,30 +1,64 @@
+import type { EngineSettings } from "../../model/engine-settings.ts";
 import type { Model } from "../../model/models.ts";
 import type { Engine } from "../engine.ts";
+import { isInstalled } from "./upscale-2x/packages.ts";
 
 /** An engine that Darkroom has, told of without loading it: servers list models, and leave pictures to workers. */
 interface Entry {
   readonly model: Model;
-  load(): Promise<Engine>;
+  /** Whether it can be used with these settings and what is installed. */
+  isAvailable(settings: EngineSettings): boolean;
+  load(settings: EngineSettings): Promise<Engine>;
 }
 
-const catalogue: readonly [Entry, ...Entry[]] = [
-  {
-    model: {
-      name: "studio",
-      description:
-        "Edits by the prompt's words, for example: black and white, sepia, warmer, cooler, brighter, darker, vivid, " +
-        "muted, sharper, softer, vignette, grain, sketch, poster, mirror, rotate.",
-    },
-    load: async () => (await import("./studio/studio.ts")).studio,
+/** The default; always there. */
+const studio: Entry = {
+  model: {
+    name: "studio",
+    description:
+      "Edits by the prompt's words, for example: black and white, sepia, warmer, cooler, brighter, darker, vivid, " +
+      "muted, sharper, softer, vignette, grain, sketch, poster, mirror, rotate.",
   },
-];
+  isAvailable: () => true,
+  load: async () => (await import("./studio/studio.ts")).studio,
+};
+
+const upscale2x: Entry = {
+  model: {
+    name: "upscale-2x",
+    description:
+      "Doubles the width and height of a picture of at most 12.5 megapixels by a neural network that adds detail. " +
+      "The strength says how much of it, 0 is a plain enlargement; the prompt changes nothing.",
+  },
+  isAvailable: isInstalled,
+  load: async () => (await import("./upscale-2x/upscale-2x.ts")).upscale2x,
+};
+
+const sdWebui: Entry = {
+  model: {
+    name: "sd-webui",
+    description:
+      "Paints the picture anew from the prompt by Stable Diffusion, on a server of the operator's; the result has " +
+      "about one megapixel at most. A low strength stays close to the picture.",
+  },
+  isAvailable: (settings) => settings.sdWebui !== undefined,
+  load: async ({ sdWebui: settings }) => {
+    if (settings === undefined) throw new Error("sd-webui has no settings");
+    return (await import("./sd-webui/sd-webui.ts")).createSdWebui(settings);
+  },
+};
+
+const others: readonly Entry[] = [upscale2x, sdWebui];
 
 /** What jobs may ask for; the first is the default. */
-export function listModels(): readonly [Model, ...Model[]] {
-  const [first, ...others] = catalogue;
-  return [first.model, ...others.map(({ model }) => model)];
+export function listModels(settings: EngineSettings): readonly [Model, ...Model[]] {
+  return [studio.model, ...available(settings).map(({ model }) => model)];
 }
 
-export function loadEngines(): Promise<Engine[]> {
-  return Promise.all(catalogue.map((entry) => entry.load()));
+export function loadEngines(settings: EngineSettings): Promise<Engine[]> {
+  return Promise.all([studio, ...available(settings)].map((entry) => entry.load(settings)));
+}
+
+function available(settings: EngineSettings): Entry[] {
+  return others.filter((entry) => entry.isAvailable(settings));
 }

@@ -1,6 +1,6 @@
 import type { Matrix3x3 } from "sharp";
+import { type Frame, through } from "../picture/frame.ts";
 import { applyCurves, bend, type Curve } from "./curves.ts";
-import { type Frame, through } from "./frame.ts";
 
 /** How bright the eye finds red, green and blue (Rec. 601). */
 const LUMA = [0.299, 0.587, 0.114] as const;

@@ -1,4 +1,4 @@
-import type { Frame } from "./frame.ts";
+import type { Frame } from "../picture/frame.ts";
 
 /** Maps a channel's value, 0 to 1, to its new value. */
 export type Curve = (value: number) => number;

@@ -1,5 +1,5 @@
+import { type Frame, lumaOf, scaleOf, through } from "../picture/frame.ts";
 import { tableOf } from "./curves.ts";
-import { type Frame, lumaOf, scaleOf, through } from "./frame.ts";
 import { drawNoiseTile, TILE_SIDE } from "./noise.ts";
 
 /** Sharp leaves a picture alone below about 0.6 pixels; beyond 80, blurs are slow and look no softer. */

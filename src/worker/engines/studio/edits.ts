@@ -1,7 +1,7 @@
+import { type Frame, through } from "../picture/frame.ts";
 import { blackAndWhite, cool, saturate, sepia, warm } from "./colours.ts";
 import { applyCurves, brighten, darken, flatten, invert, posterise, steepen } from "./curves.ts";
 import { sharpen, sketch, soften } from "./detail.ts";
-import { type Frame, through } from "./frame.ts";
 import { vignette } from "./texture.ts";
 import type { EditName } from "./vocabulary.ts";
 

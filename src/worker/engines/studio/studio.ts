@@ -1,16 +1,13 @@
-import { setImmediate } from "node:timers/promises";
 import type { Engine, Task } from "../../engine.ts";
-import { blend } from "./blend.ts";
-import { copyOf, type Frame } from "./frame.ts";
-import { type Picture, readPicture, turnPicture, writePicture } from "./picture.ts";
+import { blend } from "../picture/blend.ts";
+import { copyOf, type Frame } from "../picture/frame.ts";
+import { type Picture, readPicture, turnPicture, writePicture } from "../picture/picture.ts";
+import { countSteps, type Step } from "../steps.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { addGrain } from "./texture.ts";
 
 /** Edits pictures with sharp, following the words of the prompt. */
 export const studio: Engine = { name: "studio", develop };
-
-/** Reports that one more part of the work is done. Throws if the task was aborted meanwhile. */
-type Step = () => Promise<void>;
 
 async function develop(task: Task, report: (progress: number) => void, signal: AbortSignal): Promise<Uint8Array[]> {
   signal.throwIfAborted();
@@ -71,15 +68,4 @@ async function finish(original: Frame, edited: Frame, plan: Plan, seed: number, 
 
 function isBlended({ edits, grain, strength }: Plan): boolean {
   return strength < 1 && (edits.length > 0 || grain > 0);
-}
-
-function countSteps(total: number, report: (progress: number) => void, signal: AbortSignal): Step {
-  let done = 0;
-  return async () => {
-    done += 1;
-    report(done / total);
-    // Lets the abort that this process was told of meanwhile reach the signal.
-    await setImmediate();
-    signal.throwIfAborted();
-  };
 }

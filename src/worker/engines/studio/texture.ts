@@ -1,4 +1,4 @@
-import { type Frame, scaleOf } from "./frame.ts";
+import { type Frame, scaleOf } from "../picture/frame.ts";
 import { drawNoiseTile, TILE_DEVIATION, TILE_SIDE } from "./noise.ts";
 
 const STEPS = 4096;

@@ -2,7 +2,14 @@ import sharp, { type Sharp } from "sharp";
 import { EngineError } from "../../engine.ts";
 import { type Frame, open, plain } from "./frame.ts";
 
-type Format = "jpeg" | "png" | "webp";
+export type Format = "jpeg" | "png" | "webp";
+
+/** What a picture's header says; upright, whatever its orientation. */
+export interface Header {
+  readonly format: Format;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** A decoded picture. Edits see the colour only, so alpha stays as it was. */
 export interface Picture {
@@ -11,26 +18,50 @@ export interface Picture {
   readonly format: Format;
 }
 
-const MOST_PIXELS = 50_000_000;
-const MOST_BYTES = 20 * 1024 * 1024;
-const WEBP_LONGEST_SIDE = 16_383;
+export const MOST_PIXELS = 50_000_000;
+export const MOST_BYTES = 20 * 1024 * 1024;
+
+/** Pixels a side: JPEG and WebP count them in 16 and 14 bits. */
+export const LONGEST_SIDES: Readonly<Record<Format, number>> = { jpeg: 65_535, png: 2 ** 31 - 1, webp: 16_383 };
+
 /** The first is normal; the others are for results that would be too large. */
 const QUALITIES = [92, 84, 74, 60] as const;
 
+export async function readHeader(bytes: Uint8Array): Promise<Header> {
+  return readable(async () => {
+    const { format, autoOrient } = await openBytes(bytes).metadata();
+    return { format: known(format), width: autoOrient.width, height: autoOrient.height };
+  });
+}
+
 /** Decodes to upright 8-bit sRGB, whatever the picture's own colour space, depth and orientation. */
 export async function readPicture(bytes: Uint8Array): Promise<Picture> {
+  return readable(() => decode(bytes));
+}
+
+/** A pipeline that begins with the upright picture. What it throws, {@link readable} explains. */
+export function openBytes(bytes: Uint8Array): Sharp {
+  return sharp(bytes, { autoOrient: true, failOn: "error", limitInputPixels: MOST_PIXELS });
+}
+
+/** Whatever goes wrong in `work`, the picture is at fault. */
+export async function readable<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await decode(bytes);
+    return await work();
   } catch (cause) {
     const message = "The picture cannot be decoded. It may be truncated or damaged.";
     throw new EngineError("PICTURE_UNREADABLE", message, { cause });
   }
 }
 
+function known(format: string): Format {
+  if (format === "jpeg" || format === "png" || format === "webp") return format;
+  throw new Error(`a ${format}, not a picture`);
+}
+
 async function decode(bytes: Uint8Array): Promise<Picture> {
-  const image = sharp(bytes, { autoOrient: true, failOn: "error", limitInputPixels: MOST_PIXELS });
-  const { format } = await image.metadata();
-  if (format !== "jpeg" && format !== "png" && format !== "webp") throw new Error(`a ${format}, not a picture`);
+  const image = openBytes(bytes);
+  const format = known((await image.metadata()).format);
   const { data, info } = await image.toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
   const { width, height } = info;
   if (info.channels === 3)
@@ -55,8 +86,9 @@ export async function turnPicture(picture: Picture, turn: (frame: Frame) => Prom
 }
 
 /** Encodes in the picture's own format, without metadata, at the best quality that fits. */
-export async function writePicture(picture: Picture): Promise<Uint8Array> {
+export async function writePicture(picture: Picture, signal?: AbortSignal): Promise<Uint8Array> {
   for (const encode of encodersOf(picture)) {
+    signal?.throwIfAborted();
     const bytes = await encode(joined(picture)).toBuffer();
     if (bytes.length <= MOST_BYTES) return bytes;
   }
@@ -65,14 +97,13 @@ export async function writePicture(picture: Picture): Promise<Uint8Array> {
 
 /** In order of preference. PNG gives way to a lossy format, since only that can make a large photograph fit. */
 function encodersOf({ format, alpha, colour }: Picture): ((image: Sharp) => Sharp)[] {
+  const lossyFormat = format === "webp" || alpha !== undefined ? "webp" : "jpeg";
   const lossy = QUALITIES.map((quality) => (image: Sharp) => {
-    if (format === "webp" || alpha !== undefined) return image.webp({ quality });
-    return image.jpeg({ quality, chromaSubsampling: "4:4:4" });
+    return lossyFormat === "webp" ? image.webp({ quality }) : image.jpeg({ quality, chromaSubsampling: "4:4:4" });
   });
   if (format !== "png") return lossy;
   const png = (image: Sharp) => image.png();
-  const fitsWebp = Math.max(colour.width, colour.height) <= WEBP_LONGEST_SIDE;
-  return alpha === undefined || fitsWebp ? [png, ...lossy] : [png];
+  return Math.max(colour.width, colour.height) <= LONGEST_SIDES[lossyFormat] ? [png, ...lossy] : [png];
 }
 
 function joined({ colour, alpha }: Picture): Sharp {
