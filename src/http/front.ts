@@ -45,6 +45,7 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
     response.setHeader("x-request-id", call.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     limitBody(request, bodyMs);
+    response.once("finish", () => discardRest(request));
     logWhenDone(request, response, call, log);
     try {
       applyCors(request, response, () => {
@@ -72,6 +73,13 @@ function limitBody(request: IncomingMessage, bodyMs: number): void {
   const timer = setTimeout(() => cut(request), bodyMs);
   request.once("end", () => clearTimeout(timer));
   request.once("close", () => clearTimeout(timer));
+}
+
+/** What was refused before it was read: the connection's next request waits behind it. The body's time limit still holds. */
+function discardRest(request: IncomingMessage): void {
+  if (request.readableEnded) return;
+  request.unpipe();
+  request.resume();
 }
 
 function cut(request: IncomingMessage | Http2ServerRequest): void {

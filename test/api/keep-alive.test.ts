@@ -1,0 +1,48 @@
+import { Agent, request } from "node:http";
+import { expect, test } from "vitest";
+import { serve, signIn } from "../support/server.ts";
+
+const MiB = 1024 * 1024;
+const text = (size: number) => Buffer.alloc(size, "a text, not a picture. ");
+
+/** A multipart form with one file. */
+function form(file: Buffer): { type: string; body: Buffer } {
+  const head = '--edge\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\n\r\n';
+  return {
+    type: "multipart/form-data; boundary=edge",
+    body: Buffer.concat([Buffer.from(head), file, Buffer.from("\r\n--edge--\r\n")]),
+  };
+}
+
+test("a connection serves the next call, whatever was refused on it and however much of it was unread", async () => {
+  const server = await serve({}, { worker: false });
+  const { token } = await signIn(server);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const authorization = `Bearer ${token}`;
+  const call = (path: string, headers: Record<string, string>, body: Buffer) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const sent = request(server.url + path, { method: "POST", agent, headers }, (response) => {
+        response.resume().once("end", () => resolve(response.statusCode));
+      });
+      // A server may answer, and close, before it has read everything.
+      sent.once("error", reject).end(body);
+    });
+  const upload = "/darkroom.imagejob.v1.ImageJobService/UploadImage";
+
+  const refusals: [string, Record<string, string>, Buffer, number][] = [];
+  for (const size of [10, 5000, 300_000, 2 * MiB]) {
+    const { type, body } = form(text(size));
+    refusals.push(["/images", { authorization, "content-type": type }, body, 400]);
+    refusals.push(["/images", { authorization, "content-type": "image/png" }, text(size), 400]);
+    refusals.push(["/images", { "content-type": "image/png" }, text(size), 401]);
+    refusals.push([upload, { "content-type": "application/proto" }, text(size), 401]);
+  }
+  refusals.push([upload, { authorization, "content-type": "application/proto" }, text(30 * MiB), 429]);
+
+  for (const [path, headers, body, status] of refusals) {
+    expect(await call(path, headers, body), `${path} ${body.length}`).toBe(status);
+    const check = "/darkroom.auth.v1.AuthService/CheckAuth";
+    expect(await call(check, { authorization, "content-type": "application/json" }, Buffer.from("{}"))).toBe(200);
+  }
+  agent.destroy();
+});
