@@ -14,12 +14,13 @@ function isStale() {
   } catch {
     return true;
   }
-  const { "": project, ...wanted } = read(lock);
+  // The entry "" is this project, `src` the server's workspace.
+  const { "": _project, src: server, ...wanted } = read(lock);
   const differs = ([path, { version }]) => installed[path]?.version !== version;
   // Other optional packages are for some platforms only.
   if (Object.entries(wanted).some((entry) => !entry[1].optional && differs(entry))) return true;
   // Those of ours may be left out on purpose: they are installed once after the lock changed.
-  const ours = Object.keys(project.optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
+  const ours = Object.keys(server.optionalDependencies ?? {}).map((name) => `node_modules/${name}`);
   const isNewer = statSync(lock).mtimeMs > statSync(hiddenLock).mtimeMs;
   return isNewer && ours.some((path) => differs([path, wanted[path]]));
 }

@@ -1,0 +1,45 @@
+import type { Image, ImageJobClient } from "./api.ts";
+import { within } from "./call.ts";
+
+/** A JPEG, PNG or WebP file's bytes; a browser's `File` is a `Blob`. */
+export type Picture = Uint8Array | ArrayBuffer | Blob;
+
+export interface DevelopedPicture {
+  readonly image: Image;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** For `URL.createObjectURL`. */
+  blob(): Blob;
+}
+
+export async function bytesOf(picture: Picture): Promise<Uint8Array> {
+  if (picture instanceof Uint8Array) return picture;
+  return new Uint8Array(picture instanceof ArrayBuffer ? picture : await picture.arrayBuffer());
+}
+
+/** Reads a picture, input or output. */
+export async function fetchPicture(
+  jobs: ImageJobClient,
+  imageId: string,
+  signal?: AbortSignal,
+): Promise<DevelopedPicture> {
+  let image: Image | undefined;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of jobs.getImage({ imageId }, within(signal))) {
+    image ??= piece.image;
+    pieces.push(piece.data);
+  }
+  if (image === undefined) throw new Error("the server sent no picture");
+  const bytes = concatenate(pieces);
+  const { contentType } = image;
+  return { image, bytes, blob: () => new Blob([bytes], { type: contentType }) };
+}
+
+function concatenate(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let end = 0;
+  for (const piece of pieces) {
+    whole.set(piece, end);
+    end += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "vitest";
+import {
+  Code,
+  createDarkroom,
+  type DarkroomClient,
+  DevelopError,
+  type Progress,
+  State,
+} from "../../src/client/index.ts";
+import { createDarkroom as createWebDarkroom } from "../../src/client/web.ts";
+import { proxyTo } from "../support/proxy.ts";
+import { colourfulness, redPicture } from "../support/red.ts";
+import { serve } from "../support/server.ts";
+
+const red = await redPicture();
+const account = { username: "ada", password: "a long enough one" };
+
+async function signedUp(url: string, create: (url: string) => DarkroomClient = createDarkroom) {
+  const darkroom = create(url);
+  await darkroom.signUp(account);
+  return darkroom;
+}
+
+test("develops a picture and tells how far it is", async () => {
+  const darkroom = await signedUp((await serve()).url);
+  const progress: Progress[] = [];
+  const wishes = { strength: 1, seed: 7, imageCount: 2, model: "studio", promptGuidance: 9 };
+  const { job, picture, pictures } = await darkroom.develop(red, "black and white", {
+    ...wishes,
+    deadline: new Date(Date.now() + 60_000),
+    onProgress: (step) => progress.push(step),
+  });
+  expect(progress[0]).toEqual({ stage: "uploading", progress: 0 });
+  expect(progress.at(-1)).toMatchObject({ stage: "succeeded", progress: 1 });
+  expect(job).toMatchObject({ strength: 1, seed: 7, imageCount: 2, modelType: "studio", promptGuidance: 9 });
+  expect(pictures).toHaveLength(2);
+  expect(picture).toBe(pictures[0]);
+  expect(picture.image).toMatchObject({ width: 40, height: 30, sizeBytes: BigInt(picture.bytes.length) });
+  expect(picture.blob()).toMatchObject({ type: picture.image.contentType, size: picture.bytes.length });
+  expect(await colourfulness(picture.bytes)).toBeLessThan(3);
+});
+
+test.each([
+  ["a Blob", new Blob([red])],
+  ["an ArrayBuffer", red.buffer],
+])("takes %s", async (_kind, picture) => {
+  const darkroom = await signedUp((await serve()).url);
+  expect((await darkroom.develop(picture, "sepia")).picture.image.width).toBe(40);
+});
+
+test.each([
+  ["gRPC", createDarkroom],
+  ["Connect", (url: string) => createDarkroom(url, { protocol: "connect" })],
+  ["Connect by fetch", createWebDarkroom],
+  ["gRPC-Web by fetch", (url: string) => createWebDarkroom(url, { protocol: "grpc-web" })],
+])("survives connections that break, over %s", async (_kind, create) => {
+  const proxy = await proxyTo((await serve()).url);
+  const darkroom = await signedUp(proxy.url, create);
+  const before = proxy.connections;
+  const versions: bigint[] = [];
+  const { picture } = await darkroom.develop(red, "black and white", {
+    onProgress({ job }) {
+      if (job === undefined) return;
+      versions.push(job.version);
+      proxy.cut();
+      proxy.away = true;
+      setTimeout(() => {
+        proxy.away = false;
+      }, 100);
+    },
+  });
+  expect(picture.image.width).toBe(40);
+  expect(proxy.connections - before).toBeGreaterThan(1);
+  expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => Number(a - b)));
+});
+
+test("an abort cancels the job and rejects with the signal's reason", async () => {
+  const { url } = await serve({}, { worker: false });
+  const darkroom = await signedUp(url);
+  const stop = new AbortController();
+  const reason = new Error("the user went away");
+  const onProgress = ({ stage }: Progress) => {
+    if (stage === "queued") stop.abort(reason);
+  };
+  await expect(darkroom.develop(red, "sepia", { signal: stop.signal, onProgress })).rejects.toBe(reason);
+  const { jobs } = await darkroom.jobs.listImageJobs({});
+  expect(jobs.map(({ state }) => state)).toEqual([State.CANCELLED]);
+});
+
+test("an abort before the start sends nothing", async () => {
+  const { url } = await serve({}, { worker: false });
+  const darkroom = await signedUp(url);
+  await expect(darkroom.develop(red, "sepia", { signal: AbortSignal.abort("no") })).rejects.toBe("no");
+  expect((await darkroom.jobs.listImageJobs({})).jobs).toEqual([]);
+});
+
+describe("a job without a picture", () => {
+  test("rejects with what the job says", async () => {
+    const darkroom = await signedUp((await serve()).url);
+    const error = await darkroom.develop(red, "qwertz").catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DevelopError);
+    expect(error).toMatchObject({ reason: "PROMPT_NOT_UNDERSTOOD", job: { state: State.FAILED } });
+  });
+
+  test("rejects when somebody else cancelled it", async () => {
+    const darkroom = await signedUp((await serve({}, { worker: false })).url);
+    const cancelled: Promise<unknown>[] = [];
+    const onProgress = ({ stage, job }: Progress) => {
+      if (stage === "queued") cancelled.push(darkroom.jobs.cancelImageJob({ jobId: job?.id ?? "" }));
+    };
+    const error = await darkroom.develop(red, "sepia", { onProgress }).catch((reason: unknown) => reason);
+    await Promise.all(cancelled);
+    expect(error).toBeInstanceOf(DevelopError);
+    expect(error).toMatchObject({ job: { state: State.CANCELLED } });
+  });
+});
+
+test("what the server refuses is refused at once, and what a callback throws is thrown", async () => {
+  const darkroom = await signedUp((await serve({}, { worker: false })).url);
+  await expect(darkroom.develop(red, "")).rejects.toMatchObject({ code: Code.InvalidArgument });
+  await expect(darkroom.develop(new Uint8Array(3), "sepia")).rejects.toMatchObject({ code: Code.InvalidArgument });
+  const bug = new TypeError("a bug in the page");
+  const onProgress = ({ job }: Progress) => {
+    if (job !== undefined) throw bug;
+  };
+  await expect(darkroom.develop(red, "sepia", { onProgress })).rejects.toBe(bug);
+});
+
+test("a job that was submitted before gives its result too; giving up waiting leaves it", async () => {
+  const darkroom = await signedUp((await serve()).url);
+  const { image } = await darkroom.jobs.uploadImage({ data: red });
+  const { job } = await darkroom.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  await expect(darkroom.result(job?.id ?? "", { signal: AbortSignal.abort("later") })).rejects.toBe("later");
+  expect((await darkroom.result(job?.id ?? "")).job).toMatchObject({ id: job?.id, state: State.SUCCEEDED });
+});

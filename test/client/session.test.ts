@@ -1,0 +1,170 @@
+import { describe, expect, test, vi } from "vitest";
+import {
+  Code,
+  createDarkroom,
+  type DarkroomClient,
+  type DarkroomOptions,
+  type Tokens,
+  tokensInMemory,
+} from "../../src/client/index.ts";
+import { createDarkroom as createWebDarkroom } from "../../src/client/web.ts";
+import { serve, signIn, type TestServer } from "../support/server.ts";
+
+const minute = 60_000;
+
+/** Tokens in memory, with everything that was ever kept. */
+function recordingStore(tokens?: Tokens) {
+  const store = tokensInMemory(tokens);
+  const kept: (Tokens | undefined)[] = [];
+  return {
+    kept,
+    get: store.get,
+    set(next: Tokens | undefined) {
+      kept.push(next);
+      return store.set(next);
+    },
+  };
+}
+
+type Create = (url: string, options: DarkroomOptions) => DarkroomClient;
+
+/** A client that is signed in, with a clock that can be put forward. */
+async function signedIn(server: TestServer, create: Create = createDarkroom) {
+  const { username, password } = await signIn(server);
+  const store = recordingStore();
+  const time = { ahead: 0 };
+  const clock = () => Date.now() + time.ahead;
+  const darkroom = create(server.url, { tokens: store, clock });
+  await darkroom.signIn(username, password);
+  const advance = (ms: number) => {
+    time.ahead += ms;
+  };
+  return { darkroom, store, username, clock, advance };
+}
+
+describe("a session", () => {
+  test("is renewed shortly before its token expires, once for all calls at that time", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch");
+    const server = await serve({}, { worker: false });
+    const { darkroom, store, advance } = await signedIn(server, createWebDarkroom);
+    advance(13.5 * minute);
+    await darkroom.auth.checkAuth({});
+    expect(store.kept).toHaveLength(1);
+    advance(minute);
+    await Promise.all(Array.from({ length: 20 }, () => darkroom.auth.checkAuth({})));
+    expect(store.kept).toHaveLength(2);
+    expect(store.kept[1]?.refreshToken).not.toBe(store.kept[0]?.refreshToken);
+    expect(fetched.mock.calls.filter(([url]) => String(url).endsWith("/RefreshToken"))).toHaveLength(1);
+    fetched.mockRestore();
+  });
+
+  test("of a clock that runs ahead is renewed once a minute, not at every call", async () => {
+    const { darkroom, store, advance } = await signedIn(await serve({}, { worker: false }));
+    advance(60 * minute);
+    for (let call = 0; call < 3; call++) await darkroom.auth.checkAuth({});
+    expect(store.kept).toHaveLength(2);
+    advance(minute);
+    await darkroom.auth.checkAuth({});
+    expect(store.kept).toHaveLength(3);
+  });
+
+  test("is shared by clients that share a store", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store, clock, advance } = await signedIn(server);
+    const other = createDarkroom(server.url, { tokens: store, clock });
+    advance(14.5 * minute);
+    await Promise.all([darkroom, other].map(({ auth }) => auth.checkAuth({})));
+    const renewed = store.kept.length;
+    await Promise.all([darkroom, other].map(({ auth }) => auth.checkAuth({})));
+    expect(store.kept).toHaveLength(renewed);
+    expect(new Set(store.kept.slice(1).map((tokens) => tokens?.refreshToken)).size).toBe(1);
+  });
+
+  test("that was left while it was renewed stays left", async () => {
+    const { darkroom, store, advance } = await signedIn(await serve({}, { worker: false }));
+    advance(14.5 * minute);
+    const renewed = darkroom.accessToken();
+    await Promise.resolve();
+    store.set(undefined);
+    expect(await renewed).toBeUndefined();
+    expect(store.get()).toBeUndefined();
+  });
+
+  test("goes on with its token while the server is too far away to renew it", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store, advance } = await signedIn(server);
+    await server.app.stop();
+    advance(14.5 * minute);
+    expect(await darkroom.accessToken()).toBe(store.kept[0]?.accessToken);
+  });
+
+  test("ends with signing out, on the server too", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store } = await signedIn(server);
+    const token = (await darkroom.accessToken()) ?? "";
+    await darkroom.signOut();
+    expect(store.kept.at(-1)).toBeUndefined();
+    expect((await server.auth.validate({ credential: token })).valid).toBe(false);
+    await expect(darkroom.auth.checkAuth({})).rejects.toMatchObject({ code: Code.Unauthenticated });
+    await darkroom.signOut();
+  });
+
+  test("is forgotten by signing out even if the server cannot be told", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store } = await signedIn(server);
+    await server.app.stop();
+    await expect(darkroom.signOut()).rejects.toThrow();
+    expect(store.get()).toBeUndefined();
+  });
+
+  test("begins with signing up, by name or by address", async () => {
+    const { url } = await serve({}, { worker: false });
+    const password = "a long enough one";
+    const named = createDarkroom(url);
+    expect((await named.signUp({ username: "ada", password }))?.username).toBe("ada");
+    expect((await named.auth.checkAuth({})).principal?.account?.username).toBe("ada");
+    const addressed = createDarkroom(url);
+    await addressed.signUp({ email: "grace@example.org", password });
+    expect((await addressed.auth.checkAuth({})).principal?.account?.email).toBe("grace@example.org");
+  });
+
+  test("is not needed with a credential of one's own", async () => {
+    const server = await serve({}, { worker: false });
+    const { token, username } = await signIn(server);
+    const { auth } = createDarkroom(server.url, { credential: token });
+    expect((await auth.checkAuth({})).principal?.account?.username).toBe(username);
+    const refused = createDarkroom(server.url, { credential: "nonsense" });
+    await expect(refused.auth.checkAuth({})).rejects.toMatchObject({ code: Code.Unauthenticated });
+  });
+});
+
+const kinds: readonly [string, Create][] = [
+  ["gRPC", (url, options) => createDarkroom(url, options)],
+  ["Connect", (url, options) => createDarkroom(url, { protocol: "connect", ...options })],
+  ["Connect by fetch", (url, options) => createWebDarkroom(url, options)],
+  ["gRPC-Web by fetch", (url, options) => createWebDarkroom(url, { protocol: "grpc-web", ...options })],
+];
+
+describe.each(kinds)("over %s", (_kind, create) => {
+  test("a token that is refused is replaced, and the call made again: unary and streamed", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store, username } = await signedIn(server, create);
+    const spoil = () => store.set({ ...(store.get() as Tokens), accessToken: "refused" });
+    spoil();
+    expect((await darkroom.auth.checkAuth({})).principal?.account?.username).toBe(username);
+    spoil();
+    await expect(darkroom.picture("none")).rejects.toMatchObject({ code: Code.NotFound });
+    spoil();
+    await Promise.all(Array.from({ length: 10 }, () => darkroom.jobs.listImageJobs({})));
+    // Signed in; then three times spoiled and renewed.
+    expect(store.kept).toHaveLength(7);
+  });
+
+  test("a session that the server ended is over", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom, store } = await signedIn(server, create);
+    await server.auth.logout({}, { headers: { authorization: `Bearer ${await darkroom.accessToken()}` } });
+    await expect(darkroom.auth.checkAuth({})).rejects.toMatchObject({ code: Code.Unauthenticated });
+    expect(store.get()).toBeUndefined();
+  });
+});

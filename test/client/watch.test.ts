@@ -1,0 +1,97 @@
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { snapshots } from "../../src/client/watch.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+type Step = { readonly version: bigint; readonly state?: State } | "silence" | "end" | Error;
+
+/** What a stream sends next; it throws, or waits until its caller goes away. */
+async function play(step: Exclude<Step, "end">, signal: AbortSignal) {
+  if (step instanceof Error) throw step;
+  if (step !== "silence") return step;
+  return new Promise<never>((_, reject) => signal.addEventListener("abort", reject));
+}
+
+/** A server whose streams follow these scripts, one after another, and which versions it was asked for. */
+function scripted(...scripts: (readonly Step[])[]) {
+  const asked: bigint[] = [];
+  const transport = createRouterTransport(({ service }) => {
+    service(ImageJobService, {
+      async *watchImageJob({ afterVersion }, { signal }) {
+        asked.push(afterVersion);
+        const script = scripts[Math.min(asked.length, scripts.length) - 1] ?? [];
+        for (const step of script) {
+          if (step === "end") return;
+          yield { job: { state: State.RUNNING, ...(await play(step, signal)) } };
+        }
+      },
+    });
+  });
+  return { asked, jobs: createClient(ImageJobService, transport) };
+}
+
+/** All versions that a caller sees, and the error at the end. */
+async function seen(server: ReturnType<typeof scripted>, signal?: AbortSignal) {
+  const versions: bigint[] = [];
+  let error: unknown;
+  const watched = (async () => {
+    for await (const { version } of snapshots(server.jobs, "a-job", signal)) versions.push(version);
+  })().catch((reason: unknown) => {
+    error = reason;
+  });
+  let done = false;
+  watched.then(() => {
+    done = true;
+  });
+  while (!done) await vi.advanceTimersByTimeAsync(1000);
+  return { versions, error };
+}
+
+const done: Step = { version: 9n, state: State.SUCCEEDED };
+const away = new ConnectError("away", Code.Unavailable);
+
+test("a stream that ends early is resumed from the last version", async () => {
+  const server = scripted([{ version: 3n }, "end"], [{ version: 5n }, away], [done]);
+  expect(await seen(server)).toEqual({ versions: [3n, 5n, 9n], error: undefined });
+  expect(server.asked).toEqual([0n, 3n, 5n]);
+});
+
+test("a silent stream is replaced after a minute, as often as it takes", async () => {
+  const silences = Array.from({ length: 15 }, (): readonly Step[] => ["silence"]);
+  const server = scripted([{ version: 3n }, "silence"], ...silences, [done]);
+  expect(await seen(server)).toEqual({ versions: [3n, 9n], error: undefined });
+  expect(server.asked).toHaveLength(17);
+});
+
+test("a server that stays away is given up after ten tries", async () => {
+  const server = scripted([{ version: 3n }, away], [away]);
+  expect(await seen(server)).toMatchObject({ versions: [3n], error: { code: Code.Unavailable } });
+  expect(server.asked).toHaveLength(10);
+});
+
+test("a refusal is final", async () => {
+  const server = scripted([new ConnectError("no such job", Code.NotFound)]);
+  expect(await seen(server)).toMatchObject({ error: { code: Code.NotFound } });
+  expect(server.asked).toHaveLength(1);
+});
+
+test("too much is tried again only when the server says when", async () => {
+  const full = new ConnectError("full", Code.ResourceExhausted);
+  expect(await seen(scripted([full], [done]))).toMatchObject({ error: { code: Code.ResourceExhausted } });
+  const later = new ConnectError("full", Code.ResourceExhausted);
+  later.details.push({ desc: RetryInfoSchema, value: { retryDelay: { seconds: 20n } } });
+  expect(await seen(scripted([later], [done]))).toEqual({ versions: [9n], error: undefined });
+});
+
+test("an abort ends it with the signal's reason, on an open stream and between two", async () => {
+  const reason = new Error("enough");
+  for (const script of [["silence"], [away]] as const) {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(reason), 500);
+    expect(await seen(scripted(script), stop.signal)).toEqual({ versions: [], error: reason });
+  }
+});
