@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { type Caller, wrongAnswer } from "./caller.ts";
 import type { Call } from "./calls.ts";
-import { type Caller, wrongAnswer } from "./load.ts";
 
 /**
  * Callers over HTTP/1.1, each with a connection that stays open. On bare sockets: general clients take as much processor

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { type Caller, wrongAnswer } from "./caller.ts";
 import { type Call, grpc } from "./calls.ts";
-import { type Caller, wrongAnswer } from "./load.ts";
 
 const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_STATUS } = constants;
 

@@ -1,13 +1,8 @@
+import type { Caller } from "./caller.ts";
 import type { Call } from "./calls.ts";
 import type { Child } from "./children.ts";
 import { http1Callers } from "./http1.ts";
 import { http2Callers } from "./http2.ts";
-
-/** Makes one call at a time; rejects when the answer is not the one that the call must get. */
-export interface Caller {
-  call(call: Call): Promise<void>;
-  close(): void;
-}
 
 export interface Rate {
   readonly perSecond: number;
@@ -53,8 +48,4 @@ export async function interleave<T>(rounds: number, sides: readonly (() => Promi
     }
   }
   return measured;
-}
-
-export function wrongAnswer({ path }: Call, status: unknown, body: Buffer): Error {
-  return new Error(`${path} was answered wrongly: ${status} ${body.toString("latin1", 0, 500)}`);
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Caller } from "./caller.ts";
 import type { Call } from "./calls.ts";
-import { type Caller, openCallers } from "./load.ts";
+import { openCallers } from "./load.ts";
 
 const perSecond = 200;
 
