@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** Limits of a connection, whichever protocol it speaks. */
 export const limits = {
@@ -85,6 +87,7 @@ const http2Options = {
 
 function tlsServer(listener: RequestListener, sessions: Set<ServerHttp2Session>, tls: { cert: string; key: string }) {
   const server = createSecureServer({ ...http1Options, ...http2Options, ...tls, allowHTTP1: true }, listener as never);
+  server.on("clientError", refuse);
   return server.on("session", (session) => track(session, sessions)) as unknown as NetServer;
 }
 
@@ -94,6 +97,7 @@ function clearServer(listener: RequestListener, sessions: Set<ServerHttp2Session
   http2.on("session", (session) => track(session, sessions));
   // A client's socket that breaks is its own matter.
   http2.on("sessionError", () => {});
+  http1.on("clientError", refuse);
   const asHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
@@ -103,6 +107,18 @@ function clearServer(listener: RequestListener, sessions: Set<ServerHttp2Session
     });
   });
   return http1;
+}
+
+const refusals: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+/** What is no request is answered too, by hand, since there is nothing to answer it with; under an id like any other. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const status = refusals[error.code ?? ""] ?? "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${randomUUID()}\r\ncontent-length: 0\r\n\r\n`);
 }
 
 function track(session: ServerHttp2Session, sessions: Set<ServerHttp2Session>): void {
