@@ -50,7 +50,8 @@ export interface AppDeps {
 export async function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
   const started: (() => Promise<void>)[] = [];
   const stop = once(async () => {
-    for (const end of started.toReversed()) await end();
+    const onError = (error: unknown) => deps.log.error({ err: error }, "a part did not stop in order");
+    for (const end of started.toReversed()) await end().catch(onError);
   });
   try {
     return { ...(await start(config, deps, (end) => void started.push(end))), stop };
