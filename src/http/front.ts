@@ -45,6 +45,7 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
     response.setHeader("x-request-id", call.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     limitBody(request, bodyMs);
+    keepWhenLeft(request);
     response.once("finish", () => discardRest(request));
     logWhenDone(request, response, call, log);
     try {
@@ -73,6 +74,14 @@ function limitBody(request: IncomingMessage, bodyMs: number): void {
   const timer = setTimeout(() => cut(request), bodyMs);
   request.once("end", () => clearTimeout(timer));
   request.once("close", () => clearTimeout(timer));
+}
+
+/**
+ * Who iterates over a body and leaves early destroys it, and nothing reads its connection any more: the refusal's answer
+ * still goes out over HTTP/1.1, but no later request comes in.
+ */
+function keepWhenLeft(request: IncomingMessage): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
 }
 
 /** What was refused before it was read: the connection's next request waits behind it. The body's time limit still holds. */

@@ -50,10 +50,10 @@ async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Ar
   throw new DomainError("invalid_argument", "BODY_MISSING", "the body must be the picture's bytes or a multipart form");
 }
 
-/** A body that breaks off is its sender's matter. One that is refused lives on: its connection has to carry the answer. */
+/** A body that breaks off is its sender's matter. */
 async function* received(body: Readable): AsyncGenerator<Uint8Array> {
   try {
-    yield* body.iterator({ destroyOnReturn: false });
+    yield* body;
   } catch (cause) {
     throw new DomainError("invalid_argument", "BODY_CUT_OFF", "the body ended before it was whole", { cause });
   }

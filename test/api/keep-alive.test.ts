@@ -19,13 +19,18 @@ test("a connection serves the next call, whatever was refused on it and however 
   const { token } = await signIn(server);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const authorization = `Bearer ${token}`;
+  /** Sends the second half only when the answer has come. */
   const call = (path: string, headers: Record<string, string>, body: Buffer) =>
     new Promise<number | undefined>((resolve, reject) => {
+      const half = Math.ceil(body.length / 2);
       const sent = request(server.url + path, { method: "POST", agent, headers }, (response) => {
+        if (!sent.writableEnded) sent.end(body.subarray(half));
         response.resume().once("end", () => resolve(response.statusCode));
       });
-      // A server may answer, and close, before it has read everything.
-      sent.once("error", reject).end(body);
+      sent.once("error", reject);
+      const isRefusedEarly = body.length > 200_000;
+      if (isRefusedEarly) sent.write(body.subarray(0, half));
+      else sent.end(body);
     });
   const upload = "/darkroom.imagejob.v1.ImageJobService/UploadImage";
 
@@ -37,7 +42,10 @@ test("a connection serves the next call, whatever was refused on it and however 
     refusals.push(["/images", { "content-type": "image/png" }, text(size), 401]);
     refusals.push([upload, { "content-type": "application/proto" }, text(size), 401]);
   }
-  refusals.push([upload, { authorization, "content-type": "application/proto" }, text(30 * MiB), 429]);
+  const login = "/darkroom.auth.v1.AuthService/Login";
+  refusals.push([login, { "content-type": "application/json" }, text(100_000), 429]);
+  refusals.push([login, { "content-type": "application/json" }, text(300_000), 429]);
+  refusals.push([upload, { authorization, "content-type": "application/proto" }, text(60 * MiB), 429]);
 
   for (const [path, headers, body, status] of refusals) {
     expect(await call(path, headers, body), `${path} ${body.length}`).toBe(status);
