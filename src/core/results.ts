@@ -1,4 +1,3 @@
-import { DomainError } from "../model/errors.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { bury, finish } from "../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
@@ -51,7 +50,7 @@ export class Results {
   }
 
   async #accept(result: Result): Promise<Settlement> {
-    const job = await this.#find(result.jobId);
+    const job = await this.#records.store.get(result.jobId);
     if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
     if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
     if (result.outcome.kind === "succeeded" && !(await this.#take(job, result.outcome.imageIds))) {
@@ -70,7 +69,7 @@ export class Results {
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
-    const job = await this.#find(message_id);
+    const job = await this.#records.store.get(message_id);
     if (job === undefined || hasEnded(job)) return;
     await this.#records.change(job.id, (now) => bury(now, dispatch, this.#clock()));
   }
@@ -93,15 +92,6 @@ export class Results {
       if (!(error instanceof MalformedMessage)) throw error;
       this.#log.warn({ message_id: message.id, reason: error.message }, "a malformed message was put aside");
       return error;
-    }
-  }
-
-  async #find(jobId: string): Promise<ImageJob | undefined> {
-    try {
-      return await this.#records.get(jobId);
-    } catch (error) {
-      if (error instanceof DomainError && error.code === "not_found") return undefined;
-      throw error;
     }
   }
 }
