@@ -3,16 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import {
-  bearer,
-  connect,
-  type Darkroom,
-  describe,
-  type Image,
-  type ImageJob,
-  State,
-  stateName,
-} from "../client/index.ts";
+import { createDarkroom, type DarkroomClient, DevelopError, describe, type Image } from "../client/index.ts";
 import { UserError } from "../user-error.ts";
 import { progressBar } from "./progress-bar.ts";
 import { drawSamplePicture } from "./sample-picture.ts";
@@ -46,12 +37,14 @@ export async function runDemo(options: DemoOptions, surroundings: DemoSurroundin
     DARKROOM_DATA_DIR: scratch,
     LOG_LEVEL: "error",
   });
+  const gone = new AbortController();
   const exited = new Promise((ended) => server.once("exit", ended));
+  exited.then(() => gone.abort(new UserError("the server has ended")));
   surroundings.onInterrupt(() => server.kill("SIGTERM"));
   try {
-    const darkroom = connect(await addressOf(server));
-    await develop(darkroom, picture, options, surroundings);
+    await develop(createDarkroom(await addressOf(server)), picture, options, surroundings, gone.signal);
   } catch (error) {
+    if (error instanceof DevelopError) throw new UserError(error.message);
     throw error instanceof UserError ? error : new UserError(`${options.picture ?? "the sample"}: ${describe(error)}`);
   } finally {
     server.kill("SIGTERM");
@@ -61,54 +54,33 @@ export async function runDemo(options: DemoOptions, surroundings: DemoSurroundin
 }
 
 async function develop(
-  darkroom: Darkroom,
-  picture: Uint8Array,
+  darkroom: DarkroomClient,
+  bytes: Uint8Array,
   options: DemoOptions,
   { print, isTerminal, directory }: DemoSurroundings,
+  signal: AbortSignal,
 ): Promise<void> {
   const started = performance.now();
   const username = `guest-${randomBytes(4).toString("hex")}`;
-  const password = randomBytes(12).toString("base64url");
-  await darkroom.auth.signUp({ username, password });
-  const { tokens } = await darkroom.auth.login({ identity: username, password });
-  const credential = bearer(tokens?.accessToken ?? "");
+  await darkroom.signUp({ username, password: randomBytes(12).toString("base64url") });
   print(`Signed up and logged in as ${username}\n`);
 
-  const { image } = await darkroom.jobs.uploadImage({ data: picture }, credential);
+  const { image } = await darkroom.jobs.uploadImage({ data: bytes });
   if (image === undefined) throw new UserError("the server did not say what it stored");
   print(`Uploaded ${describeImage(image)}\n`);
 
   const { prompt, model = "", strength } = options;
-  const submitted = await darkroom.jobs.submitImageJob(
-    { imageId: image.id, prompt, modelType: model, strength },
-    credential,
-  );
+  const submitted = await darkroom.jobs.submitImageJob({ imageId: image.id, prompt, modelType: model, strength });
   const bar = progressBar(print, isTerminal);
-  let job: ImageJob | undefined;
-  for await (const change of darkroom.jobs.watchImageJob({ jobId: submitted.job?.id ?? "" }, credential)) {
-    job = change.job;
-    bar.show(job?.progress ?? 0, stateName(job?.state ?? State.UNSPECIFIED));
-  }
-  bar.end();
-  if (job?.state !== State.SUCCEEDED) throw new UserError(job?.error?.message ?? "the job did not end");
+  const { job, picture } = await darkroom
+    .result(submitted.job?.id ?? "", { signal, onProgress: ({ stage, progress }) => bar.show(progress, stage) })
+    .finally(() => bar.end());
 
-  const result = await fetchImage(darkroom, job.outputImageIds[0] ?? "", credential);
-  const out = resolve(directory, options.out ?? `darkroom-demo.${extensions[result.image.contentType]}`);
-  await save(out, result.bytes);
+  const out = resolve(directory, options.out ?? `darkroom-demo.${extensions[picture.image.contentType]}`);
+  await save(out, picture.bytes);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  print(`Saved ${out}: ${describeImage(result.image)}\n`);
+  print(`Saved ${out}: ${describeImage(picture.image)}\n`);
   print(`Done by ${job.modelType} in ${seconds} s at strength ${job.strength}, with the prompt: ${job.prompt}\n`);
-}
-
-async function fetchImage(darkroom: Darkroom, imageId: string, credential: ReturnType<typeof bearer>) {
-  let image: Image | undefined;
-  const pieces: Uint8Array[] = [];
-  for await (const piece of darkroom.jobs.getImage({ imageId }, credential)) {
-    image ??= piece.image;
-    pieces.push(piece.data);
-  }
-  if (image === undefined) throw new UserError("the server sent no picture");
-  return { image, bytes: Buffer.concat(pieces) };
 }
 
 async function loadPicture(path: string | undefined, { directory, print }: DemoSurroundings): Promise<Uint8Array> {

@@ -74,3 +74,16 @@ test.each([
   expect(stderr).toMatch(line);
   expect(leftovers(directory)).toEqual([]);
 });
+
+test("interrupted in the middle of a job: it ends at once, and nothing is left", async () => {
+  const directory = scratchDirectory();
+  const noise = { type: "gaussian", mean: 128, sigma: 40 } as const;
+  const large = { create: { width: 5000, height: 4000, channels: 3, background: "#888", noise } } as const;
+  writeFileSync(join(directory, "large.jpg"), await sharp(large).jpeg().toBuffer());
+  const wishes = ["large.jpg", "--prompt", "sketch with grain and a vignette, softer"];
+  const running = run(["demo", ...wishes], { INIT_CWD: directory, TMPDIR: directory });
+  await running.printed(/(running)/);
+  running.child.kill("SIGINT");
+  expect(await running.finished).toMatchObject({ code: 1, stderr: "darkroom: the server has ended\n" });
+  expect(leftovers(directory)).toEqual([]);
+});
