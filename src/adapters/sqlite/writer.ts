@@ -3,6 +3,10 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /** The thread that writes; see database.ts for the other side. */
 
+/** SQLITE_BUSY. */
+const busy = 5;
+const againMs = 10;
+
 export interface Opening {
   readonly path: string;
   readonly migrations: readonly string[];
@@ -95,7 +99,8 @@ function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) =
 
 function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: busyMs });
-  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  useWal(db, busyMs);
+  db.exec("PRAGMA synchronous = FULL");
   db.exec("BEGIN IMMEDIATE");
   const done = Number(db.prepare("PRAGMA user_version").get()?.user_version);
   if (done > migrations.length) throw new Error(`${path} was made by a newer version of Darkroom`);
@@ -103,6 +108,22 @@ function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   db.exec(`PRAGMA user_version = ${migrations.length}`);
   db.exec("COMMIT");
   return db;
+}
+
+/** Of all statements this one does not always wait for another process that is making the file. */
+function useWal(db: DatabaseSync, busyMs: number): void {
+  const until = performance.now() + busyMs;
+  while (!isWal(db, until)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, againMs);
+}
+
+function isWal(db: DatabaseSync, until: number): boolean {
+  try {
+    db.exec("PRAGMA journal_mode = WAL");
+    return true;
+  } catch (error) {
+    if (described(error).code === busy && performance.now() < until) return false;
+    throw error;
+  }
 }
 
 function described(error: unknown): { code: number; message: string } {
