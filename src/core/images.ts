@@ -5,6 +5,7 @@ import type { Principal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
+import { StoreUnavailable } from "../ports/store-errors.ts";
 import { ImageInspector } from "./image-inspector.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
@@ -51,13 +52,14 @@ export class Images {
     await this.#store.insert(pending);
     try {
       await this.#blobs.write(pending.id, inspector.pass(bytes));
+      const image = { ...pending, ...inspector.result, ready: true, expiresAt: now + this.#keepUploadMs };
+      if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
+      return image;
     } catch (error) {
-      await this.#store.delete(pending.id);
+      // What is not known to be written may be yet: the sweeper comes when it is.
+      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id);
       throw error;
     }
-    const image = { ...pending, ...inspector.result, ready: true, expiresAt: now + this.#keepUploadMs };
-    if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
-    return image;
   }
 
   async open(id: string, by: Principal): Promise<StoredImage> {
@@ -91,12 +93,14 @@ export class Images {
   /** Deletes pictures whose time has come, at most `limit`; how many it deleted. */
   async sweep(limit: number): Promise<number> {
     const expired = await this.#store.expired(this.#clock() - skewMs, limit);
-    for (const { id } of expired) {
-      // The bytes first: while the record is there, the next sweep comes back for them.
-      await this.#blobs.delete(id);
-      await this.#store.delete(id);
-    }
+    for (const { id } of expired) await this.#delete(id);
     return expired.length;
+  }
+
+  async #delete(id: string): Promise<void> {
+    // The bytes first: while the record is there, the next sweep comes back for them.
+    await this.#blobs.delete(id);
+    await this.#store.delete(id);
   }
 
   async #find(id: string): Promise<Image | undefined> {

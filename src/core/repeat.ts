@@ -1,10 +1,15 @@
+import { StoreUnavailable } from "../ports/store-errors.ts";
+
 /** A task that runs again and again until stopped; one run at a time. */
 export interface Repeating {
   /** Resolves when the current run has ended; there is none after it. */
   stop(): Promise<void>;
 }
 
-/** Runs `task` every `everyMs` after its last end. What it throws goes to `onError`, and the next run comes all the same. */
+/**
+ * Runs `task` every `everyMs` after its last end. What it throws goes to `onError`, and the next run comes all the same.
+ * Of a database that is away its adapter tells, once.
+ */
 export function repeat(everyMs: number, task: () => Promise<void>, onError: (error: unknown) => void): Repeating {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -13,7 +18,9 @@ export function repeat(everyMs: number, task: () => Promise<void>, onError: (err
   function schedule(): void {
     timer = setTimeout(() => {
       running = task()
-        .catch(onError)
+        .catch((error: unknown) => {
+          if (!(error instanceof StoreUnavailable)) onError(error);
+        })
         .finally(() => {
           if (!stopped) schedule();
         });

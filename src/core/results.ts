@@ -1,13 +1,17 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { bury, finish } from "../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type Consumer, complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
+import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const concurrency = 16;
+/** Between two tries while the database is away. */
+const againMs = 1000;
 
 /** The one reader of results, and of jobs that the queue gave up on: it writes them to the database, polls read there. */
 export class Results {
@@ -18,6 +22,7 @@ export class Results {
   readonly #keepResultMs: number;
   readonly #jobQueue: Queue;
   readonly #resultQueue: Queue;
+  #stopping = false;
   #consumers: Consumer[] = [];
 
   constructor(deps: {
@@ -40,13 +45,27 @@ export class Results {
 
   start(): void {
     this.#consumers = [
-      this.#resultQueue.consume((message) => this.#read(message), { concurrency }),
-      this.#jobQueue.consumeDeadLetters((message) => this.#readDead(message)),
+      this.#resultQueue.consume((message) => this.#persist(() => this.#read(message)), { concurrency }),
+      this.#jobQueue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
     ];
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+  }
+
+  /** Waits while the database is away: giving the message back would only use up its deliveries. */
+  async #persist(read: () => Promise<Settlement>): Promise<Settlement> {
+    for (;;) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+      }
+      if (this.#stopping) return { kind: "abandon", delayMs: 0 };
+      await delay(againMs);
+    }
   }
 
   async #accept(result: Result): Promise<Settlement> {

@@ -22,7 +22,7 @@ export interface FieldViolation {
 
 /** An expected failure. Its message and details are for the caller: no secret, nothing of the inside. */
 export class DomainError extends Error {
-  override readonly name = "DomainError";
+  override readonly name: string = "DomainError";
   readonly code: ErrorCode;
   /** Stable, for programs; UPPER_SNAKE_CASE. */
   readonly reason: string;

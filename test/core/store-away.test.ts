@@ -1,0 +1,85 @@
+import { expect, test, vi } from "vitest";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { openCore } from "./opened-core.ts";
+
+const hour = 60 * 60 * 1000;
+
+function failure(jobId: string) {
+  const error = { reason: "BROKEN", message: "it broke", retryable: false };
+  return { id: "result", body: Buffer.from(JSON.stringify({ message_id: jobId, error })) };
+}
+
+test("a result waits while the database is away, and is not given back", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  const { get } = core.jobs;
+  let refusals = 0;
+  core.jobs.get = async (wanted) => {
+    if (refusals === 2) return get(wanted);
+    refusals += 1;
+    throw new StoreUnavailable();
+  };
+  core.results.start();
+  // The queue's clock stands still: a message that was given back would not come again.
+  await core.resultQueue.send([failure(id)]);
+  await vi.waitFor(async () => expect(await get(id)).toMatchObject({ state: "FAILED" }), { timeout: 20_000 });
+  expect(refusals).toBe(2);
+});
+
+test("a result that waits is given back when the server stops", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  const { get } = core.jobs;
+  const asked = Promise.withResolvers<void>();
+  core.jobs.get = async () => {
+    asked.resolve();
+    throw new StoreUnavailable();
+  };
+  core.results.start();
+  await core.resultQueue.send([failure(id)]);
+  await asked.promise;
+  await core.results.stop();
+  const bodies: Uint8Array[] = [];
+  const consumer = core.resultQueue.consume(
+    async ({ body, deliveryCount }) => {
+      bodies.push(body);
+      expect(deliveryCount).toBe(2);
+      return { kind: "complete" };
+    },
+    { concurrency: 1 },
+  );
+  await vi.waitFor(() => expect(bodies).toHaveLength(1));
+  await consumer.stop();
+  expect(await get(id)).toMatchObject({ state: "QUEUED" });
+});
+
+test("what an upload left when the database went away is swept, bytes and all", async () => {
+  const core = await openCore();
+  const { write } = core.blobs;
+  let written = "";
+  core.blobs.write = async (id, bytes) => {
+    await write(id, bytes);
+    written = id;
+    throw new StoreUnavailable();
+  };
+  await expect(core.upload()).rejects.toBeInstanceOf(StoreUnavailable);
+  expect(await core.images.open(written, core.user).catch(({ code }) => code)).toBe("not_found");
+  expect(await core.blobs.read(written)).toBeDefined();
+  core.clock.advance(2 * hour);
+  expect(await core.images.sweep(10)).toBe(1);
+  expect(await core.blobs.read(written)).toBeUndefined();
+});
+
+test("an upload that was swept before it was done leaves no bytes", async () => {
+  const core = await openCore();
+  const { write } = core.blobs;
+  let written = "";
+  core.blobs.write = async (id, bytes) => {
+    core.clock.advance(2 * hour);
+    await core.images.sweep(10);
+    await write(id, bytes);
+    written = id;
+  };
+  await expect(core.upload()).rejects.toThrow("swept");
+  expect(await core.blobs.read(written)).toBeUndefined();
+});
