@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { AccountStore } from "../../src/ports/account-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
-import { atOnce, distinctKeys, oddTexts, sampleAccount, sampleTime } from "./samples.ts";
+import { atOnce, distinctKeys, growingNumbers, oddTexts, sampleAccount, sampleTime } from "./samples.ts";
 
 export function accountStoreContract(name: string, open: () => Promise<Opened<AccountStore>>): void {
   describe(`the account store: ${name}`, () => {
@@ -85,6 +85,15 @@ export function accountStoreContract(name: string, open: () => Promise<Opened<Ac
         await store.insert(account);
         expect(await store.get(account.id)).toStrictEqual(account);
         expect(await store.findByUsername(text)).toStrictEqual(account);
+      }
+    });
+
+    test("keeps every number as it was", async () => {
+      const { store } = await open();
+      for (const number of growingNumbers) {
+        const account = sampleAccount({ createdAt: number, updatedAt: -number || 0, version: number });
+        await store.insert(account);
+        expect(await store.get(account.id)).toStrictEqual(account);
       }
     });
 

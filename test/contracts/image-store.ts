@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ImageStore } from "../../src/ports/image-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
-import { atOnce, oddTexts, sampleImage, sampleTime } from "./samples.ts";
+import { atOnce, growingNumbers, oddTexts, sampleImage, sampleTime } from "./samples.ts";
 
 const now = sampleTime;
 
@@ -124,6 +124,14 @@ export function imageStoreContract(name: string, open: () => Promise<Opened<Imag
       expect(expired.map(({ expiresAt }) => expiresAt)).toEqual([now - 3_000_000_000, now - 3, now - 2, now - 1, now]);
       expect((await store.expired(now, 2)).map(({ expiresAt }) => expiresAt)).toEqual([now - 3_000_000_000, now - 3]);
       expect(await store.expired(now - 4_000_000_000, 10)).toEqual([]);
+    });
+
+    test("orders by numbers, however big", async () => {
+      const { store } = await open();
+      const ends = [...growingNumbers].reverse();
+      for (const end of ends) await store.insert(sampleImage({ expiresAt: end, size: end }));
+      const ordered = (await store.expired(2 ** 53, 100)).map(({ expiresAt, size }) => [expiresAt, size]);
+      expect(ordered).toEqual(growingNumbers.map((end) => [end, end]));
     });
 
     test("comes to all that expired at the same moment, a few at a time", async () => {

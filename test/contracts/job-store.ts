@@ -5,7 +5,7 @@ import type { Cursor } from "../../src/model/page.ts";
 import type { JobStore } from "../../src/ports/job-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
-import { atOnce, distinctKeys, oddTexts, sampleJob, sampleTime } from "./samples.ts";
+import { atOnce, distinctKeys, growingNumbers, oddTexts, sampleJob, sampleTime } from "./samples.ts";
 
 const now = sampleTime;
 const keepMs = 1000;
@@ -63,6 +63,28 @@ export function jobStoreContract(
         expect(await store.get(job.id)).toStrictEqual(job);
         expect(await store.findByRequestKey(text)).toStrictEqual(job);
       }
+    });
+
+    test("keeps every number as it was", async () => {
+      const { store } = await opened();
+      for (const number of [...growingNumbers, 0.1 + 0.2, 1e-7, 7.5, 1e21, Number.MAX_VALUE, Number.EPSILON]) {
+        const job = sampleJob({ promptGuidance: number, strength: -number || 0, progress: 1 / (number + 1) });
+        await store.insert(job);
+        expect(await store.get(job.id)).toStrictEqual(job);
+      }
+    });
+
+    test("keeps what is null apart from what is not, in every write", async () => {
+      const { store } = await opened();
+      const empty = sampleJob({ error: null, startedAt: null, endedAt: null, leaseUntil: null, outputImageIds: [] });
+      const error = { reason: "", message: "" };
+      const full = { ...empty, error, startedAt: 0, endedAt: 0, leaseUntil: 0, outputImageIds: [""], version: 2 };
+      await store.insert(empty);
+      expect(await store.get(empty.id)).toStrictEqual(empty);
+      await store.replace(full);
+      expect(await store.get(empty.id)).toStrictEqual(full);
+      await store.replace({ ...empty, version: 3 });
+      expect(await store.get(empty.id)).toStrictEqual({ ...empty, version: 3 });
     });
 
     test("keeps a job as big as they get", async () => {
@@ -212,6 +234,16 @@ export function jobStoreContract(
       expect(idsOf(await store.list({ ...query, ownerId: "nobody" }))).toEqual([]);
     });
 
+    test("lists by numbers, however big, and pages on by them", async () => {
+      const store = await filled(growingNumbers.map((createdAt) => sampleJob({ id: `at-${createdAt}`, createdAt })));
+      const order = growingNumbers.map((createdAt) => `at-${createdAt}`).reverse();
+      expect(idsOf(await store.list(query))).toEqual(order);
+      for (const [index, createdAt] of growingNumbers.entries()) {
+        const after = { createdAt, id: `at-${createdAt}` };
+        expect(idsOf(await store.list({ ...query, after }))).toEqual(order.slice(growingNumbers.length - index));
+      }
+    });
+
     test("lists the states it is asked for, as they are now", async () => {
       const jobs = jobStates.flatMap((state, index) => [
         sampleJob({ id: `${state}-old`, state, createdAt: now + index }),
@@ -280,6 +312,15 @@ export function jobStoreContract(
       expect(idsOf(await store.due(now, 3))).toEqual(order.slice(0, 3));
       expect(idsOf(await store.due(now + 3, 100))).toEqual([...order, "soon", "leased", "young"]);
       expect(await store.due(now - 6, 100)).toEqual([]);
+    });
+
+    test("orders what is due by numbers, however big", async () => {
+      const dispatches = [...growingNumbers].reverse();
+      const deadline = Number.MAX_SAFE_INTEGER;
+      const store = await filled(dispatches.map((dispatchAt) => sampleJob({ dispatchAt, deadline })));
+      const due = await store.due(Number.MAX_SAFE_INTEGER, 100);
+      expect(due.map(({ dispatchAt }) => dispatchAt)).toEqual(growingNumbers);
+      expect(await store.due(2 ** 31, 100)).toHaveLength(growingNumbers.indexOf(2 ** 31) + 1);
     });
 
     test("knows when a job is due as the last replace left it", async () => {

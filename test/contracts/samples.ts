@@ -4,7 +4,8 @@ import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
 import { type Session, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
 
-export const sampleTime = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
+/** To come: some servers delete what has ended. */
+export const sampleTime = Date.UTC(2126, 1, 3, 4, 5, 6, 789);
 
 /** Texts that engines store, compare or escape differently. */
 export const oddTexts = [
@@ -14,7 +15,10 @@ export const oddTexts = [
   "line\r\nline\ttab",
   "'; DROP TABLE jobs; --",
   "$where",
+  "$$NOW",
+  '{"$gt":""}',
   "a.b.c",
+  ".",
   "__proto__",
   "null",
   "é (composed) e\u0301 (combined)",
@@ -22,6 +26,9 @@ export const oddTexts = [
   "👩‍👩‍👧‍👦🏳️‍🌈",
   "\u{10FFFD}\u200B\uFEFF",
 ];
+
+/** In order: where engines change from one kind of number to another. */
+export const growingNumbers = [0, 1, 9, 10, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 999_999_999_999, 1e12, 2 ** 53 - 1];
 
 /** Keys that are different although a collation may say otherwise. */
 export const distinctKeys = ["anna", "Anna", "ANNA", "änna", "a\u0308nna", "anna ", " anna", "ａnna", "ann", "annaa"];

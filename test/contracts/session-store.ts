@@ -3,7 +3,7 @@ import { isSessionAlive } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
-import { atOnce, oddTexts, sampleSession, sampleTime } from "./samples.ts";
+import { atOnce, growingNumbers, oddTexts, sampleSession, sampleTime } from "./samples.ts";
 
 const now = sampleTime;
 
@@ -122,6 +122,15 @@ export function sessionStoreContract(name: string, open: () => Promise<Opened<Se
       expect(await store.deleteEnded(now, 100)).toBe(1);
       expect(await store.get(longer.id)).toBeDefined();
       expect(await store.get(shorter.id)).toBeUndefined();
+    });
+
+    test("compares ends as numbers, however big", async () => {
+      const { store } = await open();
+      for (const end of growingNumbers) await store.insert(sampleSession({ expiresAt: end, idleAt: end + 1 }));
+      for (const end of growingNumbers) {
+        expect(await store.deleteEnded(end - 1, 100)).toBe(0);
+        expect(await store.deleteEnded(end, 100)).toBe(1);
+      }
     });
 
     test("deletes at most as many ended ones as it is told", async () => {
