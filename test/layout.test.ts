@@ -10,6 +10,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   crypto: ["model", "ports"],
   "adapters/sqlite": ["model", "ports"],
   "adapters/filesystem": ["model", "ports"],
+  "adapters/mongodb": ["model", "ports"],
   rpc: ["core", "ports", "model", "gen"],
   http: ["core", "ports", "model"],
   client: ["gen"],
@@ -20,7 +21,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   once: [],
   log: ["ports"],
   config: ["model", "log", "user-error"],
-  backends: ["adapters/sqlite", "adapters/filesystem", "config", "model", "ports"],
+  backends: ["adapters/sqlite", "adapters/filesystem", "adapters/mongodb", "config", "model", "ports"],
   app: ["backends", "config", "once", "core", "crypto", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "client", "worker", "ports"],
   main: ["app", "worker-app", "cli", "config", "log", "user-error"],
@@ -29,6 +30,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** Packages that belong to one room, so that what they do can be exchanged there. */
 const owners: readonly [RegExp, readonly string[]][] = [
   [/^node:sqlite$/, ["adapters/sqlite"]],
+  [/^mongodb$/, ["adapters/mongodb"]],
   [/^@connectrpc\//, ["rpc", "client"]],
   [/^@bufbuild\//, ["rpc", "client"]],
   [/^(jose|bcrypt)$/, ["crypto"]],

@@ -1,0 +1,27 @@
+import { MongoClient, type MongoClientOptions } from "mongodb";
+
+/** How long a call waits for a server to be found, and then for a connection to it. */
+const patience: MongoClientOptions = { serverSelectionTimeoutMS: 2000, waitQueueTimeoutMS: 2000 };
+
+/** The URI may say otherwise. */
+const tuning: MongoClientOptions = {
+  appName: "darkroom",
+  maxPoolSize: 50,
+  connectTimeoutMS: 2000,
+  // Balancers forget quiet connections without a word: Azure's after four minutes.
+  maxIdleTimeMS: 120_000,
+  // Far longer than any call waits (gate.ts): it frees connections that will never answer.
+  socketTimeoutMS: 60_000,
+};
+
+/** One for each process; connects to nothing yet. Throws what the driver has against the URI. */
+export function createClient(uri: string, options: MongoClientOptions = {}): MongoClient {
+  const open = Object.entries(tuning).filter(([name]) => !new RegExp(`[?&]${name}=`, "i").test(uri));
+  return new MongoClient(uri, {
+    ...Object.fromEntries(open),
+    ...patience,
+    // As JSON has it: a field without a value is not there.
+    ignoreUndefined: true,
+    ...options,
+  });
+}

@@ -1,0 +1,50 @@
+import type { IndexDescription } from "mongodb";
+
+type Key = Readonly<Record<string, 1 | -1>>;
+
+/**
+ * Each collection with its indexes, beside that of `_id`. A new version adds some and never changes one: they are known
+ * by their names, which their keys make.
+ */
+export const collections = {
+  accounts: [unique({ recordId: 1 }), unique({ usernameKey: 1 }), unique({ emailKey: 1 }), by({ role: 1 })],
+  sessions: [by({ endsAt: 1 }), purge()],
+  jobs: [
+    unique({ requestKey: 1 }),
+    by({ ownerId: 1, place: -1 }),
+    by({ ownerId: 1, state: 1, place: -1 }),
+    by({ dueAt: 1 }),
+    purge(),
+  ],
+  images: [by({ expiresAt: 1 })],
+  secrets: [],
+  "fs.files": [],
+  "fs.chunks": [unique({ files_id: 1, n: 1 })],
+} as const satisfies Record<string, readonly IndexDescription[]>;
+
+export type CollectionName = keyof typeof collections;
+
+function by(key: Key): IndexDescription & { name: string } {
+  return { key, name: Object.entries(key).flat().join("_") };
+}
+
+function unique(key: Key) {
+  return { ...by(key), unique: true };
+}
+
+/** Lets the server delete what has a date in `purgeAt`, once it has passed. */
+function purge() {
+  return { ...by({ purgeAt: 1 }), expireAfterSeconds: 0 };
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** The last that a Date can hold. */
+const lastMs = 8.64e15;
+
+/**
+ * A moment as `purgeAt`. The sweeper deletes what has ended and needs no help; where it does not run, the server does,
+ * a day later, so that no two clocks can disagree about what is still good.
+ */
+export function purgeAfter(end: number): Date {
+  return new Date(Math.min(end + dayMs, lastMs));
+}

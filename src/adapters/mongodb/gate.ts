@@ -1,0 +1,69 @@
+import type { Log } from "../../ports/log.ts";
+import { StoreUnavailable } from "../../ports/store-errors.ts";
+import { translated } from "./errors.ts";
+
+/** How long a call waits for its answer; and how long one that only tries whether there are answers again. */
+const answerMs = 2500;
+const tryMs = 1000;
+
+/**
+ * What every call passes. One without an answer ends in time. Then, until one has an answer, a single call at a time
+ * tries and all others are refused at once: nothing piles up before a database that is away.
+ */
+export class Gate {
+  readonly #log: Log;
+  #isAway = false;
+  #isTrying = false;
+  /** Counts the times that it came back: what fails late says nothing of now. */
+  #returns = 0;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  async pass<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#isAway) return this.#attempt(work, answerMs);
+    if (this.#isTrying) throw new StoreUnavailable();
+    this.#isTrying = true;
+    try {
+      return await this.#attempt(work, tryMs);
+    } finally {
+      this.#isTrying = false;
+    }
+  }
+
+  async #attempt<T>(work: () => Promise<T>, ms: number): Promise<T> {
+    const returns = this.#returns;
+    try {
+      const result = await within(ms, work());
+      this.#answered();
+      return result;
+    } catch (thrown) {
+      const error = translated(thrown);
+      if (!(error instanceof StoreUnavailable)) this.#answered();
+      else if (returns === this.#returns) this.#silent(error);
+      throw error;
+    }
+  }
+
+  #answered(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#returns += 1;
+    this.#log.info({}, "the database answers again");
+  }
+
+  #silent({ cause }: StoreUnavailable): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    const reason = cause instanceof Error ? cause.message : "no answer in time";
+    this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");
+  }
+}
+
+/** Rejects with StoreUnavailable when `work` takes longer; what it comes to is then nobody's matter. */
+export function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new StoreUnavailable()), ms);
+  return Promise.race([work, timeout.promise]).finally(() => clearTimeout(timer));
+}

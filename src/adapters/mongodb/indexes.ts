@@ -1,0 +1,39 @@
+import { type Collection, type Db, type IndexDescription, MongoServerError } from "mongodb";
+import type { Log } from "../../ports/log.ts";
+import { collections } from "./collections.ts";
+import { isAway } from "./errors.ts";
+
+const namespaceNotFound = 26;
+
+/** Makes the indexes that are missing. Any number of processes may do so at once. */
+export async function makeIndexes(db: Db, log: Log): Promise<void> {
+  const made = Object.entries(collections).map(([name, indexes]) => makeFor(db.collection(name), indexes));
+  const refusals = (await Promise.all(made)).filter((reason) => reason !== undefined);
+  if (refusals.length > 0)
+    log.info({ reason: refusals[0] }, "the database deletes nothing by itself; the sweeper does");
+}
+
+/** Resolves to why the server will not delete what has expired, if it will not. */
+async function makeFor(collection: Collection, indexes: readonly IndexDescription[]): Promise<string | undefined> {
+  const names = await namesOf(collection);
+  let refusal: string | undefined;
+  // One by one: not every server takes a command with some that are there and some that are not.
+  for (const index of indexes.filter(({ name }) => !names.has(name ?? ""))) {
+    try {
+      await collection.createIndexes([index]);
+    } catch (error) {
+      if (isAway(error) || index.expireAfterSeconds === undefined) throw error;
+      refusal = (error as Error).message;
+    }
+  }
+  return refusal;
+}
+
+async function namesOf(collection: Collection): Promise<ReadonlySet<string>> {
+  try {
+    return new Set((await collection.indexes()).map(({ name }) => name ?? ""));
+  } catch (error) {
+    if (error instanceof MongoServerError && error.code === namespaceNotFound) return new Set();
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+import { hasEnded, type ImageJob } from "../../model/image-job.ts";
+import type { Cursor } from "../../model/page.ts";
+import type { JobQuery, JobStore } from "../../ports/job-store.ts";
+import { purgeAfter } from "./collections.ts";
+import type { Database } from "./database.ts";
+import { atMost, before, is, oneOf, Records } from "./records.ts";
+
+/** `dueAt` is model/job-life's, with how long ended jobs are kept. */
+export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number): JobStore {
+  const jobs = new Records<ImageJob>(db, "jobs", {
+    dueAt,
+    place,
+    purgeAt: (job) => (hasEnded(job) ? purgeAfter(dueAt(job)) : undefined),
+  });
+
+  /** The fields that are equal come first in the order too: Cosmos DB sorts by an index's fields only, and by all. */
+  function listOne({ ownerId, after, limit }: JobQuery, state: string | undefined): Promise<ImageJob[]> {
+    const equal = { ownerId: is(ownerId), ...(state === undefined ? {} : { state: is(state) }) };
+    const query = after === undefined ? equal : { ...equal, place: before(place(after)) };
+    const sort = [...Object.keys(equal).map((field) => [field, 1] as const), ["place", -1] as const];
+    return jobs.find(query, { sort: new Map(sort), limit });
+  }
+
+  return {
+    insert: (job) => jobs.insert(job),
+    get: (id) => jobs.get(id),
+    getMany: (ids) => jobs.find({ _id: oneOf(ids) }),
+    findByRequestKey: (requestKey) => jobs.findOne({ requestKey: is(requestKey) }),
+    replace: (job) => jobs.replace(job, { version: is(job.version - 1) }),
+    delete: (id, version) => jobs.delete({ _id: is(id), version: is(version) }),
+    async list(query) {
+      // A query for each state reads that state's index in order; one for several would have to sort them all.
+      const states = query.states.length > 0 ? query.states : [undefined];
+      const found = await Promise.all(states.map((state) => listOne(query, state)));
+      return found.flat().sort(newestFirst).slice(0, query.limit);
+    },
+    due: (now, limit) => jobs.find({ dueAt: atMost(now) }, { sort: { dueAt: 1 }, limit }),
+  };
+}
+
+/** The order of a list in one text: it needs one field in an index, and one comparison to go on after a page. */
+function place({ createdAt, id }: Cursor): string {
+  return String(createdAt).padStart(16, "0") + id;
+}
+
+function newestFirst(a: ImageJob, b: ImageJob): number {
+  return place(a) < place(b) ? 1 : -1;
+}

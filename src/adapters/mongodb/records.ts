@@ -1,0 +1,113 @@
+import type { Collection, Sort } from "mongodb";
+import type { CollectionName } from "./collections.ts";
+import type { Database } from "./database.ts";
+
+type Value = string | number;
+
+/** What a field must be. Made by the functions below alone. */
+type Condition<V extends Value = Value> =
+  | { readonly $eq: V }
+  | { readonly $in: readonly V[] }
+  | { readonly $lt: V }
+  | { readonly $lte: V }
+  | { readonly $gt: V };
+
+interface Query {
+  readonly _id?: Condition<string>;
+  readonly [field: string]: Condition;
+}
+
+// A value stands under an operator of ours, where the server looks for none: whatever somebody sent is compared, never
+// obeyed. A bare value does not compile.
+export const is = <V extends Value>(value: V) => ({ $eq: value });
+export const oneOf = <V extends Value>(values: readonly V[]) => ({ $in: values });
+export const before = <V extends Value>(value: V) => ({ $lt: value });
+export const atMost = <V extends Value>(value: V) => ({ $lte: value });
+export const after = <V extends Value>(value: V) => ({ $gt: value });
+
+interface Stored {
+  readonly _id: string;
+  readonly [field: string]: unknown;
+}
+
+interface Order {
+  readonly sort: Sort;
+  readonly limit: number;
+}
+
+/**
+ * Records of one kind, a document each: the id is `_id`, every other field is itself, and beside them stand those that
+ * only queries and the server look at, by the name and the rule that `derived` has for them.
+ */
+export class Records<T extends { readonly id: string }> {
+  readonly #db: Database;
+  readonly #collection: Collection<Stored>;
+  readonly #derived: readonly (readonly [string, (record: T) => unknown])[];
+  readonly #projection: Readonly<Record<string, 0>>;
+
+  constructor(db: Database, name: CollectionName, derived: Readonly<Record<string, (record: T) => unknown>> = {}) {
+    this.#db = db;
+    this.#collection = db.collection(name);
+    this.#derived = Object.entries(derived);
+    this.#projection = Object.fromEntries(this.#derived.map(([field]) => [field, 0]));
+  }
+
+  /** Rejects with DuplicateKey, and stores nothing, when the id or another unique value is taken. */
+  async insert(record: T): Promise<void> {
+    await this.#db.run(() => this.#collection.insertOne(this.#toDocument(record)));
+  }
+
+  get(id: string): Promise<T | undefined> {
+    return this.findOne({ _id: is(id) });
+  }
+
+  async findOne(query: Query): Promise<T | undefined> {
+    const projection = this.#projection;
+    const found = await this.#db.run(() => this.#collection.findOne(query, { projection }));
+    return found === null ? undefined : toRecord(found);
+  }
+
+  async find(query: Query, order: Partial<Order> = {}): Promise<T[]> {
+    const options = { projection: this.#projection, ...order };
+    const found = await this.#db.run(() => this.#collection.find(query, options).toArray());
+    return found.map((document) => toRecord<T>(document));
+  }
+
+  /** Writes all fields of the record if the stored one is as `query` says; false, and nothing written, if not. */
+  async replace(record: T, query: Query = {}): Promise<boolean> {
+    const { _id, ...fields } = this.#toDocument(record);
+    const filter = { ...query, _id: is(_id) };
+    return (await this.#db.run(() => this.#collection.replaceOne(filter, fields))).matchedCount === 1;
+  }
+
+  /** Raises a number to at least `value` in the one that matches; false when none does. */
+  async raise(query: Query, field: string, value: number): Promise<boolean> {
+    const change = { $max: { [field]: value } };
+    return (await this.#db.run(() => this.#collection.updateOne(query, change))).matchedCount === 1;
+  }
+
+  /** Whether there was one to delete. */
+  async delete(query: Query): Promise<boolean> {
+    return (await this.#db.run(() => this.#collection.deleteOne(query))).deletedCount === 1;
+  }
+
+  /** Deletes the first of those that match; how many it deleted. */
+  async deleteFirst(query: Query, order: Order): Promise<number> {
+    const options = { ...order, projection: { _id: 1 } };
+    const first = await this.#db.run(() => this.#collection.find(query, options).toArray());
+    if (first.length === 0) return 0;
+    // Each is looked at again as it is deleted.
+    const filter = { ...query, _id: oneOf(first.map(({ _id }) => _id)) };
+    return (await this.#db.run(() => this.#collection.deleteMany(filter))).deletedCount;
+  }
+
+  #toDocument(record: T): Stored {
+    const { id, ...fields } = record;
+    const derived = this.#derived.map(([field, derive]) => [field, derive(record)]);
+    return { _id: id, ...fields, ...Object.fromEntries(derived) };
+  }
+}
+
+function toRecord<T>({ _id, ...fields }: Stored): T {
+  return { id: _id, ...fields } as T;
+}

@@ -1,0 +1,21 @@
+import { type Session, sessionEnd } from "../../model/session.ts";
+import type { SessionStore } from "../../ports/session-store.ts";
+import { purgeAfter } from "./collections.ts";
+import type { Database } from "./database.ts";
+import { atMost, is, Records } from "./records.ts";
+
+export function mongodbSessionStore(db: Database): SessionStore {
+  const sessions = new Records<Session>(db, "sessions", {
+    endsAt: sessionEnd,
+    purgeAt: (session) => purgeAfter(sessionEnd(session)),
+  });
+  return {
+    insert: (session) => sessions.insert(session),
+    get: (id) => sessions.get(id),
+    replace: (session) => sessions.replace(session, { version: is(session.version - 1) }),
+    async delete(id) {
+      await sessions.delete({ _id: is(id) });
+    },
+    deleteEnded: (now, limit) => sessions.deleteFirst({ endsAt: atMost(now) }, { sort: { endsAt: 1 }, limit }),
+  };
+}

@@ -1,0 +1,31 @@
+import type { ImageJob } from "../../model/image-job.ts";
+import type { Log } from "../../ports/log.ts";
+import { mongodbAccountStore } from "./account-store.ts";
+import { mongodbBlobStore } from "./blob-store.ts";
+import { createClient } from "./client.ts";
+import { Database } from "./database.ts";
+import { mongodbImageStore } from "./image-store.ts";
+import { mongodbJobStore } from "./job-store.ts";
+import { mongodbSecretStore } from "./secret-store.ts";
+import { mongodbSessionStore } from "./session-store.ts";
+
+/**
+ * All that a server stores, in one database; `dueAt` is model/job-life's. Rejects with what an operator should know of the
+ * URI or of the server.
+ */
+export async function openStores(
+  { uri, database }: { readonly uri: string; readonly database: string },
+  dueAt: (job: ImageJob) => number,
+  log: Log,
+) {
+  const db = await Database.open(createClient(uri), database, log);
+  return {
+    accounts: mongodbAccountStore(db),
+    sessions: mongodbSessionStore(db),
+    jobs: mongodbJobStore(db, dueAt),
+    images: mongodbImageStore(db),
+    blobs: mongodbBlobStore(db),
+    secrets: mongodbSecretStore(db),
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,35 @@
+import { MongoNetworkError, MongoServerError, MongoWriteConcernError } from "mongodb";
+import { expect, test } from "vitest";
+import { translated } from "../../src/adapters/mongodb/errors.ts";
+import { DuplicateKey, StoreUnavailable } from "../../src/ports/store-errors.ts";
+
+const system = (code: string) => Object.assign(new Error(`write ${code}`), { code, syscall: "write" });
+const server = (code: number) => new MongoServerError({ ok: 0, code, errmsg: "the server's words" });
+
+test.each([
+  ["a broken connection", new MongoNetworkError("connection closed")],
+  ["a socket's own error", system("EPIPE")],
+  ["a name that nobody knows now", system("EAI_AGAIN")],
+  ["a stream that is gone", system("ERR_STREAM_DESTROYED")],
+  ["a server that stops", server(11_600)],
+  ["a server that is no longer the primary", server(10_107)],
+  ["Cosmos DB's budget for this second", server(16_500)],
+  ["a write that no majority has", new MongoWriteConcernError({ ok: 1, writeConcernError: { code: 64, errmsg: "" } })],
+])("%s makes a store unavailable", (_, error) => {
+  const unavailable = translated(error);
+  expect(unavailable).toBeInstanceOf(StoreUnavailable);
+  expect((unavailable as StoreUnavailable).cause).toBe(error);
+});
+
+test("a duplicate is known by its code alone", () => {
+  expect(translated(new MongoServerError({ ok: 0, code: 11_000 }))).toBeInstanceOf(DuplicateKey);
+});
+
+test("what the server refuses is said in its words", () => {
+  expect(translated(server(13))).toEqual(new Error("the database refused: the server's words"));
+});
+
+test.each([new TypeError("a fault of ours"), system("ENOENT"), system("ERR_INVALID_ARG_TYPE"), "no error"])(
+  "%s stays what it is",
+  (error) => expect(translated(error)).toBe(error),
+);
