@@ -66,7 +66,7 @@ async function start(
   { log, forkWorker }: AppDeps,
   onStop: (end: () => Promise<void>) => void,
 ): Promise<Omit<App, "stop">> {
-  const stores = await openStores(config.dataDir, config.keepResultMs);
+  const stores = await openStores(config, log);
   onStop(stores.close);
   const queues = await openQueues(config.dataDir, Date.now, log);
   onStop(queues.close);

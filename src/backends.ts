@@ -10,7 +10,9 @@ import { sqliteQueue } from "./adapters/sqlite/queue.ts";
 import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
 import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
-import { ConfigError } from "./config.ts";
+import type { MongodbConfig } from "./config/mongodb.ts";
+import { ConfigError, type ServerConfig } from "./config.ts";
+import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import type { AccountStore } from "./ports/account-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
@@ -38,18 +40,36 @@ export interface Queues {
   close(): Promise<void>;
 }
 
-export async function openStores(dataDir: string, keepResultMs: number): Promise<Stores> {
+export function openStores(
+  config: Pick<ServerConfig, "dataDir" | "mongodb" | "keepResultMs">,
+  log: Log,
+): Promise<Stores> {
+  const due = (job: ImageJob) => dueAt(job, config.keepResultMs);
+  return config.mongodb === undefined
+    ? openEmbeddedStores(config.dataDir, due)
+    : openMongodbStores(config.mongodb, due, log);
+}
+
+async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number): Promise<Stores> {
   makeWritable(dataDir);
   const db = await openDatabase(join(dataDir, "darkroom.db"), databaseMigrations);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
-    jobs: sqliteJobStore(db, (job) => dueAt(job, keepResultMs)),
+    jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),
     secrets: sqliteSecretStore(db),
     close: () => db.close(),
   };
+}
+
+async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
+  // The driver is loaded where it is needed alone.
+  const mongodb = await import("./adapters/mongodb/stores.ts");
+  return mongodb.openStores(config, due, log).catch((error: Error) => {
+    throw new ConfigError(config.variable, error.message);
+  });
 }
 
 export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { ConfigError } from "./config/error.ts";
+import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
-import { UserError } from "./user-error.ts";
+
+export { ConfigError } from "./config/error.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,6 +16,8 @@ export interface ServerConfig {
   /** 0 for any free one. */
   readonly port: number;
   readonly dataDir: string;
+  /** Where everything but the queue is stored; undefined for the data directory. */
+  readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
   readonly jwtSecret: string | undefined;
@@ -38,19 +43,9 @@ export interface WorkerConfig {
   readonly logLevel: LogLevel;
 }
 
-/** Says what is wrong with which variable. */
-export class ConfigError extends UserError {
-  override readonly name = "ConfigError";
-
-  constructor(variable: string, rule: string) {
-    super(`${variable}: ${rule}`);
-  }
-}
-
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
 const unsupported = [
-  "MONGODB_URI",
   "AZURE_SERVICEBUS_CONNECTION_STRING",
   "AZURE_SERVICEBUS_NAMESPACE",
   "IMAGE_SERVICE_URL",
@@ -69,6 +64,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     host: read.text("HOST") ?? "127.0.0.1",
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
+    mongodb: readMongodb(read.text),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
     jwtSecret: readJwtSecret(read),

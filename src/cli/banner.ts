@@ -2,8 +2,9 @@ import type { App } from "../app.ts";
 import type { ServerConfig } from "../config.ts";
 
 /** What a person reads who has just started a server. */
-export function banner({ url, adminPassword }: App, { dataDir, admin, tls }: ServerConfig): string {
-  const lines = [`Darkroom listens on ${url}, with its data in ${dataDir}`, ""];
+export function banner({ url, adminPassword }: App, { dataDir, mongodb, admin, tls }: ServerConfig): string {
+  const place = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database}) and its queue in ${dataDir}`;
+  const lines = [`Darkroom listens on ${url}, with its data in ${place}`, ""];
   if (adminPassword !== undefined) {
     lines.push(
       `The administrator is ${admin.username} with the password`,

@@ -27,7 +27,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const clock = movableClock();
   const log = createLog("silent");
   const directory = tempDirectory();
-  const stores = await openStores(directory, keep.keepResultMs);
+  const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
   const queues = wrap(await openQueues(directory, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);
   const base = { ...stores, ...queues, ...keep, jobTokens, clock, timing, log };

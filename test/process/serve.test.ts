@@ -192,7 +192,8 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["DARKROOM_ADMIN_USERNAME", "a@b"],
     ["DARKROOM_ADMIN_PASSWORD", "short"],
     ["DARKROOM_LEASE_SECONDS", "0"],
-    ["MONGODB_URI", "mongodb://127.0.0.1"],
+    ["MONGODB_URI", "mongodb:127.0.0.1"],
+    ["IMAGE_SERVICE_URL", "http://127.0.0.1"],
     ["AUTH_ENABLED", "false"],
   ])("%s=%s", async (name, value) => {
     expect(await refusal({ [name]: value })).toMatch(new RegExp(`^darkroom: ${name}: `));

@@ -1,0 +1,33 @@
+import { ConfigError } from "./error.ts";
+
+export interface MongodbConfig {
+  /** Holds a password: for the driver alone. */
+  readonly uri: string;
+  readonly database: string;
+  /** That the URI came from. */
+  readonly variable: string;
+}
+
+const host = String.raw`(\[[\da-f:.]+\]|[^\s/?#@:,[\]]+)(:\d{1,5})?`;
+/** As the driver has it, but for hosts that are none: in their place stands what was meant for a password. */
+const uriPattern = new RegExp(
+  String.raw`^mongodb(\+srv)?://([^\s:@]+(:[^\s@]*)?@)?${host}(,${host})*(/(?<database>[^\s/?#@]*))?(\?[^\s#]*)?$`,
+  "i",
+);
+
+/** Undefined for the embedded database. Repeats nothing of a URI that it refuses: a password may be anywhere in it. */
+export function readMongodb(text: (name: string) => string | undefined): MongodbConfig | undefined {
+  const variable = text("MONGODB_URI") === undefined ? "DATABASE_URL" : "MONGODB_URI";
+  const uri = text(variable);
+  // DATABASE_URL may be another program's.
+  if (uri === undefined || (variable === "DATABASE_URL" && !uri.startsWith("mongodb"))) return undefined;
+  const parts = uriPattern.exec(uri);
+  if (parts === null) {
+    const shape = "mongodb://user:password@host:27017/database or mongodb+srv://user:password@host/database";
+    throw new ConfigError(variable, `must be like ${shape}, with special characters in the password percent-encoded`);
+  }
+  const database = text("MONGODB_DATABASE") ?? (parts.groups?.database || "darkroom");
+  if (!/^[\w-]{1,63}$/.test(database))
+    throw new ConfigError("MONGODB_DATABASE", "must be 1 to 63 letters, digits, '_' and '-'");
+  return { uri, database, variable };
+}
