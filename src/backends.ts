@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
+import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
@@ -16,6 +17,7 @@ import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import type { AccountStore } from "./ports/account-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
+import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
@@ -27,6 +29,7 @@ import type { SessionStore } from "./ports/session-store.ts";
 export interface Stores {
   readonly accounts: AccountStore;
   readonly sessions: SessionStore;
+  readonly clients: ClientStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
@@ -56,6 +59,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
+    clients: sqliteClientStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),

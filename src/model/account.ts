@@ -59,6 +59,11 @@ export function newPasswordRule(password: string, isCommon: (password: string) =
   return isCommon(password) ? "is one of the most common passwords; choose another" : undefined;
 }
 
+/** For looking accounts up by what their names begin with. */
+export function accountQueryRule(query: string): string | undefined {
+  return textRule(query, { min: 0, max: identityMax });
+}
+
 /** How names are compared. Full Unicode lower case, in no locale. */
 export function nameKey(name: string): string {
   return name.toLowerCase();

@@ -52,7 +52,7 @@ export function invalidField(field: string, rule: string): DomainError {
   return invalidFields([{ field, rule }]);
 }
 
-export function notFound(what: "job" | "image"): DomainError {
+export function notFound(what: "job" | "image" | "user" | "session" | "client"): DomainError {
   return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
 }
 

@@ -8,11 +8,25 @@ export interface Cursor {
 
 export const pageSizeMax = 100;
 const pageSizeDefault = 50;
+/** Longer than any token that is given out. */
+const tokenMax = 2000;
 
 export function pageSize(requested: number): number {
   if (requested === 0) return pageSizeDefault;
   if (requested < 0 || requested > pageSizeMax) throw invalidField("page_size", `must be 0 to ${pageSizeMax}`);
   return requested;
+}
+
+/** A page that goes on after a key of its records. */
+export function encodeKey(key: string): string {
+  return Buffer.from(key).toString("base64url");
+}
+
+export function decodeKey(token: string): string | undefined {
+  if (token === "") return undefined;
+  const key = Buffer.from(token.slice(0, tokenMax), "base64url").toString();
+  if (encodeKey(key) !== token) throw invalidField("page_token", "must be a next_page_token of an earlier answer");
+  return key;
 }
 
 export function encodeCursor(cursor: Cursor): string {

@@ -1,5 +1,14 @@
 const day = 24 * 60 * 60 * 1000;
 
+export const sessionLifeMs = 30 * day;
+export const sessionIdleMs = 7 * day;
+/** A session token lives this long, and this long after its session was last used. */
+const sessionTokenLifeMs = 7 * day;
+const sessionTokenIdleMs = day;
+
+/** How long a spent refresh token still gives its successor, while that one is unused. */
+export const refreshGraceMs = 30_000;
+
 /** A login. Ending it deletes it; then every credential bound to it is refused. */
 export interface Session {
   /** UUID; `sid` in access tokens. */
@@ -10,21 +19,20 @@ export interface Session {
   readonly expiresAt: number;
   /** When it ends unless its refresh token is used before. */
   readonly idleAt: number;
+  /** When a credential of it was last used; written at most once a minute, without a new version. */
+  readonly lastUsedAt: number;
   /** SHA-256 of the refresh token that is good now. */
   readonly refreshHash: string;
   /** SHA-256 of the one before, for a caller that lost the answer. */
   readonly previousRefreshHash: string | null;
   readonly refreshedAt: number;
+  /** SHA-256 of its session token, or null when none was asked for. */
+  readonly sessionTokenHash: string | null;
   /** Of the client that logged in, for the owner's eyes; cut to 256 characters. */
   readonly userAgent: string;
   readonly address: string;
   readonly version: number;
 }
-
-export const sessionLifeMs = 30 * day;
-export const sessionIdleMs = 7 * day;
-/** How long a spent refresh token still gives its successor, while that one is unused. */
-export const refreshGraceMs = 30_000;
 
 export function sessionEnd(session: Session): number {
   return Math.min(session.expiresAt, session.idleAt);
@@ -32,4 +40,10 @@ export function sessionEnd(session: Session): number {
 
 export function isSessionAlive(session: Session, now: number): boolean {
   return now < sessionEnd(session);
+}
+
+/** Whether its session token works; the hash is compared elsewhere. */
+export function isSessionTokenAlive(session: Session, now: number): boolean {
+  const end = Math.min(session.createdAt + sessionTokenLifeMs, session.lastUsedAt + sessionTokenIdleMs);
+  return isSessionAlive(session, now) && now < end;
 }

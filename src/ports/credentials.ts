@@ -1,15 +1,30 @@
+import type { Client, Scope } from "../model/client.ts";
+import type { Session } from "../model/session.ts";
+
 /** Thrown by every `verify` for a token that is not good; why is for the log, not for the caller. */
 export class InvalidToken extends Error {
   override readonly name = "InvalidToken";
 }
 
-export interface AccessClaims {
-  readonly accountId: string;
-  readonly sessionId: string;
+export type AccessClaims =
+  | { readonly kind: "user"; readonly accountId: string; readonly sessionId: string }
+  | {
+      readonly kind: "client";
+      readonly clientId: string;
+      readonly keyVersion: number;
+      readonly scopes: readonly string[];
+    };
+
+export interface AccessToken {
+  readonly token: string;
+  readonly expiresAt: number;
 }
 
 export interface AccessTokens {
-  issue(claims: AccessClaims): Promise<{ token: string; expiresAt: number }>;
+  /** Never lives longer than the session. */
+  forSession(session: Session): Promise<AccessToken>;
+  /** Never lives longer than the client. */
+  forClient(client: Client, keyVersion: number, scopes: readonly Scope[]): Promise<AccessToken>;
   /** Checks signature, algorithm, type, issuer, audience and times. Rejects with InvalidToken. */
   verify(token: string): Promise<AccessClaims>;
 }
@@ -28,18 +43,37 @@ export interface JobTokens {
   verify(token: string): Promise<JobClaims>;
 }
 
-export interface RefreshSecret {
+/** A secret that its holder knows; we keep its hash. */
+export interface Secret {
   readonly token: string;
-  /** What is stored in its stead. */
   readonly hash: string;
 }
 
 export interface RefreshTokens {
-  first(sessionId: string): RefreshSecret;
+  first(sessionId: string): Secret;
   /** Always the same one for the same token. */
-  successor(token: string): RefreshSecret;
+  successor(token: string): Secret;
   /** The session and hash of a token that was issued here, however long ago; undefined for any other. */
   read(token: string): { readonly sessionId: string; readonly hash: string } | undefined;
+}
+
+export interface SessionTokens {
+  issue(sessionId: string): Secret;
+  /** The session and hash of what has a session token's form; undefined for anything else. */
+  read(token: string): { readonly sessionId: string; readonly hash: string } | undefined;
+  /** Compares hashes in constant time. */
+  matches(hash: string, stored: string | null): boolean;
+}
+
+export interface ApiKeys {
+  issue(clientId: string): Promise<Secret>;
+  /** The client's id in what has a key's form; undefined for anything else. */
+  read(key: string): string | undefined;
+  /**
+   * Takes the same time without stored hashes, and is undefined then; otherwise the index of the first that matches.
+   * A key that was verified is remembered. Rejects with DomainError `resource_exhausted` when too many are waiting.
+   */
+  verify(key: string, stored: readonly string[]): Promise<number | undefined>;
 }
 
 export interface Passwords {

@@ -1,9 +1,11 @@
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { sqliteImageStore } from "../../src/adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { accountStoreContract } from "../contracts/account-store.ts";
+import { clientStoreContract } from "../contracts/client-store.ts";
 import { imageStoreContract } from "../contracts/image-store.ts";
 import { jobStoreContract } from "../contracts/job-store.ts";
 import { queueContract } from "../contracts/queue.ts";
@@ -13,6 +15,7 @@ import { openedStore, sqliteQueueHarness } from "./sqlite-harness.ts";
 
 accountStoreContract("SQLite", () => openedStore(sqliteAccountStore));
 sessionStoreContract("SQLite", () => openedStore(sqliteSessionStore));
+clientStoreContract("SQLite", () => openedStore(sqliteClientStore));
 jobStoreContract("SQLite", (due) => openedStore((db) => sqliteJobStore(db, due)));
 imageStoreContract("SQLite", () => openedStore(sqliteImageStore));
 secretStoreContract("SQLite", () => openedStore(sqliteSecretStore));

@@ -19,7 +19,58 @@ export function accountStoreContract(name: string, open: () => Promise<Opened<Ac
         expect(await seen.get(account.id)).toStrictEqual(account);
         expect(await seen.findByUsername(account.usernameKey)).toStrictEqual(account);
         expect(await seen.findByEmail(account.emailKey)).toStrictEqual(account);
+        expect(await seen.findByRecordId(account.recordId)).toStrictEqual(account);
       }
+    });
+
+    test("replaces only the version before, all keys and fields of it", async () => {
+      const { store, another } = await open();
+      const account = sampleAccount({ version: 3 });
+      await store.insert(account);
+      const next = sampleAccount({ id: account.id, role: "admin", email: null, emailKey: account.id, version: 4 });
+      for (const version of [1, 3, 5]) expect(await store.replace({ ...next, version })).toBe(false);
+      expect(await store.get(account.id)).toStrictEqual(account);
+      expect(await store.replace(next)).toBe(true);
+      for (const seen of [store, await another()]) {
+        expect(await seen.findByUsername(next.usernameKey)).toStrictEqual(next);
+        expect(await seen.findByRecordId(next.recordId)).toStrictEqual(next);
+        expect(await seen.listAdmins(9)).toStrictEqual([next]);
+        expect(await seen.findByUsername(account.usernameKey)).toBeUndefined();
+        expect(await seen.findByEmail(account.emailKey)).toBeUndefined();
+      }
+      expect(await store.replace(sampleAccount({ version: 2 }))).toBe(false);
+    });
+
+    test.each(["recordId", "usernameKey", "emailKey"] as const)("replaces nothing by another's %s", async (key) => {
+      const { store } = await open();
+      const [first, second] = [sampleAccount(), sampleAccount()];
+      await store.insert(first);
+      await store.insert(second);
+      await expect(store.replace({ ...second, [key]: first[key], version: 2 })).rejects.toBeInstanceOf(DuplicateKey);
+      expect(await store.get(second.id)).toStrictEqual(second);
+    });
+
+    test("deletes an account and frees its keys", async () => {
+      const { store } = await open();
+      const account = sampleAccount();
+      await store.insert(account);
+      expect(await store.delete(account.id)).toBe(true);
+      expect(await store.delete(account.id)).toBe(false);
+      expect(await store.get(account.id)).toBeUndefined();
+      await store.insert(sampleAccount({ usernameKey: account.usernameKey, emailKey: account.emailKey }));
+    });
+
+    test.each(["usernameKey", "emailKey"] as const)("lists by what the %s begins with, page by page", async (by) => {
+      const { store } = await open();
+      const keys = ["ann", "anna", "annab", "anna\u{10FFFD}", "annb", "Anna", "anno.$gt", "bann", "ännä"];
+      for (const key of keys) await store.insert(sampleAccount({ [by]: key }));
+      const list = async (prefix: string, after: string | undefined, limit: number) =>
+        (await store.list({ by, prefix, after, limit })).map((account) => account[by]);
+      expect(await list("ann", undefined, 3)).toEqual(["ann", "anna", "annab"]);
+      expect(await list("ann", "annab", 9)).toEqual(["anna\u{10FFFD}", "annb", "anno.$gt"]);
+      expect(await list("anna", undefined, 9)).toEqual(["anna", "annab", "anna\u{10FFFD}"]);
+      expect(await list("", undefined, 99)).toHaveLength(keys.length);
+      expect(await list("$gt", undefined, 9)).toEqual([]);
     });
 
     test("finds nothing for what is not there", async () => {
@@ -97,15 +148,19 @@ export function accountStoreContract(name: string, open: () => Promise<Opened<Ac
       }
     });
 
-    test("knows whether there is an administrator", async () => {
+    test("tells the administrators", async () => {
       const { store, another } = await open();
-      expect(await store.hasAdmin()).toBe(false);
       await store.insert(sampleAccount());
       await store.insert(sampleAccount({ username: "admin", usernameKey: "admin" }));
-      expect(await store.hasAdmin()).toBe(false);
-      await store.insert(sampleAccount({ role: "admin", disabled: true }));
-      expect(await store.hasAdmin()).toBe(true);
-      expect(await (await another()).hasAdmin()).toBe(true);
+      expect(await store.listAdmins(9)).toEqual([]);
+      const admins = [sampleAccount({ role: "admin", disabled: true }), sampleAccount({ role: "admin" })];
+      for (const admin of admins) await store.insert(admin);
+      for (const seen of [store, await another()]) {
+        const found = await seen.listAdmins(9);
+        expect(found).toHaveLength(2);
+        expect(found).toEqual(expect.arrayContaining(admins));
+        expect(await seen.listAdmins(1)).toHaveLength(1);
+      }
     });
 
     test("gives a name to one of many who take it at once", async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Account } from "../../src/model/account.ts";
+import type { Client } from "../../src/model/client.ts";
 import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
 import { type Session, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
@@ -60,11 +61,33 @@ export function sampleSession(change: Partial<Session> = {}): Session {
     createdAt: sampleTime,
     expiresAt: sampleTime + sessionLifeMs,
     idleAt: sampleTime + sessionIdleMs,
+    lastUsedAt: sampleTime,
     refreshHash: "current",
     previousRefreshHash: null,
     refreshedAt: sampleTime,
+    sessionTokenHash: null,
     userAgent: "",
     address: "192.0.2.1",
+    version: 1,
+    ...change,
+  };
+}
+
+export function sampleClient(change: Partial<Client> = {}): Client {
+  return {
+    id: randomUUID().replaceAll("-", "").slice(0, 16),
+    name: "a service",
+    description: "",
+    scopes: ["jobs:submit", "jobs:read"],
+    expiresAt: null,
+    disabled: false,
+    keyHash: "$2b$04$abcdefghijklmnopqrstuv",
+    keyVersion: 1,
+    previousKeyHash: null,
+    previousKeyUntil: null,
+    lastUsedAt: null,
+    createdAt: sampleTime,
+    updatedAt: sampleTime,
     version: 1,
     ...change,
   };

@@ -81,6 +81,42 @@ export function sessionStoreContract(name: string, open: () => Promise<Opened<Se
       expect((await store.get(session.id))?.refreshHash).toBe(`writer ${won.indexOf(true)}`);
     });
 
+    test("lists an account's sessions, the newest first", async () => {
+      const { store } = await open();
+      const accountId = "an account";
+      const sessions = [3, 1, 2].map((age) => sampleSession({ accountId, createdAt: now - age }));
+      for (const session of [...sessions, sampleSession()]) await store.insert(session);
+      const ages = async (limit: number) =>
+        (await store.listByAccount(accountId, limit)).map(({ createdAt }) => now - createdAt);
+      expect(await ages(9)).toEqual([1, 2, 3]);
+      expect(await ages(2)).toEqual([1, 2]);
+      expect(await store.listByAccount("", 9)).toEqual([]);
+    });
+
+    test("deletes an account's sessions but one, and tells which", async () => {
+      const { store, another } = await open();
+      const mine = [1, 2, 3].map(() => sampleSession({ accountId: "mine" }));
+      const other = sampleSession();
+      for (const session of [...mine, other]) await store.insert(session);
+      const [kept, ...gone] = mine.map(({ id }) => id);
+      expect((await store.deleteByAccount("mine", kept)).toSorted()).toEqual(gone.toSorted());
+      expect(await store.deleteByAccount("mine", kept)).toEqual([]);
+      expect((await (await another()).listByAccount("mine", 9)).map(({ id }) => id)).toEqual([kept]);
+      expect(await store.deleteByAccount("mine")).toEqual([kept]);
+      expect(await store.get(other.id)).toStrictEqual(other);
+    });
+
+    test("notes a later use without a new version, and no earlier one", async () => {
+      const { store } = await open();
+      const session = sampleSession();
+      await store.insert(session);
+      await store.touch(session.id, now + 5);
+      await store.touch(session.id, now + 4);
+      await store.touch("nothing", now);
+      expect(await store.get(session.id)).toStrictEqual({ ...session, lastUsedAt: now + 5 });
+      expect(await store.replace({ ...session, version: 2 })).toBe(true);
+    });
+
     test("deletes one session, and minds not when there is none", async () => {
       const { store } = await open();
       const [gone, kept] = [sampleSession(), sampleSession()];

@@ -8,7 +8,8 @@ type Key = Readonly<Record<string, 1 | -1>>;
  */
 export const collections = {
   accounts: [unique({ recordId: 1 }), unique({ usernameKey: 1 }), unique({ emailKey: 1 }), by({ role: 1 })],
-  sessions: [by({ endsAt: 1 }), purge()],
+  sessions: [by({ endsAt: 1 }), by({ accountId: 1, createdAt: -1 }), purge()],
+  clients: [by({ place: -1 })],
   jobs: [
     unique({ requestKey: 1 }),
     by({ ownerId: 1, place: -1 }),

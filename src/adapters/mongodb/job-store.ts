@@ -1,8 +1,8 @@
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
-import type { Cursor } from "../../model/page.ts";
 import type { JobQuery, JobStore } from "../../ports/job-store.ts";
 import { purgeAfter } from "./collections.ts";
 import type { Database } from "./database.ts";
+import { place } from "./place.ts";
 import { atMost, before, is, oneOf, Records } from "./records.ts";
 
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
@@ -36,11 +36,6 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
     },
     due: (now, limit) => jobs.find({ dueAt: atMost(now) }, { sort: { dueAt: 1 }, limit }),
   };
-}
-
-/** The order of a list in one text: it needs one field in an index, and one comparison to go on after a page. */
-function place({ createdAt, id }: Cursor): string {
-  return String(createdAt).padStart(16, "0") + id;
 }
 
 function newestFirst(a: ImageJob, b: ImageJob): number {

@@ -10,7 +10,9 @@ type Condition<V extends Value = Value> =
   | { readonly $in: readonly V[] }
   | { readonly $lt: V }
   | { readonly $lte: V }
-  | { readonly $gt: V };
+  | { readonly $gt: V }
+  | { readonly $gte: V; readonly $lt: V }
+  | { readonly $gt: V; readonly $lt: V };
 
 interface Query {
   readonly _id?: Condition<string>;
@@ -24,6 +26,10 @@ export const oneOf = <V extends Value>(values: readonly V[]) => ({ $in: values }
 export const before = <V extends Value>(value: V) => ({ $lt: value });
 export const atMost = <V extends Value>(value: V) => ({ $lte: value });
 export const after = <V extends Value>(value: V) => ({ $gt: value });
+/** Texts that begin with `prefix`, from `after` on when there is one, which begins with it too. */
+export const startingWith = (prefix: string, after: string | undefined) =>
+  after === undefined ? { $gte: prefix, $lt: prefix + lastCharacter } : { $gt: after, $lt: prefix + lastCharacter };
+const lastCharacter = "\u{10FFFF}";
 
 interface Stored {
   readonly _id: string;

@@ -16,6 +16,26 @@ export function mongodbSessionStore(db: Database): SessionStore {
     async delete(id) {
       await sessions.delete({ _id: is(id) });
     },
+    listByAccount: (accountId, limit) =>
+      sessions.find(
+        { accountId: is(accountId) },
+        {
+          sort: new Map([
+            ["accountId", 1],
+            ["createdAt", -1],
+          ]),
+          limit,
+        },
+      ),
+    async deleteByAccount(accountId, exceptId) {
+      const ids = (await sessions.find({ accountId: is(accountId) })).map(({ id }) => id);
+      const others = ids.filter((id) => id !== exceptId);
+      await Promise.all(others.map((id) => sessions.delete({ _id: is(id) })));
+      return others;
+    },
+    async touch(id, lastUsedAt) {
+      await sessions.raise({ _id: is(id) }, "lastUsedAt", lastUsedAt);
+    },
     deleteEnded: (now, limit) => sessions.deleteFirst({ endsAt: atMost(now) }, { sort: { endsAt: 1 }, limit }),
   };
 }

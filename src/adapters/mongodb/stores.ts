@@ -3,6 +3,7 @@ import type { Log } from "../../ports/log.ts";
 import { mongodbAccountStore } from "./account-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
+import { mongodbClientStore } from "./client-store.ts";
 import { Database } from "./database.ts";
 import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
@@ -22,6 +23,7 @@ export async function openStores(
   return {
     accounts: mongodbAccountStore(db),
     sessions: mongodbSessionStore(db),
+    clients: mongodbClientStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),

@@ -1,11 +1,15 @@
 import type { Account } from "../../model/account.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 import type { Database } from "./database.ts";
+import type { Row } from "./writer.ts";
+
+const columns = { usernameKey: "username_key", emailKey: "email_key" } as const;
+/** After every text that begins with what stands before it. */
+const last = "\u{10FFFF}";
 
 export function sqliteAccountStore(db: Database): AccountStore {
-  function find(column: "id" | "username_key" | "email_key", value: string): Account | undefined {
-    const [row] = db.read(`SELECT doc FROM accounts WHERE ${column} = ?`, value);
-    return row && JSON.parse(row.doc as string);
+  function find(column: "id" | "record_id" | "username_key" | "email_key", value: string): Account | undefined {
+    return accounts(db.read(`SELECT doc FROM accounts WHERE ${column} = ?`, value))[0];
   }
 
   return {
@@ -15,8 +19,29 @@ export function sqliteAccountStore(db: Database): AccountStore {
       await db.write(sql, id, recordId, usernameKey, emailKey, role, JSON.stringify(account));
     },
     get: async (id) => find("id", id),
+    findByRecordId: async (recordId) => find("record_id", recordId),
     findByUsername: async (usernameKey) => find("username_key", usernameKey),
     findByEmail: async (emailKey) => find("email_key", emailKey),
-    hasAdmin: async () => db.read("SELECT 1 FROM accounts WHERE role = 'admin' LIMIT 1").length > 0,
+    async replace(account) {
+      const { id, recordId, usernameKey, emailKey, role, version } = account;
+      const sql =
+        "UPDATE accounts SET record_id = ?, username_key = ?, email_key = ?, role = ?, doc = ? " +
+        "WHERE id = ? AND json_extract(doc, '$.version') = ? RETURNING id";
+      const doc = JSON.stringify(account);
+      return (await db.write(sql, recordId, usernameKey, emailKey, role, doc, id, version - 1)).length === 1;
+    },
+    delete: async (id) => (await db.write("DELETE FROM accounts WHERE id = ? RETURNING id", id)).length === 1,
+    async list({ by, prefix, after, limit }) {
+      const column = columns[by];
+      const sql =
+        `SELECT doc FROM accounts WHERE ${column} >= ? AND ${column} < ? AND ${column} > ? ` +
+        `ORDER BY ${column} LIMIT ?`;
+      return accounts(db.read(sql, prefix, prefix + last, after ?? "", limit));
+    },
+    listAdmins: async (limit) => accounts(db.read("SELECT doc FROM accounts WHERE role = 'admin' LIMIT ?", limit)),
   };
+}
+
+function accounts(rows: Row[]): Account[] {
+  return rows.map((row) => JSON.parse(row.doc as string));
 }

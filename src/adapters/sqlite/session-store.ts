@@ -1,16 +1,17 @@
-import { sessionEnd } from "../../model/session.ts";
+import { type Session, sessionEnd } from "../../model/session.ts";
 import type { SessionStore } from "../../ports/session-store.ts";
 import type { Database } from "./database.ts";
+import type { Row } from "./writer.ts";
 
 export function sqliteSessionStore(db: Database): SessionStore {
   return {
     async insert(session) {
-      const sql = "INSERT INTO sessions (id, ends_at, version, doc) VALUES (?, ?, ?, ?)";
-      await db.write(sql, session.id, sessionEnd(session), session.version, JSON.stringify(session));
+      const sql = "INSERT INTO sessions (id, account_id, ends_at, version, doc) VALUES (?, ?, ?, ?, ?)";
+      const { id, accountId, version } = session;
+      await db.write(sql, id, accountId, sessionEnd(session), version, JSON.stringify(session));
     },
     async get(id) {
-      const [row] = db.read("SELECT doc FROM sessions WHERE id = ?", id);
-      return row && JSON.parse(row.doc as string);
+      return sessions(db.read("SELECT doc FROM sessions WHERE id = ?", id))[0];
     },
     async replace(session) {
       const { id, version } = session;
@@ -21,10 +22,33 @@ export function sqliteSessionStore(db: Database): SessionStore {
     async delete(id) {
       await db.write("DELETE FROM sessions WHERE id = ?", id);
     },
+    async listByAccount(accountId, limit) {
+      const sql =
+        "SELECT doc FROM sessions WHERE account_id = ? ORDER BY json_extract(doc, '$.createdAt') DESC, id LIMIT ?";
+      return sessions(db.read(sql, accountId, limit));
+    },
+    async deleteByAccount(accountId, exceptId = "") {
+      const sql = "DELETE FROM sessions WHERE account_id = ? AND id <> ? RETURNING id";
+      return (await db.write(sql, accountId, exceptId)).map(({ id }) => id as string);
+    },
+    async touch(id, lastUsedAt) {
+      await db.write(touchSql("sessions"), lastUsedAt, id);
+    },
     async deleteEnded(now, limit) {
       const sql =
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= ? ORDER BY ends_at LIMIT ?) RETURNING id";
       return (await db.write(sql, now, limit)).length;
     },
   };
+}
+
+export function touchSql(table: "sessions" | "clients"): string {
+  return (
+    `UPDATE ${table} SET doc = json_set(doc, '$.lastUsedAt', ?1) ` +
+    "WHERE id = ?2 AND coalesce(json_extract(doc, '$.lastUsedAt'), 0) < ?1"
+  );
+}
+
+function sessions(rows: Row[]): Session[] {
+  return rows.map((row) => JSON.parse(row.doc as string));
 }

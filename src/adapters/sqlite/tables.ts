@@ -48,6 +48,21 @@ export const databaseMigrations = [
     value TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN account_id TEXT NOT NULL DEFAULT '';
+  UPDATE sessions SET
+    account_id = json_extract(doc, '$.accountId'),
+    doc = json_set(doc, '$.sessionTokenHash', NULL, '$.lastUsedAt', json_extract(doc, '$.refreshedAt'));
+  CREATE INDEX sessions_by_account ON sessions (account_id);
+
+  CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX clients_by_age ON clients (created_at DESC, id DESC);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */

@@ -1,0 +1,36 @@
+import type { Client } from "../../model/client.ts";
+import type { ClientStore } from "../../ports/client-store.ts";
+import type { Database } from "./database.ts";
+import { touchSql } from "./session-store.ts";
+import type { Row } from "./writer.ts";
+
+export function sqliteClientStore(db: Database): ClientStore {
+  return {
+    async insert(client) {
+      const sql = "INSERT INTO clients (id, created_at, version, doc) VALUES (?, ?, ?, ?)";
+      await db.write(sql, client.id, client.createdAt, client.version, JSON.stringify(client));
+    },
+    async get(id) {
+      return clients(db.read("SELECT doc FROM clients WHERE id = ?", id))[0];
+    },
+    async replace(client) {
+      const sql = "UPDATE clients SET version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
+      const { id, version } = client;
+      return (await db.write(sql, version, JSON.stringify(client), id, version - 1)).length === 1;
+    },
+    delete: async (id) => (await db.write("DELETE FROM clients WHERE id = ? RETURNING id", id)).length === 1,
+    async list(after, limit) {
+      const order = "ORDER BY created_at DESC, id DESC LIMIT ?";
+      if (after === undefined) return clients(db.read(`SELECT doc FROM clients ${order}`, limit));
+      const sql = `SELECT doc FROM clients WHERE (created_at, id) < (?, ?) ${order}`;
+      return clients(db.read(sql, after.createdAt, after.id, limit));
+    },
+    async touch(id, lastUsedAt) {
+      await db.write(touchSql("clients"), lastUsedAt, id);
+    },
+  };
+}
+
+function clients(rows: Row[]): Client[] {
+  return rows.map((row) => JSON.parse(row.doc as string));
+}

@@ -1,0 +1,78 @@
+import { textRule } from "./text.ts";
+
+/** What a client may do; each procedure and route names those that open it (model/access.ts). */
+export const scopes = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check", "admin"] as const;
+export type Scope = (typeof scopes)[number];
+
+/** A service that calls with a key of its own. */
+export interface Client {
+  /** 16 characters a–z0–9; part of its key. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly scopes: readonly Scope[];
+  readonly expiresAt: number | null;
+  readonly disabled: boolean;
+  /** bcrypt's, of the key that is good now. */
+  readonly keyHash: string;
+  /** Grows with each new key; a client token names the one it was made from. */
+  readonly keyVersion: number;
+  /** Of the key before, good until `previousKeyUntil`. */
+  readonly previousKeyHash: string | null;
+  readonly previousKeyUntil: number | null;
+  /** Written at most once a minute, without a new version. */
+  readonly lastUsedAt: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly version: number;
+}
+
+/** What an administrator decides about a client. */
+export interface ClientSettings {
+  readonly name: string;
+  readonly description: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: number | null;
+  readonly disabled: boolean;
+}
+
+const nameMax = 100;
+const descriptionMax = 1000;
+const clientIdPattern = /^[a-z0-9]{16}$/;
+
+/** The rules of the fields by the API's names; `expire_time` is in the future only where it is set anew. */
+export function clientChecks(wanted: ClientSettings, now: number) {
+  return {
+    name: () => textRule(wanted.name, { min: 1, max: nameMax }),
+    description: () => textRule(wanted.description, { min: 0, max: descriptionMax }),
+    scopes: () => scopesRule(wanted.scopes),
+    expire_time: () =>
+      wanted.expiresAt === null || wanted.expiresAt > now ? undefined : "must be in the future, or unset",
+  };
+}
+
+/** Those of `wanted`, each once, in the order of the list. */
+export function toScopes(wanted: readonly string[]): Scope[] {
+  return scopes.filter((scope) => wanted.includes(scope));
+}
+
+/** Whether its key and its tokens work at all. */
+export function isUsable(client: Client, now: number): boolean {
+  return !client.disabled && (client.expiresAt === null || now < client.expiresAt);
+}
+
+/** Whether a key or token of this version is good. */
+export function acceptsKeyVersion(client: Client, keyVersion: number, now: number): boolean {
+  if (keyVersion === client.keyVersion) return true;
+  return keyVersion === client.keyVersion - 1 && now < (client.previousKeyUntil ?? 0);
+}
+
+function scopesRule(wanted: readonly string[]): string | undefined {
+  const known: readonly string[] = scopes;
+  return wanted.every((scope) => known.includes(scope)) ? undefined : `must be any of: ${scopes.join(", ")}`;
+}
+
+/** Accounts' ids, which are UUIDs, are none. */
+export function isClientId(id: string): boolean {
+  return clientIdPattern.test(id);
+}
