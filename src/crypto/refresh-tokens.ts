@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { RefreshSecret, RefreshTokens } from "../ports/credentials.ts";
+import type { RefreshTokens, Secret } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
 const sessionLength = 16;
@@ -19,7 +19,7 @@ export async function openRefreshTokens(secrets: SecretStore): Promise<RefreshTo
   );
   const mac = (purpose: string, data: Uint8Array) => createHmac("sha256", key).update(purpose).update(data).digest();
 
-  function compose(session: Buffer, secret: Buffer): RefreshSecret {
+  function compose(session: Buffer, secret: Buffer): Secret {
     const body = Buffer.concat([session, secret]);
     const token = Buffer.concat([body, mac("seal", body).subarray(0, sealLength)]).toString("base64url");
     return { token, hash: hashOf(body) };

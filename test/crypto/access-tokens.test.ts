@@ -3,19 +3,25 @@ import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } fr
 import { describe, expect, test } from "vitest";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import { type AccessTokens, InvalidToken } from "../../src/ports/credentials.ts";
+import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
+import { sampleSession } from "../contracts/samples.ts";
 import { altered, openSecrets } from "./opened-secrets.ts";
 
-const claims = { accountId: randomUUID(), sessionId: randomUUID() };
+const session = sampleSession();
+const claims = { kind: "user" as const, accountId: session.accountId, sessionId: session.id };
+const openTokens = (secrets: SecretStore, jwtSecret: string | undefined, clock: Clock) =>
+  openAccessTokens({ secrets, jwtSecret, clientTokenMs: 3_600_000, clock });
 const lifeMs = 15 * 60 * 1000;
 const jwtSecret = "a secret of at least thirty-two characters";
 
 async function opened({ secret }: { secret?: string } = {}) {
   const clock = movableClock();
   const secrets = openSecrets();
-  const tokens = await openAccessTokens(secrets, secret, clock);
-  const { token, expiresAt } = await tokens.issue(claims);
+  const tokens = await openTokens(secrets, secret, clock);
+  const { token, expiresAt } = await tokens.forSession(session);
   return { clock, secrets, tokens, token, expiresAt };
 }
 
@@ -75,7 +81,7 @@ describe.each([
 
   test("are different each time", async () => {
     const { tokens, token } = await open();
-    expect((await tokens.issue(claims)).token).not.toBe(token);
+    expect((await tokens.forSession(session)).token).not.toBe(token);
   });
 
   test("end when they said they would", async () => {
@@ -90,13 +96,13 @@ describe.each([
 
   test("are good in another process and after a restart", async () => {
     const { secrets, token, clock } = await open();
-    const again = await openAccessTokens(secrets, secret, clock);
+    const again = await openTokens(secrets, secret, clock);
     expect(await again.verify(token)).toStrictEqual(claims);
   });
 
   test("are refused by another installation", async () => {
     const { token, clock } = await open();
-    await expectRefused(await openAccessTokens(openSecrets(), secret && `${secret}!`, clock), token);
+    await expectRefused(await openTokens(openSecrets(), secret && `${secret}!`, clock), token);
   });
 
   test("are refused when a character of them is another", async () => {
@@ -111,7 +117,7 @@ describe.each([
   test("are refused with another's payload under a good signature", async () => {
     const { tokens, token } = await open();
     const [header, , signature] = token.split(".");
-    const other = (await tokens.issue({ ...claims, accountId: randomUUID() })).token.split(".")[1];
+    const other = (await tokens.forSession({ ...session, accountId: randomUUID() })).token.split(".")[1];
     await expectRefused(tokens, [header, other, signature].join("."));
   });
 
@@ -209,17 +215,17 @@ describe("an installation's signing key", () => {
   test("is the same for processes that start at once", async () => {
     const clock = movableClock();
     const secrets = openSecrets();
-    const opening = () => openAccessTokens(secrets, undefined, clock);
+    const opening = () => openTokens(secrets, undefined, clock);
     const all = await Promise.all([opening(), opening(), opening()]);
-    const { token } = (await all[0]?.issue(claims)) ?? { token: "" };
+    const { token } = (await all[0]?.forSession(session)) ?? { token: "" };
     for (const tokens of all) expect(await tokens.verify(token)).toStrictEqual(claims);
   });
 
   test("ends to count when JWT_SECRET is set, and the other way round", async () => {
     const { secrets, token, clock } = await opened();
-    const shared = await openAccessTokens(secrets, jwtSecret, clock);
+    const shared = await openTokens(secrets, jwtSecret, clock);
     await expectRefused(shared, token);
-    const pair = await openAccessTokens(secrets, undefined, clock);
-    await expectRefused(pair, (await shared.issue(claims)).token);
+    const pair = await openTokens(secrets, undefined, clock);
+    await expectRefused(pair, (await shared.forSession(session)).token);
   });
 });

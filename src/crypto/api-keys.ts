@@ -1,0 +1,43 @@
+import { createHash, randomBytes } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { isClientId } from "../model/client.ts";
+import type { ApiKeys } from "../ports/credentials.ts";
+import type { BcryptPool } from "./bcrypt-pool.ts";
+
+/** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
+const cost = 10;
+const secretBytes = 32;
+const keyPattern = /^dk_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
+/** Of random bytes that were thrown away: compared with when there is no client, so that the answer takes as long. */
+const nobody = "$2b$10$HB25xjgKPQuZf2RKBLN3BOx4xa9aWia.oa9LdN66BIps6YYtywwYG";
+const rememberedMax = 10_000;
+
+/** `dk_<id>_<secret>`. */
+export function openApiKeys(pool: BcryptPool): ApiKeys {
+  /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
+  const remembered = new LRUCache<string, Promise<boolean>>({ max: rememberedMax });
+
+  function matches(key: string, hash: string): Promise<boolean> {
+    const digest = createHash("sha256").update(hash).update(key).digest("base64url");
+    const known = remembered.get(digest);
+    if (known !== undefined) return known;
+    const compared = pool.compare(key, hash);
+    remembered.set(digest, compared);
+    compared.catch(() => remembered.delete(digest));
+    return compared;
+  }
+
+  return {
+    async issue(clientId) {
+      if (!isClientId(clientId)) throw new Error("not a client's id");
+      const token = `dk_${clientId}_${randomBytes(secretBytes).toString("base64url")}`;
+      return { token, hash: await pool.hash(token, cost) };
+    },
+    read: (key) => keyPattern.exec(key)?.[1],
+    async verify(key, stored) {
+      if (stored.length === 0) await matches(key, nobody);
+      for (const [index, hash] of stored.entries()) if (await matches(key, hash)) return index;
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import bcrypt from "bcrypt";
+import pLimit from "p-limit";
+import { DomainError } from "../model/errors.ts";
+
+/** How many may hash at once: half of libuv's four threads, so that files always have the other half. */
+const concurrency = 2;
+/** How many may wait: about 8 s of passwords for the two. */
+const waitingMax = 64;
+const retryAfterMs = 5000;
+
+/** bcrypt, off the event loop, a bounded number at a time; rejects with `resource_exhausted` when too many wait. */
+export interface BcryptPool {
+  hash(text: string, cost: number): Promise<string>;
+  compare(text: string, hash: string): Promise<boolean>;
+}
+
+export function openBcryptPool(): BcryptPool {
+  const limit = pLimit(concurrency);
+
+  function bounded<T>(work: () => Promise<T>): Promise<T> {
+    if (limit.pendingCount >= waitingMax) {
+      const message = "too many passwords are being checked; try again in a few seconds";
+      return Promise.reject(new DomainError("resource_exhausted", "PASSWORDS_BUSY", message, { retryAfterMs }));
+    }
+    return limit(work);
+  }
+
+  return {
+    hash: (text, cost) => bounded(() => bcrypt.hash(text, cost)),
+    compare: (text, hash) => bounded(() => bcrypt.compare(text, hash)),
+  };
+}
