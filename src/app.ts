@@ -3,25 +3,33 @@ import { openQueues, openStores, type Queues, type Stores } from "./backends.ts"
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
 import { Authentication } from "./core/authentication.ts";
+import { Clients } from "./core/clients.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
 import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
 import { JobRecords } from "./core/job-records.ts";
+import { LastUse } from "./core/last-use.ts";
 import { Leases } from "./core/leases.ts";
+import { forgettingAccounts, forgettingClients, forgettingSessions, Recent } from "./core/recent.ts";
 import { Results } from "./core/results.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
+import { Users } from "./core/users.ts";
 import { openAccessTokens } from "./crypto/access-tokens.ts";
+import { openApiKeys } from "./crypto/api-keys.ts";
+import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openJobTokens } from "./crypto/job-tokens.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
+import { sessionTokens } from "./crypto/session-tokens.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import type { Timing } from "./model/job-life.ts";
 import { once } from "./once.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
@@ -108,24 +116,29 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
   const clock = Date.now;
   const { keepUploadMs, keepResultMs, signUpEnabled } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
-  const passwords = openPasswords();
-  const [accessTokens, refreshTokens, jobTokens] = await Promise.all([
-    openAccessTokens(stores.secrets, config.jwtSecret, clock),
-    openRefreshTokens(stores.secrets),
-    openJobTokens(stores.secrets, clock),
-  ]);
-  const base = { ...stores, ...queues, passwords, accessTokens, refreshTokens, jobTokens, clock, timing, log };
+  const base = {
+    ...stores,
+    ...recentRecords(stores, clock, log),
+    ...queues,
+    ...(await openCredentials(config, stores.secrets, clock)),
+    clock,
+    timing,
+    log,
+  };
 
   const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
   const records = new JobRecords(stores.jobs, changes);
   const images = new Images({ ...base, keepUploadMs });
   const dispatcher = new Dispatcher({ ...base, records });
+  const authentication = new Authentication(base);
+  const sessions = new Sessions(base);
   return {
     accounts: new Accounts({ ...base, signUpEnabled }),
-    authentication: new Authentication(base),
+    authentication,
     changes,
+    clients: new Clients({ ...base, authentication }),
     dispatcher,
-    health: new Health(() => stores.accounts.hasAdmin()),
+    health: new Health(() => stores.accounts.listAdmins(1)),
     images,
     jobs: new ImageJobs({
       records,
@@ -138,8 +151,39 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     }),
     leases: new Leases({ ...base, records }),
     results: new Results({ ...base, records, images, keepResultMs }),
-    sessions: new Sessions(base),
+    sessions,
     sweeper: new Sweeper({ ...base, records, dispatcher, images }),
+    users: new Users({ ...base, sessions }),
+  };
+}
+
+async function openCredentials(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
+  const pool = openBcryptPool();
+  const { jwtSecret, clientTokenMs } = config;
+  const [accessTokens, refreshTokens, jobTokens] = await Promise.all([
+    openAccessTokens({ secrets, jwtSecret, clientTokenMs, clock }),
+    openRefreshTokens(secrets),
+    openJobTokens(secrets, clock),
+  ]);
+  const apiKeys = openApiKeys(pool);
+  return { accessTokens, apiKeys, jobTokens, passwords: openPasswords(pool), refreshTokens, sessionTokens };
+}
+
+/** The stores of what credentials belong to, such that each write is seen by this process's next call. */
+function recentRecords(stores: Stores, clock: Clock, log: Log) {
+  const recentAccounts = new Recent((id) => stores.accounts.get(id), clock);
+  const recentClients = new Recent((id) => stores.clients.get(id), clock);
+  const recentSessions = new Recent((id) => stores.sessions.get(id), clock);
+  const onError = (error: unknown) => log.warn({ err: error }, "when something was last used could not be written");
+  return {
+    accounts: forgettingAccounts(stores.accounts, recentAccounts),
+    clients: forgettingClients(stores.clients, recentClients),
+    sessions: forgettingSessions(stores.sessions, recentSessions),
+    recentAccounts,
+    recentClients,
+    recentSessions,
+    clientUse: new LastUse((id, at) => stores.clients.touch(id, at), clock, onError),
+    sessionUse: new LastUse((id, at) => stores.sessions.touch(id, at), clock, onError),
   };
 }
 

@@ -21,6 +21,7 @@ export interface ServerConfig {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
   readonly jwtSecret: string | undefined;
+  readonly clientTokenMs: number;
   readonly signUpEnabled: boolean;
   readonly admin: { readonly username: string; readonly password: string | undefined };
   readonly keepUploadMs: number;
@@ -68,6 +69,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
     jwtSecret: readJwtSecret(read),
+    clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, 86_400) * 1000,
     signUpEnabled: read.flag("SIGNUP_ENABLED", true),
     admin: readAdmin(read),
     keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * day,

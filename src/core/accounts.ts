@@ -1,10 +1,21 @@
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
-import { type Account, emailRule, nameKey, newPasswordRule, type Role, usernameRule } from "../model/account.ts";
-import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
+import {
+  type Account,
+  emailRule,
+  nameKey,
+  newPasswordRule,
+  passwordRule,
+  type Role,
+  usernameRule,
+} from "../model/account.ts";
+import { checkFields, DomainError, type FieldViolation, invalidFields, unauthenticated } from "../model/errors.ts";
+import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
+import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
+import { changeRecord } from "./change-record.ts";
 
 export interface NewAccount {
   /** Made up when empty; then the email is required. */
@@ -18,8 +29,16 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #clock: Clock;
   readonly #signUpEnabled: boolean;
+  readonly #sessions: SessionStore;
 
-  constructor(deps: { accounts: AccountStore; passwords: Passwords; clock: Clock; signUpEnabled: boolean }) {
+  constructor(deps: {
+    accounts: AccountStore;
+    sessions: SessionStore;
+    passwords: Passwords;
+    clock: Clock;
+    signUpEnabled: boolean;
+  }) {
+    this.#sessions = deps.sessions;
     this.#store = deps.accounts;
     this.#passwords = deps.passwords;
     this.#clock = deps.clock;
@@ -31,7 +50,24 @@ export class Accounts {
       const message = "sign-up is closed here: ask an administrator for an account";
       throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
     }
-    return this.#create(wanted, "user");
+    return this.create(wanted, "user");
+  }
+
+  /** Ends the account's other sessions too. */
+  async changePassword({ account, sessionId }: UserPrincipal, old: string, wanted: string): Promise<void> {
+    checkFields({
+      old_password: () => passwordRule(old),
+      new_password: () => newPasswordRule(wanted, (text) => this.#passwords.isCommon(text)),
+    });
+    if (!(await this.#passwords.verify(old, account.passwordHash)))
+      throw unauthenticated("PASSWORD_WRONG", "the old password is wrong");
+    const passwordHash = await this.#passwords.hash(wanted);
+    await changeRecord(
+      () => this.#unchangedPassword(account),
+      (current) => ({ ...current, passwordHash, updatedAt: this.#clock(), version: current.version + 1 }),
+      (current) => this.#store.replace(current),
+    );
+    await this.#sessions.deleteByAccount(account.id, sessionId);
   }
 
   /**
@@ -39,19 +75,32 @@ export class Accounts {
    * anybody can read it; otherwise to undefined.
    */
   async ensureAdmin(username: string, password: string | undefined): Promise<string | undefined> {
-    if (await this.#store.hasAdmin()) return undefined;
+    if (await this.#hasAdmin()) return undefined;
     const chosen = password ?? randomBytes(18).toString("base64url");
     try {
-      await this.#create({ username, email: "", password: chosen }, "admin");
+      await this.create({ username, email: "", password: chosen }, "admin");
     } catch (error) {
       // Another process that starts at the same moment made it.
-      if (await this.#store.hasAdmin()) return undefined;
+      if (await this.#hasAdmin()) return undefined;
       throw error;
     }
     return password === undefined ? chosen : undefined;
   }
 
-  async #create(wanted: NewAccount, role: Role): Promise<Account> {
+  /** The account as it stands, if its password is still the one that was checked. */
+  async #unchangedPassword({ id, passwordHash }: Account): Promise<Account> {
+    const current = await this.#store.get(id);
+    if (current?.passwordHash !== passwordHash)
+      throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
+    return current;
+  }
+
+  async #hasAdmin(): Promise<boolean> {
+    return (await this.#store.listAdmins(1)).length > 0;
+  }
+
+  /** For an administrator, also where sign-up is closed. */
+  async create(wanted: NewAccount, role: Role): Promise<Account> {
     this.#check(wanted);
     const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role);
     try {

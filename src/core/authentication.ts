@@ -1,98 +1,169 @@
 import type { Account } from "../model/account.ts";
+import { acceptsKeyVersion, type Client, isClientId, isUsable, type Scope } from "../model/client.ts";
 import { DomainError, invalidField, unauthenticated } from "../model/errors.ts";
 import { hasEnded } from "../model/image-job.ts";
-import type { JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
-import { isSessionAlive } from "../model/session.ts";
-import type { AccountStore } from "../ports/account-store.ts";
+import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
+import { isSessionAlive, isSessionTokenAlive, type Session } from "../model/session.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type AccessTokens, InvalidToken, type JobTokens } from "../ports/credentials.ts";
+import {
+  type AccessTokens,
+  type ApiKeys,
+  InvalidToken,
+  type JobTokens,
+  type SessionTokens,
+} from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
-import type { SessionStore } from "../ports/session-store.ts";
+import type { LastUse } from "./last-use.ts";
+import type { Recent } from "./recent.ts";
 
 /** Longer than any credential that is issued here. */
 const credentialMax = 4096;
 
-/** Finds out whose a credential is. What it says is read from the store each time, so revoking acts at the next call. */
-export class Authentication {
-  readonly #accounts: AccountStore;
-  readonly #sessions: SessionStore;
-  readonly #jobs: JobStore;
-  readonly #accessTokens: AccessTokens;
-  readonly #jobTokens: JobTokens;
-  readonly #clock: Clock;
+interface AuthenticationDeps {
+  readonly recentAccounts: Recent<Account>;
+  readonly recentClients: Recent<Client>;
+  readonly recentSessions: Recent<Session>;
+  readonly clientUse: LastUse;
+  readonly sessionUse: LastUse;
+  readonly jobs: JobStore;
+  readonly accessTokens: AccessTokens;
+  readonly apiKeys: ApiKeys;
+  readonly jobTokens: JobTokens;
+  readonly sessionTokens: SessionTokens;
+  readonly clock: Clock;
+}
 
-  constructor(deps: {
-    accounts: AccountStore;
-    sessions: SessionStore;
-    jobs: JobStore;
-    accessTokens: AccessTokens;
-    jobTokens: JobTokens;
-    clock: Clock;
-  }) {
-    this.#accounts = deps.accounts;
-    this.#sessions = deps.sessions;
-    this.#jobs = deps.jobs;
-    this.#accessTokens = deps.accessTokens;
-    this.#jobTokens = deps.jobTokens;
-    this.#clock = deps.clock;
+/**
+ * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
+ * at the next call here and, by the bound of `Recent`, within two seconds on every other server.
+ */
+export class Authentication {
+  readonly #deps: AuthenticationDeps;
+
+  constructor(deps: AuthenticationDeps) {
+    this.#deps = deps;
   }
 
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
   async authenticate(credential: string): Promise<Principal> {
     if (credential.length > credentialMax) throw refused();
     try {
-      const isJob = this.#jobTokens.recognises(credential);
-      return isJob ? await this.#authenticateJob(credential) : await this.#authenticateUser(credential);
+      if (credential.startsWith("dk_")) return await this.#authenticateKey(credential);
+      if (this.#deps.jobTokens.recognises(credential)) return await this.#authenticateJob(credential);
+      return await this.#authenticateAccess(credential);
     } catch (error) {
       throw error instanceof InvalidToken ? refused(error) : error;
     }
   }
 
-  /** Whose the credential is, or undefined when it is not good. */
+  /** By the token of services that ask `/session/validate`; no call of the API takes it. */
+  async authenticateSession(token: string): Promise<UserPrincipal> {
+    const { recentSessions, sessionTokens, clock } = this.#deps;
+    const named = sessionTokens.read(token);
+    const session = named && (await recentSessions.get(named.sessionId));
+    if (named === undefined || session === undefined) throw refused();
+    if (!sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
+    if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
+    return this.#userOf(session);
+  }
+
+  /** Whose the credential is, of whatever kind, or undefined when it is not good. */
   async validate(credential: string): Promise<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
     try {
-      return await this.authenticate(credential);
+      const isSession = credential.startsWith("ds_");
+      return isSession ? await this.authenticateSession(credential) : await this.authenticate(credential);
     } catch (error) {
       if (error instanceof DomainError && error.code === "unauthenticated") return undefined;
       throw error;
     }
   }
 
-  /** For calls that stay open: rejects once the principal's session or account is gone. */
+  /** For calls that stay open: rejects once the principal's session, account or client is gone. */
   async confirm(principal: Principal): Promise<void> {
     if (principal.kind === "user") await this.#user(principal.account.id, principal.sessionId);
+    if (principal.kind === "client") await this.#client(principal.client.id);
   }
 
-  async #authenticateUser(token: string): Promise<UserPrincipal> {
-    const { accountId, sessionId } = await this.#accessTokens.verify(token);
-    return this.#user(accountId, sessionId);
+  /** The client whose key this is, and the version of the key. */
+  async ofKey(key: string): Promise<{ client: Client; keyVersion: number }> {
+    const { recentClients, apiKeys, clock } = this.#deps;
+    const clientId = apiKeys.read(key);
+    if (clientId === undefined) throw refused();
+    const client = await recentClients.get(clientId);
+    const hashes = [client?.keyHash, client?.previousKeyHash].flatMap((hash) => hash ?? []);
+    const index = await apiKeys.verify(key, hashes);
+    if (client === undefined || index === undefined) throw refused();
+    const keyVersion = client.keyVersion - index;
+    if (!isUsable(client, clock()) || !acceptsKeyVersion(client, keyVersion, clock())) throw refused();
+    return { client, keyVersion };
+  }
+
+  async #authenticateKey(key: string): Promise<ClientPrincipal> {
+    const { client } = await this.ofKey(key);
+    return this.#clientPrincipal(client, client.scopes);
+  }
+
+  async #authenticateAccess(token: string): Promise<UserPrincipal | ClientPrincipal> {
+    const claims = await this.#deps.accessTokens.verify(token);
+    if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
+    const client = await this.#client(claims.clientId);
+    if (!acceptsKeyVersion(client, claims.keyVersion, this.#deps.clock())) throw refused();
+    // What the client has lost since is lost to its tokens too.
+    return this.#clientPrincipal(
+      client,
+      client.scopes.filter((scope) => claims.scopes.includes(scope)),
+    );
   }
 
   async #user(accountId: string, sessionId: string): Promise<UserPrincipal> {
-    const session = await this.#sessions.get(sessionId);
-    if (session?.accountId !== accountId || !isSessionAlive(session, this.#clock())) {
-      throw unauthenticated("SESSION_ENDED", "the session has ended: log in again");
-    }
-    return { kind: "user", account: await this.#account(accountId), sessionId };
+    const session = await this.#deps.recentSessions.get(sessionId);
+    if (session?.accountId !== accountId || !isSessionAlive(session, this.#deps.clock())) throw sessionEnded();
+    return this.#userOf(session);
+  }
+
+  async #userOf(session: Session): Promise<UserPrincipal> {
+    const account = await this.#account(session.accountId);
+    this.#deps.sessionUse.note(session.id, session.lastUsedAt);
+    return { kind: "user", account, sessionId: session.id };
+  }
+
+  async #client(id: string): Promise<Client> {
+    const client = await this.#deps.recentClients.get(id);
+    if (client === undefined || !isUsable(client, this.#deps.clock())) throw refused();
+    return client;
+  }
+
+  #clientPrincipal(client: Client, scopes: readonly Scope[]): ClientPrincipal {
+    this.#deps.clientUse.note(client.id, client.lastUsedAt ?? 0);
+    return { kind: "client", client, scopes };
   }
 
   async #authenticateJob(token: string): Promise<JobPrincipal> {
-    const { jobId, attempt } = await this.#jobTokens.verify(token);
-    const job = await this.#jobs.get(jobId);
+    const { jobId, attempt } = await this.#deps.jobTokens.verify(token);
+    const job = await this.#deps.jobs.get(jobId);
     if (job === undefined || hasEnded(job)) throw unauthenticated("JOB_ENDED", "the job of this token has ended");
     if (attempt !== null && (job.state !== "RUNNING" || job.attempt !== attempt)) {
       throw unauthenticated("LEASE_LOST", "the attempt of this token is over");
     }
-    return { kind: "job", jobId, attempt, inputImageId: job.inputImageId, account: await this.#account(job.ownerId) };
+    return { kind: "job", jobId, attempt, inputImageId: job.inputImageId, owner: await this.#owner(job.ownerId) };
+  }
+
+  async #owner(id: string): Promise<JobPrincipal["owner"]> {
+    if (isClientId(id)) return { kind: "client", client: await this.#client(id) };
+    return { kind: "user", account: await this.#account(id) };
   }
 
   async #account(id: string): Promise<Account> {
-    const account = await this.#accounts.get(id);
+    const account = await this.#deps.recentAccounts.get(id);
     if (account === undefined || account.disabled)
       throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
     return account;
   }
+}
+
+function sessionEnded(): DomainError {
+  return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
 }
 
 function refused(cause?: unknown): DomainError {

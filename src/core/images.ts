@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { notFound } from "../model/errors.ts";
 import { type Image, isId } from "../model/image.ts";
-import type { Principal } from "../model/principal.ts";
+import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
@@ -38,7 +38,7 @@ export class Images {
     const inspector = new ImageInspector();
     const pending: Image = {
       id: randomUUID(),
-      ownerId: by.kind === "user" ? by.account.id : null,
+      ownerId: by.kind === "job" ? null : ownerIdOf(by),
       jobId: by.kind === "job" ? by.jobId : null,
       type: "image/jpeg",
       width: 0,
@@ -110,6 +110,6 @@ export class Images {
 }
 
 function mayRead(image: Image, by: Principal): boolean {
-  if (by.kind === "user") return image.ownerId === by.account.id;
+  if (by.kind !== "job") return image.ownerId === ownerIdOf(by);
   return image.id === by.inputImageId || image.jobId === by.jobId;
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../model/account.ts";
-import { checkFields, invalidField, unauthenticated } from "../model/errors.ts";
+import { checkFields, invalidField, notFound, unauthenticated } from "../model/errors.ts";
+import { isId } from "../model/image.ts";
+import type { UserPrincipal } from "../model/principal.ts";
 import {
   isSessionAlive,
   refreshGraceMs,
@@ -11,7 +13,7 @@ import {
 } from "../model/session.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { AccessTokens, Passwords, RefreshTokens } from "../ports/credentials.ts";
+import type { AccessTokens, Passwords, RefreshTokens, SessionTokens } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 
 export interface Tokens {
@@ -21,118 +23,150 @@ export interface Tokens {
   readonly refreshTokenExpiresAt: number;
 }
 
+export interface Login {
+  readonly account: Account;
+  readonly tokens: Tokens;
+  /** Undefined unless it was asked for. */
+  readonly sessionToken: string | undefined;
+}
+
 export interface Device {
   readonly userAgent: string;
   readonly address: string;
 }
 
 const userAgentMax = 256;
+/** As many as are listed and as an account needs to be told of. */
+const listedMax = 1000;
+
+interface SessionsDeps {
+  readonly accounts: AccountStore;
+  readonly sessions: SessionStore;
+  readonly passwords: Passwords;
+  readonly accessTokens: AccessTokens;
+  readonly refreshTokens: RefreshTokens;
+  readonly sessionTokens: SessionTokens;
+  readonly clock: Clock;
+}
 
 export class Sessions {
-  readonly #accounts: AccountStore;
-  readonly #sessions: SessionStore;
-  readonly #passwords: Passwords;
-  readonly #accessTokens: AccessTokens;
-  readonly #refreshTokens: RefreshTokens;
-  readonly #clock: Clock;
+  readonly #deps: SessionsDeps;
 
-  constructor(deps: {
-    accounts: AccountStore;
-    sessions: SessionStore;
-    passwords: Passwords;
-    accessTokens: AccessTokens;
-    refreshTokens: RefreshTokens;
-    clock: Clock;
-  }) {
-    this.#accounts = deps.accounts;
-    this.#sessions = deps.sessions;
-    this.#passwords = deps.passwords;
-    this.#accessTokens = deps.accessTokens;
-    this.#refreshTokens = deps.refreshTokens;
-    this.#clock = deps.clock;
+  constructor(deps: SessionsDeps) {
+    this.#deps = deps;
   }
 
   /** Unknown name, wrong password and disabled account get the same answer after the same work. */
-  async login(identity: string, password: string, device: Device): Promise<{ account: Account; tokens: Tokens }> {
+  async login(identity: string, password: string, device: Device, withSessionToken = false): Promise<Login> {
     checkFields({ identity: () => identityRule(identity), password: () => passwordRule(password) });
     const account = await this.#find(identity);
-    const matches = await this.#passwords.verify(password, account?.passwordHash);
+    const matches = await this.#deps.passwords.verify(password, account?.passwordHash);
     if (account === undefined || !matches || account.disabled) {
       throw unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
     }
-    return { account, tokens: await this.#start(account, device) };
+    return this.#start(account, device, withSessionToken);
   }
 
   async refresh(token: string): Promise<Tokens> {
     if (token === "") throw invalidField("refresh_token", "must not be empty");
-    const known = this.#refreshTokens.read(token);
-    const session = known && (await this.#sessions.get(known.sessionId));
-    if (known === undefined || session === undefined || !isSessionAlive(session, this.#clock())) throw ended();
-    const account = await this.#accounts.get(session.accountId);
+    const { refreshTokens, sessions, accounts, clock } = this.#deps;
+    const known = refreshTokens.read(token);
+    const session = known && (await sessions.get(known.sessionId));
+    if (known === undefined || session === undefined || !isSessionAlive(session, clock())) throw ended();
+    const account = await accounts.get(session.accountId);
     if (account === undefined || account.disabled) throw ended();
 
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token) : session;
     if (!this.#isRepeat(current, known.hash)) {
-      await this.#sessions.delete(session.id);
+      await sessions.delete(session.id);
       throw ended();
     }
-    return this.#tokens(current, this.#refreshTokens.successor(token).token);
+    return this.#tokens(current, refreshTokens.successor(token).token);
+  }
+
+  /** Those that are alive, the newest first. */
+  async list(accountId: string): Promise<Session[]> {
+    const all = await this.#deps.sessions.listByAccount(accountId, listedMax);
+    return all.filter((session) => isSessionAlive(session, this.#deps.clock()));
+  }
+
+  /** Somebody else's session is `not_found`, as if it did not exist. */
+  async revoke(id: string, accountId: string): Promise<void> {
+    const session = isId(id) ? await this.#deps.sessions.get(id) : undefined;
+    if (session?.accountId !== accountId) throw notFound("session");
+    await this.#deps.sessions.delete(id);
+  }
+
+  /** How many it ended. */
+  async revokeOthers({ account, sessionId }: UserPrincipal): Promise<number> {
+    return (await this.#deps.sessions.deleteByAccount(account.id, sessionId)).length;
+  }
+
+  async revokeAll(accountId: string): Promise<void> {
+    await this.#deps.sessions.deleteByAccount(accountId);
   }
 
   async logout(sessionId: string): Promise<void> {
-    await this.#sessions.delete(sessionId);
+    await this.#deps.sessions.delete(sessionId);
   }
 
   #find(identity: string): Promise<Account | undefined> {
+    const { accounts } = this.#deps;
     const key = nameKey(identity);
-    return isEmail(identity) ? this.#accounts.findByEmail(key) : this.#accounts.findByUsername(key);
+    return isEmail(identity) ? accounts.findByEmail(key) : accounts.findByUsername(key);
   }
 
-  async #start(account: Account, device: Device): Promise<Tokens> {
-    const now = this.#clock();
+  async #start(account: Account, device: Device, withSessionToken: boolean): Promise<Login> {
+    const { clock, sessions, refreshTokens, sessionTokens } = this.#deps;
+    const now = clock();
     const id = randomUUID();
-    const refresh = this.#refreshTokens.first(id);
+    const refresh = refreshTokens.first(id);
+    const sessionToken = withSessionToken ? sessionTokens.issue(id) : undefined;
     const session: Session = {
       id,
       accountId: account.id,
       createdAt: now,
       expiresAt: now + sessionLifeMs,
       idleAt: now + sessionIdleMs,
+      lastUsedAt: now,
       refreshHash: refresh.hash,
       previousRefreshHash: null,
       refreshedAt: now,
+      sessionTokenHash: sessionToken?.hash ?? null,
       userAgent: device.userAgent.slice(0, userAgentMax),
       address: device.address,
       version: 1,
     };
-    await this.#sessions.insert(session);
-    return this.#tokens(session, refresh.token);
+    await sessions.insert(session);
+    return { account, tokens: await this.#tokens(session, refresh.token), sessionToken: sessionToken?.token };
   }
 
   /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
   async #rotate(session: Session, token: string): Promise<Session> {
-    const now = this.#clock();
+    const { clock, sessions, refreshTokens } = this.#deps;
+    const now = clock();
     const rotated: Session = {
       ...session,
-      refreshHash: this.#refreshTokens.successor(token).hash,
+      refreshHash: refreshTokens.successor(token).hash,
       previousRefreshHash: session.refreshHash,
       refreshedAt: now,
+      lastUsedAt: now,
       idleAt: now + sessionIdleMs,
       version: session.version + 1,
     };
-    if (await this.#sessions.replace(rotated)) return rotated;
-    const stored = await this.#sessions.get(session.id);
+    if (await sessions.replace(rotated)) return rotated;
+    const stored = await sessions.get(session.id);
     if (stored === undefined) throw ended();
     return stored;
   }
 
   /** Whether the spent token may still have its successor: the answer may have been lost. */
   #isRepeat(session: Session, hash: string): boolean {
-    return session.previousRefreshHash === hash && this.#clock() - session.refreshedAt <= refreshGraceMs;
+    return session.previousRefreshHash === hash && this.#deps.clock() - session.refreshedAt <= refreshGraceMs;
   }
 
   async #tokens(session: Session, refreshToken: string): Promise<Tokens> {
-    const access = await this.#accessTokens.issue({ accountId: session.accountId, sessionId: session.id });
+    const access = await this.#deps.accessTokens.forSession(session);
     return {
       accessToken: access.token,
       accessTokenExpiresAt: access.expiresAt,

@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { constants, type Http2ServerRequest } from "node:http2";
 import cors from "cors";
 import type { Call } from "../model/call.ts";
+import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
 
 export interface FrontOptions {
@@ -21,7 +22,7 @@ export interface FrontOptions {
 }
 
 const requestIdPattern = /^[\w.-]{1,64}$/;
-const ownHeaders = { sent: ["authorization", "x-request-id"], read: ["x-request-id"] };
+const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id"] };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
 
@@ -97,6 +98,12 @@ function cut(request: IncomingMessage | Http2ServerRequest): void {
   else request.destroy();
 }
 
+function named(principal: Principal): Record<string, string> {
+  if (principal.kind === "user") return { account: principal.account.id };
+  if (principal.kind === "client") return { client: principal.client.id };
+  return { job: principal.jobId, owner: ownerIdOf(principal.owner) };
+}
+
 /** Without the query, which may hold what is nobody's business, and without any header. */
 function logWhenDone(request: IncomingMessage, response: ServerResponse, call: Call, log: Log): void {
   const start = performance.now();
@@ -112,8 +119,7 @@ function logWhenDone(request: IncomingMessage, response: ServerResponse, call: C
         outcome: call.outcome,
         complete: response.writableFinished,
         ms: Math.round((performance.now() - start) * 10) / 10,
-        account: principal?.account.id,
-        job: principal?.kind === "job" ? principal.jobId : undefined,
+        ...(principal === undefined ? {} : named(principal)),
         address: call.address,
       },
       "request",

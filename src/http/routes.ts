@@ -67,7 +67,8 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 async function admit(request: FastifyRequest, authentication: Authentication): Promise<void> {
   const operation = `${request.method} ${request.routeOptions.url}`;
   if (isOpen(operation)) return;
-  const credential = credentialOf(request.headers.authorization);
+  const { "x-api-key": apiKey } = request.headers;
+  const credential = credentialOf(request.headers.authorization, apiKey?.toString());
   if (credential !== undefined) request.call.principal = await authentication.authenticate(credential);
   authorise(operation, request.call.principal);
 }

@@ -1,11 +1,13 @@
+import type { Scope } from "./client.ts";
 import { DomainError, unauthenticated } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
-type Audience = "anyone" | "user" | "admin" | "job";
+type Audience = "anyone" | "user" | "admin" | "job" | Exclude<Scope, "admin">;
 
 /**
  * Who may call what: the one table. Procedures by their full name, routes by method and pattern.
- * What is not listed is refused. "admin" is a user with that role; "user" includes admins.
+ * What is not listed is refused. "admin" is a user with that role, or a client with that scope; "user" includes admins;
+ * any other scope means clients that have it.
  */
 const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.auth.v1.AuthService/SignUp": ["anyone"],
@@ -13,16 +15,32 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.auth.v1.AuthService/RefreshToken": ["anyone"],
   "darkroom.auth.v1.AuthService/Logout": ["user"],
   "darkroom.auth.v1.AuthService/Validate": ["anyone"],
-  "darkroom.auth.v1.AuthService/CheckAuth": ["user", "job"],
+  "darkroom.auth.v1.AuthService/CheckAuth": ["user", "job", "auth:check"],
+  "darkroom.auth.v1.AuthService/ListSessions": ["user"],
+  "darkroom.auth.v1.AuthService/RevokeSession": ["user"],
+  "darkroom.auth.v1.AuthService/RevokeOtherSessions": ["user"],
+  "darkroom.auth.v1.AuthService/ChangePassword": ["user"],
+  "darkroom.auth.v1.AuthService/ExchangeApiKey": ["anyone"],
+  "darkroom.auth.v1.AuthService/CreateClient": ["admin"],
+  "darkroom.auth.v1.AuthService/GetClient": ["admin"],
+  "darkroom.auth.v1.AuthService/ListClients": ["admin"],
+  "darkroom.auth.v1.AuthService/UpdateClient": ["admin"],
+  "darkroom.auth.v1.AuthService/DeleteClient": ["admin"],
+  "darkroom.auth.v1.AuthService/RegenerateClientKey": ["admin"],
+  "darkroom.auth.v1.AuthService/ListUsers": ["admin"],
+  "darkroom.auth.v1.AuthService/GetUser": ["admin"],
+  "darkroom.auth.v1.AuthService/CreateUser": ["admin"],
+  "darkroom.auth.v1.AuthService/SetUserDisabled": ["admin"],
+  "darkroom.auth.v1.AuthService/SetUserRole": ["admin"],
 
-  "darkroom.imagejob.v1.ImageJobService/UploadImage": ["user", "job"],
-  "darkroom.imagejob.v1.ImageJobService/SubmitImageJob": ["user"],
-  "darkroom.imagejob.v1.ImageJobService/PollImageJob": ["user"],
-  "darkroom.imagejob.v1.ImageJobService/WatchImageJob": ["user"],
-  "darkroom.imagejob.v1.ImageJobService/ListImageJobs": ["user"],
-  "darkroom.imagejob.v1.ImageJobService/CancelImageJob": ["user"],
-  "darkroom.imagejob.v1.ImageJobService/GetImage": ["user", "job"],
-  "darkroom.imagejob.v1.ImageJobService/ListModels": ["user"],
+  "darkroom.imagejob.v1.ImageJobService/UploadImage": ["user", "job", "images:write"],
+  "darkroom.imagejob.v1.ImageJobService/SubmitImageJob": ["user", "jobs:submit"],
+  "darkroom.imagejob.v1.ImageJobService/PollImageJob": ["user", "jobs:read"],
+  "darkroom.imagejob.v1.ImageJobService/WatchImageJob": ["user", "jobs:read"],
+  "darkroom.imagejob.v1.ImageJobService/ListImageJobs": ["user", "jobs:read"],
+  "darkroom.imagejob.v1.ImageJobService/CancelImageJob": ["user", "jobs:submit"],
+  "darkroom.imagejob.v1.ImageJobService/GetImage": ["user", "job", "images:read"],
+  "darkroom.imagejob.v1.ImageJobService/ListModels": ["user", "jobs:submit", "jobs:read"],
 
   "darkroom.worker.v1.WorkerService/ClaimJob": ["job"],
   "darkroom.worker.v1.WorkerService/Heartbeat": ["job"],
@@ -34,9 +52,12 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ["anyone"],
 
   "GET /health": ["anyone"],
-  "POST /images": ["user", "job"],
-  "GET /download/:uuid": ["user", "job"],
+  "POST /images": ["user", "job", "images:write"],
+  "GET /download/:uuid": ["user", "job", "images:read"],
 };
+
+/** Every operation that the table has. */
+export const operations: readonly string[] = Object.keys(audiences);
 
 export function isListed(operation: string): boolean {
   return Object.hasOwn(audiences, operation);
@@ -59,6 +80,12 @@ export function authorise(operation: string, principal: Principal | undefined): 
 }
 
 function belongs(principal: Principal, audience: Audience): boolean {
-  if (audience === "admin") return principal.kind === "user" && principal.account.role === "admin";
-  return principal.kind === audience;
+  switch (principal.kind) {
+    case "user":
+      return audience === "user" || (audience === "admin" && principal.account.role === "admin");
+    case "client":
+      return principal.scopes.some((scope) => scope === audience);
+    case "job":
+      return audience === "job";
+  }
 }

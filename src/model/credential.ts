@@ -8,7 +8,13 @@ export function challengeOf({ reason }: DomainError): string {
   return `Bearer realm="darkroom"${spent.includes(reason) ? ', error="invalid_token"' : ""}`;
 }
 
-/** The credential in an `Authorization` header: `Bearer TOKEN`, in any letter case. Undefined when there is none. */
-export function credentialOf(authorization: string | null | undefined): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+/**
+ * The credential in the headers `Authorization` (`Bearer TOKEN`, the scheme in any letter case) or `X-API-Key`.
+ * Undefined when there is none.
+ */
+export function credentialOf(
+  authorization: string | null | undefined,
+  apiKey: string | null | undefined,
+): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? (apiKey || undefined);
 }

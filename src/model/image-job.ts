@@ -13,7 +13,7 @@ export interface JobError {
 
 export interface ImageJob {
   readonly id: string;
-  /** The account that submitted it. */
+  /** The account or client that submitted it. */
   readonly ownerId: string;
   /** Unique: the owner and the request_id, or filled from the job's id when none was given. */
   readonly requestKey: string;

@@ -3,7 +3,7 @@ export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 /** What is known of a stored picture; its bytes lie in the blob store under the same id. */
 export interface Image {
   readonly id: string;
-  /** The account it belongs to; null while a worker's result is not accepted. */
+  /** The account or client it belongs to; null while a worker's result is not accepted. */
   readonly ownerId: string | null;
   /** The job whose token uploaded it; null for a person's upload. */
   readonly jobId: string | null;

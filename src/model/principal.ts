@@ -1,13 +1,25 @@
 import type { Account } from "./account.ts";
+import type { Client, Scope } from "./client.ts";
 
 /** Who a checked credential belongs to. */
-export type Principal = UserPrincipal | JobPrincipal;
+export type Principal = UserPrincipal | ClientPrincipal | JobPrincipal;
+
+/** Who can own jobs and pictures. */
+export type Owner = UserPrincipal | ClientPrincipal;
 
 export interface UserPrincipal {
   readonly kind: "user";
   /** As the store has it now: authorisation never reads a token's claims. */
   readonly account: Account;
   readonly sessionId: string;
+}
+
+/** A service, by its API key or a client token. */
+export interface ClientPrincipal {
+  readonly kind: "client";
+  readonly client: Client;
+  /** Those of this credential that the client still has. */
+  readonly scopes: readonly Scope[];
 }
 
 /** A worker that holds a job's token. */
@@ -18,6 +30,12 @@ export interface JobPrincipal {
   readonly attempt: number | null;
   /** The job's input picture, which the token opens. */
   readonly inputImageId: string;
-  /** The job's owner. */
-  readonly account: Account;
+  readonly owner:
+    | { readonly kind: "user"; readonly account: Account }
+    | { readonly kind: "client"; readonly client: Client };
+}
+
+/** What jobs and pictures are owned by; accounts' ids are UUIDs and clients' are shorter, so the two never meet. */
+export function ownerIdOf(owner: Owner | JobPrincipal["owner"]): string {
+  return owner.kind === "user" ? owner.account.id : owner.client.id;
 }

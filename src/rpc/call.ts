@@ -1,6 +1,6 @@
 import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import type { Call } from "../model/call.ts";
-import type { JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
+import type { JobPrincipal, Owner, Principal, UserPrincipal } from "../model/principal.ts";
 
 /** The request on the port that an RPC came in by. */
 export const callKey = createContextKey<Call | undefined>(undefined);
@@ -21,6 +21,13 @@ export function principalOf(context: HandlerContext): Principal {
 export function userOf(context: HandlerContext): UserPrincipal {
   const principal = principalOf(context);
   if (principal.kind !== "user") throw new Error(`${context.method.name} lets others than users call it`);
+  return principal;
+}
+
+/** An account or a client, which own jobs and pictures alike. */
+export function ownerOf(context: HandlerContext): Owner {
+  const principal = principalOf(context);
+  if (principal.kind === "job") throw new Error(`${context.method.name} lets workers call it`);
   return principal;
 }
 

@@ -1,13 +1,15 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import * as auth from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import * as imagejob from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Tokens } from "../core/sessions.ts";
-import type { Account } from "../model/account.ts";
+import type { Account, Role } from "../model/account.ts";
+import type { Client, Scope } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
 import type { Image } from "../model/image.ts";
 import type { ImageJob, JobState } from "../model/image-job.ts";
 import type { Principal } from "../model/principal.ts";
+import { type Session, sessionEnd } from "../model/session.ts";
 
 export function toAccount(account: Account): auth.Account {
   return create(auth.AccountSchema, {
@@ -16,6 +18,42 @@ export function toAccount(account: Account): auth.Account {
     email: account.email ?? "",
     role: account.role === "admin" ? auth.Role.ADMIN : auth.Role.USER,
     createTime: timestampFromMs(account.createdAt),
+    disabled: account.disabled,
+  });
+}
+
+/** Undefined when none was named. */
+export function fromRole(role: auth.Role): Role | undefined {
+  if (role === auth.Role.UNSPECIFIED) return undefined;
+  if (role === auth.Role.ADMIN) return "admin";
+  if (role === auth.Role.USER) return "user";
+  throw invalidField("role", "must be ROLE_USER or ROLE_ADMIN");
+}
+
+export function toClient(client: Client, scopes: readonly Scope[] = client.scopes): auth.Client {
+  const { id, name, description, disabled } = client;
+  return create(auth.ClientSchema, {
+    id,
+    name,
+    description,
+    scopes: [...scopes],
+    disabled,
+    createTime: timestampFromMs(client.createdAt),
+    ...optionalTime("expireTime", client.expiresAt),
+    ...optionalTime("lastUseTime", client.lastUsedAt),
+    ...optionalTime("previousKeyExpireTime", client.previousKeyUntil),
+  });
+}
+
+export function toSession(session: Session, currentId: string): auth.Session {
+  return create(auth.SessionSchema, {
+    id: session.id,
+    userAgent: session.userAgent,
+    address: session.address,
+    createTime: timestampFromMs(session.createdAt),
+    lastUseTime: timestampFromMs(session.lastUsedAt),
+    expireTime: timestampFromMs(sessionEnd(session)),
+    current: session.id === currentId,
   });
 }
 
@@ -29,13 +67,27 @@ export function toTokens(tokens: Tokens): auth.Tokens {
 }
 
 export function toPrincipal(principal: Principal): auth.Principal {
-  const account = toAccount(principal.account);
-  return create(
-    auth.PrincipalSchema,
-    principal.kind === "user"
-      ? { kind: auth.Principal_Kind.USER, account, sessionId: principal.sessionId }
-      : { kind: auth.Principal_Kind.JOB, account, jobId: principal.jobId },
-  );
+  return create(auth.PrincipalSchema, principalFields(principal));
+}
+
+function principalFields(principal: Principal): MessageInitShape<typeof auth.PrincipalSchema> {
+  const { USER, CLIENT, JOB } = auth.Principal_Kind;
+  switch (principal.kind) {
+    case "user":
+      return { kind: USER, account: toAccount(principal.account), sessionId: principal.sessionId };
+    case "client":
+      return { kind: CLIENT, client: toClient(principal.client, principal.scopes) };
+    case "job": {
+      const { jobId, owner } = principal;
+      const of = owner.kind === "user" ? { account: toAccount(owner.account) } : { client: toClient(owner.client) };
+      return { kind: JOB, jobId, ...of };
+    }
+  }
+}
+
+/** Set only when there is one. */
+function optionalTime<Field extends string>(field: Field, time: number | null): { [K in Field]?: Timestamp } {
+  return time === null ? {} : ({ [field]: timestampFromMs(time) } as { [K in Field]?: Timestamp });
 }
 
 export function toImage(image: Image): imagejob.Image {

@@ -13,7 +13,8 @@ export function createGate(authentication: Authentication, log: Log): (context: 
     const procedure = `${context.service.typeName}/${context.method.name}`;
     try {
       if (isOpen(procedure)) return;
-      const credential = credentialOf(context.requestHeader.get("authorization"));
+      const headers = context.requestHeader;
+      const credential = credentialOf(headers.get("authorization"), headers.get("x-api-key"));
       if (credential !== undefined) call.principal = await authentication.authenticate(credential);
       authorise(procedure, call.principal);
     } catch (error) {

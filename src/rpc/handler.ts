@@ -9,16 +9,13 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
-import type { Accounts } from "../core/accounts.ts";
-import type { Authentication } from "../core/authentication.ts";
 import type { Health } from "../core/health.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
 import type { Leases } from "../core/leases.ts";
-import type { Sessions } from "../core/sessions.ts";
 import type { Call } from "../model/call.ts";
 import type { Log } from "../ports/log.ts";
-import { authService } from "./auth-service.ts";
+import { type AuthCore, authService } from "./auth-service.ts";
 import { callKey } from "./call.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
 import { healthService } from "./health.ts";
@@ -28,14 +25,11 @@ import { reflection } from "./reflection.ts";
 import { answerUnknownProcedure } from "./unknown-procedure.ts";
 import { workerService } from "./worker-service.ts";
 
-export interface RpcCore {
-  readonly accounts: Accounts;
-  readonly authentication: Authentication;
+export interface RpcCore extends AuthCore {
   readonly health: Health;
   readonly images: Images;
   readonly jobs: ImageJobs;
   readonly leases: Leases;
-  readonly sessions: Sessions;
 }
 
 /** Bytes of a request's message, after decompression. */

@@ -4,7 +4,8 @@ import type { Authentication } from "../core/authentication.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
 import { hasEnded } from "../model/image-job.ts";
-import { principalOf, userOf } from "./call.ts";
+import { ownerIdOf } from "../model/principal.ts";
+import { ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 
 /** How often an open stream asks whether its caller is still signed in. */
@@ -17,7 +18,7 @@ export function imageJobService(core: {
   images: Images;
   jobs: ImageJobs;
 }): ServiceImpl<typeof ImageJobService> {
-  const ownerOf = (context: HandlerContext) => userOf(context).account.id;
+  const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(context));
 
   return {
     async uploadImage({ data }, context) {
@@ -28,11 +29,11 @@ export function imageJobService(core: {
       const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, requestId } = request;
       const deadline = fromTimestamp(request.deadline);
       const wanted = { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline, requestId };
-      return { job: toImageJob(await core.jobs.submit(wanted, ownerOf(context))) };
+      return { job: toImageJob(await core.jobs.submit(wanted, ownerId(context))) };
     },
 
     async pollImageJob({ jobId, wait }, context) {
-      const job = await core.jobs.poll(jobId, ownerOf(context), fromDuration(wait), context.signal);
+      const job = await core.jobs.poll(jobId, ownerId(context), fromDuration(wait), context.signal);
       return { job: toImageJob(job) };
     },
 
@@ -41,7 +42,7 @@ export function imageJobService(core: {
       const signal = AbortSignal.any([context.signal, confirmed.signal, AbortSignal.timeout(watchMaxMs)]);
       try {
         let ended = false;
-        for await (const job of core.jobs.watch(jobId, ownerOf(context), Number(afterVersion), signal)) {
+        for await (const job of core.jobs.watch(jobId, ownerId(context), Number(afterVersion), signal)) {
           ended = hasEnded(job);
           yield { job: toImageJob(job) };
         }
@@ -53,12 +54,12 @@ export function imageJobService(core: {
     },
 
     async listImageJobs({ pageSize, pageToken, states }, context) {
-      const page = await core.jobs.list(ownerOf(context), { pageSize, pageToken, states: fromStates(states) });
+      const page = await core.jobs.list(ownerId(context), { pageSize, pageToken, states: fromStates(states) });
       return { jobs: page.jobs.map(toImageJob), nextPageToken: page.nextPageToken };
     },
 
     async cancelImageJob({ jobId }, context) {
-      return { job: toImageJob(await core.jobs.cancel(jobId, ownerOf(context))) };
+      return { job: toImageJob(await core.jobs.cancel(jobId, ownerId(context))) };
     },
 
     async *getImage({ imageId }, context) {

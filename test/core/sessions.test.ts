@@ -5,8 +5,10 @@ import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { Sessions, type Tokens } from "../../src/core/sessions.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
+import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
+import { sessionTokens } from "../../src/crypto/session-tokens.ts";
 import { refreshGraceMs, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
@@ -23,16 +25,41 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
   const { db } = await openDatabase();
   const clock = movableClock();
   const [accounts, secrets, store] = [sqliteAccountStore(db), sqliteSecretStore(db), sqliteSessionStore(db)];
-  const accessTokens = await openAccessTokens(secrets, undefined, clock);
+  const accessTokens = await openAccessTokens({ secrets, jwtSecret: undefined, clientTokenMs: 1000, clock });
   const refreshTokens = await openRefreshTokens(secrets);
-  const passwords = openPasswords();
-  const sessions = new Sessions({ accounts, sessions: wrap(store), passwords, accessTokens, refreshTokens, clock });
+  const passwords = openPasswords(openBcryptPool());
+  const sessions = new Sessions({
+    accounts,
+    sessions: wrap(store),
+    passwords,
+    accessTokens,
+    refreshTokens,
+    sessionTokens,
+    clock,
+  });
+  const sessionOf = async (token: string) => {
+    const claims = await accessTokens.verify(token);
+    return claims.kind === "user" ? claims.sessionId : "";
+  };
   const account = sampleAccount({ username: "Anna", usernameKey: "anna", passwordHash });
   await accounts.insert(account);
   const { tokens } = await sessions.login("anna", password, device);
-  const { sessionId } = await accessTokens.verify(tokens.accessToken);
+  const sessionId = await sessionOf(tokens.accessToken);
   const stored = () => store.get(sessionId);
-  return { db, clock, accounts, accessTokens, refreshTokens, sessions, account, store, tokens, sessionId, stored };
+  return {
+    db,
+    clock,
+    accounts,
+    accessTokens,
+    refreshTokens,
+    sessions,
+    account,
+    store,
+    tokens,
+    sessionId,
+    stored,
+    sessionOf,
+  };
 }
 
 /** What stays the same in a repeated answer; an access token is a new one each time. */
@@ -41,7 +68,7 @@ const refreshTokenOf = ({ refreshToken }: Tokens) => refreshToken;
 describe("logging in", () => {
   test("starts a session that its tokens name", async () => {
     const { account, accessTokens, clock, tokens, sessionId, stored, refreshTokens } = await opened();
-    expect(await accessTokens.verify(tokens.accessToken)).toEqual({ accountId: account.id, sessionId });
+    expect(await accessTokens.verify(tokens.accessToken)).toEqual({ kind: "user", accountId: account.id, sessionId });
     const session = await stored();
     expect(session).toMatchObject({ accountId: account.id, ...device, createdAt: clock(), previousRefreshHash: null });
     expect(refreshTokens.read(tokens.refreshToken)).toEqual({ sessionId, hash: session?.refreshHash });
@@ -50,11 +77,11 @@ describe("logging in", () => {
   });
 
   test("goes by username or email address in any letter case, each time with a session of its own", async () => {
-    const { sessions, account, accessTokens, sessionId } = await opened();
+    const { sessions, account, sessionOf, sessionId } = await opened();
     const seen = new Set([sessionId]);
     for (const identity of ["ANNA", account.emailKey, account.emailKey.toUpperCase()]) {
       const { tokens } = await sessions.login(identity, password, device);
-      seen.add((await accessTokens.verify(tokens.accessToken)).sessionId);
+      seen.add(await sessionOf(tokens.accessToken));
     }
     expect(seen.size).toBe(4);
   });
@@ -80,22 +107,22 @@ describe("logging in", () => {
   });
 
   test("keeps only so much of what the client calls itself", async () => {
-    const { sessions, accessTokens, store } = await opened();
+    const { sessions, sessionOf, store } = await opened();
     const { tokens } = await sessions.login("anna", password, { ...device, userAgent: "x".repeat(10_000) });
-    const { sessionId } = await accessTokens.verify(tokens.accessToken);
+    const sessionId = await sessionOf(tokens.accessToken);
     expect((await store.get(sessionId))?.userAgent).toBe("x".repeat(256));
   });
 });
 
 describe("refreshing", () => {
   test("gives new tokens of the same session, time after time", async () => {
-    const { sessions, accessTokens, clock, tokens, sessionId } = await opened();
+    const { sessions, sessionOf, clock, tokens, sessionId } = await opened();
     const seen = new Set([tokens.refreshToken]);
     let latest = tokens;
     for (let day = 1; day <= 5; day += 1) {
       clock.advance(24 * 3_600_000);
       latest = await sessions.refresh(latest.refreshToken);
-      expect((await accessTokens.verify(latest.accessToken)).sessionId).toBe(sessionId);
+      expect(await sessionOf(latest.accessToken)).toBe(sessionId);
       expect(latest.refreshTokenExpiresAt).toBe(clock() + sessionIdleMs);
       expect(seen.has(latest.refreshToken)).toBe(false);
       seen.add(latest.refreshToken);

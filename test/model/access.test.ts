@@ -1,14 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { authorise, isListed, isOpen } from "../../src/model/access.ts";
-import type { Principal } from "../../src/model/principal.ts";
+import { type Scope, scopes } from "../../src/model/client.ts";
+import type { JobPrincipal, Principal, UserPrincipal } from "../../src/model/principal.ts";
 import { procedures } from "../../src/rpc/handler.ts";
-import { sampleAccount } from "../contracts/samples.ts";
+import { sampleAccount, sampleClient } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";
 
-const user: Principal = { kind: "user", account: sampleAccount(), sessionId: "session" };
-const admin: Principal = { kind: "user", account: sampleAccount({ role: "admin" }), sessionId: "session" };
-const job: Principal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", account: sampleAccount() };
-const adminsJob: Principal = { ...job, account: sampleAccount({ role: "admin" }) };
+const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "session" };
+const admin: UserPrincipal = { kind: "user", account: sampleAccount({ role: "admin" }), sessionId: "session" };
+const job: JobPrincipal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", owner: user };
+const adminsJob: Principal = { ...job, owner: admin };
+const clientWith = (...scopes: Scope[]): Principal => ({ kind: "client", client: sampleClient(), scopes });
 
 const auth = "darkroom.auth.v1.AuthService";
 const jobs = "darkroom.imagejob.v1.ImageJobService";
@@ -23,6 +25,22 @@ const expected: Record<string, string> = {
   [`${auth}/Logout`]: "user admin",
   [`${auth}/Validate`]: "nobody user admin job",
   [`${auth}/CheckAuth`]: "user admin job",
+  [`${auth}/ListSessions`]: "user admin",
+  [`${auth}/RevokeSession`]: "user admin",
+  [`${auth}/RevokeOtherSessions`]: "user admin",
+  [`${auth}/ChangePassword`]: "user admin",
+  [`${auth}/ExchangeApiKey`]: "nobody user admin job",
+  [`${auth}/CreateClient`]: "admin",
+  [`${auth}/GetClient`]: "admin",
+  [`${auth}/ListClients`]: "admin",
+  [`${auth}/UpdateClient`]: "admin",
+  [`${auth}/DeleteClient`]: "admin",
+  [`${auth}/RegenerateClientKey`]: "admin",
+  [`${auth}/ListUsers`]: "admin",
+  [`${auth}/GetUser`]: "admin",
+  [`${auth}/CreateUser`]: "admin",
+  [`${auth}/SetUserDisabled`]: "admin",
+  [`${auth}/SetUserRole`]: "admin",
   [`${jobs}/UploadImage`]: "user admin job",
   [`${jobs}/SubmitImageJob`]: "user admin",
   [`${jobs}/PollImageJob`]: "user admin",
@@ -41,6 +59,21 @@ const expected: Record<string, string> = {
   "GET /health": "nobody user admin job",
   "POST /images": "user admin job",
   "GET /download/:uuid": "user admin job",
+};
+
+/** The scope, or scopes, that open an operation to clients; those that are missing are closed to them, or open to all. */
+const expectedScopes: Record<string, string> = {
+  [`${auth}/CheckAuth`]: "auth:check",
+  [`${jobs}/UploadImage`]: "images:write",
+  [`${jobs}/SubmitImageJob`]: "jobs:submit",
+  [`${jobs}/PollImageJob`]: "jobs:read",
+  [`${jobs}/WatchImageJob`]: "jobs:read",
+  [`${jobs}/ListImageJobs`]: "jobs:read",
+  [`${jobs}/CancelImageJob`]: "jobs:submit",
+  [`${jobs}/GetImage`]: "images:read",
+  [`${jobs}/ListModels`]: "jobs:submit jobs:read",
+  "POST /images": "images:write",
+  "GET /download/:uuid": "images:read",
 };
 
 function refusal(operation: string, principal: Principal | undefined): unknown {
@@ -71,6 +104,14 @@ describe("the access table", () => {
     expect(names.join(" ")).toBe(allowed);
     expect(admitted.some(([name]) => name === "adminsJob")).toBe(allowed.includes("job"));
     expect(isOpen(operation)).toBe(allowed.includes("nobody"));
+  });
+
+  test.each(Object.entries(expected))("%s is open to the clients that have a scope for it", (operation, allowed) => {
+    const isAdmins = allowed === "admin";
+    const wanted = expectedScopes[operation] ?? (isAdmins ? "admin" : "");
+    const opening = scopes.filter((scope) => refusal(operation, clientWith(scope)) === undefined);
+    expect(opening.join(" ")).toBe(isOpen(operation) ? scopes.join(" ") : wanted);
+    expect(refusal(operation, clientWith()) === undefined).toBe(isOpen(operation));
   });
 
   test.each([

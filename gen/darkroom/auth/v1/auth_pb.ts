@@ -6,15 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file darkroom/auth/v1/auth.proto.
  */
 export const file_darkroom_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEijQEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAisgEKBlRva2VucxIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZWZyZXNoX3Rva2VuGAMgASgJEj0KGXJlZnJlc2hfdG9rZW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsYBCglQcmluY2lwYWwSLgoEa2luZBgBIAEoDjIgLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsLktpbmQSKgoHYWNjb3VudBgCIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBISCgpzZXNzaW9uX2lkGAMgASgJEg4KBmpvYl9pZBgEIAEoCSI5CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX1VTRVIQARIMCghLSU5EX0pPQhACIkIKDVNpZ25VcFJlcXVlc3QSEAoIdXNlcm5hbWUYASABKAkSDQoFZW1haWwYAiABKAkSEAoIcGFzc3dvcmQYAyABKAkiPAoOU2lnblVwUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudCIyCgxMb2dpblJlcXVlc3QSEAoIaWRlbnRpdHkYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiZQoNTG9naW5SZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EigKBnRva2VucxgCIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zIiwKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChRSZWZyZXNoVG9rZW5SZXNwb25zZRIoCgZ0b2tlbnMYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLlRva2VucyIPCg1Mb2dvdXRSZXF1ZXN0IhAKDkxvZ291dFJlc3BvbnNlIiUKD1ZhbGlkYXRlUmVxdWVzdBISCgpjcmVkZW50aWFsGAEgASgJIlEKEFZhbGlkYXRlUmVzcG9uc2USDQoFdmFsaWQYASABKAgSLgoJcHJpbmNpcGFsGAIgASgLMhsuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwiEgoQQ2hlY2tBdXRoUmVxdWVzdCJDChFDaGVja0F1dGhSZXNwb25zZRIuCglwcmluY2lwYWwYASABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCo7CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARIOCgpST0xFX0FETUlOEAIy/gMKC0F1dGhTZXJ2aWNlEksKBlNpZ25VcBIfLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVzcG9uc2USSAoFTG9naW4SHi5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVxdWVzdBofLmRhcmtyb29tLmF1dGgudjEuTG9naW5SZXNwb25zZRJdCgxSZWZyZXNoVG9rZW4SJS5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlEksKBkxvZ291dBIfLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVzcG9uc2USUQoIVmFsaWRhdGUSIS5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVxdWVzdBoiLmRhcmtyb29tLmF1dGgudjEuVmFsaWRhdGVSZXNwb25zZRJZCglDaGVja0F1dGgSIi5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEinwEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgirAIKBkNsaWVudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgSMQoNbGFzdF91c2VfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGHByZXZpb3VzX2tleV9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4AEKB1Nlc3Npb24SCgoCaWQYASABKAkSEgoKdXNlcl9hZ2VudBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3VycmVudBgHIAEoCCKyAQoGVG9rZW5zEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI8ChhhY2Nlc3NfdG9rZW5fZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQIKCVByaW5jaXBhbBIuCgRraW5kGAEgASgOMiAuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwuS2luZBIqCgdhY2NvdW50GAIgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhIKCnNlc3Npb25faWQYAyABKAkSDgoGam9iX2lkGAQgASgJEigKBmNsaWVudBgFIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IkoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfVVNFUhABEgwKCEtJTkRfSk9CEAISDwoLS0lORF9DTElFTlQQAyJCCg1TaWduVXBSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJIjwKDlNpZ25VcFJlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSQoMTG9naW5SZXF1ZXN0EhAKCGlkZW50aXR5GAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhUKDXNlc3Npb25fdG9rZW4YAyABKAgifAoNTG9naW5SZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EigKBnRva2VucxgCIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zEhUKDXNlc3Npb25fdG9rZW4YAyABKAkiLAoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIkAKFFJlZnJlc2hUb2tlblJlc3BvbnNlEigKBnRva2VucxgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiJQoPVmFsaWRhdGVSZXF1ZXN0EhIKCmNyZWRlbnRpYWwYASABKAkiUQoQVmFsaWRhdGVSZXNwb25zZRINCgV2YWxpZBgBIAEoCBIuCglwcmluY2lwYWwYAiABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCISChBDaGVja0F1dGhSZXF1ZXN0IkMKEUNoZWNrQXV0aFJlc3BvbnNlEi4KCXByaW5jaXBhbBgBIAEoCzIbLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsIhUKE0xpc3RTZXNzaW9uc1JlcXVlc3QiQwoUTGlzdFNlc3Npb25zUmVzcG9uc2USKwoIc2Vzc2lvbnMYASADKAsyGS5kYXJrcm9vbS5hdXRoLnYxLlNlc3Npb24iKgoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UiHAoaUmV2b2tlT3RoZXJTZXNzaW9uc1JlcXVlc3QiLgobUmV2b2tlT3RoZXJTZXNzaW9uc1Jlc3BvbnNlEg8KB3Jldm9rZWQYASABKAUiQwoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0EhQKDG9sZF9wYXNzd29yZBgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSI4ChVFeGNoYW5nZUFwaUtleVJlcXVlc3QSDwoHYXBpX2tleRgBIAEoCRIOCgZzY29wZXMYAiADKAkifAoWRXhjaGFuZ2VBcGlLZXlSZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYAyADKAkiPwoTQ3JlYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCJRChRDcmVhdGVDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIPCgdhcGlfa2V5GAIgASgJIiUKEEdldENsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIj0KEUdldENsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IjsKEkxpc3RDbGllbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChNMaXN0Q2xpZW50c1Jlc3BvbnNlEikKB2NsaWVudHMYASADKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoTVXBkYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQAoUVXBkYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQiKAoTRGVsZXRlQ2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiFgoURGVsZXRlQ2xpZW50UmVzcG9uc2UiYAoaUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEi8KDGdyYWNlX3BlcmlvZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJYChtSZWdlbmVyYXRlQ2xpZW50S2V5UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSDwoHYXBpX2tleRgCIAEoCSJIChBMaXN0VXNlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg0KBXF1ZXJ5GAMgASgJIlYKEUxpc3RVc2Vyc1Jlc3BvbnNlEigKBXVzZXJzGAEgAygLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIhCg5HZXRVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIjoKD0dldFVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50ImwKEUNyZWF0ZVVzZXJSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJEiQKBHJvbGUYBCABKA4yFi5kYXJrcm9vbS5hdXRoLnYxLlJvbGUiPQoSQ3JlYXRlVXNlclJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiOwoWU2V0VXNlckRpc2FibGVkUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhAKCGRpc2FibGVkGAIgASgIIkIKF1NldFVzZXJEaXNhYmxlZFJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSwoSU2V0VXNlclJvbGVSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSJAoEcm9sZRgCIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZSI+ChNTZXRVc2VyUm9sZVJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQqOwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESDgoKUk9MRV9BRE1JThACMpwQCgtBdXRoU2VydmljZRJLCgZTaWduVXASHy5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlc3BvbnNlEkgKBUxvZ2luEh4uZGFya3Jvb20uYXV0aC52MS5Mb2dpblJlcXVlc3QaHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVzcG9uc2USXQoMUmVmcmVzaFRva2VuEiUuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRJLCgZMb2dvdXQSHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlc3BvbnNlElEKCFZhbGlkYXRlEiEuZGFya3Jvb20uYXV0aC52MS5WYWxpZGF0ZVJlcXVlc3QaIi5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVzcG9uc2USWQoJQ2hlY2tBdXRoEiIuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXNwb25zZSIDkAIBEmIKDExpc3RTZXNzaW9ucxIlLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJgCg1SZXZva2VTZXNzaW9uEiYuZGFya3Jvb20uYXV0aC52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBonLmRhcmtyb29tLmF1dGgudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlEnIKE1Jldm9rZU90aGVyU2Vzc2lvbnMSLC5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZU90aGVyU2Vzc2lvbnNSZXF1ZXN0Gi0uZGFya3Jvb20uYXV0aC52MS5SZXZva2VPdGhlclNlc3Npb25zUmVzcG9uc2USYwoOQ2hhbmdlUGFzc3dvcmQSJy5kYXJrcm9vbS5hdXRoLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBooLmRhcmtyb29tLmF1dGgudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJjCg5FeGNoYW5nZUFwaUtleRInLmRhcmtyb29tLmF1dGgudjEuRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0GiguZGFya3Jvb20uYXV0aC52MS5FeGNoYW5nZUFwaUtleVJlc3BvbnNlEl0KDENyZWF0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVzcG9uc2USWQoJR2V0Q2xpZW50EiIuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXNwb25zZSIDkAIBEl8KC0xpc3RDbGllbnRzEiQuZGFya3Jvb20uYXV0aC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaJS5kYXJrcm9vbS5hdXRoLnYxLkxpc3RDbGllbnRzUmVzcG9uc2UiA5ACARJdCgxVcGRhdGVDbGllbnQSJS5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlc3BvbnNlEl0KDERlbGV0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVzcG9uc2UScgoTUmVnZW5lcmF0ZUNsaWVudEtleRIsLmRhcmtyb29tLmF1dGgudjEuUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QaLS5kYXJrcm9vbS5hdXRoLnYxLlJlZ2VuZXJhdGVDbGllbnRLZXlSZXNwb25zZRJZCglMaXN0VXNlcnMSIi5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1JlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoHR2V0VXNlchIgLmRhcmtyb29tLmF1dGgudjEuR2V0VXNlclJlcXVlc3QaIS5kYXJrcm9vbS5hdXRoLnYxLkdldFVzZXJSZXNwb25zZSIDkAIBElcKCkNyZWF0ZVVzZXISIy5kYXJrcm9vbS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiQuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVVc2VyUmVzcG9uc2USZgoPU2V0VXNlckRpc2FibGVkEiguZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXNwb25zZRJaCgtTZXRVc2VyUm9sZRIkLmRhcmtyb29tLmF1dGgudjEuU2V0VXNlclJvbGVSZXF1ZXN0GiUuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyUm9sZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A person who can sign in.
@@ -56,6 +56,13 @@ export type Account = Message<"darkroom.auth.v1.Account"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Whether an administrator has closed it.
+   *
+   * @generated from field: bool disabled = 6;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -64,6 +71,147 @@ export type Account = Message<"darkroom.auth.v1.Account"> & {
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
   messageDesc(file_darkroom_auth_v1_auth, 0);
+
+/**
+ * A service that calls with a key of its own.
+ *
+ * @generated from message darkroom.auth.v1.Client
+ */
+export type Client = Message<"darkroom.auth.v1.Client"> & {
+  /**
+   * 16 characters a–z0–9; part of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * 1 to 100 characters, for people.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * At most 1000 characters, for people.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * What it may do: any of `jobs:submit`, `jobs:read`, `images:write`,
+   * `images:read`, `auth:check`, `admin`.
+   *
+   * @generated from field: repeated string scopes = 4;
+   */
+  scopes: string[];
+
+  /**
+   * When it stops working; never when unset.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Whether its key and tokens are refused.
+   *
+   * @generated from field: bool disabled = 6;
+   */
+  disabled: boolean;
+
+  /**
+   * When it last made a call, to the minute; unset when it never did.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 7;
+   */
+  lastUseTime?: Timestamp | undefined;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 8;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Until when the key before the current one works; unset when it does not.
+   *
+   * @generated from field: google.protobuf.Timestamp previous_key_expire_time = 9;
+   */
+  previousKeyExpireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.Client.
+ * Use `create(ClientSchema)` to create a new message.
+ */
+export const ClientSchema: GenMessage<Client> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 1);
+
+/**
+ * A login.
+ *
+ * @generated from message darkroom.auth.v1.Session
+ */
+export type Session = Message<"darkroom.auth.v1.Session"> & {
+  /**
+   * UUID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What logged in, as it called itself; at most 256 characters.
+   *
+   * @generated from field: string user_agent = 2;
+   */
+  userAgent: string;
+
+  /**
+   * The address it logged in from.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * When it logged in.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it was last used, to the minute.
+   *
+   * @generated from field: google.protobuf.Timestamp last_use_time = 5;
+   */
+  lastUseTime?: Timestamp | undefined;
+
+  /**
+   * When it ends if it is not used before.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is the one that calls.
+   *
+   * @generated from field: bool current = 7;
+   */
+  current: boolean;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 2);
 
 /**
  * The credentials of one session.
@@ -106,7 +254,7 @@ export type Tokens = Message<"darkroom.auth.v1.Tokens"> & {
  * Use `create(TokensSchema)` to create a new message.
  */
 export const TokensSchema: GenMessage<Tokens> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 1);
+  messageDesc(file_darkroom_auth_v1_auth, 3);
 
 /**
  * Whose a credential is.
@@ -122,7 +270,7 @@ export type Principal = Message<"darkroom.auth.v1.Principal"> & {
   kind: Principal_Kind;
 
   /**
-   * The account that acts, or for which the job is done.
+   * The account that acts, or for which the job is done; unset for clients.
    *
    * @generated from field: darkroom.auth.v1.Account account = 2;
    */
@@ -141,6 +289,14 @@ export type Principal = Message<"darkroom.auth.v1.Principal"> & {
    * @generated from field: string job_id = 4;
    */
   jobId: string;
+
+  /**
+   * The client that acts, or for which the job is done; unset for accounts. Its
+   * scopes are those of this credential.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 5;
+   */
+  client?: Client | undefined;
 };
 
 /**
@@ -148,7 +304,7 @@ export type Principal = Message<"darkroom.auth.v1.Principal"> & {
  * Use `create(PrincipalSchema)` to create a new message.
  */
 export const PrincipalSchema: GenMessage<Principal> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 2);
+  messageDesc(file_darkroom_auth_v1_auth, 4);
 
 /**
  * What kind of credential it is.
@@ -171,11 +327,18 @@ export const Principal_Kind = {
   USER: 1,
 
   /**
-   * A worker, by a job token; the account is the job's owner.
+   * A worker, by a job token; the account or client is the job's owner.
    *
    * @generated from enum value: KIND_JOB = 2;
    */
   JOB: 2,
+
+  /**
+   * An API client, by its key or a client token.
+   *
+   * @generated from enum value: KIND_CLIENT = 3;
+   */
+  CLIENT: 3,
 } as const;
 
 /**
@@ -189,7 +352,7 @@ export type Principal_Kind = (typeof Principal_Kind)[keyof typeof Principal_Kind
  * Describes the enum darkroom.auth.v1.Principal.Kind.
  */
 export const Principal_KindSchema: GenEnum<Principal_Kind> = /*@__PURE__*/
-  enumDesc(file_darkroom_auth_v1_auth, 2, 0);
+  enumDesc(file_darkroom_auth_v1_auth, 4, 0);
 
 /**
  * Request of SignUp.
@@ -225,7 +388,7 @@ export type SignUpRequest = Message<"darkroom.auth.v1.SignUpRequest"> & {
  * Use `create(SignUpRequestSchema)` to create a new message.
  */
 export const SignUpRequestSchema: GenMessage<SignUpRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 3);
+  messageDesc(file_darkroom_auth_v1_auth, 5);
 
 /**
  * Response of SignUp.
@@ -246,7 +409,7 @@ export type SignUpResponse = Message<"darkroom.auth.v1.SignUpResponse"> & {
  * Use `create(SignUpResponseSchema)` to create a new message.
  */
 export const SignUpResponseSchema: GenMessage<SignUpResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 4);
+  messageDesc(file_darkroom_auth_v1_auth, 6);
 
 /**
  * Request of Login.
@@ -267,6 +430,13 @@ export type LoginRequest = Message<"darkroom.auth.v1.LoginRequest"> & {
    * @generated from field: string password = 2;
    */
   password: string;
+
+  /**
+   * Also makes a session token, for services that ask Validate about it.
+   *
+   * @generated from field: bool session_token = 3;
+   */
+  sessionToken: boolean;
 };
 
 /**
@@ -274,7 +444,7 @@ export type LoginRequest = Message<"darkroom.auth.v1.LoginRequest"> & {
  * Use `create(LoginRequestSchema)` to create a new message.
  */
 export const LoginRequestSchema: GenMessage<LoginRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 5);
+  messageDesc(file_darkroom_auth_v1_auth, 7);
 
 /**
  * Response of Login.
@@ -295,6 +465,14 @@ export type LoginResponse = Message<"darkroom.auth.v1.LoginResponse"> & {
    * @generated from field: darkroom.auth.v1.Tokens tokens = 2;
    */
   tokens?: Tokens | undefined;
+
+  /**
+   * Opaque; good for Validate alone, for 7 days, and for 24 hours after the
+   * session's last use. Empty unless it was asked for.
+   *
+   * @generated from field: string session_token = 3;
+   */
+  sessionToken: string;
 };
 
 /**
@@ -302,7 +480,7 @@ export type LoginResponse = Message<"darkroom.auth.v1.LoginResponse"> & {
  * Use `create(LoginResponseSchema)` to create a new message.
  */
 export const LoginResponseSchema: GenMessage<LoginResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 6);
+  messageDesc(file_darkroom_auth_v1_auth, 8);
 
 /**
  * Request of RefreshToken.
@@ -323,7 +501,7 @@ export type RefreshTokenRequest = Message<"darkroom.auth.v1.RefreshTokenRequest"
  * Use `create(RefreshTokenRequestSchema)` to create a new message.
  */
 export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 7);
+  messageDesc(file_darkroom_auth_v1_auth, 9);
 
 /**
  * Response of RefreshToken.
@@ -344,7 +522,7 @@ export type RefreshTokenResponse = Message<"darkroom.auth.v1.RefreshTokenRespons
  * Use `create(RefreshTokenResponseSchema)` to create a new message.
  */
 export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 8);
+  messageDesc(file_darkroom_auth_v1_auth, 10);
 
 /**
  * Request of Logout.
@@ -359,7 +537,7 @@ export type LogoutRequest = Message<"darkroom.auth.v1.LogoutRequest"> & {
  * Use `create(LogoutRequestSchema)` to create a new message.
  */
 export const LogoutRequestSchema: GenMessage<LogoutRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 9);
+  messageDesc(file_darkroom_auth_v1_auth, 11);
 
 /**
  * Response of Logout.
@@ -374,7 +552,7 @@ export type LogoutResponse = Message<"darkroom.auth.v1.LogoutResponse"> & {
  * Use `create(LogoutResponseSchema)` to create a new message.
  */
 export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 10);
+  messageDesc(file_darkroom_auth_v1_auth, 12);
 
 /**
  * Request of Validate.
@@ -383,7 +561,8 @@ export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
  */
 export type ValidateRequest = Message<"darkroom.auth.v1.ValidateRequest"> & {
   /**
-   * An access token or a job token, without `Bearer`.
+   * An access token, a client token, an API key, a session token or a job
+   * token, without `Bearer`.
    *
    * @generated from field: string credential = 1;
    */
@@ -395,7 +574,7 @@ export type ValidateRequest = Message<"darkroom.auth.v1.ValidateRequest"> & {
  * Use `create(ValidateRequestSchema)` to create a new message.
  */
 export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 11);
+  messageDesc(file_darkroom_auth_v1_auth, 13);
 
 /**
  * Response of Validate.
@@ -423,7 +602,7 @@ export type ValidateResponse = Message<"darkroom.auth.v1.ValidateResponse"> & {
  * Use `create(ValidateResponseSchema)` to create a new message.
  */
 export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 12);
+  messageDesc(file_darkroom_auth_v1_auth, 14);
 
 /**
  * Request of CheckAuth.
@@ -438,7 +617,7 @@ export type CheckAuthRequest = Message<"darkroom.auth.v1.CheckAuthRequest"> & {
  * Use `create(CheckAuthRequestSchema)` to create a new message.
  */
 export const CheckAuthRequestSchema: GenMessage<CheckAuthRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 13);
+  messageDesc(file_darkroom_auth_v1_auth, 15);
 
 /**
  * Response of CheckAuth.
@@ -459,7 +638,778 @@ export type CheckAuthResponse = Message<"darkroom.auth.v1.CheckAuthResponse"> & 
  * Use `create(CheckAuthResponseSchema)` to create a new message.
  */
 export const CheckAuthResponseSchema: GenMessage<CheckAuthResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 14);
+  messageDesc(file_darkroom_auth_v1_auth, 16);
+
+/**
+ * Request of ListSessions.
+ *
+ * @generated from message darkroom.auth.v1.ListSessionsRequest
+ */
+export type ListSessionsRequest = Message<"darkroom.auth.v1.ListSessionsRequest"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 17);
+
+/**
+ * Response of ListSessions.
+ *
+ * @generated from message darkroom.auth.v1.ListSessionsResponse
+ */
+export type ListSessionsResponse = Message<"darkroom.auth.v1.ListSessionsResponse"> & {
+  /**
+   * At most 1000.
+   *
+   * @generated from field: repeated darkroom.auth.v1.Session sessions = 1;
+   */
+  sessions: Session[];
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 18);
+
+/**
+ * Request of RevokeSession.
+ *
+ * @generated from message darkroom.auth.v1.RevokeSessionRequest
+ */
+export type RevokeSessionRequest = Message<"darkroom.auth.v1.RevokeSessionRequest"> & {
+  /**
+   * One of the caller's.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RevokeSessionRequest.
+ * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ */
+export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 19);
+
+/**
+ * Response of RevokeSession.
+ *
+ * @generated from message darkroom.auth.v1.RevokeSessionResponse
+ */
+export type RevokeSessionResponse = Message<"darkroom.auth.v1.RevokeSessionResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RevokeSessionResponse.
+ * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ */
+export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 20);
+
+/**
+ * Request of RevokeOtherSessions.
+ *
+ * @generated from message darkroom.auth.v1.RevokeOtherSessionsRequest
+ */
+export type RevokeOtherSessionsRequest = Message<"darkroom.auth.v1.RevokeOtherSessionsRequest"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RevokeOtherSessionsRequest.
+ * Use `create(RevokeOtherSessionsRequestSchema)` to create a new message.
+ */
+export const RevokeOtherSessionsRequestSchema: GenMessage<RevokeOtherSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 21);
+
+/**
+ * Response of RevokeOtherSessions.
+ *
+ * @generated from message darkroom.auth.v1.RevokeOtherSessionsResponse
+ */
+export type RevokeOtherSessionsResponse = Message<"darkroom.auth.v1.RevokeOtherSessionsResponse"> & {
+  /**
+   * How many sessions were ended.
+   *
+   * @generated from field: int32 revoked = 1;
+   */
+  revoked: number;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RevokeOtherSessionsResponse.
+ * Use `create(RevokeOtherSessionsResponseSchema)` to create a new message.
+ */
+export const RevokeOtherSessionsResponseSchema: GenMessage<RevokeOtherSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 22);
+
+/**
+ * Request of ChangePassword.
+ *
+ * @generated from message darkroom.auth.v1.ChangePasswordRequest
+ */
+export type ChangePasswordRequest = Message<"darkroom.auth.v1.ChangePasswordRequest"> & {
+  /**
+   * At most 72 bytes of UTF-8.
+   *
+   * @generated from field: string old_password = 1;
+   */
+  oldPassword: string;
+
+  /**
+   * At least 8 characters and at most 72 bytes of UTF-8; common ones are refused.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ChangePasswordRequest.
+ * Use `create(ChangePasswordRequestSchema)` to create a new message.
+ */
+export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 23);
+
+/**
+ * Response of ChangePassword.
+ *
+ * @generated from message darkroom.auth.v1.ChangePasswordResponse
+ */
+export type ChangePasswordResponse = Message<"darkroom.auth.v1.ChangePasswordResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ChangePasswordResponse.
+ * Use `create(ChangePasswordResponseSchema)` to create a new message.
+ */
+export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 24);
+
+/**
+ * Request of ExchangeApiKey.
+ *
+ * @generated from message darkroom.auth.v1.ExchangeApiKeyRequest
+ */
+export type ExchangeApiKeyRequest = Message<"darkroom.auth.v1.ExchangeApiKeyRequest"> & {
+  /**
+   * `dk_ID_SECRET`.
+   *
+   * @generated from field: string api_key = 1;
+   */
+  apiKey: string;
+
+  /**
+   * Some of the client's; all of them when empty.
+   *
+   * @generated from field: repeated string scopes = 2;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ExchangeApiKeyRequest.
+ * Use `create(ExchangeApiKeyRequestSchema)` to create a new message.
+ */
+export const ExchangeApiKeyRequestSchema: GenMessage<ExchangeApiKeyRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 25);
+
+/**
+ * Response of ExchangeApiKey.
+ *
+ * @generated from message darkroom.auth.v1.ExchangeApiKeyResponse
+ */
+export type ExchangeApiKeyResponse = Message<"darkroom.auth.v1.ExchangeApiKeyResponse"> & {
+  /**
+   * JWT for the `authorization` header.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * When it stops working: JWT_EXPIRY after it was issued, never later than the
+   * client.
+   *
+   * @generated from field: google.protobuf.Timestamp access_token_expire_time = 2;
+   */
+  accessTokenExpireTime?: Timestamp | undefined;
+
+  /**
+   * What it may be used for.
+   *
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ExchangeApiKeyResponse.
+ * Use `create(ExchangeApiKeyResponseSchema)` to create a new message.
+ */
+export const ExchangeApiKeyResponseSchema: GenMessage<ExchangeApiKeyResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 26);
+
+/**
+ * Request of CreateClient.
+ *
+ * @generated from message darkroom.auth.v1.CreateClientRequest
+ */
+export type CreateClientRequest = Message<"darkroom.auth.v1.CreateClientRequest"> & {
+  /**
+   * `name`, `description`, `scopes`, `expire_time` and `disabled` are read.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.CreateClientRequest.
+ * Use `create(CreateClientRequestSchema)` to create a new message.
+ */
+export const CreateClientRequestSchema: GenMessage<CreateClientRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 27);
+
+/**
+ * Response of CreateClient.
+ *
+ * @generated from message darkroom.auth.v1.CreateClientResponse
+ */
+export type CreateClientResponse = Message<"darkroom.auth.v1.CreateClientResponse"> & {
+  /**
+   * The client that was made.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * `dk_ID_SECRET`. Shown this once; only a hash of it is stored.
+   *
+   * @generated from field: string api_key = 2;
+   */
+  apiKey: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.CreateClientResponse.
+ * Use `create(CreateClientResponseSchema)` to create a new message.
+ */
+export const CreateClientResponseSchema: GenMessage<CreateClientResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 28);
+
+/**
+ * Request of GetClient.
+ *
+ * @generated from message darkroom.auth.v1.GetClientRequest
+ */
+export type GetClientRequest = Message<"darkroom.auth.v1.GetClientRequest"> & {
+  /**
+   * As in `Client.id`.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.GetClientRequest.
+ * Use `create(GetClientRequestSchema)` to create a new message.
+ */
+export const GetClientRequestSchema: GenMessage<GetClientRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 29);
+
+/**
+ * Response of GetClient.
+ *
+ * @generated from message darkroom.auth.v1.GetClientResponse
+ */
+export type GetClientResponse = Message<"darkroom.auth.v1.GetClientResponse"> & {
+  /**
+   * The client.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.GetClientResponse.
+ * Use `create(GetClientResponseSchema)` to create a new message.
+ */
+export const GetClientResponseSchema: GenMessage<GetClientResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 30);
+
+/**
+ * Request of ListClients.
+ *
+ * @generated from message darkroom.auth.v1.ListClientsRequest
+ */
+export type ListClientsRequest = Message<"darkroom.auth.v1.ListClientsRequest"> & {
+  /**
+   * 0 to 100; 0 for 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListClientsRequest.
+ * Use `create(ListClientsRequestSchema)` to create a new message.
+ */
+export const ListClientsRequestSchema: GenMessage<ListClientsRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 31);
+
+/**
+ * Response of ListClients.
+ *
+ * @generated from message darkroom.auth.v1.ListClientsResponse
+ */
+export type ListClientsResponse = Message<"darkroom.auth.v1.ListClientsResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated darkroom.auth.v1.Client clients = 1;
+   */
+  clients: Client[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListClientsResponse.
+ * Use `create(ListClientsResponseSchema)` to create a new message.
+ */
+export const ListClientsResponseSchema: GenMessage<ListClientsResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 32);
+
+/**
+ * Request of UpdateClient.
+ *
+ * @generated from message darkroom.auth.v1.UpdateClientRequest
+ */
+export type UpdateClientRequest = Message<"darkroom.auth.v1.UpdateClientRequest"> & {
+  /**
+   * Which one, by its `id`, and the new values.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * Any of `name`, `description`, `scopes`, `expire_time`, `disabled`; at least
+   * one.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.UpdateClientRequest.
+ * Use `create(UpdateClientRequestSchema)` to create a new message.
+ */
+export const UpdateClientRequestSchema: GenMessage<UpdateClientRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 33);
+
+/**
+ * Response of UpdateClient.
+ *
+ * @generated from message darkroom.auth.v1.UpdateClientResponse
+ */
+export type UpdateClientResponse = Message<"darkroom.auth.v1.UpdateClientResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.UpdateClientResponse.
+ * Use `create(UpdateClientResponseSchema)` to create a new message.
+ */
+export const UpdateClientResponseSchema: GenMessage<UpdateClientResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 34);
+
+/**
+ * Request of DeleteClient.
+ *
+ * @generated from message darkroom.auth.v1.DeleteClientRequest
+ */
+export type DeleteClientRequest = Message<"darkroom.auth.v1.DeleteClientRequest"> & {
+  /**
+   * As in `Client.id`.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteClientRequest.
+ * Use `create(DeleteClientRequestSchema)` to create a new message.
+ */
+export const DeleteClientRequestSchema: GenMessage<DeleteClientRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 35);
+
+/**
+ * Response of DeleteClient.
+ *
+ * @generated from message darkroom.auth.v1.DeleteClientResponse
+ */
+export type DeleteClientResponse = Message<"darkroom.auth.v1.DeleteClientResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteClientResponse.
+ * Use `create(DeleteClientResponseSchema)` to create a new message.
+ */
+export const DeleteClientResponseSchema: GenMessage<DeleteClientResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 36);
+
+/**
+ * Request of RegenerateClientKey.
+ *
+ * @generated from message darkroom.auth.v1.RegenerateClientKeyRequest
+ */
+export type RegenerateClientKeyRequest = Message<"darkroom.auth.v1.RegenerateClientKeyRequest"> & {
+  /**
+   * As in `Client.id`.
+   *
+   * @generated from field: string client_id = 1;
+   */
+  clientId: string;
+
+  /**
+   * How long the old key still works: 0 (the default) to 30 days.
+   *
+   * @generated from field: google.protobuf.Duration grace_period = 2;
+   */
+  gracePeriod?: Duration | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RegenerateClientKeyRequest.
+ * Use `create(RegenerateClientKeyRequestSchema)` to create a new message.
+ */
+export const RegenerateClientKeyRequestSchema: GenMessage<RegenerateClientKeyRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 37);
+
+/**
+ * Response of RegenerateClientKey.
+ *
+ * @generated from message darkroom.auth.v1.RegenerateClientKeyResponse
+ */
+export type RegenerateClientKeyResponse = Message<"darkroom.auth.v1.RegenerateClientKeyResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Client client = 1;
+   */
+  client?: Client | undefined;
+
+  /**
+   * `dk_ID_SECRET`. Shown this once; only a hash of it is stored.
+   *
+   * @generated from field: string api_key = 2;
+   */
+  apiKey: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RegenerateClientKeyResponse.
+ * Use `create(RegenerateClientKeyResponseSchema)` to create a new message.
+ */
+export const RegenerateClientKeyResponseSchema: GenMessage<RegenerateClientKeyResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 38);
+
+/**
+ * Request of ListUsers.
+ *
+ * @generated from message darkroom.auth.v1.ListUsersRequest
+ */
+export type ListUsersRequest = Message<"darkroom.auth.v1.ListUsersRequest"> & {
+  /**
+   * 0 to 100; 0 for 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * What the username begins with, or, where it has an `@`, the email address;
+   * in any letter case, at most 254 characters. All accounts when empty.
+   *
+   * @generated from field: string query = 3;
+   */
+  query: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListUsersRequest.
+ * Use `create(ListUsersRequestSchema)` to create a new message.
+ */
+export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 39);
+
+/**
+ * Response of ListUsers.
+ *
+ * @generated from message darkroom.auth.v1.ListUsersResponse
+ */
+export type ListUsersResponse = Message<"darkroom.auth.v1.ListUsersResponse"> & {
+  /**
+   * By username, or by email address when that was asked for.
+   *
+   * @generated from field: repeated darkroom.auth.v1.Account users = 1;
+   */
+  users: Account[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListUsersResponse.
+ * Use `create(ListUsersResponseSchema)` to create a new message.
+ */
+export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 40);
+
+/**
+ * Request of GetUser.
+ *
+ * @generated from message darkroom.auth.v1.GetUserRequest
+ */
+export type GetUserRequest = Message<"darkroom.auth.v1.GetUserRequest"> & {
+  /**
+   * As in `Account.id`.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.GetUserRequest.
+ * Use `create(GetUserRequestSchema)` to create a new message.
+ */
+export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 41);
+
+/**
+ * Response of GetUser.
+ *
+ * @generated from message darkroom.auth.v1.GetUserResponse
+ */
+export type GetUserResponse = Message<"darkroom.auth.v1.GetUserResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: darkroom.auth.v1.Account user = 1;
+   */
+  user?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.GetUserResponse.
+ * Use `create(GetUserResponseSchema)` to create a new message.
+ */
+export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 42);
+
+/**
+ * Request of CreateUser.
+ *
+ * @generated from message darkroom.auth.v1.CreateUserRequest
+ */
+export type CreateUserRequest = Message<"darkroom.auth.v1.CreateUserRequest"> & {
+  /**
+   * As in SignUp.
+   *
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * As in SignUp.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * As in SignUp.
+   *
+   * @generated from field: string password = 3;
+   */
+  password: string;
+
+  /**
+   * ROLE_USER when unspecified.
+   *
+   * @generated from field: darkroom.auth.v1.Role role = 4;
+   */
+  role: Role;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.CreateUserRequest.
+ * Use `create(CreateUserRequestSchema)` to create a new message.
+ */
+export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 43);
+
+/**
+ * Response of CreateUser.
+ *
+ * @generated from message darkroom.auth.v1.CreateUserResponse
+ */
+export type CreateUserResponse = Message<"darkroom.auth.v1.CreateUserResponse"> & {
+  /**
+   * The account that was made.
+   *
+   * @generated from field: darkroom.auth.v1.Account user = 1;
+   */
+  user?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.CreateUserResponse.
+ * Use `create(CreateUserResponseSchema)` to create a new message.
+ */
+export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 44);
+
+/**
+ * Request of SetUserDisabled.
+ *
+ * @generated from message darkroom.auth.v1.SetUserDisabledRequest
+ */
+export type SetUserDisabledRequest = Message<"darkroom.auth.v1.SetUserDisabledRequest"> & {
+  /**
+   * As in `Account.id`.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Whether it is to be closed.
+   *
+   * @generated from field: bool disabled = 2;
+   */
+  disabled: boolean;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.SetUserDisabledRequest.
+ * Use `create(SetUserDisabledRequestSchema)` to create a new message.
+ */
+export const SetUserDisabledRequestSchema: GenMessage<SetUserDisabledRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 45);
+
+/**
+ * Response of SetUserDisabled.
+ *
+ * @generated from message darkroom.auth.v1.SetUserDisabledResponse
+ */
+export type SetUserDisabledResponse = Message<"darkroom.auth.v1.SetUserDisabledResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Account user = 1;
+   */
+  user?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.SetUserDisabledResponse.
+ * Use `create(SetUserDisabledResponseSchema)` to create a new message.
+ */
+export const SetUserDisabledResponseSchema: GenMessage<SetUserDisabledResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 46);
+
+/**
+ * Request of SetUserRole.
+ *
+ * @generated from message darkroom.auth.v1.SetUserRoleRequest
+ */
+export type SetUserRoleRequest = Message<"darkroom.auth.v1.SetUserRoleRequest"> & {
+  /**
+   * As in `Account.id`.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The new one.
+   *
+   * @generated from field: darkroom.auth.v1.Role role = 2;
+   */
+  role: Role;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.SetUserRoleRequest.
+ * Use `create(SetUserRoleRequestSchema)` to create a new message.
+ */
+export const SetUserRoleRequestSchema: GenMessage<SetUserRoleRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 47);
+
+/**
+ * Response of SetUserRole.
+ *
+ * @generated from message darkroom.auth.v1.SetUserRoleResponse
+ */
+export type SetUserRoleResponse = Message<"darkroom.auth.v1.SetUserRoleResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Account user = 1;
+   */
+  user?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.SetUserRoleResponse.
+ * Use `create(SetUserRoleResponseSchema)` to create a new message.
+ */
+export const SetUserRoleResponseSchema: GenMessage<SetUserRoleResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 48);
 
 /**
  * What an account may do.
@@ -503,11 +1453,14 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_darkroom_auth_v1_auth, 0);
 
 /**
- * Signs people up and in, and tells other services who a credential belongs to.
+ * Signs people up and in, keeps the API clients of services, and tells others
+ * who a credential belongs to.
  *
  * A call that needs a credential takes it from the `authorization` header, as
- * `Bearer TOKEN`. Errors carry `google.rpc.ErrorInfo` with a stable reason, and
- * bad input `google.rpc.BadRequest` with the field and the rule it broke.
+ * `Bearer CREDENTIAL`: an access token, a client token or an API key. An API key
+ * may come as `x-api-key` instead. Errors carry `google.rpc.ErrorInfo` with a
+ * stable reason, and bad input `google.rpc.BadRequest` with the field and the
+ * rule it broke.
  *
  * @generated from service darkroom.auth.v1.AuthService
  */
@@ -591,6 +1544,204 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof CheckAuthRequestSchema;
     output: typeof CheckAuthResponseSchema;
+  },
+  /**
+   * Lists the caller's sessions that are alive, the newest first.
+   *
+   * Errors: UNAUTHENTICATED.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * Ends one of the caller's sessions; the caller's own is one of them.
+   *
+   * Errors: NOT_FOUND (no session of the caller has this id).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RevokeSession
+   */
+  revokeSession: {
+    methodKind: "unary";
+    input: typeof RevokeSessionRequestSchema;
+    output: typeof RevokeSessionResponseSchema;
+  },
+  /**
+   * Ends all of the caller's sessions but the one that calls.
+   *
+   * Errors: UNAUTHENTICATED.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RevokeOtherSessions
+   */
+  revokeOtherSessions: {
+    methodKind: "unary";
+    input: typeof RevokeOtherSessionsRequestSchema;
+    output: typeof RevokeOtherSessionsResponseSchema;
+  },
+  /**
+   * Sets a new password and ends all of the caller's other sessions.
+   *
+   * Errors: UNAUTHENTICATED (the old password is wrong, reason
+   * PASSWORD_WRONG), INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ChangePassword
+   */
+  changePassword: {
+    methodKind: "unary";
+    input: typeof ChangePasswordRequestSchema;
+    output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * Exchanges an API key for a client token.
+   *
+   * Errors: UNAUTHENTICATED (the key is not good), INVALID_ARGUMENT (a scope
+   * that the client does not have).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ExchangeApiKey
+   */
+  exchangeApiKey: {
+    methodKind: "unary";
+    input: typeof ExchangeApiKeyRequestSchema;
+    output: typeof ExchangeApiKeyResponseSchema;
+  },
+  /**
+   * Makes an API client. For administrators, as every call below.
+   *
+   * Errors: INVALID_ARGUMENT.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.CreateClient
+   */
+  createClient: {
+    methodKind: "unary";
+    input: typeof CreateClientRequestSchema;
+    output: typeof CreateClientResponseSchema;
+  },
+  /**
+   * Reads a client.
+   *
+   * Errors: NOT_FOUND.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.GetClient
+   */
+  getClient: {
+    methodKind: "unary";
+    input: typeof GetClientRequestSchema;
+    output: typeof GetClientResponseSchema;
+  },
+  /**
+   * Lists clients, the newest first.
+   *
+   * Errors: INVALID_ARGUMENT (page_size, page_token).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ListClients
+   */
+  listClients: {
+    methodKind: "unary";
+    input: typeof ListClientsRequestSchema;
+    output: typeof ListClientsResponseSchema;
+  },
+  /**
+   * Changes the fields of a client that the mask names.
+   *
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (a field breaks its rule, or the mask
+   * names one that cannot be changed).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.UpdateClient
+   */
+  updateClient: {
+    methodKind: "unary";
+    input: typeof UpdateClientRequestSchema;
+    output: typeof UpdateClientResponseSchema;
+  },
+  /**
+   * Deletes a client: its key and its tokens stop working. Its jobs stay until
+   * their time is up.
+   *
+   * Errors: NOT_FOUND.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.DeleteClient
+   */
+  deleteClient: {
+    methodKind: "unary";
+    input: typeof DeleteClientRequestSchema;
+    output: typeof DeleteClientResponseSchema;
+  },
+  /**
+   * Gives a client a new key. The old one and the tokens made from it stop
+   * working at once, or after the grace period.
+   *
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (grace_period).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RegenerateClientKey
+   */
+  regenerateClientKey: {
+    methodKind: "unary";
+    input: typeof RegenerateClientKeyRequestSchema;
+    output: typeof RegenerateClientKeyResponseSchema;
+  },
+  /**
+   * Lists accounts in the order of what is searched by.
+   *
+   * Errors: INVALID_ARGUMENT (page_size, page_token, query).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ListUsers
+   */
+  listUsers: {
+    methodKind: "unary";
+    input: typeof ListUsersRequestSchema;
+    output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Reads an account.
+   *
+   * Errors: NOT_FOUND.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.GetUser
+   */
+  getUser: {
+    methodKind: "unary";
+    input: typeof GetUserRequestSchema;
+    output: typeof GetUserResponseSchema;
+  },
+  /**
+   * Makes an account, also where sign-up is closed.
+   *
+   * Errors: as SignUp.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.CreateUser
+   */
+  createUser: {
+    methodKind: "unary";
+    input: typeof CreateUserRequestSchema;
+    output: typeof CreateUserResponseSchema;
+  },
+  /**
+   * Disables an account, which ends its sessions, or enables it again.
+   *
+   * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.SetUserDisabled
+   */
+  setUserDisabled: {
+    methodKind: "unary";
+    input: typeof SetUserDisabledRequestSchema;
+    output: typeof SetUserDisabledResponseSchema;
+  },
+  /**
+   * Makes somebody an administrator, or no longer one.
+   *
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (role), FAILED_PRECONDITION (the last
+   * administrator).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.SetUserRole
+   */
+  setUserRole: {
+    methodKind: "unary";
+    input: typeof SetUserRoleRequestSchema;
+    output: typeof SetUserRoleResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_darkroom_auth_v1_auth, 0);

@@ -1,0 +1,16 @@
+import { DomainError } from "../model/errors.ts";
+
+const triesMax = 10;
+
+/** Writes `step` of the record as it stands, again when another writer came first, a bounded number of times. */
+export async function changeRecord<Record>(
+  read: () => Promise<Record>,
+  step: (record: Record) => Record,
+  replace: (record: Record) => Promise<boolean>,
+): Promise<Record> {
+  for (let left = triesMax; left > 0; left--) {
+    const next = step(await read());
+    if (await replace(next)) return next;
+  }
+  throw new DomainError("aborted", "CHANGED_MEANWHILE", "others keep changing this; try again");
+}

@@ -1,0 +1,132 @@
+import { randomInt } from "node:crypto";
+import { type Client, type ClientSettings, clientChecks, isClientId, type Scope, toScopes } from "../model/client.ts";
+import { checkFields, invalidField, notFound } from "../model/errors.ts";
+import { decodeCursor, encodeCursor, pageSize } from "../model/page.ts";
+import type { ClientStore } from "../ports/client-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { AccessToken, AccessTokens, ApiKeys } from "../ports/credentials.ts";
+import type { Authentication } from "./authentication.ts";
+import { changeRecord } from "./change-record.ts";
+
+const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
+
+export interface ClientPage {
+  readonly clients: readonly Client[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+export interface ClientToken extends AccessToken {
+  readonly scopes: readonly Scope[];
+}
+
+/** The services that call with keys of their own, and the administrators' keeping of them. */
+export class Clients {
+  readonly #store: ClientStore;
+  readonly #keys: ApiKeys;
+  readonly #tokens: AccessTokens;
+  readonly #authentication: Authentication;
+  readonly #clock: Clock;
+
+  constructor(deps: {
+    clients: ClientStore;
+    apiKeys: ApiKeys;
+    accessTokens: AccessTokens;
+    authentication: Authentication;
+    clock: Clock;
+  }) {
+    this.#store = deps.clients;
+    this.#keys = deps.apiKeys;
+    this.#tokens = deps.accessTokens;
+    this.#authentication = deps.authentication;
+    this.#clock = deps.clock;
+  }
+
+  /** The key is shown this once. */
+  async create(wanted: ClientSettings): Promise<{ client: Client; key: string }> {
+    const now = this.#clock();
+    checkFields(clientChecks(wanted, now));
+    const id = newId();
+    const key = await this.#keys.issue(id);
+    const client: Client = {
+      ...wanted,
+      id,
+      scopes: toScopes(wanted.scopes),
+      keyHash: key.hash,
+      keyVersion: 1,
+      previousKeyHash: null,
+      previousKeyUntil: null,
+      lastUsedAt: null,
+      createdAt: now,
+      updatedAt: now,
+      version: 1,
+    };
+    await this.#store.insert(client);
+    return { client, key: key.token };
+  }
+
+  async get(id: string): Promise<Client> {
+    const client = isClientId(id) ? await this.#store.get(id) : undefined;
+    if (client === undefined) throw notFound("client");
+    return client;
+  }
+
+  async list(wanted: { pageSize: number; pageToken: string }): Promise<ClientPage> {
+    const size = pageSize(wanted.pageSize);
+    const found = await this.#store.list(decodeCursor(wanted.pageToken), size + 1);
+    const clients = found.slice(0, size);
+    const last = clients.at(-1);
+    return { clients, nextPageToken: found.length > size && last !== undefined ? encodeCursor(last) : "" };
+  }
+
+  update(id: string, changes: Partial<ClientSettings>): Promise<Client> {
+    return this.#change(id, (client) => {
+      const { expire_time, ...checks } = clientChecks({ ...client, ...changes }, this.#clock());
+      checkFields(changes.expiresAt === undefined ? checks : { ...checks, expire_time });
+      return { ...client, ...changes, scopes: toScopes(changes.scopes ?? client.scopes) };
+    });
+  }
+
+  async delete(id: string): Promise<void> {
+    if (!isClientId(id) || !(await this.#store.delete(id))) throw notFound("client");
+  }
+
+  /** The old key, and the tokens made from it, work for `graceMs` more. */
+  async regenerateKey(id: string, graceMs: number): Promise<{ client: Client; key: string }> {
+    if (!(graceMs >= 0 && graceMs <= graceMaxMs)) throw invalidField("grace_period", "must be 0 to 30 days");
+    await this.get(id);
+    const key = await this.#keys.issue(id);
+    const client = await this.#change(id, (current) => ({
+      ...current,
+      keyHash: key.hash,
+      keyVersion: current.keyVersion + 1,
+      previousKeyHash: graceMs > 0 ? current.keyHash : null,
+      previousKeyUntil: graceMs > 0 ? this.#clock() + graceMs : null,
+    }));
+    return { client, key: key.token };
+  }
+
+  /** A token for some of the key's scopes; for all of them when none is named. */
+  async exchange(key: string, wanted: readonly string[]): Promise<ClientToken> {
+    if (key === "") throw invalidField("api_key", "must not be empty");
+    const { client, keyVersion } = await this.#authentication.ofKey(key);
+    const missing = wanted.find((scope) => !client.scopes.includes(scope as Scope));
+    if (missing !== undefined) throw invalidField("scopes", "must be some of the client's scopes");
+    const scopes = wanted.length === 0 ? client.scopes : toScopes(wanted);
+    return { ...(await this.#tokens.forClient(client, keyVersion, scopes)), scopes };
+  }
+
+  #change(id: string, step: (client: Client) => Client): Promise<Client> {
+    return changeRecord(
+      () => this.get(id),
+      (client) => ({ ...step(client), updatedAt: this.#clock(), version: client.version + 1 }),
+      (client) => this.#store.replace(client),
+    );
+  }
+}
+
+const idAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+function newId(): string {
+  return Array.from({ length: 16 }, () => idAlphabet[randomInt(idAlphabet.length)]).join("");
+}

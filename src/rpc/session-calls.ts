@@ -1,0 +1,56 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import type { Accounts } from "../core/accounts.ts";
+import type { Authentication } from "../core/authentication.ts";
+import type { Sessions } from "../core/sessions.ts";
+import { callOf, principalOf, userOf } from "./call.ts";
+import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
+
+export interface SessionCore {
+  readonly accounts: Accounts;
+  readonly sessions: Sessions;
+  readonly authentication: Authentication;
+}
+
+/** Signing up and in, and what a caller can ask of sessions. */
+export function sessionCalls(core: SessionCore) {
+  return {
+    async signUp({ username, email, password }) {
+      return { account: toAccount(await core.accounts.signUp({ username, email, password })) };
+    },
+    async login({ identity, password, sessionToken }, context) {
+      const login = await core.sessions.login(identity, password, callOf(context), sessionToken);
+      return {
+        account: toAccount(login.account),
+        tokens: toTokens(login.tokens),
+        sessionToken: login.sessionToken ?? "",
+      };
+    },
+    async refreshToken({ refreshToken }) {
+      return { tokens: toTokens(await core.sessions.refresh(refreshToken)) };
+    },
+    async logout(_request, context) {
+      await core.sessions.logout(userOf(context).sessionId);
+      return {};
+    },
+    async validate({ credential }) {
+      const principal = await core.authentication.validate(credential);
+      return principal === undefined ? { valid: false } : { valid: true, principal: toPrincipal(principal) };
+    },
+    checkAuth(_request, context) {
+      return { principal: toPrincipal(principalOf(context)) };
+    },
+    async listSessions(_request, context) {
+      const { account, sessionId } = userOf(context);
+      const sessions = await core.sessions.list(account.id);
+      return { sessions: sessions.map((session) => toSession(session, sessionId)) };
+    },
+    async revokeSession({ sessionId }, context) {
+      await core.sessions.revoke(sessionId, userOf(context).account.id);
+      return {};
+    },
+    async revokeOtherSessions(_request, context) {
+      return { revoked: await core.sessions.revokeOthers(userOf(context)) };
+    },
+  } satisfies Partial<ServiceImpl<typeof AuthService>>;
+}

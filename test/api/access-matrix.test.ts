@@ -1,0 +1,184 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { decodeJwt, generateKeyPair, importJWK, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
+import { afterAll, expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { operations } from "../../src/model/access.ts";
+import { procedures } from "../../src/rpc/handler.ts";
+import { altered } from "../crypto/opened-secrets.ts";
+import { adminPassword, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({}, { worker: false });
+const { auth } = server;
+
+const everyone = ["anonymous", "user", "admin", "scoped client", "bare client"];
+const people = ["user", "admin"];
+const operators = ["admin", "scoped client"];
+const owners = ["user", "admin", "scoped client"];
+
+/** Who gets past the door of each procedure and route; a client is "scoped" when it has every scope there is. */
+const admitted: Readonly<Record<string, readonly string[]>> = {
+  "AuthService/SignUp": everyone,
+  "AuthService/Login": everyone,
+  "AuthService/RefreshToken": everyone,
+  "AuthService/Logout": people,
+  "AuthService/Validate": everyone,
+  "AuthService/CheckAuth": owners,
+  "AuthService/ListSessions": people,
+  "AuthService/RevokeSession": people,
+  "AuthService/RevokeOtherSessions": people,
+  "AuthService/ChangePassword": people,
+  "AuthService/ExchangeApiKey": everyone,
+  "AuthService/CreateClient": operators,
+  "AuthService/GetClient": operators,
+  "AuthService/ListClients": operators,
+  "AuthService/UpdateClient": operators,
+  "AuthService/DeleteClient": operators,
+  "AuthService/RegenerateClientKey": operators,
+  "AuthService/ListUsers": operators,
+  "AuthService/GetUser": operators,
+  "AuthService/CreateUser": operators,
+  "AuthService/SetUserDisabled": operators,
+  "AuthService/SetUserRole": operators,
+  "ImageJobService/UploadImage": owners,
+  "ImageJobService/SubmitImageJob": owners,
+  "ImageJobService/PollImageJob": owners,
+  "ImageJobService/WatchImageJob": owners,
+  "ImageJobService/ListImageJobs": owners,
+  "ImageJobService/CancelImageJob": owners,
+  "ImageJobService/GetImage": owners,
+  "ImageJobService/ListModels": owners,
+  "WorkerService/ClaimJob": [],
+  "WorkerService/Heartbeat": [],
+  "Health/Check": everyone,
+  "Health/List": everyone,
+  "Health/Watch": everyone,
+  "ServerReflection/ServerReflectionInfo": everyone,
+  "GET /health": everyone,
+  "POST /images": owners,
+  "GET /download/:uuid": owners,
+};
+
+const shortName = (operation: string) => operation.replace(/^[\w.]+\.(?=\w+\/)/, "");
+
+async function tokenOf(identity: string, password: string): Promise<string> {
+  return (await auth.login({ identity, password })).tokens?.accessToken ?? "";
+}
+
+const allScopes = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check", "admin"];
+
+/** A session that ends does so under a call that may itself end it: each call gets its own. */
+async function freshUser(): Promise<string> {
+  return (await signIn(server)).token;
+}
+
+const adminToken = await tokenOf("admin", adminPassword);
+const admin = bearer(adminToken);
+const keyOf = async (scopes: string[]) => (await auth.createClient({ client: { name: "a", scopes } }, admin)).apiKey;
+const keys = { scoped: await keyOf(allScopes), bare: await keyOf([]) };
+
+const db = new DatabaseSync(join(server.dataDir, "darkroom.db"), { readOnly: true });
+afterAll(() => db.close());
+const row = db.prepare("SELECT value FROM secrets WHERE name = 'access-token-key'").get();
+const jwk = JSON.parse(String(row?.value));
+const ourKey = await importJWK(jwk, "EdDSA");
+const { privateKey: strangersKey } = await generateKeyPair("Ed25519");
+
+const signed = (claims: JWTPayload, key: Parameters<SignJWT["sign"]>[0], alg = "EdDSA") =>
+  new SignJWT(claims).setProtectedHeader({ alg, typ: "at+jwt" }).sign(key);
+
+async function revoked(): Promise<string> {
+  const token = await freshUser();
+  await auth.logout({}, bearer(token));
+  return token;
+}
+
+async function disabled(): Promise<string> {
+  const { token, account } = await signIn(server);
+  await auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, admin);
+  return token;
+}
+
+const alive = decodeJwt(adminToken);
+/** Credentials that once were or never were good: no door that asks for one opens to them. */
+const spent: Readonly<Record<string, string>> = {
+  "expired token": await signed({ ...alive, exp: Math.floor(Date.now() / 1000) - 1 }, ourKey),
+  "revoked session": await revoked(),
+  "disabled account": await disabled(),
+  "tampered token": altered(adminToken, -20),
+  "another signer": await signed(alive, strangersKey),
+  "another issuer": await signed({ ...alive, iss: "elsewhere" }, ourKey),
+  "another audience": await signed({ ...alive, aud: "elsewhere" }, ourKey),
+  "no algorithm": new UnsecuredJWT(alive).encode(),
+  "HS256 by the public key": await signed(alive, Buffer.from(jwk.x, "base64url"), "HS256"),
+  "tampered key": altered(keys.scoped, -3),
+  nonsense: "nonsense",
+};
+
+const streams = ["WatchImageJob", "GetImage", "Health/Watch", "ServerReflectionInfo"];
+const refusals = { unauthenticated: 401, permission_denied: 403 } as const;
+
+/** How the door answered: what comes after it, a malformed body for example, is another matter. */
+async function knock(operation: string, credential: string | undefined): Promise<"admitted" | number> {
+  const { path, method, type, body } = requestFor(operation);
+  const authorization = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+  const headers = { ...authorization, ...(type === undefined ? {} : { "content-type": type }) };
+  const sent = body === undefined ? {} : { body };
+  const response = await fetch(server.url + path, { method, headers, ...sent, signal: AbortSignal.timeout(30_000) });
+  const reader = response.body?.getReader();
+  // A stream's refusal is its first message, under status 200.
+  const first = streams.some((name) => operation.endsWith(name)) ? (await reader?.read())?.value : undefined;
+  await reader?.cancel();
+  const code = /"code":"(unauthenticated|permission_denied)"/.exec(new TextDecoder().decode(first))?.[1];
+  if (code !== undefined) return refusals[code as keyof typeof refusals];
+  return response.status === 401 || response.status === 403 ? response.status : "admitted";
+}
+
+function requestFor(operation: string): { path: string; method: string; type?: string; body?: string } {
+  const [method = "", pattern] = operation.split(" ");
+  if (pattern !== undefined) {
+    return {
+      path: pattern.replace(":uuid", crypto.randomUUID()),
+      method,
+      ...(method === "POST" ? { type: "image/png" } : {}),
+    };
+  }
+  const rpc = { path: `/${operation}`, method: "POST" };
+  const isStream = streams.some((name) => operation.endsWith(name));
+  // A stream's messages have a length before them.
+  return isStream
+    ? { ...rpc, type: "application/connect+json", body: "\0\0\0\0\u0002{}" }
+    : { ...rpc, type: "application/json", body: "{}" };
+}
+
+let cells = 0;
+afterAll(() => void process.stdout.write(`the access table: ${cells} cells were checked\n`));
+
+test("has every procedure and every route", () => {
+  expect(new Set([...operations, ...procedures].map(shortName))).toEqual(new Set(Object.keys(admitted)));
+});
+
+test.each(operations.map((operation) => [operation]))("%s", async (operation) => {
+  const allowed = admitted[shortName(operation)] ?? [];
+  const callers = {
+    anonymous: undefined,
+    user: await freshUser(),
+    admin: await tokenOf("admin", adminPassword),
+    "scoped client": keys.scoped,
+    "bare client": keys.bare,
+  };
+  for (const [caller, credential] of Object.entries(callers)) {
+    const refused = caller === "anonymous" ? 401 : 403;
+    expect([caller, await knock(operation, credential)]).toEqual([
+      caller,
+      allowed.includes(caller) ? "admitted" : refused,
+    ]);
+    cells += 1;
+  }
+  for (const [caller, credential] of Object.entries(spent)) {
+    const expected = allowed.includes("anonymous") ? "admitted" : 401;
+    expect([caller, await knock(operation, credential)]).toEqual([caller, expected]);
+    cells += 1;
+  }
+});

@@ -1,0 +1,185 @@
+import { decodeJwt } from "jose";
+import { describe, expect, test } from "vitest";
+import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { bearer } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({ JWT_EXPIRY: "600" }, { worker: false });
+const { auth, jobs } = server;
+const { tokens: adminTokens } = await auth.login({ identity: "admin", password: adminPassword });
+const admin = bearer(adminTokens?.accessToken ?? "");
+
+const refused = { code: "Unauthenticated", reason: "CREDENTIAL_INVALID" };
+
+async function newClient(scopes: string[] = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check"]) {
+  const { client, apiKey } = await auth.createClient({ client: { name: "a service", scopes } }, admin);
+  return { id: client?.id ?? "", apiKey, client };
+}
+
+const exchange = async (apiKey: string, scopes: string[] = []) =>
+  (await auth.exchangeApiKey({ apiKey, scopes })).accessToken;
+const check = (credential: string) => auth.checkAuth({}, bearer(credential));
+
+describe("an API client", () => {
+  test("is made with a key that is shown once, and read back without it", async () => {
+    const wanted = { name: "Übersetzer 🛠", description: "calls at night", scopes: ["jobs:read", "auth:check"] };
+    const { client, apiKey } = await auth.createClient({ client: wanted }, admin);
+    expect(apiKey).toMatch(new RegExp(`^dk_${client?.id}_[A-Za-z0-9_-]{43}$`));
+    expect(client).toMatchObject({ ...wanted, disabled: false });
+    const read = await auth.getClient({ clientId: client?.id ?? "" }, admin);
+    expect(read.client).toEqual(client);
+    expect(JSON.stringify(read, (_, value) => (typeof value === "bigint" ? String(value) : value))).not.toContain(
+      apiKey.split("_")[2],
+    );
+  });
+
+  test.each([
+    ["no name", { name: "" }, "name"],
+    ["a name of 101 characters", { name: "x".repeat(101) }, "name"],
+    ["a description of 1001 characters", { name: "a", description: "x".repeat(1001) }, "description"],
+    ["a scope that is none", { name: "a", scopes: ["jobs:read", "jobs:everything"] }, "scopes"],
+    ["an end in the past", { name: "a", expireTime: { seconds: 1n, nanos: 0 } }, "expire_time"],
+  ])("is refused for %s", async (_, client, field) => {
+    expect(await refusal(auth.createClient({ client }, admin))).toMatchObject({
+      code: "InvalidArgument",
+      fields: [field],
+    });
+  });
+
+  test("calls with its key, in either header, and by a token made from it", async () => {
+    const { id, apiKey } = await newClient();
+    const token = await exchange(apiKey);
+    for (const options of [bearer(apiKey), { headers: { "x-api-key": apiKey } }, bearer(token)]) {
+      const { principal } = await auth.checkAuth({}, options);
+      expect(principal).toMatchObject({ kind: Principal_Kind.CLIENT, client: { id } });
+      expect(principal?.account).toBeUndefined();
+    }
+    const { iat = 0, exp = 0 } = decodeJwt(token);
+    expect(exp - iat).toBe(600);
+    expect((await auth.validate({ credential: apiKey })).valid).toBe(true);
+  });
+
+  test("owns its jobs and pictures, which no other client or account sees", async () => {
+    const [mine, other] = [await newClient(), await newClient()];
+    const { image } = await jobs.uploadImage({ data: await smallPicture("png") }, bearer(mine.apiKey));
+    const wish = { imageId: image?.id ?? "", prompt: "sepia" };
+    expect(await refusal(jobs.submitImageJob(wish, bearer(other.apiKey)))).toMatchObject({ code: "NotFound" });
+    const { job } = await jobs.submitImageJob(wish, bearer(mine.apiKey));
+    expect((await jobs.listImageJobs({}, bearer(mine.apiKey))).jobs.map(({ id }) => id)).toEqual([job?.id]);
+    const user = await signIn(server);
+    for (const stranger of [bearer(other.apiKey), user.credential]) {
+      expect(await refusal(jobs.pollImageJob({ jobId: job?.id ?? "" }, stranger))).toMatchObject({ code: "NotFound" });
+      expect(await refusal(jobs.getImage({ imageId: wish.imageId }, stranger))).toMatchObject({ code: "NotFound" });
+    }
+  });
+
+  test("does what its scopes say, by a token for some of them only those", async () => {
+    const { apiKey } = await newClient(["jobs:read", "auth:check"]);
+    expect(await refusal(jobs.submitImageJob({}, bearer(apiKey)))).toMatchObject({ code: "PermissionDenied" });
+    const narrow = await exchange(apiKey, ["auth:check"]);
+    expect((await check(narrow)).principal?.client?.scopes).toEqual(["auth:check"]);
+    expect(await refusal(jobs.listImageJobs({}, bearer(narrow)))).toMatchObject({ code: "PermissionDenied" });
+    expect(await refusal(auth.exchangeApiKey({ apiKey, scopes: ["jobs:submit"] }))).toMatchObject({
+      code: "InvalidArgument",
+      fields: ["scopes"],
+    });
+  });
+
+  test("loses a scope with its tokens at the next call", async () => {
+    const { id, apiKey } = await newClient(["jobs:read", "auth:check"]);
+    const token = await exchange(apiKey);
+    await jobs.listImageJobs({}, bearer(token));
+    await auth.updateClient({ client: { id, scopes: ["auth:check"] }, updateMask: { paths: ["scopes"] } }, admin);
+    for (const credential of [apiKey, token]) {
+      expect(await refusal(jobs.listImageJobs({}, bearer(credential)))).toMatchObject({ code: "PermissionDenied" });
+    }
+  });
+
+  test("is shut out at the next call when it is disabled or deleted", async () => {
+    const { id, apiKey } = await newClient();
+    const token = await exchange(apiKey);
+    const setDisabled = (disabled: boolean) =>
+      auth.updateClient({ client: { id, disabled }, updateMask: { paths: ["disabled"] } }, admin);
+    await check(apiKey);
+    await setDisabled(true);
+    for (const credential of [apiKey, token]) expect(await refusal(check(credential))).toMatchObject(refused);
+    expect(await refusal(auth.exchangeApiKey({ apiKey }))).toMatchObject(refused);
+    await setDisabled(false);
+    for (const credential of [apiKey, token]) await check(credential);
+    await auth.deleteClient({ clientId: id }, admin);
+    for (const credential of [apiKey, token]) expect(await refusal(check(credential))).toMatchObject(refused);
+    expect(await refusal(auth.getClient({ clientId: id }, admin))).toMatchObject({ reason: "CLIENT_NOT_FOUND" });
+    expect(await refusal(auth.deleteClient({ clientId: id }, admin))).toMatchObject({ code: "NotFound" });
+  });
+
+  test("gets a new key, and the old one ends at once or after its grace", async () => {
+    const { id, apiKey: first } = await newClient();
+    const oldToken = await exchange(first);
+    const { apiKey: second } = await auth.regenerateClientKey(
+      { clientId: id, gracePeriod: { seconds: 3600n, nanos: 0 } },
+      admin,
+    );
+    for (const credential of [first, second, oldToken]) await check(credential);
+    const { apiKey: third, client } = await auth.regenerateClientKey({ clientId: id }, admin);
+    expect(client?.previousKeyExpireTime).toBeUndefined();
+    for (const credential of [first, second, oldToken]) expect(await refusal(check(credential))).toMatchObject(refused);
+    await check(third);
+    for (const seconds of [-1n, 30n * 86_400n + 1n]) {
+      const gracePeriod = { seconds, nanos: 0 };
+      expect(await refusal(auth.regenerateClientKey({ clientId: id, gracePeriod }, admin))).toMatchObject({
+        fields: ["grace_period"],
+      });
+    }
+  });
+
+  test("changes by a mask in the fields that it names alone", async () => {
+    const { id, client } = await newClient();
+    const { client: renamed } = await auth.updateClient(
+      { client: { id, name: "renamed", description: "unnamed" }, updateMask: { paths: ["name"] } },
+      admin,
+    );
+    expect(renamed).toEqual({ ...client, name: "renamed" });
+    for (const paths of [[], ["id"], ["name", "key_hash"], ["*"]]) {
+      expect(
+        await refusal(auth.updateClient({ client: { id, name: "x" }, updateMask: { paths } }, admin)),
+      ).toMatchObject({
+        fields: ["update_mask"],
+      });
+    }
+  });
+
+  test("is told when it was last used", async () => {
+    const { id, apiKey } = await newClient();
+    await check(apiKey);
+    await expect
+      .poll(async () => (await auth.getClient({ clientId: id }, admin)).client?.lastUseTime?.seconds ?? 0n)
+      .toBeGreaterThan(1_700_000_000n);
+  });
+
+  test("is listed by the page, the newest first", async () => {
+    const made = [await newClient(), await newClient(), await newClient()].map(({ id }) => id);
+    const first = await auth.listClients({ pageSize: 2 }, admin);
+    const second = await auth.listClients({ pageSize: 2, pageToken: first.nextPageToken }, admin);
+    const seen = [...first.clients, ...second.clients].map(({ id }) => id);
+    expect(new Set(seen).size).toBe(4);
+    expect(seen.slice(0, 3).toSorted()).toEqual(made.toSorted());
+    expect(await refusal(auth.listClients({ pageSize: 101 }, admin))).toMatchObject({ fields: ["page_size"] });
+  });
+});
+
+test.each([
+  ["another secret", (key: string) => `${key.slice(0, -2)}${key.endsWith("AA") ? "BB" : "AA"}`],
+  ["a client that is not there", (key: string) => key.replace(/^dk_[a-z0-9]{16}/, "dk_aaaaaaaaaaaaaaaa")],
+  ["a part of a key", (key: string) => key.slice(0, 30)],
+  ["a longer key", (key: string) => `${key}A`],
+  ["upper case", (key: string) => key.toUpperCase()],
+])("a key with %s is refused", async (_, change) => {
+  const { apiKey } = await newClient();
+  const forged = change(apiKey);
+  expect(await refusal(check(forged))).toMatchObject(refused);
+  expect(await refusal(auth.exchangeApiKey({ apiKey: forged }))).toMatchObject(refused);
+  expect((await auth.validate({ credential: forged })).valid).toBe(false);
+});
