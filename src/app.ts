@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
+import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
 import { Clients } from "./core/clients.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
@@ -114,7 +115,7 @@ async function start(
 
 async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
   const clock = Date.now;
-  const { keepUploadMs, keepResultMs, signUpEnabled } = config;
+  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
   const base = {
     ...stores,
@@ -133,6 +134,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
   const authentication = new Authentication(base);
   const sessions = new Sessions(base);
   return {
+    audit: new Audit(base),
     accounts: new Accounts({ ...base, signUpEnabled }),
     authentication,
     changes,
@@ -152,7 +154,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     leases: new Leases({ ...base, records }),
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions,
-    sweeper: new Sweeper({ ...base, records, dispatcher, images }),
+    sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
     users: new Users({ ...base, sessions }),
   };
 }

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
+import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
@@ -16,6 +17,7 @@ import { ConfigError, type ServerConfig } from "./config.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import type { AccountStore } from "./ports/account-store.ts";
+import type { AuditStore } from "./ports/audit-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -30,6 +32,7 @@ export interface Stores {
   readonly accounts: AccountStore;
   readonly sessions: SessionStore;
   readonly clients: ClientStore;
+  readonly audit: AuditStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
@@ -60,6 +63,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
     clients: sqliteClientStore(db),
+    audit: sqliteAuditStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),

@@ -26,6 +26,7 @@ export interface ServerConfig {
   readonly admin: { readonly username: string; readonly password: string | undefined };
   readonly keepUploadMs: number;
   readonly keepResultMs: number;
+  readonly keepAuditMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
   /** Those of its workers: it lists the models that they have. */
@@ -74,6 +75,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     admin: readAdmin(read),
     keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * day,
     keepResultMs: read.integer("DARKROOM_KEEP_RESULTS_DAYS", 30, 1, 3650) * day,
+    keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     engines: readEngines(read),

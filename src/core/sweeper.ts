@@ -1,5 +1,7 @@
+import { auditIdFrom } from "../model/audit.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, type Timing } from "../model/job-life.ts";
+import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
@@ -17,6 +19,8 @@ interface SweeperDeps {
   readonly dispatcher: Dispatcher;
   readonly images: Images;
   readonly sessions: SessionStore;
+  readonly audit: AuditStore;
+  readonly keepAuditMs: number;
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
@@ -56,9 +60,10 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { images, sessions, clock } = this.#deps;
+    const { images, sessions, audit, keepAuditMs, clock } = this.#deps;
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
+    while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

@@ -4,6 +4,7 @@ import * as auth from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import * as imagejob from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Tokens } from "../core/sessions.ts";
 import type { Account, Role } from "../model/account.ts";
+import type { AuditEvent } from "../model/audit.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
 import type { Image } from "../model/image.ts";
@@ -55,6 +56,10 @@ export function toSession(session: Session, currentId: string): auth.Session {
     expireTime: timestampFromMs(sessionEnd(session)),
     current: session.id === currentId,
   });
+}
+
+export function toAuditEvent({ at, ...event }: AuditEvent): auth.AuditEvent {
+  return create(auth.AuditEventSchema, { ...event, time: timestampFromMs(at) });
 }
 
 export function toTokens(tokens: Tokens): auth.Tokens {

@@ -15,6 +15,7 @@ import type { Images } from "../core/images.ts";
 import type { Leases } from "../core/leases.ts";
 import type { Call } from "../model/call.ts";
 import type { Log } from "../ports/log.ts";
+import { auditInterceptor } from "./audit.ts";
 import { type AuthCore, authService } from "./auth-service.ts";
 import { callKey } from "./call.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
@@ -65,7 +66,7 @@ export function createRpcHandler(core: RpcCore, log: Log, stopping: AbortSignal)
   const handle = connectNodeAdapter({
     routes: (router) => addRoutes(router, core),
     requestGate: createGate(core.authentication, log),
-    interceptors: [errorInterceptor(log)],
+    interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
     contextValues: (request) => createContextValues().set(callKey, calls.get(request as IncomingMessage)),
     readMaxBytes: messageMax,
     maxTimeoutMs: timeoutMaxMs,

@@ -1,4 +1,5 @@
 import { mongodbAccountStore } from "../../src/adapters/mongodb/account-store.ts";
+import { mongodbAuditStore } from "../../src/adapters/mongodb/audit-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
 import { mongodbImageStore } from "../../src/adapters/mongodb/image-store.ts";
@@ -6,6 +7,7 @@ import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
 import { mongodbSecretStore } from "../../src/adapters/mongodb/secret-store.ts";
 import { mongodbSessionStore } from "../../src/adapters/mongodb/session-store.ts";
 import { accountStoreContract } from "../contracts/account-store.ts";
+import { auditStoreContract } from "../contracts/audit-store.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
 import { clientStoreContract } from "../contracts/client-store.ts";
 import { imageStoreContract } from "../contracts/image-store.ts";
@@ -21,6 +23,7 @@ describeOnMongodb("on MongoDB", async (mongodb) => {
   accountStoreContract("MongoDB", () => suite.open(mongodbAccountStore));
   sessionStoreContract("MongoDB", () => suite.open(mongodbSessionStore));
   clientStoreContract("MongoDB", () => suite.open(mongodbClientStore));
+  auditStoreContract("MongoDB", () => suite.open(mongodbAuditStore));
   jobStoreContract("MongoDB", (due) => suite.open((db) => mongodbJobStore(db, due)));
   imageStoreContract("MongoDB", () => suite.open(mongodbImageStore));
   secretStoreContract("MongoDB", () => suite.open(mongodbSecretStore));

@@ -38,7 +38,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const models = [{ name: "studio", description: "" }] as const;
   const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher, models });
   const results = new Results({ ...base, records, images });
-  const sweeper = new Sweeper({ ...base, records, dispatcher, images });
+  const sweeper = new Sweeper({ ...base, records, dispatcher, images, keepAuditMs: 365 * day });
   onTestFinished(async () => {
     await results.stop();
     await dispatcher.idle();

@@ -17,6 +17,7 @@ export const collections = {
     by({ dueAt: 1 }),
     purge(),
   ],
+  audit: [by({ place: -1 }), ...(["action", "actor", "target"] as const).map((field) => by({ [field]: 1, place: -1 }))],
   images: [by({ expiresAt: 1 })],
   secrets: [],
   "fs.files": [],

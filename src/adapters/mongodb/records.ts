@@ -26,6 +26,7 @@ export const oneOf = <V extends Value>(values: readonly V[]) => ({ $in: values }
 export const before = <V extends Value>(value: V) => ({ $lt: value });
 export const atMost = <V extends Value>(value: V) => ({ $lte: value });
 export const after = <V extends Value>(value: V) => ({ $gt: value });
+export const between = <V extends Value>(from: V, end: V) => ({ $gte: from, $lt: end });
 /** Texts that begin with `prefix`, from `after` on when there is one, which begins with it too. */
 export const startingWith = (prefix: string, after: string | undefined) =>
   after === undefined ? { $gte: prefix, $lt: prefix + lastCharacter } : { $gt: after, $lt: prefix + lastCharacter };

@@ -1,6 +1,7 @@
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Log } from "../../ports/log.ts";
 import { mongodbAccountStore } from "./account-store.ts";
+import { mongodbAuditStore } from "./audit-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
 import { mongodbClientStore } from "./client-store.ts";
@@ -24,6 +25,7 @@ export async function openStores(
     accounts: mongodbAccountStore(db),
     sessions: mongodbSessionStore(db),
     clients: mongodbClientStore(db),
+    audit: mongodbAuditStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),

@@ -62,6 +62,17 @@ export const databaseMigrations = [
     doc TEXT NOT NULL
   ) STRICT;
   CREATE INDEX clients_by_age ON clients (created_at DESC, id DESC);
+
+  CREATE TABLE audit (
+    id TEXT PRIMARY KEY,
+    action TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    target TEXT NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_action ON audit (action, id);
+  CREATE INDEX audit_by_actor ON audit (actor, id);
+  CREATE INDEX audit_by_target ON audit (target, id);
   `,
 ] as const;
 

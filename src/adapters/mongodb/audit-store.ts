@@ -1,0 +1,18 @@
+import type { AuditEvent } from "../../model/audit.ts";
+import type { AuditStore } from "../../ports/audit-store.ts";
+import type { Database } from "./database.ts";
+import { before, between, is, Records } from "./records.ts";
+
+/** `place` is the id again: in an index behind another field, and in descending order. */
+export function mongodbAuditStore(db: Database): AuditStore {
+  const events = new Records<AuditEvent>(db, "audit", { place: ({ id }) => id });
+  return {
+    append: (event) => events.insert(event),
+    list({ where, from, before: end, limit }) {
+      const equal = where === undefined ? {} : { [where.field]: is(where.value) };
+      const sort = [...Object.keys(equal).map((field) => [field, 1] as const), ["place", -1] as const];
+      return events.find({ ...equal, place: between(from, end) }, { sort: new Map(sort), limit });
+    },
+    deleteBefore: (id, limit) => events.deleteFirst({ _id: before(id) }, { sort: { _id: 1 }, limit }),
+  };
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import { type AuditEvent, type AuditField, auditIdFrom, isAuditId } from "../model/audit.ts";
+import { invalidField } from "../model/errors.ts";
+import { decodeKey, encodeKey, pageSize } from "../model/page.ts";
+import { textRule } from "../model/text.ts";
+import type { AuditStore } from "../ports/audit-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+
+export interface AuditSearch {
+  readonly pageSize: number;
+  readonly pageToken: string;
+  /** At most one of them is not empty. */
+  readonly action: string;
+  readonly actor: string;
+  readonly target: string;
+  readonly startTime: number | undefined;
+  readonly endTime: number | undefined;
+}
+
+export interface AuditPage {
+  readonly events: readonly AuditEvent[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+const fields: readonly AuditField[] = ["action", "actor", "target"];
+const valueMax = 200;
+/** After every id. */
+const last = "~";
+
+/** Keeps what happened to accounts, sessions and clients. */
+export class Audit {
+  readonly #store: AuditStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+
+  constructor(deps: { audit: AuditStore; clock: Clock; log: Log }) {
+    this.#store = deps.audit;
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+  }
+
+  /** What was done is done: where it cannot be kept, the log has it. */
+  async record(event: Omit<AuditEvent, "id" | "at">): Promise<void> {
+    const at = this.#clock();
+    try {
+      await this.#store.append({ ...event, at, id: `${auditIdFrom(at)}-${randomUUID()}` });
+    } catch (error) {
+      this.#log.error({ err: error, event }, "an audit event could not be kept");
+    }
+  }
+
+  async list(wanted: AuditSearch): Promise<AuditPage> {
+    const size = pageSize(wanted.pageSize);
+    const token = decodeKey(wanted.pageToken);
+    if (token !== undefined && !isAuditId(token))
+      throw invalidField("page_token", "must be a next_page_token of an earlier answer");
+    const from = wanted.startTime === undefined ? "" : auditIdFrom(wanted.startTime);
+    const before = token ?? (wanted.endTime === undefined ? last : auditIdFrom(wanted.endTime));
+    const found = await this.#store.list({ where: whereOf(wanted), from, before, limit: size + 1 });
+    const events = found.slice(0, size);
+    const oldest = events.at(-1);
+    return { events, nextPageToken: found.length > size && oldest !== undefined ? encodeKey(oldest.id) : "" };
+  }
+}
+
+function whereOf(wanted: AuditSearch): { field: AuditField; value: string } | undefined {
+  const [field, another] = fields.filter((name) => wanted[name] !== "");
+  if (another !== undefined) throw invalidField(another, "must be empty where another filter is given");
+  if (field === undefined) return undefined;
+  const broken = textRule(wanted[field], { min: 1, max: valueMax });
+  if (broken !== undefined) throw invalidField(field, broken);
+  return { field, value: wanted[field] };
+}

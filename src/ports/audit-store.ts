@@ -1,0 +1,21 @@
+import type { AuditEvent, AuditField } from "../model/audit.ts";
+
+export interface AuditQuery {
+  /** Only events with this value; all when undefined. */
+  readonly where: { readonly field: AuditField; readonly value: string } | undefined;
+  /** Only events whose id is not less, */
+  readonly from: string;
+  /** and less than this. */
+  readonly before: string;
+  readonly limit: number;
+}
+
+/** What happened, append-only. Every method may reject when the engine cannot be reached. */
+export interface AuditStore {
+  /** When it resolves, the event survives a power cut. Rejects with DuplicateKey when the id is taken. */
+  append(event: AuditEvent): Promise<void>;
+  /** By id, descending. */
+  list(query: AuditQuery): Promise<AuditEvent[]>;
+  /** Deletes those whose id is less, the oldest first, at most `limit`; how many it deleted. */
+  deleteBefore(id: string, limit: number): Promise<number>;
+}

@@ -1,0 +1,90 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import type { Audit } from "../core/audit.ts";
+import type { Call } from "../model/call.ts";
+import { DomainError } from "../model/errors.ts";
+import { callKey } from "./call.ts";
+
+interface Entry {
+  readonly action: string;
+  target(request: unknown, response: unknown): string;
+}
+
+/** How an action is named, and to whom it was done; `response` is undefined where it failed. */
+function entry<I extends DescMessage, O extends DescMessage>(
+  { name }: { readonly name: string; readonly input: I; readonly output: O },
+  action: string,
+  target: (request: MessageShape<I>, response: MessageShape<O> | undefined) => string,
+): [string, Entry] {
+  return [name, { action, target: target as Entry["target"] }];
+}
+
+const {
+  signUp,
+  login,
+  refreshToken,
+  logout,
+  revokeSession,
+  revokeOtherSessions,
+  changePassword,
+  exchangeApiKey,
+  createClient,
+  updateClient,
+  deleteClient,
+  regenerateClientKey,
+  createUser,
+  setUserDisabled,
+  setUserRole,
+} = AuthService.method;
+
+const user = (id: string | undefined) => (id === undefined || id === "" ? "" : `user:${id}`);
+const client = (id: string | undefined) => (id === undefined || id === "" ? "" : `client:${id}`);
+
+/** What is kept of each call, whether it succeeded or not: the one table. A call that is not here changes nobody's access. */
+const entries: ReadonlyMap<string, Entry> = new Map([
+  entry(signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
+  entry(login, "session.started", (_, response) => user(response?.account?.id)),
+  entry(refreshToken, "session.refreshed", () => ""),
+  entry(logout, "session.ended", () => ""),
+  entry(revokeSession, "session.revoked", ({ sessionId }) => `session:${sessionId.slice(0, 64)}`),
+  entry(revokeOtherSessions, "session.others_revoked", () => ""),
+  entry(changePassword, "user.password_changed", () => ""),
+  entry(exchangeApiKey, "client.key_exchanged", () => ""),
+  entry(createClient, "client.created", (_, response) => client(response?.client?.id)),
+  entry(updateClient, "client.updated", (request) => client(request.client?.id.slice(0, 64))),
+  entry(deleteClient, "client.deleted", ({ clientId }) => client(clientId.slice(0, 64))),
+  entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId.slice(0, 64))),
+  entry(createUser, "user.created", (_, response) => user(response?.user?.id)),
+  entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId.slice(0, 64))),
+  entry(setUserRole, "user.role_set", ({ userId }) => user(userId.slice(0, 64))),
+]);
+
+/** Keeps what happened before it is answered. */
+export function auditInterceptor(audit: Audit): Interceptor {
+  return (next) => async (request) => {
+    const found = request.service === AuthService ? entries.get(request.method.name) : undefined;
+    const call = request.contextValues.get(callKey);
+    if (found === undefined || call === undefined || request.stream) return next(request);
+    const record = (response: unknown, reason: string) =>
+      audit.record({ ...whoOf(call), action: found.action, target: found.target(request.message, response), reason });
+    try {
+      const response = await next(request);
+      await record(response.message, "");
+      return response;
+    } catch (error) {
+      await record(undefined, error instanceof DomainError ? error.reason : "INTERNAL");
+      throw error;
+    }
+  };
+}
+
+function whoOf({ principal, address, requestId }: Call) {
+  return { actor: actorOf(principal), address, requestId };
+}
+
+function actorOf(principal: Call["principal"]): string {
+  if (principal?.kind === "user") return user(principal.account.id);
+  if (principal?.kind === "client") return client(principal.client.id);
+  return "anonymous";
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { expect, onTestFinished, test } from "vitest";
+import { startServer } from "../../src/app.ts";
+import { bearer, connect } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, scratchDirectory, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({}, { worker: false });
+const { auth } = server;
+const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+
+test("tells who did what to whom, from where, and how it ended", async () => {
+  const user = await signIn(server);
+  const userId = user.account?.id ?? "";
+  const { client } = await auth.createClient({ client: { name: "a" } }, admin);
+  await refusal(auth.changePassword({ oldPassword: "not it", newPassword: "another good one" }, user.credential));
+  await auth.setUserDisabled(
+    { userId, disabled: true },
+    { ...admin, headers: { ...admin.headers, "x-request-id": "q-1" } },
+  );
+  await refusal(auth.login({ identity: user.username, password: user.password }));
+
+  const { events } = await auth.listAuditEvents({}, admin);
+  const [failed, disabled, refused, created, login, signedUp] = events;
+  const adminId = (await auth.checkAuth({}, admin)).principal?.account?.id;
+  expect(failed).toMatchObject({ action: "session.started", actor: "anonymous", target: "", reason: "LOGIN_FAILED" });
+  expect(disabled).toMatchObject({
+    action: "user.disabled_set",
+    actor: `user:${adminId}`,
+    requestId: "q-1",
+    reason: "",
+  });
+  expect(disabled?.target).toBe(`user:${userId}`);
+  expect(refused).toMatchObject({ action: "user.password_changed", actor: `user:${userId}`, reason: "PASSWORD_WRONG" });
+  expect(created).toMatchObject({ action: "client.created", target: `client:${client?.id}` });
+  expect(login).toMatchObject({ action: "session.started", target: `user:${userId}` });
+  expect(signedUp).toMatchObject({ action: "user.signed_up", target: `user:${userId}` });
+  expect(events.every(({ address }) => /^(::ffff:)?127\.0\.0\.1$/.test(address))).toBe(true);
+});
+
+test("is read by page and by one filter", async () => {
+  const { client } = await auth.createClient({ client: { name: "a" } }, admin);
+  const target = `client:${client?.id}`;
+  const start = Date.now();
+  const names = ["b", "c", "d"];
+  for (const name of names) {
+    const wanted = { client: { id: client?.id ?? "", name }, updateMask: { paths: ["name"] } };
+    await auth.updateClient(wanted, admin);
+  }
+  const first = await auth.listAuditEvents({ target, pageSize: 3 }, admin);
+  const rest = await auth.listAuditEvents({ target, pageSize: 3, pageToken: first.nextPageToken }, admin);
+  expect([...first.events, ...rest.events].map(({ action }) => action)).toEqual([
+    ...names.map(() => "client.updated"),
+    "client.created",
+  ]);
+  expect(rest.nextPageToken).toBe("");
+  const later = await auth.listAuditEvents({ target, startTime: timestampFromMs(start) }, admin);
+  expect(later.events).toHaveLength(3);
+  expect((await auth.listAuditEvents({ target, endTime: timestampFromMs(0) }, admin)).events).toEqual([]);
+  expect(await refusal(auth.listAuditEvents({ target, action: "a" }, admin))).toMatchObject({ fields: ["target"] });
+  expect(await refusal(auth.listAuditEvents({ pageToken: "bm9uZQ" }, admin))).toMatchObject({ fields: ["page_token"] });
+});
+
+test("and the log and the files hold no secret of anybody", async () => {
+  const dataDir = scratchDirectory();
+  const lines: string[] = [];
+  const write = (fields: object, message: string) => void lines.push(JSON.stringify({ ...fields, message }));
+  const config = readServerConfig({ PORT: "0", DARKROOM_DATA_DIR: dataDir, DARKROOM_ADMIN_PASSWORD: adminPassword });
+  const log = { debug: write, info: write, warn: write, error: write };
+  const app = await startServer(config, { log, forkWorker: undefined });
+  onTestFinished(() => app.stop());
+  const other = connect(app.url);
+  const operator = bearer(
+    (await other.auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "",
+  );
+  const user = await signIn(other);
+  const wrong = randomBytes(12).toString("base64url");
+  const { tokens, sessionToken } = await other.auth.login({
+    identity: user.username,
+    password: user.password,
+    sessionToken: true,
+  });
+  const refreshed = (await other.auth.refreshToken({ refreshToken: tokens?.refreshToken ?? "" })).tokens;
+  const { client, apiKey } = await other.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, operator);
+  const { accessToken } = await other.auth.exchangeApiKey({ apiKey });
+  const renewed = await other.auth.regenerateClientKey({ clientId: client?.id ?? "" }, operator);
+  await refusal(other.auth.login({ identity: user.username, password: wrong }));
+  await refusal(other.auth.checkAuth({}, bearer(apiKey)));
+  await other.auth.validate({ credential: sessionToken });
+  await other.auth.changePassword({ oldPassword: user.password, newPassword: `${wrong}!` }, user.credential);
+
+  const jwts = [user.token, tokens?.accessToken, refreshed?.accessToken, accessToken];
+  const opaque = [user.refreshToken, tokens?.refreshToken, refreshed?.refreshToken, sessionToken];
+  const secrets = [adminPassword, user.password, wrong, apiKey, renewed.apiKey, ...jwts, ...opaque];
+  const kept = [lines.join("\n"), ...filesOf(dataDir).map((file) => readFileSync(file, "latin1"))];
+  expect(kept.some((text) => text.includes(user.username))).toBe(true);
+  for (const secret of secrets) {
+    expect(secret?.length ?? 0).toBeGreaterThan(10);
+    expect(kept.filter((text) => text.includes(secret ?? ""))).toEqual([]);
+  }
+});
+
+function filesOf(directory: string): string[] {
+  const all = readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => join(directory, name));
+  return all.filter((path) => statSync(path).isFile());
+}
