@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { readAuthentication } from "./config/authentication.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { type LogLevel, logLevels } from "./log.ts";
@@ -20,6 +21,8 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
+  /** False makes everybody the test user. */
+  readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
   readonly clientTokenMs: number;
   readonly signUpEnabled: boolean;
@@ -59,14 +62,14 @@ export function readServerConfig(env: Environment): ServerConfig {
   const read = reader(env);
   for (const name of unsupported)
     if (read.text(name) !== undefined) throw new ConfigError(name, "is not supported yet");
-  for (const name of ["AUTH_ENABLED", "AUTHENTICATE"]) {
-    if (!read.flag(name, true)) throw new ConfigError(name, "switching authentication off is not supported yet");
-  }
+  const host = read.text("HOST") ?? "127.0.0.1";
+  const mongodb = readMongodb(read.text);
   return {
-    host: read.text("HOST") ?? "127.0.0.1",
+    host,
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
-    mongodb: readMongodb(read.text),
+    mongodb,
+    authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
     jwtSecret: readJwtSecret(read),

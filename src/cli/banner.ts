@@ -2,9 +2,13 @@ import type { App } from "../app.ts";
 import type { ServerConfig } from "../config.ts";
 
 /** What a person reads who has just started a server. */
-export function banner({ url, adminPassword }: App, { dataDir, mongodb, admin, tls }: ServerConfig): string {
+export function banner({ url, adminPassword }: App, config: ServerConfig): string {
+  const { dataDir, mongodb, admin, tls } = config;
   const place = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database}) and its queue in ${dataDir}`;
   const lines = [`Darkroom listens on ${url}, with its data in ${place}`, ""];
+  if (!config.authEnabled) {
+    lines.push("AUTHENTICATION IS OFF: whoever reaches this address is the test user.", "");
+  }
   if (adminPassword !== undefined) {
     lines.push(
       `The administrator is ${admin.username} with the password`,

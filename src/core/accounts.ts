@@ -95,6 +95,21 @@ export class Accounts {
     return current;
   }
 
+  /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
+  async ensureTestUser(): Promise<UserPrincipal> {
+    const passwordHash = await this.#passwords.hash(randomBytes(18).toString("base64url"));
+    // Somebody may have the name already: then one is made up.
+    for (const username of ["test-user", ""]) {
+      const account = await this.#store.get(testUser.id);
+      if (account !== undefined) return { kind: "user", account, sessionId: "" };
+      const fresh = { ...this.#compose({ username, email: "", password: "" }, passwordHash, "user"), ...testUser };
+      await this.#store.insert(fresh).catch((error: unknown) => {
+        if (!(error instanceof DuplicateKey)) throw error;
+      });
+    }
+    return this.ensureTestUser();
+  }
+
   async #hasAdmin(): Promise<boolean> {
     return (await this.#store.listAdmins(1)).length > 0;
   }
@@ -154,6 +169,9 @@ export class Accounts {
     return new DomainError("already_exists", "ACCOUNT_EXISTS", message, { violations, cause });
   }
 }
+
+/** The id that the systems before gave their test user. */
+const testUser = { id: "696dda89-d395-4601-af3d-e1c66de3df1a", emailKey: "696dda89-d395-4601-af3d-e1c66de3df1a" };
 
 const recordAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
 

@@ -31,7 +31,12 @@ interface AuthenticationDeps {
   readonly jobTokens: JobTokens;
   readonly sessionTokens: SessionTokens;
   readonly clock: Clock;
+  /** Who everybody is where authentication is switched off. */
+  readonly everybody: UserPrincipal | undefined;
 }
+
+/** What a worker must hear, also where authentication is off. */
+const workerReasons = ["JOB_ENDED", "LEASE_LOST"];
 
 /**
  * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
@@ -42,6 +47,19 @@ export class Authentication {
 
   constructor(deps: AuthenticationDeps) {
     this.#deps = deps;
+  }
+
+  /** Who makes a call with this credential, or with none; undefined when nobody is known. */
+  async identify(credential: string | undefined): Promise<Principal | undefined> {
+    const { everybody } = this.#deps;
+    if (credential === undefined) return everybody;
+    try {
+      return await this.authenticate(credential);
+    } catch (error) {
+      const isRefusal = error instanceof DomainError && error.code === "unauthenticated";
+      if (everybody === undefined || !isRefusal || workerReasons.includes(error.reason)) throw error;
+      return everybody;
+    }
   }
 
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
@@ -81,6 +99,7 @@ export class Authentication {
 
   /** For calls that stay open: rejects once the principal's session, account or client is gone. */
   async confirm(principal: Principal): Promise<void> {
+    if (principal === this.#deps.everybody) return;
     if (principal.kind === "user") await this.#user(principal.account.id, principal.sessionId);
     if (principal.kind === "client") await this.#client(principal.client.id);
   }

@@ -69,8 +69,9 @@ async function admit(request: FastifyRequest, authentication: Authentication): P
   if (isOpen(operation)) return;
   const { "x-api-key": apiKey } = request.headers;
   const credential = credentialOf(request.headers.authorization, apiKey?.toString());
-  if (credential !== undefined) request.call.principal = await authentication.authenticate(credential);
-  authorise(operation, request.call.principal);
+  const principal = await authentication.identify(credential);
+  if (principal !== undefined) request.call.principal = principal;
+  authorise(operation, principal);
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {

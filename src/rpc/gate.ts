@@ -15,8 +15,9 @@ export function createGate(authentication: Authentication, log: Log): (context: 
       if (isOpen(procedure)) return;
       const headers = context.requestHeader;
       const credential = credentialOf(headers.get("authorization"), headers.get("x-api-key"));
-      if (credential !== undefined) call.principal = await authentication.authenticate(credential);
-      authorise(procedure, call.principal);
+      const principal = await authentication.identify(credential);
+      if (principal !== undefined) call.principal = principal;
+      authorise(procedure, principal);
     } catch (error) {
       const wire = toConnectError(error, log, call.requestId);
       call.outcome = Code[wire.code];

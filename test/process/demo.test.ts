@@ -82,7 +82,8 @@ test("interrupted in the middle of a job: it ends at once, and nothing is left",
   writeFileSync(join(directory, "large.jpg"), await sharp(large).jpeg().toBuffer());
   const wishes = ["large.jpg", "--prompt", "sketch with grain and a vignette, softer"];
   const running = run(["demo", ...wishes], { INIT_CWD: directory, TMPDIR: directory });
-  await running.printed(/(running)/);
+  // Its picture has reached the worker.
+  await running.printed(/([1-9]\d?) % running/);
   running.child.kill("SIGINT");
   expect(await running.finished).toMatchObject({ code: 1, stderr: "darkroom: the server has ended\n" });
   expect(leftovers(directory)).toEqual([]);

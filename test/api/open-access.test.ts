@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, serve } from "../support/server.ts";
+
+const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
+
+test("with authentication off, whoever calls is the test user, whatever credential they show", async () => {
+  const { auth, jobs, url } = await serve({ AUTH_ENABLED: "false" });
+  for (const options of [{}, bearer("nonsense"), bearer("dk_aaaaaaaaaaaaaaaa_"), { headers: { "x-api-key": "no" } }]) {
+    expect((await auth.checkAuth({}, options)).principal?.account?.id).toBe(testUserId);
+  }
+  const { image } = await jobs.uploadImage({ data: await smallPicture() });
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  const watched: string[] = [];
+  for await (const { job: seen } of jobs.watchImageJob({ jobId: job?.id ?? "" }))
+    watched.push(...(seen?.outputImageIds ?? []));
+  expect(watched).toHaveLength(1);
+  expect((await fetch(`${url}/download/${watched[0]}`)).status).toBe(200);
+});
+
+test("the test user is no administrator, and a real one still is", async () => {
+  const { auth } = await serve({ AUTHENTICATE: "false" }, { worker: false });
+  expect(await refusal(auth.listUsers({}))).toMatchObject({ code: "PermissionDenied" });
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const { users } = await auth.listUsers({}, bearer(tokens?.accessToken ?? ""));
+  expect(users.map(({ username }) => username)).toEqual(["admin", "test-user"]);
+});
+
+test("a restart finds the same test user", async () => {
+  const { dataDir, app } = await serve({ AUTH_ENABLED: "false" }, { worker: false });
+  await app.stop();
+  const { auth } = await serve({ AUTH_ENABLED: "false" }, { worker: false, dataDir });
+  expect((await auth.checkAuth({})).principal?.account?.id).toBe(testUserId);
+});
+
+test("a name that somebody has already is left to them", async () => {
+  const { dataDir, app, auth } = await serve({}, { worker: false });
+  await auth.signUp({ username: "Test-User", password: "a-long-enough-one" });
+  await app.stop();
+  const { auth: later } = await serve({ AUTH_ENABLED: "false" }, { worker: false, dataDir });
+  const { principal } = await later.checkAuth({});
+  expect(principal?.account?.id).toBe(testUserId);
+  expect(principal?.account?.username).toMatch(/^user-/);
+});
+
+const open = { AUTH_ENABLED: "false" };
+
+test.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com", "1270.0.0.1"])(
+  "is refused on %s",
+  (HOST) => {
+    expect(() => readServerConfig({ ...open, HOST })).toThrow(/^AUTH_ENABLED: opens everything/);
+    expect(readServerConfig({ ...open, HOST, DARKROOM_ALLOW_OPEN_ACCESS: "true" }).authEnabled).toBe(false);
+  },
+);
+
+test("is refused with a shared database, unless it is insisted on, and is not what insisting alone does", () => {
+  const MONGODB_URI = "mongodb://127.0.0.1:1";
+  expect(() => readServerConfig({ ...open, MONGODB_URI })).toThrow(/^AUTH_ENABLED: opens a shared database/);
+  expect(readServerConfig({ ...open, MONGODB_URI, DARKROOM_ALLOW_OPEN_ACCESS: "true" }).authEnabled).toBe(false);
+  expect(readServerConfig({ DARKROOM_ALLOW_OPEN_ACCESS: "true" }).authEnabled).toBe(true);
+  for (const HOST of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
+    expect(readServerConfig({ ...open, HOST }).authEnabled).toBe(false);
+  }
+});
