@@ -1,0 +1,44 @@
+import { expect, test, vi } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
+
+/** Two servers on the same data. */
+async function serveTwice() {
+  const here = await serve({}, { worker: false });
+  const there = await serve({}, { worker: false, dataDir: here.dataDir });
+  const { tokens } = await here.auth.login({ identity: "admin", password: adminPassword });
+  return { here, there, admin: bearer(tokens?.accessToken ?? "") };
+}
+
+test("what one server ends, another that knows it well soon refuses", async () => {
+  const { here, there, admin } = await serveTwice();
+  const user = await signIn(here);
+  const { client, apiKey } = await here.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
+  const { accessToken } = await there.auth.exchangeApiKey({ apiKey });
+  const credentials = [user.credential, bearer(apiKey), bearer(accessToken)];
+  for (const credential of credentials) await there.auth.checkAuth({}, credential);
+
+  await here.auth.logout({}, user.credential);
+  await here.auth.deleteClient({ clientId: client?.id ?? "" }, admin);
+  for (const credential of credentials) {
+    expect(await refusal(here.auth.checkAuth({}, credential))).toMatchObject({ code: "Unauthenticated" });
+    const isRefused = () =>
+      there.auth.checkAuth({}, credential).then(
+        () => false,
+        () => true,
+      );
+    await vi.waitUntil(isRefused, { timeout: 10_000 });
+    expect(await refusal(there.auth.checkAuth({}, credential))).toMatchObject({ code: "Unauthenticated" });
+  }
+});
+
+test("tokens and keys of one server are good at the other at once", async () => {
+  const { here, there, admin } = await serveTwice();
+  const user = await signIn(here);
+  await there.auth.checkAuth({}, user.credential);
+  const { apiKey } = await there.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
+  await here.auth.checkAuth({}, bearer(apiKey));
+  const { tokens } = await there.auth.refreshToken({ refreshToken: user.refreshToken });
+  await here.auth.checkAuth({}, bearer(tokens?.accessToken ?? ""));
+});

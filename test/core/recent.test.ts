@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { forgettingSessions, Recent } from "../../src/core/recent.ts";
+import type { Session } from "../../src/model/session.ts";
+import type { SessionStore } from "../../src/ports/session-store.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+import { sampleSession } from "../contracts/samples.ts";
+
+const freshMs = 1500;
+
+/** Reads that end when they are told to. */
+function opened() {
+  const clock = movableClock();
+  const reads: { id: string; end(value: Session | undefined): void; fail(error: Error): void }[] = [];
+  const read = (id: string) =>
+    new Promise<Session | undefined>((end, fail) => {
+      reads.push({ id, end, fail });
+    });
+  return { clock, reads, recent: new Recent(read, clock) };
+}
+
+describe("records of a moment ago", () => {
+  test("are read once for all who ask at once", async () => {
+    const { recent, reads } = opened();
+    const asked = [recent.get("a"), recent.get("a"), recent.get("b")];
+    expect(reads.map(({ id }) => id)).toEqual(["a", "b"]);
+    const session = sampleSession();
+    for (const { end } of reads) end(session);
+    expect(await Promise.all(asked)).toEqual([session, session, session]);
+  });
+
+  test("live from the start of their read on, however long it took", async () => {
+    const { recent, reads, clock } = opened();
+    const slow = recent.get("a");
+    clock.advance(freshMs - 1);
+    reads[0]?.end(undefined);
+    expect(await slow).toBeUndefined();
+    expect(await recent.get("a")).toBeUndefined();
+    expect(reads).toHaveLength(1);
+    clock.advance(1);
+    void recent.get("a");
+    expect(reads).toHaveLength(2);
+  });
+
+  test("are not kept for longer by a clock that is set back", () => {
+    const { recent, reads, clock } = opened();
+    void recent.get("a");
+    clock.advance(-1);
+    void recent.get("a");
+    expect(reads).toHaveLength(2);
+  });
+
+  test("are forgotten when their read fails: the next call asks again", async () => {
+    const { recent, reads } = opened();
+    const failed = recent.get("a");
+    reads[0]?.fail(new Error("away"));
+    await expect(failed).rejects.toThrow("away");
+    void recent.get("a");
+    expect(reads).toHaveLength(2);
+  });
+
+  test("are forgotten after a write, also one whose answer is lost, and a read that began before it", async () => {
+    const { recent, reads } = opened();
+    const early = recent.get("a");
+    await recent.after("a", async () => {});
+    reads[0]?.end(sampleSession());
+    await early;
+    void recent.get("a");
+    expect(reads).toHaveLength(2);
+    await expect(recent.after("a", () => Promise.reject(new Error("lost")))).rejects.toThrow("lost");
+    void recent.get("a");
+    expect(reads).toHaveLength(3);
+  });
+});
+
+test("a store forgets each session that it ends", async () => {
+  const forgotten: string[] = [];
+  const recent = new Recent<Session>(async () => undefined, movableClock());
+  recent.forget = (id) => void forgotten.push(id);
+  const store = forgettingSessions(
+    {
+      replace: async () => true,
+      delete: async () => {},
+      deleteByAccount: async () => ["c", "d"],
+    } as Partial<SessionStore> as SessionStore,
+    recent,
+  );
+  await store.replace(sampleSession({ id: "a" }));
+  await store.delete("b");
+  await store.deleteByAccount("account");
+  expect(forgotten).toEqual(["a", "b", "c", "d"]);
+});
