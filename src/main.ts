@@ -28,9 +28,24 @@ program
   .option("--out <file>", "where to save the result")
   .action(demo);
 
+const operator = {
+  serverUrl: process.env.DARKROOM_SERVER_URL || "http://127.0.0.1:8080",
+  credential: process.env.DARKROOM_API_KEY?.trim() || undefined,
+  print: (text: string) => void process.stdout.write(text),
+};
+await addOperatorsCommands();
+
 // Who reads our output may go away before we do.
 process.stdout.on("error", () => {});
 program.parseAsync().catch(fail);
+
+/** Only for those who ask for them: a server needs no client. */
+async function addOperatorsCommands(): Promise<void> {
+  if (["serve", "worker", "demo"].includes(process.argv[2] ?? "")) return;
+  const { clientCommands } = await import("./cli/operators/client-commands.ts");
+  const { userCommands } = await import("./cli/operators/user-commands.ts");
+  program.addCommand(clientCommands(operator)).addCommand(userCommands(operator));
+}
 
 async function serve(options: { worker: boolean }): Promise<void> {
   const { startServer } = await import("./app.ts");

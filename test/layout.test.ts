@@ -37,7 +37,7 @@ const owners: readonly [RegExp, readonly string[]][] = [
   [/^(fastify|@fastify\/.*|cors)$/, ["http"]],
   [/^sharp$/, ["worker", "cli"]],
   [/^(@tensorflow|@upscalerjs)\//, ["worker"]],
-  [/^commander$/, ["main"]],
+  [/^commander$/, ["main", "cli"]],
   [/^pino$/, ["log"]],
 ];
 

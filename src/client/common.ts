@@ -2,6 +2,7 @@
 export { Code, ConnectError } from "@connectrpc/connect";
 export {
   type Account,
+  type ApiClient,
   type AuthClient,
   hasEnded,
   type Image,

@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import { bearer, connect, type Darkroom, describe } from "../../client/index.ts";
+import { UserError } from "../../user-error.ts";
+import { type Row, render } from "./render.ts";
+
+export interface OperatorSettings {
+  /** The server that is asked. */
+  readonly serverUrl: string;
+  /** Of a client with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
+  readonly credential: string | undefined;
+  print(text: string): void;
+}
+
+/** A call of the API as an administrator makes it. */
+export interface Operator extends Pick<Darkroom, "auth"> {
+  readonly as: ReturnType<typeof bearer>;
+}
+
+/** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
+export function actions(settings: OperatorSettings) {
+  return (command: Command, work: (operator: Operator, ...args: string[]) => Promise<Row[]>) =>
+    command.option("--json", "print JSON, for scripts").action(async (...given: unknown[]) => {
+      const args = given.slice(0, command.registeredArguments.length) as string[];
+      const rows = await work(operatorOf(settings), ...args).catch((error: unknown) => {
+        throw error instanceof UserError ? error : new UserError(describe(error));
+      });
+      settings.print(render(rows, command.opts().json === true));
+    });
+}
+
+function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {
+  if (credential === undefined) {
+    throw new UserError(
+      "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
+    );
+  }
+  return { auth: connect(serverUrl).auth, as: bearer(credential) };
+}

@@ -1,0 +1,25 @@
+export type Row = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+/** For people a table, for scripts JSON: a line each, so that they can be read as they come. */
+export function render(rows: readonly Row[], asJson: boolean): string {
+  if (asJson) return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const [first] = rows;
+  if (first === undefined) return "There is nothing.\n";
+  const names = Object.keys(first);
+  const table = [names, ...rows.map((row) => names.map((name) => cell(row[name])))];
+  const widths = names.map((_, column) => Math.max(...table.map((line) => line[column]?.length ?? 0)));
+  return table
+    .map(
+      (line) =>
+        `${line
+          .map((text, column) => text.padEnd(widths[column] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
+
+/** What others have named may hold control characters, which a terminal would obey. */
+function cell(value: Row[string]): string {
+  return String(value ?? "").replaceAll(/\p{C}/gu, "�");
+}

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { render } from "../../src/cli/operators/render.ts";
+import { bearer } from "../../src/client/index.ts";
+import { run } from "../support/process.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({}, { worker: false });
+const { auth } = server;
+const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+
+/** What the command prints as JSON, a line each. */
+async function json(...args: string[]): Promise<Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await run([...args, "--json"], env).finished;
+  expect([code, stderr]).toEqual([0, ""]);
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+test("a client is made, listed, disabled, given a new key and deleted", async () => {
+  const [made] = await json("client", "create", "nightly", "--scope", "auth:check", "jobs:read");
+  const { id = "", key = "" } = made as { id: string; key: string };
+  expect(made).toMatchObject({ name: "nightly", scopes: ["jobs:read", "auth:check"], disabled: false });
+  await auth.checkAuth({}, bearer(key));
+  expect((await json("client", "list")).map((row) => row.id)).toContain(id);
+  await json("client", "disable", id);
+  expect(await refusal(auth.checkAuth({}, bearer(key)))).toMatchObject({ code: "Unauthenticated" });
+  await json("client", "enable", id);
+  const [renewed] = await json("client", "regenerate", id, "--grace-hours", "1");
+  for (const credential of [key, String(renewed?.key)]) await auth.checkAuth({}, bearer(credential));
+  expect(await json("client", "delete", id)).toEqual([{ id, deleted: true }]);
+  expect(await json("client", "list")).toEqual([]);
+});
+
+test("an account is made, found, made an administrator and shut out", async () => {
+  const [made] = await json("user", "create", "ada", "--email", "ada@example.com");
+  const { id = "", password = "" } = made as { id: string; password: string };
+  const { tokens: hers } = await auth.login({ identity: "ada", password });
+  expect(await json("user", "list", "ad")).toHaveLength(2);
+  expect(await json("user", "role", id, "admin")).toMatchObject([{ role: "admin" }]);
+  await auth.listUsers({}, bearer(hers?.accessToken ?? ""));
+  expect(await json("user", "disable", id)).toMatchObject([{ username: "ada", disabled: true }]);
+  expect(await refusal(auth.login({ identity: "ada", password }))).toMatchObject({ reason: "LOGIN_FAILED" });
+});
+
+test("people get a table, and are told what is wrong in one line", async () => {
+  const { stdout } = await run(["user", "list", "admin"], env).finished;
+  expect(stdout).toMatch(
+    /^id +username +email +role +disabled +created\n[0-9a-f-]{36} {2}admin +admin +false +20\S+\n$/,
+  );
+  const failures = [
+    [["client", "list"], { ...env, DARKROOM_API_KEY: "" }, /^darkroom: DARKROOM_API_KEY: must be /],
+    [["client", "list"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: the credential is not valid/],
+    [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
+    [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],
+    [["user", "role", "x", "king"], env, /^darkroom: the role must be user or admin/],
+    [["client", "regenerate", "x", "--grace-hours", "1.5"], env, /^darkroom: --grace-hours: must be/],
+  ] as const;
+  for (const [args, settings, message] of failures) {
+    const { code, stderr } = await run([...args], settings).finished;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    expect(stderr.trimEnd()).not.toContain("\n");
+  }
+});
+
+test("a table shows no control characters, and columns that are as wide as they must be", () => {
+  const rows = [
+    { id: "a", name: "red\u001b[31m" },
+    { id: "long", name: "" },
+  ];
+  expect(render(rows, false)).toBe("id    name\na     red�[31m\nlong\n");
+  expect(render([], false)).toBe("There is nothing.\n");
+  expect(render([], true)).toBe("");
+});
