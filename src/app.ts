@@ -6,6 +6,7 @@ import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
 import { Clients } from "./core/clients.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
+import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
 import { Images } from "./core/images.ts";
@@ -135,7 +136,8 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   const authentication = new Authentication({ ...base, everybody });
-  const sessions = new Sessions(base);
+  const guessing = new Guessing(base);
+  const sessions = new Sessions({ ...base, guessing });
   return {
     audit: new Audit(base),
     accounts,
@@ -158,7 +160,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions,
     sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
-    users: new Users({ ...base, sessions }),
+    users: new Users({ ...base, sessions, guessing }),
   };
 }
 

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
+import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
@@ -17,6 +18,7 @@ import { ConfigError, type ServerConfig } from "./config.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import type { AccountStore } from "./ports/account-store.ts";
+import type { AttemptStore } from "./ports/attempt-store.ts";
 import type { AuditStore } from "./ports/audit-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
@@ -33,6 +35,7 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly clients: ClientStore;
   readonly audit: AuditStore;
+  readonly attempts: AttemptStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
@@ -64,6 +67,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     sessions: sqliteSessionStore(db),
     clients: sqliteClientStore(db),
     audit: sqliteAuditStore(db),
+    attempts: sqliteAttemptStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),

@@ -15,6 +15,7 @@ import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessTokens, Passwords, RefreshTokens, SessionTokens } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
+import { type Guessing, unknownNameKey } from "./guessing.ts";
 
 export interface Tokens {
   readonly accessToken: string;
@@ -46,6 +47,7 @@ interface SessionsDeps {
   readonly accessTokens: AccessTokens;
   readonly refreshTokens: RefreshTokens;
   readonly sessionTokens: SessionTokens;
+  readonly guessing: Guessing;
   readonly clock: Clock;
 }
 
@@ -56,14 +58,21 @@ export class Sessions {
     this.#deps = deps;
   }
 
-  /** Unknown name, wrong password and disabled account get the same answer after the same work. */
+  /**
+   * Unknown name, wrong password and disabled account get the same answer after the same work. After too many of them the
+   * answer is `resource_exhausted`, whatever the password.
+   */
   async login(identity: string, password: string, device: Device, withSessionToken = false): Promise<Login> {
     checkFields({ identity: () => identityRule(identity), password: () => passwordRule(password) });
+    const { guessing, passwords } = this.#deps;
     const account = await this.#find(identity);
-    const matches = await this.#deps.passwords.verify(password, account?.passwordHash);
+    const key = account?.id ?? unknownNameKey(nameKey(identity));
+    await guessing.count(key, device.address);
+    const matches = await passwords.verify(password, account?.passwordHash);
     if (account === undefined || !matches || account.disabled) {
       throw unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
     }
+    await guessing.forgive(key, device.address);
     return this.#start(account, device, withSessionToken);
   }
 

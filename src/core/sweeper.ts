@@ -1,6 +1,8 @@
 import { auditIdFrom } from "../model/audit.ts";
+import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, type Timing } from "../model/job-life.ts";
+import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -21,6 +23,7 @@ interface SweeperDeps {
   readonly sessions: SessionStore;
   readonly audit: AuditStore;
   readonly keepAuditMs: number;
+  readonly attempts: AttemptStore;
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
@@ -60,10 +63,11 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { images, sessions, audit, keepAuditMs, clock } = this.#deps;
+    const { images, sessions, audit, keepAuditMs, attempts, clock } = this.#deps;
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
     while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);
+    while ((await attempts.deleteBefore(clock() - memoryMs, batch)) === batch);
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

@@ -5,6 +5,7 @@ import { decodeKey, encodeKey, pageSize } from "../model/page.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { changeRecord } from "./change-record.ts";
+import type { Guessing } from "./guessing.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface UserPage {
@@ -20,9 +21,11 @@ const adminsLooked = 100;
 export class Users {
   readonly #store: AccountStore;
   readonly #sessions: Sessions;
+  readonly #guessing: Guessing;
   readonly #clock: Clock;
 
-  constructor(deps: { accounts: AccountStore; sessions: Sessions; clock: Clock }) {
+  constructor(deps: { accounts: AccountStore; sessions: Sessions; guessing: Guessing; clock: Clock }) {
+    this.#guessing = deps.guessing;
     this.#store = deps.accounts;
     this.#sessions = deps.sessions;
     this.#clock = deps.clock;
@@ -56,6 +59,11 @@ export class Users {
 
   setRole(id: string, role: Role): Promise<Account> {
     return this.#change(id, { role });
+  }
+
+  /** Lifts what failed logins have put on the account. */
+  async unlock(id: string): Promise<void> {
+    await this.#guessing.unlock((await this.get(id)).id);
   }
 
   async #change(id: string, change: Partial<Pick<Account, "disabled" | "role">>): Promise<Account> {

@@ -32,6 +32,7 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.auth.v1.AuthService/CreateUser": ["admin"],
   "darkroom.auth.v1.AuthService/SetUserDisabled": ["admin"],
   "darkroom.auth.v1.AuthService/SetUserRole": ["admin"],
+  "darkroom.auth.v1.AuthService/UnlockUser": ["admin"],
   "darkroom.auth.v1.AuthService/ListAuditEvents": ["admin"],
 
   "darkroom.imagejob.v1.ImageJobService/UploadImage": ["user", "job", "images:write"],

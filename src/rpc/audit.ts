@@ -36,6 +36,7 @@ const {
   createUser,
   setUserDisabled,
   setUserRole,
+  unlockUser,
 } = AuthService.method;
 
 const user = (id: string | undefined) => (id === undefined || id === "" ? "" : `user:${id}`);
@@ -57,6 +58,7 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId.slice(0, 64))),
   entry(createUser, "user.created", (_, response) => user(response?.user?.id)),
   entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId.slice(0, 64))),
+  entry(unlockUser, "user.unlocked", ({ userId }) => user(userId.slice(0, 64))),
   entry(setUserRole, "user.role_set", ({ userId }) => user(userId.slice(0, 64))),
 ]);
 

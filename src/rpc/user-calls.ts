@@ -31,6 +31,10 @@ export function userCalls({ accounts, users }: UserCore) {
     async setUserDisabled({ userId, disabled }) {
       return { user: toAccount(await users.setDisabled(userId, disabled)) };
     },
+    async unlockUser({ userId }) {
+      await users.unlock(userId);
+      return {};
+    },
     async setUserRole({ userId, role }) {
       const wanted = fromRole(role);
       if (wanted === undefined) throw invalidField("role", "must be ROLE_USER or ROLE_ADMIN");

@@ -1,4 +1,5 @@
 import { mongodbAccountStore } from "../../src/adapters/mongodb/account-store.ts";
+import { mongodbAttemptStore } from "../../src/adapters/mongodb/attempt-store.ts";
 import { mongodbAuditStore } from "../../src/adapters/mongodb/audit-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
@@ -7,6 +8,7 @@ import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
 import { mongodbSecretStore } from "../../src/adapters/mongodb/secret-store.ts";
 import { mongodbSessionStore } from "../../src/adapters/mongodb/session-store.ts";
 import { accountStoreContract } from "../contracts/account-store.ts";
+import { attemptStoreContract } from "../contracts/attempt-store.ts";
 import { auditStoreContract } from "../contracts/audit-store.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
 import { clientStoreContract } from "../contracts/client-store.ts";
@@ -24,6 +26,7 @@ describeOnMongodb("on MongoDB", async (mongodb) => {
   sessionStoreContract("MongoDB", () => suite.open(mongodbSessionStore));
   clientStoreContract("MongoDB", () => suite.open(mongodbClientStore));
   auditStoreContract("MongoDB", () => suite.open(mongodbAuditStore));
+  attemptStoreContract("MongoDB", () => suite.open(mongodbAttemptStore));
   jobStoreContract("MongoDB", (due) => suite.open((db) => mongodbJobStore(db, due)));
   imageStoreContract("MongoDB", () => suite.open(mongodbImageStore));
   secretStoreContract("MongoDB", () => suite.open(mongodbSecretStore));

@@ -41,6 +41,7 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "AuthService/CreateUser": operators,
   "AuthService/SetUserDisabled": operators,
   "AuthService/SetUserRole": operators,
+  "AuthService/UnlockUser": operators,
   "AuthService/ListAuditEvents": operators,
   "ImageJobService/UploadImage": owners,
   "ImageJobService/SubmitImageJob": owners,

@@ -1,8 +1,10 @@
 import bcrypt from "bcrypt";
 import { describe, expect, test } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { Guessing } from "../../src/core/guessing.ts";
 import { Sessions, type Tokens } from "../../src/core/sessions.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
@@ -35,6 +37,7 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
     accessTokens,
     refreshTokens,
     sessionTokens,
+    guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
     clock,
   });
   const sessionOf = async (token: string) => {

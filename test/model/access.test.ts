@@ -41,6 +41,7 @@ const expected: Record<string, string> = {
   [`${auth}/CreateUser`]: "admin",
   [`${auth}/SetUserDisabled`]: "admin",
   [`${auth}/SetUserRole`]: "admin",
+  [`${auth}/UnlockUser`]: "admin",
   [`${auth}/ListAuditEvents`]: "admin",
   [`${jobs}/UploadImage`]: "user admin job",
   [`${jobs}/SubmitImageJob`]: "user admin",

@@ -73,6 +73,14 @@ export const databaseMigrations = [
   CREATE INDEX audit_by_action ON audit (action, id);
   CREATE INDEX audit_by_actor ON audit (actor, id);
   CREATE INDEX audit_by_target ON audit (target, id);
+
+  CREATE TABLE attempts (
+    id TEXT PRIMARY KEY,
+    last_at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX attempts_by_age ON attempts (last_at);
   `,
 ] as const;
 

@@ -1,0 +1,29 @@
+import type { AttemptStore } from "../../ports/attempt-store.ts";
+import type { Database } from "./database.ts";
+
+export function sqliteAttemptStore(db: Database): AttemptStore {
+  return {
+    async get(id) {
+      const [row] = db.read("SELECT doc FROM attempts WHERE id = ?", id);
+      return row && JSON.parse(row.doc as string);
+    },
+    async insert(attempts) {
+      const { id, lastAt, version } = attempts;
+      const sql = "INSERT INTO attempts (id, last_at, version, doc) VALUES (?, ?, ?, ?)";
+      await db.write(sql, id, lastAt, version, JSON.stringify(attempts));
+    },
+    async replace(attempts) {
+      const { id, lastAt, version } = attempts;
+      const sql = "UPDATE attempts SET last_at = ?, version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
+      return (await db.write(sql, lastAt, version, JSON.stringify(attempts), id, version - 1)).length === 1;
+    },
+    async delete(id) {
+      await db.write("DELETE FROM attempts WHERE id = ?", id);
+    },
+    async deleteBefore(lastAt, limit) {
+      const sql =
+        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE last_at < ? ORDER BY last_at LIMIT ?) RETURNING id";
+      return (await db.write(sql, lastAt, limit)).length;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { isIPv6 } from "node:net";
+
+/** The tries to sign in to one account that did not succeed, or have not yet. */
+export interface Attempts {
+  /** The account's id, or a hash of a name that nobody has: both are treated alike. */
+  readonly id: string;
+  /** Those from everywhere, since the last quiet hour. */
+  readonly failures: number;
+  readonly lastAt: number;
+  /** Those from each address, the latest last. */
+  readonly addresses: readonly AddressAttempts[];
+  readonly version: number;
+}
+
+interface AddressAttempts {
+  readonly address: string;
+  readonly failures: number;
+  readonly lastAt: number;
+}
+
+const minute = 60_000;
+/** From one address: so many are free, then each waits twice as long as the one before, from 1 s; then a lock. */
+const freeTries = 5;
+const lockedTries = 10;
+const lockMs = 15 * minute;
+/** From everywhere: after so many each waits a little. Never a lock, or a stranger could keep the owner out. */
+const widespreadTries = 20;
+const widespreadMs = 2000;
+/** How long failures count after the last one. */
+export const memoryMs = 60 * minute;
+const addressesMax = 100;
+
+/** How long a try from this address must wait; 0 when it may be made now. */
+export function waitMs(attempts: Attempts | undefined, address: string, now: number): number {
+  if (attempts === undefined) return 0;
+  const here = attempts.addresses.find((each) => each.address === address);
+  const widespread = attempts.failures >= widespreadTries ? attempts.lastAt + widespreadMs - now : 0;
+  return Math.max(0, widespread, here === undefined ? 0 : here.lastAt + delayAfter(here.failures) - now);
+}
+
+/** Counts a try before it is made, so that many at once are counted too. */
+export function counted(attempts: Attempts | undefined, id: string, address: string, now: number): Attempts {
+  const isRemembered = attempts !== undefined && now - attempts.lastAt < memoryMs;
+  const addresses = (isRemembered ? attempts.addresses : []).filter(({ lastAt }) => now - lastAt < memoryMs);
+  const here = addresses.find((each) => each.address === address);
+  const others = addresses.filter((each) => each !== here).slice(-(addressesMax - 1));
+  // A lock that has passed leaves the last step before it.
+  const before = Math.min(here?.failures ?? 0, lockedTries - 1);
+  return {
+    id,
+    failures: (isRemembered ? attempts.failures : 0) + 1,
+    lastAt: now,
+    addresses: [...others, { address, failures: before + 1, lastAt: now }],
+    version: (attempts?.version ?? 0) + 1,
+  };
+}
+
+/** After a success from this address: what others failed at elsewhere still counts. */
+export function forgiven(attempts: Attempts, address: string): Attempts {
+  const own = attempts.addresses.find((each) => each.address === address)?.failures ?? 0;
+  return {
+    ...attempts,
+    failures: Math.max(0, attempts.failures - own),
+    addresses: attempts.addresses.filter((each) => each.address !== address),
+    version: attempts.version + 1,
+  };
+}
+
+/** Whoever has an IPv6 address has all of its /64. */
+export function sourceOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
+  const [head = "", tail] = address.split("::");
+  const parts = head === "" ? [] : head.split(":");
+  const missing = tail === undefined ? 0 : 8 - parts.length - (tail === "" ? 0 : tail.split(":").length);
+  return [...parts, ...Array<string>(missing).fill("0")].slice(0, 4).join(":");
+}
+
+function delayAfter(failures: number): number {
+  if (failures >= lockedTries) return lockMs;
+  return failures < freeTries ? 0 : 1000 * 2 ** (failures - freeTries);
+}

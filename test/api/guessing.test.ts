@@ -1,0 +1,61 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({}, { worker: false });
+const { auth } = server;
+const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+
+const wrong = (identity: string) => refusal(auth.login({ identity, password: "not the password" }));
+const failed = { code: "Unauthenticated", reason: "LOGIN_FAILED" };
+const slowed = { code: "ResourceExhausted", reason: "TOO_MANY_ATTEMPTS" };
+
+test("after five failed logins the next must wait, by any name of the account and with the right password too", async () => {
+  const user = await signIn(server);
+  for (let tries = 1; tries <= 5; tries++) {
+    expect(await wrong(tries % 2 === 0 ? user.username : user.username.toUpperCase())).toMatchObject(failed);
+  }
+  const refused = await refusal(auth.login({ identity: user.username, password: user.password }));
+  expect(refused).toMatchObject(slowed);
+  expect(Number(refused.metadata.get("retry-after"))).toBeGreaterThan(0);
+  await auth.checkAuth({}, user.credential);
+});
+
+test("a name that nobody has is answered alike", async () => {
+  const name = `nobody-${randomBytes(4).toString("hex")}`;
+  for (let tries = 1; tries <= 5; tries++) expect(await wrong(name)).toMatchObject(failed);
+  expect(await wrong(name)).toMatchObject(slowed);
+});
+
+test("of many tries at once only some are made", async () => {
+  const user = await signIn(server);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => wrong(user.username)));
+  expect(answers.filter(({ reason }) => reason === "LOGIN_FAILED").length).toBeLessThanOrEqual(5);
+  expect(answers.every(({ reason }) => reason === "LOGIN_FAILED" || reason === "TOO_MANY_ATTEMPTS")).toBe(true);
+});
+
+test("a login that succeeds begins anew, and an administrator can lift the wait", async () => {
+  const user = await signIn(server);
+  for (let round = 0; round < 2; round++) {
+    for (let tries = 1; tries <= 4; tries++) await wrong(user.username);
+    await auth.login({ identity: user.username, password: user.password });
+  }
+  for (let tries = 1; tries <= 5; tries++) await wrong(user.username);
+  expect(await wrong(user.username)).toMatchObject(slowed);
+  await auth.unlockUser({ userId: user.account?.id ?? "" }, admin);
+  await auth.login({ identity: user.username, password: user.password });
+  expect(await refusal(auth.unlockUser({ userId: "nobody" }, admin))).toMatchObject({ reason: "USER_NOT_FOUND" });
+});
+
+test("two servers count together", async () => {
+  const here = await serve({}, { worker: false });
+  const there = await serve({}, { worker: false, dataDir: here.dataDir });
+  const user = await signIn(here);
+  const attempt = (at: typeof here) =>
+    refusal(at.auth.login({ identity: user.username, password: "not the password" }));
+  for (const at of [here, there, here, there, here]) expect(await attempt(at)).toMatchObject(failed);
+  for (const at of [there, here]) expect(await attempt(at)).toMatchObject(slowed);
+});

@@ -1,0 +1,93 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Attempts, counted, forgiven, memoryMs, sourceOf, waitMs } from "../../src/model/guessing.ts";
+
+const start = 1_000_000_000_000;
+const minute = 60_000;
+
+/** So many tries from one address, each as soon as it may be made; and the time of the last. */
+function fail(times: number, address: string, from?: Attempts, at = start): { attempts: Attempts; now: number } {
+  let attempts = from;
+  let now = at;
+  for (let left = times; left > 0; left--) {
+    now += waitMs(attempts, address, now);
+    attempts = counted(attempts, "account", address, now);
+  }
+  if (attempts === undefined) throw new Error("no tries");
+  return { attempts, now };
+}
+
+describe("failed tries from one address", () => {
+  test.each([
+    [1, 0],
+    [4, 0],
+    [5, 1000],
+    [6, 2000],
+    [9, 16_000],
+    [10, 15 * minute],
+    [11, 15 * minute],
+    [40, 15 * minute],
+  ])("after %d of them the next waits %d ms", (times, wait) => {
+    const { attempts, now } = fail(times, "a");
+    expect(waitMs(attempts, "a", now)).toBe(wait);
+    expect(waitMs(attempts, "a", now + wait)).toBe(0);
+    if (wait > 0) expect(waitMs(attempts, "a", now + wait - 1)).toBe(1);
+  });
+
+  test("keep nobody out elsewhere for more than two seconds, however many there are", () => {
+    let state = fail(12, "a0");
+    for (let address = 1; address < 300; address++) state = fail(3, `a${address}`, state.attempts, state.now);
+    expect(waitMs(state.attempts, "owner", state.now)).toBe(2000);
+    expect(waitMs(state.attempts, "owner", state.now + 2000)).toBe(0);
+    expect(state.attempts.addresses.length).toBeLessThanOrEqual(100);
+  });
+
+  test("are forgotten after a quiet hour", () => {
+    const { attempts, now } = fail(10, "a");
+    const next = counted(attempts, "account", "a", now + memoryMs);
+    expect(next).toMatchObject({ failures: 1, addresses: [{ failures: 1 }] });
+  });
+
+  test("are forgiven where a try succeeds, and count on elsewhere", () => {
+    const { attempts, now } = fail(7, "b", fail(8, "a").attempts);
+    const left = forgiven(attempts, "b");
+    expect(left).toMatchObject({
+      failures: 8,
+      addresses: [{ address: "a", failures: 8 }],
+      version: attempts.version + 1,
+    });
+    expect(waitMs(left, "b", now)).toBe(0);
+  });
+});
+
+test("no order of tries makes more than 10 in 15 minutes from one address", () => {
+  const tries = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 120_000 }), address: fc.constantFrom("a", "b") }), {
+    maxLength: 200,
+  });
+  fc.assert(
+    fc.property(tries, (wanted) => {
+      let attempts: Attempts | undefined;
+      let now = start;
+      const made: number[] = [];
+      for (const { gap, address } of wanted) {
+        now += gap;
+        if (waitMs(attempts, address, now) > 0) continue;
+        attempts = counted(attempts, "account", address, now);
+        if (address === "a") made.push(now);
+      }
+      for (const at of made)
+        expect(made.filter((other) => other > at - 15 * minute && other <= at).length).toBeLessThanOrEqual(10);
+    }),
+  );
+});
+
+test.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["::ffff:192.0.2.1", "::ffff:192.0.2.1"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+  ["2001:db8:1:2::6", "2001:db8:1:2"],
+  ["2001:db8::6", "2001:db8:0:0"],
+  ["fe80::1", "fe80:0:0:0"],
+  ["::1", "0:0:0:0"],
+  ["", ""],
+])("%s counts as %s", (address, source) => expect(sourceOf(address)).toBe(source));
