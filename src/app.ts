@@ -23,9 +23,13 @@ import { openAccessTokens } from "./crypto/access-tokens.ts";
 import { openApiKeys } from "./crypto/api-keys.ts";
 import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openJobTokens } from "./crypto/job-tokens.ts";
+import { KeyRing } from "./crypto/key-ring.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
 import { sessionTokens } from "./crypto/session-tokens.ts";
+import { ringSigner, sharedSecret } from "./crypto/signer.ts";
+import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
+import { sessionAccessMs } from "./crypto/token-claims.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
@@ -38,6 +42,8 @@ import { createRpcHandler } from "./rpc/handler.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 import { supervise } from "./worker/supervisor.ts";
 
+/** How far the clocks of several servers may be apart. */
+const clockSkewMs = 60_000;
 /** How long running calls may take to end once the server stops. */
 const callsGraceMs = 10_000;
 /** After this the worker is ended; its job's lease lapses and another attempt is made. */
@@ -159,6 +165,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     leases: new Leases({ ...base, records }),
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions,
+    signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
     users: new Users({ ...base, sessions, guessing }),
   };
@@ -166,14 +173,30 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
 
 async function openCredentials(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
   const pool = openBcryptPool();
-  const { jwtSecret, clientTokenMs } = config;
-  const [accessTokens, refreshTokens, jobTokens] = await Promise.all([
-    openAccessTokens({ secrets, jwtSecret, clientTokenMs, clock }),
+  const [{ signer, signingKeys }, refreshTokens, jobTokens] = await Promise.all([
+    openSigning(config, secrets, clock),
     openRefreshTokens(secrets),
     openJobTokens(secrets, clock),
   ]);
+  const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
   const apiKeys = openApiKeys(pool);
-  return { accessTokens, apiKeys, jobTokens, passwords: openPasswords(pool), refreshTokens, sessionTokens };
+  return {
+    accessTokens,
+    apiKeys,
+    jobTokens,
+    passwords: openPasswords(pool),
+    refreshTokens,
+    sessionTokens,
+    signingKeys,
+  };
+}
+
+async function openSigning(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
+  const { jwtSecret, clientTokenMs, rotateKeyMs } = config;
+  if (jwtSecret !== undefined) return { signer: sharedSecret(jwtSecret), signingKeys: noKeys };
+  const tokenMs = Math.max(clientTokenMs, sessionAccessMs) + clockSkewMs;
+  const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
+  return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
 }
 
 /** The stores of what credentials belong to, such that each write is seen by this process's next call. */

@@ -25,6 +25,7 @@ export interface ServerConfig {
   readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
   readonly clientTokenMs: number;
+  readonly rotateKeyMs: number;
   readonly signUpEnabled: boolean;
   readonly admin: { readonly username: string; readonly password: string | undefined };
   readonly keepUploadMs: number;
@@ -74,6 +75,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, 86_400) * 1000,
+    rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
     signUpEnabled: read.flag("SIGNUP_ENABLED", true),
     admin: readAdmin(read),
     keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * day,

@@ -7,12 +7,15 @@ import type { Call } from "../model/call.ts";
 import { challengeOf, credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
+import type { SigningKeys } from "../ports/signing-keys.ts";
 import { addImageRoutes } from "./images.ts";
+import { addKeySetRoute } from "./key-set.ts";
 import { type Problem, problem, toProblem } from "./problem.ts";
 
 export interface RoutesCore {
   readonly authentication: Authentication;
   readonly images: Images;
+  readonly signingKeys: SigningKeys;
 }
 
 declare module "fastify" {
@@ -52,6 +55,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     send(reply, problem(404, "there is nothing here", request.call.requestId)),
   );
   await addImageRoutes(app, core.images);
+  addKeySetRoute(app, core.signingKeys);
   await app.ready();
 
   return {

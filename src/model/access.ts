@@ -34,6 +34,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.auth.v1.AuthService/SetUserRole": ["admin"],
   "darkroom.auth.v1.AuthService/UnlockUser": ["admin"],
   "darkroom.auth.v1.AuthService/ListAuditEvents": ["admin"],
+  "darkroom.auth.v1.AuthService/ListSigningKeys": ["admin"],
+  "darkroom.auth.v1.AuthService/RotateSigningKey": ["admin"],
 
   "darkroom.imagejob.v1.ImageJobService/UploadImage": ["user", "job", "images:write"],
   "darkroom.imagejob.v1.ImageJobService/SubmitImageJob": ["user", "jobs:submit"],
@@ -54,6 +56,7 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ["anyone"],
 
   "GET /health": ["anyone"],
+  "GET /.well-known/jwks.json": ["anyone"],
   "POST /images": ["user", "job", "images:write"],
   "GET /download/:uuid": ["user", "job", "images:read"],
 };

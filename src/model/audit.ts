@@ -7,7 +7,7 @@ export interface AuditEvent {
   readonly action: string;
   /** `user:ID`, `client:ID` or `anonymous`. */
   readonly actor: string;
-  /** `user:ID`, `client:ID`, `session:ID`, or empty. */
+  /** `user:ID`, `client:ID`, `session:ID`, `key:ID`, or empty. */
   readonly target: string;
   /** The peer's. */
   readonly address: string;

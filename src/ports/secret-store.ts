@@ -2,4 +2,6 @@
 export interface SecretStore {
   /** The secret of this name; `candidate` becomes it when there is none. All callers, at once too, get the same one. */
   getOrCreate(name: string, candidate: string): Promise<string>;
+  /** Writes `value` if the secret is `expected`; false, and nothing written, if not. */
+  replace(name: string, expected: string, value: string): Promise<boolean>;
 }

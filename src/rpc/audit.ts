@@ -37,6 +37,7 @@ const {
   setUserDisabled,
   setUserRole,
   unlockUser,
+  rotateSigningKey,
 } = AuthService.method;
 
 const user = (id: string | undefined) => (id === undefined || id === "" ? "" : `user:${id}`);
@@ -58,6 +59,9 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId.slice(0, 64))),
   entry(createUser, "user.created", (_, response) => user(response?.user?.id)),
   entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId.slice(0, 64))),
+  entry(rotateSigningKey, "key.rotated", (_, response) =>
+    response?.key === undefined ? "" : `key:${response.key.id}`,
+  ),
   entry(unlockUser, "user.unlocked", ({ userId }) => user(userId.slice(0, 64))),
   entry(setUserRole, "user.role_set", ({ userId }) => user(userId.slice(0, 64))),
 ]);

@@ -11,6 +11,7 @@ import type { Image } from "../model/image.ts";
 import type { ImageJob, JobState } from "../model/image-job.ts";
 import type { Principal } from "../model/principal.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
+import type { SigningKey } from "../model/signing-key.ts";
 
 export function toAccount(account: Account): auth.Account {
   return create(auth.AccountSchema, {
@@ -55,6 +56,16 @@ export function toSession(session: Session, currentId: string): auth.Session {
     lastUseTime: timestampFromMs(session.lastUsedAt),
     expireTime: timestampFromMs(sessionEnd(session)),
     current: session.id === currentId,
+  });
+}
+
+export function toSigningKey({ id, algorithm, createdAt, activeAt, expiresAt }: SigningKey): auth.SigningKey {
+  return create(auth.SigningKeySchema, {
+    id,
+    algorithm,
+    createTime: timestampFromMs(createdAt),
+    activateTime: timestampFromMs(activeAt),
+    ...optionalTime("expireTime", expiresAt),
   });
 }
 

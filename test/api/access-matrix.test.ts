@@ -42,6 +42,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "AuthService/SetUserDisabled": operators,
   "AuthService/SetUserRole": operators,
   "AuthService/UnlockUser": operators,
+  "AuthService/ListSigningKeys": operators,
+  "AuthService/RotateSigningKey": operators,
   "AuthService/ListAuditEvents": operators,
   "ImageJobService/UploadImage": owners,
   "ImageJobService/SubmitImageJob": owners,
@@ -58,6 +60,7 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "Health/Watch": everyone,
   "ServerReflection/ServerReflectionInfo": everyone,
   "GET /health": everyone,
+  "GET /.well-known/jwks.json": everyone,
   "POST /images": owners,
   "GET /download/:uuid": owners,
 };
@@ -82,13 +85,13 @@ const keys = { scoped: await keyOf(allScopes), bare: await keyOf([]) };
 
 const db = new DatabaseSync(join(server.dataDir, "darkroom.db"), { readOnly: true });
 afterAll(() => db.close());
-const row = db.prepare("SELECT value FROM secrets WHERE name = 'access-token-key'").get();
-const jwk = JSON.parse(String(row?.value));
+const row = db.prepare("SELECT value FROM secrets WHERE name = 'access-token-keys'").get();
+const [{ jwk, id: kid }] = JSON.parse(String(row?.value));
 const ourKey = await importJWK(jwk, "EdDSA");
 const { privateKey: strangersKey } = await generateKeyPair("Ed25519");
 
 const signed = (claims: JWTPayload, key: Parameters<SignJWT["sign"]>[0], alg = "EdDSA") =>
-  new SignJWT(claims).setProtectedHeader({ alg, typ: "at+jwt" }).sign(key);
+  new SignJWT(claims).setProtectedHeader({ alg, typ: "at+jwt", kid }).sign(key);
 
 async function revoked(): Promise<string> {
   const token = await freshUser();

@@ -27,6 +27,17 @@ export function secretStoreContract(name: string, open: () => Promise<Opened<Sec
       }
     });
 
+    test("replaces what is expected, for one of many", async () => {
+      const { store, another } = await open();
+      await store.getOrCreate("key", "first");
+      expect(await store.replace("key", "other", "second")).toBe(false);
+      expect(await store.replace("nothing", "first", "second")).toBe(false);
+      const stores = [store, await another()] as const;
+      const won = await atOnce(20, (index) => stores[index % 2 === 0 ? 0 : 1].replace("key", "first", `of ${index}`));
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect(await store.getOrCreate("key", "late")).toBe(`of ${won.indexOf(true)}`);
+    });
+
     test("gives 50 callers at once the same secret", async () => {
       const { store, another } = await open();
       const stores = [store, await another()] as const;

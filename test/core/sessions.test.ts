@@ -11,6 +11,7 @@ import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
 import { sessionTokens } from "../../src/crypto/session-tokens.ts";
+import { sharedSecret } from "../../src/crypto/signer.ts";
 import { refreshGraceMs, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
@@ -27,7 +28,8 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
   const { db } = await openDatabase();
   const clock = movableClock();
   const [accounts, secrets, store] = [sqliteAccountStore(db), sqliteSecretStore(db), sqliteSessionStore(db)];
-  const accessTokens = await openAccessTokens({ secrets, jwtSecret: undefined, clientTokenMs: 1000, clock });
+  const signer = sharedSecret("a secret of at least thirty-two characters");
+  const accessTokens = openAccessTokens({ signer, clientTokenMs: 1000, clock });
   const refreshTokens = await openRefreshTokens(secrets);
   const passwords = openPasswords(openBcryptPool());
   const sessions = new Sessions({

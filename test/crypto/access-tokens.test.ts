@@ -3,6 +3,8 @@ import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } fr
 import { describe, expect, test } from "vitest";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
+import { KeyRing } from "../../src/crypto/key-ring.ts";
+import { ringSigner, sharedSecret } from "../../src/crypto/signer.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import { type AccessTokens, InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
@@ -12,8 +14,11 @@ import { altered, openSecrets } from "./opened-secrets.ts";
 
 const session = sampleSession();
 const claims = { kind: "user" as const, accountId: session.accountId, sessionId: session.id };
-const openTokens = (secrets: SecretStore, jwtSecret: string | undefined, clock: Clock) =>
-  openAccessTokens({ secrets, jwtSecret, clientTokenMs: 3_600_000, clock });
+async function openTokens(secrets: SecretStore, jwtSecret: string | undefined, clock: Clock): Promise<AccessTokens> {
+  const options = { secrets, clock, tokenMs: 3_600_000, rotateMs: 1e12 };
+  const signer = jwtSecret === undefined ? ringSigner(await KeyRing.open(options)) : sharedSecret(jwtSecret);
+  return openAccessTokens({ signer, clientTokenMs: 3_600_000, clock });
+}
 const lifeMs = 15 * 60 * 1000;
 const jwtSecret = "a secret of at least thirty-two characters";
 
@@ -31,7 +36,8 @@ async function expectRefused(tokens: AccessTokens, token: string): Promise<void>
 
 /** What `secret` keeps for the access tokens, as a private JWK. */
 async function storedJwk(secrets: ReturnType<typeof openSecrets>) {
-  return JSON.parse(await secrets.getOrCreate("access-token-key", "none"));
+  const [{ id, jwk }] = JSON.parse(await secrets.getOrCreate("access-token-keys", "none"));
+  return { ...jwk, kid: id };
 }
 
 describe.each([
@@ -55,7 +61,8 @@ describe.each([
       iat: now,
       exp: now + 9,
     };
-    const header = { alg: algorithm, typ: "at+jwt", ...change.header };
+    const kid = secret === undefined ? { kid: (await storedJwk(secrets)).kid } : {};
+    const header = { alg: algorithm, typ: "at+jwt", ...kid, ...change.header };
     return new SignJWT({ ...payload, ...change.payload }).setProtectedHeader(header).sign(key);
   }
 

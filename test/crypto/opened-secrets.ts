@@ -24,7 +24,10 @@ afterAll(async () => {
 export function openSecrets(): SecretStore {
   const store = sqliteSecretStore(db);
   const installation = randomUUID();
-  return { getOrCreate: (name, candidate) => store.getOrCreate(`${installation} ${name}`, candidate) };
+  return {
+    getOrCreate: (name, candidate) => store.getOrCreate(`${installation} ${name}`, candidate),
+    replace: (name, expected, value) => store.replace(`${installation} ${name}`, expected, value),
+  };
 }
 
 /** With the character at `at` changed to another one. */

@@ -42,6 +42,8 @@ const expected: Record<string, string> = {
   [`${auth}/SetUserDisabled`]: "admin",
   [`${auth}/SetUserRole`]: "admin",
   [`${auth}/UnlockUser`]: "admin",
+  [`${auth}/ListSigningKeys`]: "admin",
+  [`${auth}/RotateSigningKey`]: "admin",
   [`${auth}/ListAuditEvents`]: "admin",
   [`${jobs}/UploadImage`]: "user admin job",
   [`${jobs}/SubmitImageJob`]: "user admin",
@@ -59,6 +61,7 @@ const expected: Record<string, string> = {
   [`grpc.reflection.v1.${reflection}`]: "nobody user admin job",
   [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
   "GET /health": "nobody user admin job",
+  "GET /.well-known/jwks.json": "nobody user admin job",
   "POST /images": "user admin job",
   "GET /download/:uuid": "user admin job",
 };

@@ -25,5 +25,9 @@ export function mongodbSecretStore(db: Database): SecretStore {
         if (error instanceof DuplicateKey) return getOrCreate(name, candidate);
         throw error;
       }),
+    async replace(name, expected, value) {
+      const filter = { _id: is(name), value: is(expected) };
+      return (await db.run(() => secrets.updateOne(filter, { $set: { value } }))).matchedCount === 1;
+    },
   };
 }

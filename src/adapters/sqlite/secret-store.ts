@@ -9,5 +9,9 @@ export function sqliteSecretStore(db: Database): SecretStore {
       const [row] = await db.write(sql, name, candidate);
       return row?.value as string;
     },
+    async replace(name, expected, value) {
+      const sql = "UPDATE secrets SET value = ? WHERE name = ? AND value = ? RETURNING name";
+      return (await db.write(sql, value, name, expected)).length === 1;
+    },
   };
 }

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file darkroom/auth/v1/auth.proto.
  */
 export const file_darkroom_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEinwEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgirAIKBkNsaWVudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgSMQoNbGFzdF91c2VfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGHByZXZpb3VzX2tleV9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4AEKB1Nlc3Npb24SCgoCaWQYASABKAkSEgoKdXNlcl9hZ2VudBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3VycmVudBgHIAEoCCKmAQoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhY3Rpb24YAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGdGFyZ2V0GAUgASgJEg8KB2FkZHJlc3MYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIOCgZyZWFzb24YCCABKAkisgEKBlRva2VucxIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZWZyZXNoX3Rva2VuGAMgASgJEj0KGXJlZnJlc2hfdG9rZW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoECCglQcmluY2lwYWwSLgoEa2luZBgBIAEoDjIgLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsLktpbmQSKgoHYWNjb3VudBgCIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBISCgpzZXNzaW9uX2lkGAMgASgJEg4KBmpvYl9pZBgEIAEoCRIoCgZjbGllbnQYBSABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCJKCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX1VTRVIQARIMCghLSU5EX0pPQhACEg8KC0tJTkRfQ0xJRU5UEAMiQgoNU2lnblVwUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRINCgVlbWFpbBgCIAEoCRIQCghwYXNzd29yZBgDIAEoCSI8Cg5TaWduVXBSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IkkKDExvZ2luUmVxdWVzdBIQCghpZGVudGl0eRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgIInwKDUxvZ2luUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBIoCgZ0b2tlbnMYAiABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLlRva2VucxIVCg1zZXNzaW9uX3Rva2VuGAMgASgJIiwKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChRSZWZyZXNoVG9rZW5SZXNwb25zZRIoCgZ0b2tlbnMYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLlRva2VucyIPCg1Mb2dvdXRSZXF1ZXN0IhAKDkxvZ291dFJlc3BvbnNlIiUKD1ZhbGlkYXRlUmVxdWVzdBISCgpjcmVkZW50aWFsGAEgASgJIlEKEFZhbGlkYXRlUmVzcG9uc2USDQoFdmFsaWQYASABKAgSLgoJcHJpbmNpcGFsGAIgASgLMhsuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwiEgoQQ2hlY2tBdXRoUmVxdWVzdCJDChFDaGVja0F1dGhSZXNwb25zZRIuCglwcmluY2lwYWwYASABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCIVChNMaXN0U2Vzc2lvbnNSZXF1ZXN0IkMKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEisKCHNlc3Npb25zGAEgAygLMhkuZGFya3Jvb20uYXV0aC52MS5TZXNzaW9uIioKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiFwoVUmV2b2tlU2Vzc2lvblJlc3BvbnNlIhwKGlJldm9rZU90aGVyU2Vzc2lvbnNSZXF1ZXN0Ii4KG1Jldm9rZU90aGVyU2Vzc2lvbnNSZXNwb25zZRIPCgdyZXZva2VkGAEgASgFIkMKFUNoYW5nZVBhc3N3b3JkUmVxdWVzdBIUCgxvbGRfcGFzc3dvcmQYASABKAkSFAoMbmV3X3Bhc3N3b3JkGAIgASgJIhgKFkNoYW5nZVBhc3N3b3JkUmVzcG9uc2UiOAoVRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Eg8KB2FwaV9rZXkYASABKAkSDgoGc2NvcGVzGAIgAygJInwKFkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEjwKGGFjY2Vzc190b2tlbl9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAMgAygJIj8KE0NyZWF0ZUNsaWVudFJlcXVlc3QSKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQiUQoUQ3JlYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSDwoHYXBpX2tleRgCIAEoCSIlChBHZXRDbGllbnRSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCSI9ChFHZXRDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCI7ChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoTTGlzdENsaWVudHNSZXNwb25zZRIpCgdjbGllbnRzGAEgAygLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInAKE1VwZGF0ZUNsaWVudFJlcXVlc3QSKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkAKFFVwZGF0ZUNsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IigKE0RlbGV0ZUNsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIhYKFERlbGV0ZUNsaWVudFJlc3BvbnNlImAKGlJlZ2VuZXJhdGVDbGllbnRLZXlSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIvCgxncmFjZV9wZXJpb2QYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iWAobUmVnZW5lcmF0ZUNsaWVudEtleVJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50Eg8KB2FwaV9rZXkYAiABKAkiSAoQTGlzdFVzZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRINCgVxdWVyeRgDIAEoCSJWChFMaXN0VXNlcnNSZXNwb25zZRIoCgV1c2VycxgBIAMoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIQoOR2V0VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSI6Cg9HZXRVc2VyUmVzcG9uc2USJwoEdXNlchgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudCJsChFDcmVhdGVVc2VyUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRINCgVlbWFpbBgCIAEoCRIQCghwYXNzd29yZBgDIAEoCRIkCgRyb2xlGAQgASgOMhYuZGFya3Jvb20uYXV0aC52MS5Sb2xlIj0KEkNyZWF0ZVVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IjsKFlNldFVzZXJEaXNhYmxlZFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIQCghkaXNhYmxlZBgCIAEoCCJCChdTZXRVc2VyRGlzYWJsZWRSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IksKElNldFVzZXJSb2xlUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEiQKBHJvbGUYAiABKA4yFi5kYXJrcm9vbS5hdXRoLnYxLlJvbGUiPgoTU2V0VXNlclJvbGVSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IswBChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmFjdGlvbhgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEiwKBmV2ZW50cxgBIAMoCzIcLmRhcmtyb29tLmF1dGgudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoRVW5sb2NrVXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSIUChJVbmxvY2tVc2VyUmVzcG9uc2UqOwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESDgoKUk9MRV9BRE1JThACMuIRCgtBdXRoU2VydmljZRJLCgZTaWduVXASHy5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlc3BvbnNlEkgKBUxvZ2luEh4uZGFya3Jvb20uYXV0aC52MS5Mb2dpblJlcXVlc3QaHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVzcG9uc2USXQoMUmVmcmVzaFRva2VuEiUuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRJLCgZMb2dvdXQSHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlc3BvbnNlElEKCFZhbGlkYXRlEiEuZGFya3Jvb20uYXV0aC52MS5WYWxpZGF0ZVJlcXVlc3QaIi5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVzcG9uc2USWQoJQ2hlY2tBdXRoEiIuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXNwb25zZSIDkAIBEmIKDExpc3RTZXNzaW9ucxIlLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJgCg1SZXZva2VTZXNzaW9uEiYuZGFya3Jvb20uYXV0aC52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBonLmRhcmtyb29tLmF1dGgudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlEnIKE1Jldm9rZU90aGVyU2Vzc2lvbnMSLC5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZU90aGVyU2Vzc2lvbnNSZXF1ZXN0Gi0uZGFya3Jvb20uYXV0aC52MS5SZXZva2VPdGhlclNlc3Npb25zUmVzcG9uc2USYwoOQ2hhbmdlUGFzc3dvcmQSJy5kYXJrcm9vbS5hdXRoLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBooLmRhcmtyb29tLmF1dGgudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJjCg5FeGNoYW5nZUFwaUtleRInLmRhcmtyb29tLmF1dGgudjEuRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0GiguZGFya3Jvb20uYXV0aC52MS5FeGNoYW5nZUFwaUtleVJlc3BvbnNlEl0KDENyZWF0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVzcG9uc2USWQoJR2V0Q2xpZW50EiIuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXNwb25zZSIDkAIBEl8KC0xpc3RDbGllbnRzEiQuZGFya3Jvb20uYXV0aC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaJS5kYXJrcm9vbS5hdXRoLnYxLkxpc3RDbGllbnRzUmVzcG9uc2UiA5ACARJdCgxVcGRhdGVDbGllbnQSJS5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlc3BvbnNlEl0KDERlbGV0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVzcG9uc2UScgoTUmVnZW5lcmF0ZUNsaWVudEtleRIsLmRhcmtyb29tLmF1dGgudjEuUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QaLS5kYXJrcm9vbS5hdXRoLnYxLlJlZ2VuZXJhdGVDbGllbnRLZXlSZXNwb25zZRJZCglMaXN0VXNlcnMSIi5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1JlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoHR2V0VXNlchIgLmRhcmtyb29tLmF1dGgudjEuR2V0VXNlclJlcXVlc3QaIS5kYXJrcm9vbS5hdXRoLnYxLkdldFVzZXJSZXNwb25zZSIDkAIBElcKCkNyZWF0ZVVzZXISIy5kYXJrcm9vbS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiQuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVVc2VyUmVzcG9uc2USZgoPU2V0VXNlckRpc2FibGVkEiguZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXNwb25zZRJaCgtTZXRVc2VyUm9sZRIkLmRhcmtyb29tLmF1dGgudjEuU2V0VXNlclJvbGVSZXF1ZXN0GiUuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyUm9sZVJlc3BvbnNlElcKClVubG9ja1VzZXISIy5kYXJrcm9vbS5hdXRoLnYxLlVubG9ja1VzZXJSZXF1ZXN0GiQuZGFya3Jvb20uYXV0aC52MS5VbmxvY2tVc2VyUmVzcG9uc2USawoPTGlzdEF1ZGl0RXZlbnRzEiguZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEinwEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgirAIKBkNsaWVudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgSMQoNbGFzdF91c2VfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGHByZXZpb3VzX2tleV9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4AEKB1Nlc3Npb24SCgoCaWQYASABKAkSEgoKdXNlcl9hZ2VudBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1sYXN0X3VzZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHY3VycmVudBgHIAEoCCKmAQoKQXVkaXRFdmVudBIKCgJpZBgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhY3Rpb24YAyABKAkSDQoFYWN0b3IYBCABKAkSDgoGdGFyZ2V0GAUgASgJEg8KB2FkZHJlc3MYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIOCgZyZWFzb24YCCABKAkiwAEKClNpZ25pbmdLZXkSCgoCaWQYASABKAkSEQoJYWxnb3JpdGhtGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1hY3RpdmF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAisgEKBlRva2VucxIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1yZWZyZXNoX3Rva2VuGAMgASgJEj0KGXJlZnJlc2hfdG9rZW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoECCglQcmluY2lwYWwSLgoEa2luZBgBIAEoDjIgLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsLktpbmQSKgoHYWNjb3VudBgCIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBISCgpzZXNzaW9uX2lkGAMgASgJEg4KBmpvYl9pZBgEIAEoCRIoCgZjbGllbnQYBSABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCJKCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX1VTRVIQARIMCghLSU5EX0pPQhACEg8KC0tJTkRfQ0xJRU5UEAMiQgoNU2lnblVwUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRINCgVlbWFpbBgCIAEoCRIQCghwYXNzd29yZBgDIAEoCSI8Cg5TaWduVXBSZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IkkKDExvZ2luUmVxdWVzdBIQCghpZGVudGl0eRgBIAEoCRIQCghwYXNzd29yZBgCIAEoCRIVCg1zZXNzaW9uX3Rva2VuGAMgASgIInwKDUxvZ2luUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBIoCgZ0b2tlbnMYAiABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLlRva2VucxIVCg1zZXNzaW9uX3Rva2VuGAMgASgJIiwKE1JlZnJlc2hUb2tlblJlcXVlc3QSFQoNcmVmcmVzaF90b2tlbhgBIAEoCSJAChRSZWZyZXNoVG9rZW5SZXNwb25zZRIoCgZ0b2tlbnMYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLlRva2VucyIPCg1Mb2dvdXRSZXF1ZXN0IhAKDkxvZ291dFJlc3BvbnNlIiUKD1ZhbGlkYXRlUmVxdWVzdBISCgpjcmVkZW50aWFsGAEgASgJIlEKEFZhbGlkYXRlUmVzcG9uc2USDQoFdmFsaWQYASABKAgSLgoJcHJpbmNpcGFsGAIgASgLMhsuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwiEgoQQ2hlY2tBdXRoUmVxdWVzdCJDChFDaGVja0F1dGhSZXNwb25zZRIuCglwcmluY2lwYWwYASABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCIVChNMaXN0U2Vzc2lvbnNSZXF1ZXN0IkMKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEisKCHNlc3Npb25zGAEgAygLMhkuZGFya3Jvb20uYXV0aC52MS5TZXNzaW9uIioKFFJldm9rZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiFwoVUmV2b2tlU2Vzc2lvblJlc3BvbnNlIhwKGlJldm9rZU90aGVyU2Vzc2lvbnNSZXF1ZXN0Ii4KG1Jldm9rZU90aGVyU2Vzc2lvbnNSZXNwb25zZRIPCgdyZXZva2VkGAEgASgFIkMKFUNoYW5nZVBhc3N3b3JkUmVxdWVzdBIUCgxvbGRfcGFzc3dvcmQYASABKAkSFAoMbmV3X3Bhc3N3b3JkGAIgASgJIhgKFkNoYW5nZVBhc3N3b3JkUmVzcG9uc2UiOAoVRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0Eg8KB2FwaV9rZXkYASABKAkSDgoGc2NvcGVzGAIgAygJInwKFkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USFAoMYWNjZXNzX3Rva2VuGAEgASgJEjwKGGFjY2Vzc190b2tlbl9leHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAMgAygJIj8KE0NyZWF0ZUNsaWVudFJlcXVlc3QSKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQiUQoUQ3JlYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSDwoHYXBpX2tleRgCIAEoCSIlChBHZXRDbGllbnRSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCSI9ChFHZXRDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCI7ChJMaXN0Q2xpZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWQoTTGlzdENsaWVudHNSZXNwb25zZRIpCgdjbGllbnRzGAEgAygLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInAKE1VwZGF0ZUNsaWVudFJlcXVlc3QSKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkAKFFVwZGF0ZUNsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IigKE0RlbGV0ZUNsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIhYKFERlbGV0ZUNsaWVudFJlc3BvbnNlImAKGlJlZ2VuZXJhdGVDbGllbnRLZXlSZXF1ZXN0EhEKCWNsaWVudF9pZBgBIAEoCRIvCgxncmFjZV9wZXJpb2QYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iWAobUmVnZW5lcmF0ZUNsaWVudEtleVJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50Eg8KB2FwaV9rZXkYAiABKAkiSAoQTGlzdFVzZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRINCgVxdWVyeRgDIAEoCSJWChFMaXN0VXNlcnNSZXNwb25zZRIoCgV1c2VycxgBIAMoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIQoOR2V0VXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSI6Cg9HZXRVc2VyUmVzcG9uc2USJwoEdXNlchgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudCJsChFDcmVhdGVVc2VyUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCRINCgVlbWFpbBgCIAEoCRIQCghwYXNzd29yZBgDIAEoCRIkCgRyb2xlGAQgASgOMhYuZGFya3Jvb20uYXV0aC52MS5Sb2xlIj0KEkNyZWF0ZVVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IjsKFlNldFVzZXJEaXNhYmxlZFJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIQCghkaXNhYmxlZBgCIAEoCCJCChdTZXRVc2VyRGlzYWJsZWRSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IksKElNldFVzZXJSb2xlUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEiQKBHJvbGUYAiABKA4yFi5kYXJrcm9vbS5hdXRoLnYxLlJvbGUiPgoTU2V0VXNlclJvbGVSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50IswBChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmFjdGlvbhgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImAKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEiwKBmV2ZW50cxgBIAMoCzIcLmRhcmtyb29tLmF1dGgudjEuQXVkaXRFdmVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoRVW5sb2NrVXNlclJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSIUChJVbmxvY2tVc2VyUmVzcG9uc2UiGAoWTGlzdFNpZ25pbmdLZXlzUmVxdWVzdCJFChdMaXN0U2lnbmluZ0tleXNSZXNwb25zZRIqCgRrZXlzGAEgAygLMhwuZGFya3Jvb20uYXV0aC52MS5TaWduaW5nS2V5Ii4KF1JvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0EhMKC2ltbWVkaWF0ZWx5GAEgASgIIkUKGFJvdGF0ZVNpZ25pbmdLZXlSZXNwb25zZRIpCgNrZXkYASABKAsyHC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25pbmdLZXkqOwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDQoJUk9MRV9VU0VSEAESDgoKUk9MRV9BRE1JThACMroTCgtBdXRoU2VydmljZRJLCgZTaWduVXASHy5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25VcFJlc3BvbnNlEkgKBUxvZ2luEh4uZGFya3Jvb20uYXV0aC52MS5Mb2dpblJlcXVlc3QaHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVzcG9uc2USXQoMUmVmcmVzaFRva2VuEiUuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5SZWZyZXNoVG9rZW5SZXNwb25zZRJLCgZMb2dvdXQSHy5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlcXVlc3QaIC5kYXJrcm9vbS5hdXRoLnYxLkxvZ291dFJlc3BvbnNlElEKCFZhbGlkYXRlEiEuZGFya3Jvb20uYXV0aC52MS5WYWxpZGF0ZVJlcXVlc3QaIi5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVzcG9uc2USWQoJQ2hlY2tBdXRoEiIuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5DaGVja0F1dGhSZXNwb25zZSIDkAIBEmIKDExpc3RTZXNzaW9ucxIlLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiA5ACARJgCg1SZXZva2VTZXNzaW9uEiYuZGFya3Jvb20uYXV0aC52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBonLmRhcmtyb29tLmF1dGgudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlEnIKE1Jldm9rZU90aGVyU2Vzc2lvbnMSLC5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZU90aGVyU2Vzc2lvbnNSZXF1ZXN0Gi0uZGFya3Jvb20uYXV0aC52MS5SZXZva2VPdGhlclNlc3Npb25zUmVzcG9uc2USYwoOQ2hhbmdlUGFzc3dvcmQSJy5kYXJrcm9vbS5hdXRoLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBooLmRhcmtyb29tLmF1dGgudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZRJjCg5FeGNoYW5nZUFwaUtleRInLmRhcmtyb29tLmF1dGgudjEuRXhjaGFuZ2VBcGlLZXlSZXF1ZXN0GiguZGFya3Jvb20uYXV0aC52MS5FeGNoYW5nZUFwaUtleVJlc3BvbnNlEl0KDENyZWF0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlQ2xpZW50UmVzcG9uc2USWQoJR2V0Q2xpZW50EiIuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXF1ZXN0GiMuZGFya3Jvb20uYXV0aC52MS5HZXRDbGllbnRSZXNwb25zZSIDkAIBEl8KC0xpc3RDbGllbnRzEiQuZGFya3Jvb20uYXV0aC52MS5MaXN0Q2xpZW50c1JlcXVlc3QaJS5kYXJrcm9vbS5hdXRoLnYxLkxpc3RDbGllbnRzUmVzcG9uc2UiA5ACARJdCgxVcGRhdGVDbGllbnQSJS5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZUNsaWVudFJlc3BvbnNlEl0KDERlbGV0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlQ2xpZW50UmVzcG9uc2UScgoTUmVnZW5lcmF0ZUNsaWVudEtleRIsLmRhcmtyb29tLmF1dGgudjEuUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QaLS5kYXJrcm9vbS5hdXRoLnYxLlJlZ2VuZXJhdGVDbGllbnRLZXlSZXNwb25zZRJZCglMaXN0VXNlcnMSIi5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1JlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESUwoHR2V0VXNlchIgLmRhcmtyb29tLmF1dGgudjEuR2V0VXNlclJlcXVlc3QaIS5kYXJrcm9vbS5hdXRoLnYxLkdldFVzZXJSZXNwb25zZSIDkAIBElcKCkNyZWF0ZVVzZXISIy5kYXJrcm9vbS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GiQuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVVc2VyUmVzcG9uc2USZgoPU2V0VXNlckRpc2FibGVkEiguZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyRGlzYWJsZWRSZXNwb25zZRJaCgtTZXRVc2VyUm9sZRIkLmRhcmtyb29tLmF1dGgudjEuU2V0VXNlclJvbGVSZXF1ZXN0GiUuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyUm9sZVJlc3BvbnNlElcKClVubG9ja1VzZXISIy5kYXJrcm9vbS5hdXRoLnYxLlVubG9ja1VzZXJSZXF1ZXN0GiQuZGFya3Jvb20uYXV0aC52MS5VbmxvY2tVc2VyUmVzcG9uc2USawoPTGlzdEF1ZGl0RXZlbnRzEiguZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIDkAIBEmsKD0xpc3RTaWduaW5nS2V5cxIoLmRhcmtyb29tLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBopLmRhcmtyb29tLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiA5ACARJpChBSb3RhdGVTaWduaW5nS2V5EikuZGFya3Jvb20uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBoqLmRhcmtyb29tLmF1dGgudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A person who can sign in.
@@ -248,7 +248,8 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   actor: string;
 
   /**
-   * To whom: `user:ID`, `client:ID`, `session:ID`, or empty for oneself.
+   * To whom: `user:ID`, `client:ID`, `session:ID`, `key:ID`, or empty
+   * for oneself.
    *
    * @generated from field: string target = 5;
    */
@@ -282,6 +283,55 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
  */
 export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
   messageDesc(file_darkroom_auth_v1_auth, 3);
+
+/**
+ * A public key that access tokens are checked with.
+ *
+ * @generated from message darkroom.auth.v1.SigningKey
+ */
+export type SigningKey = Message<"darkroom.auth.v1.SigningKey"> & {
+  /**
+   * The `kid` in tokens' headers: its RFC 7638 thumbprint.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * JWS algorithm, for example `EdDSA`.
+   *
+   * @generated from field: string algorithm = 2;
+   */
+  algorithm: string;
+
+  /**
+   * When it was made.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 3;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When new tokens were or will be signed with it.
+   *
+   * @generated from field: google.protobuf.Timestamp activate_time = 4;
+   */
+  activateTime?: Timestamp | undefined;
+
+  /**
+   * When it is forgotten; unset for the current one.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.SigningKey.
+ * Use `create(SigningKeySchema)` to create a new message.
+ */
+export const SigningKeySchema: GenMessage<SigningKey> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 4);
 
 /**
  * The credentials of one session.
@@ -324,7 +374,7 @@ export type Tokens = Message<"darkroom.auth.v1.Tokens"> & {
  * Use `create(TokensSchema)` to create a new message.
  */
 export const TokensSchema: GenMessage<Tokens> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 4);
+  messageDesc(file_darkroom_auth_v1_auth, 5);
 
 /**
  * Whose a credential is.
@@ -374,7 +424,7 @@ export type Principal = Message<"darkroom.auth.v1.Principal"> & {
  * Use `create(PrincipalSchema)` to create a new message.
  */
 export const PrincipalSchema: GenMessage<Principal> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 5);
+  messageDesc(file_darkroom_auth_v1_auth, 6);
 
 /**
  * What kind of credential it is.
@@ -422,7 +472,7 @@ export type Principal_Kind = (typeof Principal_Kind)[keyof typeof Principal_Kind
  * Describes the enum darkroom.auth.v1.Principal.Kind.
  */
 export const Principal_KindSchema: GenEnum<Principal_Kind> = /*@__PURE__*/
-  enumDesc(file_darkroom_auth_v1_auth, 5, 0);
+  enumDesc(file_darkroom_auth_v1_auth, 6, 0);
 
 /**
  * Request of SignUp.
@@ -458,7 +508,7 @@ export type SignUpRequest = Message<"darkroom.auth.v1.SignUpRequest"> & {
  * Use `create(SignUpRequestSchema)` to create a new message.
  */
 export const SignUpRequestSchema: GenMessage<SignUpRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 6);
+  messageDesc(file_darkroom_auth_v1_auth, 7);
 
 /**
  * Response of SignUp.
@@ -479,7 +529,7 @@ export type SignUpResponse = Message<"darkroom.auth.v1.SignUpResponse"> & {
  * Use `create(SignUpResponseSchema)` to create a new message.
  */
 export const SignUpResponseSchema: GenMessage<SignUpResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 7);
+  messageDesc(file_darkroom_auth_v1_auth, 8);
 
 /**
  * Request of Login.
@@ -514,7 +564,7 @@ export type LoginRequest = Message<"darkroom.auth.v1.LoginRequest"> & {
  * Use `create(LoginRequestSchema)` to create a new message.
  */
 export const LoginRequestSchema: GenMessage<LoginRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 8);
+  messageDesc(file_darkroom_auth_v1_auth, 9);
 
 /**
  * Response of Login.
@@ -550,7 +600,7 @@ export type LoginResponse = Message<"darkroom.auth.v1.LoginResponse"> & {
  * Use `create(LoginResponseSchema)` to create a new message.
  */
 export const LoginResponseSchema: GenMessage<LoginResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 9);
+  messageDesc(file_darkroom_auth_v1_auth, 10);
 
 /**
  * Request of RefreshToken.
@@ -571,7 +621,7 @@ export type RefreshTokenRequest = Message<"darkroom.auth.v1.RefreshTokenRequest"
  * Use `create(RefreshTokenRequestSchema)` to create a new message.
  */
 export const RefreshTokenRequestSchema: GenMessage<RefreshTokenRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 10);
+  messageDesc(file_darkroom_auth_v1_auth, 11);
 
 /**
  * Response of RefreshToken.
@@ -592,7 +642,7 @@ export type RefreshTokenResponse = Message<"darkroom.auth.v1.RefreshTokenRespons
  * Use `create(RefreshTokenResponseSchema)` to create a new message.
  */
 export const RefreshTokenResponseSchema: GenMessage<RefreshTokenResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 11);
+  messageDesc(file_darkroom_auth_v1_auth, 12);
 
 /**
  * Request of Logout.
@@ -607,7 +657,7 @@ export type LogoutRequest = Message<"darkroom.auth.v1.LogoutRequest"> & {
  * Use `create(LogoutRequestSchema)` to create a new message.
  */
 export const LogoutRequestSchema: GenMessage<LogoutRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 12);
+  messageDesc(file_darkroom_auth_v1_auth, 13);
 
 /**
  * Response of Logout.
@@ -622,7 +672,7 @@ export type LogoutResponse = Message<"darkroom.auth.v1.LogoutResponse"> & {
  * Use `create(LogoutResponseSchema)` to create a new message.
  */
 export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 13);
+  messageDesc(file_darkroom_auth_v1_auth, 14);
 
 /**
  * Request of Validate.
@@ -644,7 +694,7 @@ export type ValidateRequest = Message<"darkroom.auth.v1.ValidateRequest"> & {
  * Use `create(ValidateRequestSchema)` to create a new message.
  */
 export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 14);
+  messageDesc(file_darkroom_auth_v1_auth, 15);
 
 /**
  * Response of Validate.
@@ -672,7 +722,7 @@ export type ValidateResponse = Message<"darkroom.auth.v1.ValidateResponse"> & {
  * Use `create(ValidateResponseSchema)` to create a new message.
  */
 export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 15);
+  messageDesc(file_darkroom_auth_v1_auth, 16);
 
 /**
  * Request of CheckAuth.
@@ -687,7 +737,7 @@ export type CheckAuthRequest = Message<"darkroom.auth.v1.CheckAuthRequest"> & {
  * Use `create(CheckAuthRequestSchema)` to create a new message.
  */
 export const CheckAuthRequestSchema: GenMessage<CheckAuthRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 16);
+  messageDesc(file_darkroom_auth_v1_auth, 17);
 
 /**
  * Response of CheckAuth.
@@ -708,7 +758,7 @@ export type CheckAuthResponse = Message<"darkroom.auth.v1.CheckAuthResponse"> & 
  * Use `create(CheckAuthResponseSchema)` to create a new message.
  */
 export const CheckAuthResponseSchema: GenMessage<CheckAuthResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 17);
+  messageDesc(file_darkroom_auth_v1_auth, 18);
 
 /**
  * Request of ListSessions.
@@ -723,7 +773,7 @@ export type ListSessionsRequest = Message<"darkroom.auth.v1.ListSessionsRequest"
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 18);
+  messageDesc(file_darkroom_auth_v1_auth, 19);
 
 /**
  * Response of ListSessions.
@@ -744,7 +794,7 @@ export type ListSessionsResponse = Message<"darkroom.auth.v1.ListSessionsRespons
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 19);
+  messageDesc(file_darkroom_auth_v1_auth, 20);
 
 /**
  * Request of RevokeSession.
@@ -765,7 +815,7 @@ export type RevokeSessionRequest = Message<"darkroom.auth.v1.RevokeSessionReques
  * Use `create(RevokeSessionRequestSchema)` to create a new message.
  */
 export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 20);
+  messageDesc(file_darkroom_auth_v1_auth, 21);
 
 /**
  * Response of RevokeSession.
@@ -780,7 +830,7 @@ export type RevokeSessionResponse = Message<"darkroom.auth.v1.RevokeSessionRespo
  * Use `create(RevokeSessionResponseSchema)` to create a new message.
  */
 export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 21);
+  messageDesc(file_darkroom_auth_v1_auth, 22);
 
 /**
  * Request of RevokeOtherSessions.
@@ -795,7 +845,7 @@ export type RevokeOtherSessionsRequest = Message<"darkroom.auth.v1.RevokeOtherSe
  * Use `create(RevokeOtherSessionsRequestSchema)` to create a new message.
  */
 export const RevokeOtherSessionsRequestSchema: GenMessage<RevokeOtherSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 22);
+  messageDesc(file_darkroom_auth_v1_auth, 23);
 
 /**
  * Response of RevokeOtherSessions.
@@ -816,7 +866,7 @@ export type RevokeOtherSessionsResponse = Message<"darkroom.auth.v1.RevokeOtherS
  * Use `create(RevokeOtherSessionsResponseSchema)` to create a new message.
  */
 export const RevokeOtherSessionsResponseSchema: GenMessage<RevokeOtherSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 23);
+  messageDesc(file_darkroom_auth_v1_auth, 24);
 
 /**
  * Request of ChangePassword.
@@ -844,7 +894,7 @@ export type ChangePasswordRequest = Message<"darkroom.auth.v1.ChangePasswordRequ
  * Use `create(ChangePasswordRequestSchema)` to create a new message.
  */
 export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 24);
+  messageDesc(file_darkroom_auth_v1_auth, 25);
 
 /**
  * Response of ChangePassword.
@@ -859,7 +909,7 @@ export type ChangePasswordResponse = Message<"darkroom.auth.v1.ChangePasswordRes
  * Use `create(ChangePasswordResponseSchema)` to create a new message.
  */
 export const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 25);
+  messageDesc(file_darkroom_auth_v1_auth, 26);
 
 /**
  * Request of ExchangeApiKey.
@@ -887,7 +937,7 @@ export type ExchangeApiKeyRequest = Message<"darkroom.auth.v1.ExchangeApiKeyRequ
  * Use `create(ExchangeApiKeyRequestSchema)` to create a new message.
  */
 export const ExchangeApiKeyRequestSchema: GenMessage<ExchangeApiKeyRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 26);
+  messageDesc(file_darkroom_auth_v1_auth, 27);
 
 /**
  * Response of ExchangeApiKey.
@@ -923,7 +973,7 @@ export type ExchangeApiKeyResponse = Message<"darkroom.auth.v1.ExchangeApiKeyRes
  * Use `create(ExchangeApiKeyResponseSchema)` to create a new message.
  */
 export const ExchangeApiKeyResponseSchema: GenMessage<ExchangeApiKeyResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 27);
+  messageDesc(file_darkroom_auth_v1_auth, 28);
 
 /**
  * Request of CreateClient.
@@ -944,7 +994,7 @@ export type CreateClientRequest = Message<"darkroom.auth.v1.CreateClientRequest"
  * Use `create(CreateClientRequestSchema)` to create a new message.
  */
 export const CreateClientRequestSchema: GenMessage<CreateClientRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 28);
+  messageDesc(file_darkroom_auth_v1_auth, 29);
 
 /**
  * Response of CreateClient.
@@ -972,7 +1022,7 @@ export type CreateClientResponse = Message<"darkroom.auth.v1.CreateClientRespons
  * Use `create(CreateClientResponseSchema)` to create a new message.
  */
 export const CreateClientResponseSchema: GenMessage<CreateClientResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 29);
+  messageDesc(file_darkroom_auth_v1_auth, 30);
 
 /**
  * Request of GetClient.
@@ -993,7 +1043,7 @@ export type GetClientRequest = Message<"darkroom.auth.v1.GetClientRequest"> & {
  * Use `create(GetClientRequestSchema)` to create a new message.
  */
 export const GetClientRequestSchema: GenMessage<GetClientRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 30);
+  messageDesc(file_darkroom_auth_v1_auth, 31);
 
 /**
  * Response of GetClient.
@@ -1014,7 +1064,7 @@ export type GetClientResponse = Message<"darkroom.auth.v1.GetClientResponse"> & 
  * Use `create(GetClientResponseSchema)` to create a new message.
  */
 export const GetClientResponseSchema: GenMessage<GetClientResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 31);
+  messageDesc(file_darkroom_auth_v1_auth, 32);
 
 /**
  * Request of ListClients.
@@ -1042,7 +1092,7 @@ export type ListClientsRequest = Message<"darkroom.auth.v1.ListClientsRequest"> 
  * Use `create(ListClientsRequestSchema)` to create a new message.
  */
 export const ListClientsRequestSchema: GenMessage<ListClientsRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 32);
+  messageDesc(file_darkroom_auth_v1_auth, 33);
 
 /**
  * Response of ListClients.
@@ -1070,7 +1120,7 @@ export type ListClientsResponse = Message<"darkroom.auth.v1.ListClientsResponse"
  * Use `create(ListClientsResponseSchema)` to create a new message.
  */
 export const ListClientsResponseSchema: GenMessage<ListClientsResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 33);
+  messageDesc(file_darkroom_auth_v1_auth, 34);
 
 /**
  * Request of UpdateClient.
@@ -1099,7 +1149,7 @@ export type UpdateClientRequest = Message<"darkroom.auth.v1.UpdateClientRequest"
  * Use `create(UpdateClientRequestSchema)` to create a new message.
  */
 export const UpdateClientRequestSchema: GenMessage<UpdateClientRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 34);
+  messageDesc(file_darkroom_auth_v1_auth, 35);
 
 /**
  * Response of UpdateClient.
@@ -1120,7 +1170,7 @@ export type UpdateClientResponse = Message<"darkroom.auth.v1.UpdateClientRespons
  * Use `create(UpdateClientResponseSchema)` to create a new message.
  */
 export const UpdateClientResponseSchema: GenMessage<UpdateClientResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 35);
+  messageDesc(file_darkroom_auth_v1_auth, 36);
 
 /**
  * Request of DeleteClient.
@@ -1141,7 +1191,7 @@ export type DeleteClientRequest = Message<"darkroom.auth.v1.DeleteClientRequest"
  * Use `create(DeleteClientRequestSchema)` to create a new message.
  */
 export const DeleteClientRequestSchema: GenMessage<DeleteClientRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 36);
+  messageDesc(file_darkroom_auth_v1_auth, 37);
 
 /**
  * Response of DeleteClient.
@@ -1156,7 +1206,7 @@ export type DeleteClientResponse = Message<"darkroom.auth.v1.DeleteClientRespons
  * Use `create(DeleteClientResponseSchema)` to create a new message.
  */
 export const DeleteClientResponseSchema: GenMessage<DeleteClientResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 37);
+  messageDesc(file_darkroom_auth_v1_auth, 38);
 
 /**
  * Request of RegenerateClientKey.
@@ -1184,7 +1234,7 @@ export type RegenerateClientKeyRequest = Message<"darkroom.auth.v1.RegenerateCli
  * Use `create(RegenerateClientKeyRequestSchema)` to create a new message.
  */
 export const RegenerateClientKeyRequestSchema: GenMessage<RegenerateClientKeyRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 38);
+  messageDesc(file_darkroom_auth_v1_auth, 39);
 
 /**
  * Response of RegenerateClientKey.
@@ -1212,7 +1262,7 @@ export type RegenerateClientKeyResponse = Message<"darkroom.auth.v1.RegenerateCl
  * Use `create(RegenerateClientKeyResponseSchema)` to create a new message.
  */
 export const RegenerateClientKeyResponseSchema: GenMessage<RegenerateClientKeyResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 39);
+  messageDesc(file_darkroom_auth_v1_auth, 40);
 
 /**
  * Request of ListUsers.
@@ -1248,7 +1298,7 @@ export type ListUsersRequest = Message<"darkroom.auth.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 40);
+  messageDesc(file_darkroom_auth_v1_auth, 41);
 
 /**
  * Response of ListUsers.
@@ -1276,7 +1326,7 @@ export type ListUsersResponse = Message<"darkroom.auth.v1.ListUsersResponse"> & 
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 41);
+  messageDesc(file_darkroom_auth_v1_auth, 42);
 
 /**
  * Request of GetUser.
@@ -1297,7 +1347,7 @@ export type GetUserRequest = Message<"darkroom.auth.v1.GetUserRequest"> & {
  * Use `create(GetUserRequestSchema)` to create a new message.
  */
 export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 42);
+  messageDesc(file_darkroom_auth_v1_auth, 43);
 
 /**
  * Response of GetUser.
@@ -1318,7 +1368,7 @@ export type GetUserResponse = Message<"darkroom.auth.v1.GetUserResponse"> & {
  * Use `create(GetUserResponseSchema)` to create a new message.
  */
 export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 43);
+  messageDesc(file_darkroom_auth_v1_auth, 44);
 
 /**
  * Request of CreateUser.
@@ -1360,7 +1410,7 @@ export type CreateUserRequest = Message<"darkroom.auth.v1.CreateUserRequest"> & 
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 44);
+  messageDesc(file_darkroom_auth_v1_auth, 45);
 
 /**
  * Response of CreateUser.
@@ -1381,7 +1431,7 @@ export type CreateUserResponse = Message<"darkroom.auth.v1.CreateUserResponse"> 
  * Use `create(CreateUserResponseSchema)` to create a new message.
  */
 export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 45);
+  messageDesc(file_darkroom_auth_v1_auth, 46);
 
 /**
  * Request of SetUserDisabled.
@@ -1409,7 +1459,7 @@ export type SetUserDisabledRequest = Message<"darkroom.auth.v1.SetUserDisabledRe
  * Use `create(SetUserDisabledRequestSchema)` to create a new message.
  */
 export const SetUserDisabledRequestSchema: GenMessage<SetUserDisabledRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 46);
+  messageDesc(file_darkroom_auth_v1_auth, 47);
 
 /**
  * Response of SetUserDisabled.
@@ -1430,7 +1480,7 @@ export type SetUserDisabledResponse = Message<"darkroom.auth.v1.SetUserDisabledR
  * Use `create(SetUserDisabledResponseSchema)` to create a new message.
  */
 export const SetUserDisabledResponseSchema: GenMessage<SetUserDisabledResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 47);
+  messageDesc(file_darkroom_auth_v1_auth, 48);
 
 /**
  * Request of SetUserRole.
@@ -1458,7 +1508,7 @@ export type SetUserRoleRequest = Message<"darkroom.auth.v1.SetUserRoleRequest"> 
  * Use `create(SetUserRoleRequestSchema)` to create a new message.
  */
 export const SetUserRoleRequestSchema: GenMessage<SetUserRoleRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 48);
+  messageDesc(file_darkroom_auth_v1_auth, 49);
 
 /**
  * Response of SetUserRole.
@@ -1479,7 +1529,7 @@ export type SetUserRoleResponse = Message<"darkroom.auth.v1.SetUserRoleResponse"
  * Use `create(SetUserRoleResponseSchema)` to create a new message.
  */
 export const SetUserRoleResponseSchema: GenMessage<SetUserRoleResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 49);
+  messageDesc(file_darkroom_auth_v1_auth, 50);
 
 /**
  * Request of ListAuditEvents.
@@ -1542,7 +1592,7 @@ export type ListAuditEventsRequest = Message<"darkroom.auth.v1.ListAuditEventsRe
  * Use `create(ListAuditEventsRequestSchema)` to create a new message.
  */
 export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 50);
+  messageDesc(file_darkroom_auth_v1_auth, 51);
 
 /**
  * Response of ListAuditEvents.
@@ -1570,7 +1620,7 @@ export type ListAuditEventsResponse = Message<"darkroom.auth.v1.ListAuditEventsR
  * Use `create(ListAuditEventsResponseSchema)` to create a new message.
  */
 export const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 51);
+  messageDesc(file_darkroom_auth_v1_auth, 52);
 
 /**
  * Request of UnlockUser.
@@ -1591,7 +1641,7 @@ export type UnlockUserRequest = Message<"darkroom.auth.v1.UnlockUserRequest"> & 
  * Use `create(UnlockUserRequestSchema)` to create a new message.
  */
 export const UnlockUserRequestSchema: GenMessage<UnlockUserRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 52);
+  messageDesc(file_darkroom_auth_v1_auth, 53);
 
 /**
  * Response of UnlockUser.
@@ -1606,7 +1656,87 @@ export type UnlockUserResponse = Message<"darkroom.auth.v1.UnlockUserResponse"> 
  * Use `create(UnlockUserResponseSchema)` to create a new message.
  */
 export const UnlockUserResponseSchema: GenMessage<UnlockUserResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_auth_v1_auth, 53);
+  messageDesc(file_darkroom_auth_v1_auth, 54);
+
+/**
+ * Request of ListSigningKeys.
+ *
+ * @generated from message darkroom.auth.v1.ListSigningKeysRequest
+ */
+export type ListSigningKeysRequest = Message<"darkroom.auth.v1.ListSigningKeysRequest"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListSigningKeysRequest.
+ * Use `create(ListSigningKeysRequestSchema)` to create a new message.
+ */
+export const ListSigningKeysRequestSchema: GenMessage<ListSigningKeysRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 55);
+
+/**
+ * Response of ListSigningKeys.
+ *
+ * @generated from message darkroom.auth.v1.ListSigningKeysResponse
+ */
+export type ListSigningKeysResponse = Message<"darkroom.auth.v1.ListSigningKeysResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated darkroom.auth.v1.SigningKey keys = 1;
+   */
+  keys: SigningKey[];
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ListSigningKeysResponse.
+ * Use `create(ListSigningKeysResponseSchema)` to create a new message.
+ */
+export const ListSigningKeysResponseSchema: GenMessage<ListSigningKeysResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 56);
+
+/**
+ * Request of RotateSigningKey.
+ *
+ * @generated from message darkroom.auth.v1.RotateSigningKeyRequest
+ */
+export type RotateSigningKeyRequest = Message<"darkroom.auth.v1.RotateSigningKeyRequest"> & {
+  /**
+   * Sign with it at once, instead of after the time that services need to read
+   * it from the key set: for a key that leaked. The others are dropped at once
+   * too, and every session must refresh.
+   *
+   * @generated from field: bool immediately = 1;
+   */
+  immediately: boolean;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RotateSigningKeyRequest.
+ * Use `create(RotateSigningKeyRequestSchema)` to create a new message.
+ */
+export const RotateSigningKeyRequestSchema: GenMessage<RotateSigningKeyRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 57);
+
+/**
+ * Response of RotateSigningKey.
+ *
+ * @generated from message darkroom.auth.v1.RotateSigningKeyResponse
+ */
+export type RotateSigningKeyResponse = Message<"darkroom.auth.v1.RotateSigningKeyResponse"> & {
+  /**
+   * The new one.
+   *
+   * @generated from field: darkroom.auth.v1.SigningKey key = 1;
+   */
+  key?: SigningKey | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RotateSigningKeyResponse.
+ * Use `create(RotateSigningKeyResponseSchema)` to create a new message.
+ */
+export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 58);
 
 /**
  * What an account may do.
@@ -1966,6 +2096,33 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof ListAuditEventsRequestSchema;
     output: typeof ListAuditEventsResponseSchema;
+  },
+  /**
+   * Lists the keys that access tokens are checked with, the newest first.
+   *
+   * Errors: FAILED_PRECONDITION (tokens are signed with JWT_SECRET, reason
+   * SHARED_SECRET).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ListSigningKeys
+   */
+  listSigningKeys: {
+    methodKind: "unary";
+    input: typeof ListSigningKeysRequestSchema;
+    output: typeof ListSigningKeysResponseSchema;
+  },
+  /**
+   * Makes a new signing key. The old one is kept until the last token it signed
+   * has expired, so that no valid token is refused.
+   *
+   * Errors: FAILED_PRECONDITION (tokens are signed with JWT_SECRET, reason
+   * SHARED_SECRET).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RotateSigningKey
+   */
+  rotateSigningKey: {
+    methodKind: "unary";
+    input: typeof RotateSigningKeyRequestSchema;
+    output: typeof RotateSigningKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_darkroom_auth_v1_auth, 0);

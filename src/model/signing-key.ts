@@ -1,0 +1,36 @@
+/** A key that access tokens are checked with, and, while it is the newest active one, signed with. */
+export interface SigningKey {
+  /** Its RFC 7638 thumbprint: `kid` in the tokens' headers. */
+  readonly id: string;
+  readonly algorithm: "EdDSA";
+  readonly createdAt: number;
+  /** When tokens are signed with it. Before, services may read it from the key set. */
+  readonly activeAt: number;
+  /** When the last token that it signed has expired and it is forgotten; null for the newest. */
+  readonly expiresAt: number | null;
+}
+
+/** How long before its use a new key is published: longer than others keep the key set. */
+export const publishAheadMs = 5 * 60_000;
+/** How long a key set may be kept by those who read it. */
+export const keySetMaxAgeMs = 60_000;
+
+/** The newest that is active; the oldest of all when none is, as by a clock that is behind. */
+export function signingKeyOf<Key extends SigningKey>(keys: readonly Key[], now: number): Key | undefined {
+  const active = keys.filter((key) => key.activeAt <= now);
+  return active.toSorted((a, b) => b.activeAt - a.activeAt)[0] ?? keys.toSorted((a, b) => a.activeAt - b.activeAt)[0];
+}
+
+/**
+ * The keys with a new one, which the others outlive by `tokenMs`, the longest life of a token; `immediately` it is alone
+ * and at once: for a key that leaked.
+ */
+export function rotated<Key extends SigningKey>(
+  keys: readonly Key[],
+  fresh: Key,
+  { immediately, tokenMs }: { immediately: boolean; tokenMs: number },
+): Key[] {
+  if (immediately) return [fresh];
+  const end = fresh.activeAt + tokenMs;
+  return [fresh, ...keys.map((key) => ({ ...key, expiresAt: key.expiresAt ?? end }))];
+}
