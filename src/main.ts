@@ -43,8 +43,10 @@ program.parseAsync().catch(fail);
 async function addOperatorsCommands(): Promise<void> {
   if (["serve", "worker", "demo"].includes(process.argv[2] ?? "")) return;
   const { clientCommands } = await import("./cli/operators/client-commands.ts");
+  const { keyCommands } = await import("./cli/operators/key-commands.ts");
+  const { tokenCommands } = await import("./cli/operators/token-commands.ts");
   const { userCommands } = await import("./cli/operators/user-commands.ts");
-  program.addCommand(clientCommands(operator)).addCommand(userCommands(operator));
+  for (const make of [clientCommands, userCommands, keyCommands, tokenCommands]) program.addCommand(make(operator));
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {

@@ -3,7 +3,7 @@ import { createClient } from "@connectrpc/connect";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 
-export { type Account, type Client as ApiClient, Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+export { type Account, type Client as ApiClient, Role, type SigningKey } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 export { type Image, type ImageJob, type Model, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 
 export type AuthClient = Client<typeof AuthService>;

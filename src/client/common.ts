@@ -10,6 +10,7 @@ export {
   type ImageJobClient,
   type Model,
   Role,
+  type SigningKey,
   State,
   stateName,
 } from "./api.ts";

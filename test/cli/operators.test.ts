@@ -43,8 +43,16 @@ test("an account is made, found, made an administrator and shut out", async () =
   expect(await json("user", "list", "ad")).toHaveLength(2);
   expect(await json("user", "role", id, "admin")).toMatchObject([{ role: "admin" }]);
   await auth.listUsers({}, bearer(hers?.accessToken ?? ""));
+  expect(await json("user", "unlock", id)).toEqual([{ id, unlocked: true }]);
   expect(await json("user", "disable", id)).toMatchObject([{ username: "ada", disabled: true }]);
   expect(await refusal(auth.login({ identity: "ada", password }))).toMatchObject({ reason: "LOGIN_FAILED" });
+});
+
+test("signing keys are listed and rotated, and the credential in use is explained", async () => {
+  expect(await json("keys", "list")).toMatchObject([{ algorithm: "EdDSA", forgotten: "" }]);
+  const [fresh] = await json("keys", "rotate");
+  expect((await json("keys", "list")).map(({ id }) => id)).toEqual([fresh?.id, expect.any(String)]);
+  expect(await json("token", "inspect")).toMatchObject([{ valid: true, account: "admin" }]);
 });
 
 test("people get a table, and are told what is wrong in one line", async () => {

@@ -13,6 +13,7 @@ export interface OperatorSettings {
 
 /** A call of the API as an administrator makes it. */
 export interface Operator extends Pick<Darkroom, "auth"> {
+  readonly credential: string;
   readonly as: ReturnType<typeof bearer>;
 }
 
@@ -34,5 +35,5 @@ function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {
       "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
     );
   }
-  return { auth: connect(serverUrl).auth, as: bearer(credential) };
+  return { auth: connect(serverUrl).auth, credential, as: bearer(credential) };
 }

@@ -46,6 +46,12 @@ export function userCommands(settings: OperatorSettings): Command {
     ]);
   }
 
+  const unlock = group.command("unlock").description("lift what failed logins have put on an account");
+  act(unlock.argument("<id>"), async ({ auth, as }, userId = "") => {
+    await auth.unlockUser({ userId }, as);
+    return [{ id: userId, unlocked: true }];
+  });
+
   const setRole = group.command("role").description("make somebody an administrator, or no longer one");
   act(setRole.argument("<id>").argument("<role>", "user or admin"), async ({ auth, as }, userId = "", role = "") => [
     rowOf((await auth.setUserRole({ userId, role: roleOf(role) }, as)).user),

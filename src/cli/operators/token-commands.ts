@@ -1,0 +1,17 @@
+import { Command } from "commander";
+import { actions, type OperatorSettings } from "./operator.ts";
+
+/** `darkroom token …` */
+export function tokenCommands(settings: OperatorSettings): Command {
+  const act = actions(settings);
+  const group = new Command("token").description("look at credentials");
+  const inspect = group.command("inspect").description("whether DARKROOM_API_KEY is a good credential, and whose");
+  act(inspect, async ({ auth, credential }) => {
+    const { valid, principal } = await auth.validate({ credential });
+    const { account, client } = principal ?? {};
+    return [
+      { valid, account: account?.username, client: client?.id, scopes: client?.scopes, session: principal?.sessionId },
+    ];
+  });
+  return group;
+}
