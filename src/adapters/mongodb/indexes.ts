@@ -7,10 +7,11 @@ const namespaceNotFound = 26;
 
 /** Makes the indexes that are missing. Any number of processes may do so at once. */
 export async function makeIndexes(db: Db, log: Log): Promise<void> {
-  const made = Object.entries(collections).map(([name, indexes]) => makeFor(db.collection(name), indexes));
-  const refusals = (await Promise.all(made)).filter((reason) => reason !== undefined);
-  if (refusals.length > 0)
-    log.info({ reason: refusals[0] }, "the database deletes nothing by itself; the sweeper does");
+  let refusal: string | undefined;
+  // One collection after another: a small server has its hands full with each.
+  for (const [name, indexes] of Object.entries(collections))
+    refusal = (await makeFor(db.collection(name), indexes)) ?? refusal;
+  if (refusal !== undefined) log.info({ reason: refusal }, "the database deletes nothing by itself; the sweeper does");
 }
 
 /** Resolves to why the server will not delete what has expired, if it will not. */
