@@ -138,11 +138,11 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
   const records = new JobRecords(stores.jobs, changes);
   const images = new Images({ ...base, keepUploadMs });
   const dispatcher = new Dispatcher({ ...base, records });
-  const accounts = new Accounts({ ...base, signUpEnabled });
+  const guessing = new Guessing(base);
+  const accounts = new Accounts({ ...base, guessing, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   const authentication = new Authentication({ ...base, everybody });
-  const guessing = new Guessing(base);
   const sessions = new Sessions({ ...base, guessing });
   return {
     audit: new Audit(base),

@@ -16,6 +16,7 @@ import type { Passwords } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import { changeRecord } from "./change-record.ts";
+import type { Guessing } from "./guessing.ts";
 
 export interface NewAccount {
   /** Made up when empty; then the email is required. */
@@ -30,15 +31,18 @@ export class Accounts {
   readonly #clock: Clock;
   readonly #signUpEnabled: boolean;
   readonly #sessions: SessionStore;
+  readonly #guessing: Guessing;
 
   constructor(deps: {
     accounts: AccountStore;
     sessions: SessionStore;
+    guessing: Guessing;
     passwords: Passwords;
     clock: Clock;
     signUpEnabled: boolean;
   }) {
     this.#sessions = deps.sessions;
+    this.#guessing = deps.guessing;
     this.#store = deps.accounts;
     this.#passwords = deps.passwords;
     this.#clock = deps.clock;
@@ -53,13 +57,19 @@ export class Accounts {
     return this.create(wanted, "user");
   }
 
-  /** Ends the account's other sessions too. */
-  async changePassword({ account, sessionId }: UserPrincipal, old: string, wanted: string): Promise<void> {
+  /** Ends the account's other sessions too. Wrong old passwords count as failed logins from the caller's address. */
+  async changePassword(
+    { account, sessionId }: UserPrincipal,
+    address: string,
+    old: string,
+    wanted: string,
+  ): Promise<void> {
     checkFields({
       old_password: () => passwordRule(old),
       new_password: () => newPasswordRule(wanted, (text) => this.#passwords.isCommon(text)),
     });
-    if (!(await this.#passwords.verify(old, account.passwordHash)))
+    const verify = () => this.#passwords.verify(old, account.passwordHash);
+    if (!(await this.#guessing.guard(account.id, address, verify)))
       throw unauthenticated("PASSWORD_WRONG", "the old password is wrong");
     const passwordHash = await this.#passwords.hash(wanted);
     await changeRecord(

@@ -1,45 +1,40 @@
 import { createHash } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { DomainError } from "../model/errors.ts";
-import { counted, forgiven, sourceOf, waitMs } from "../model/guessing.ts";
+import { type Attempts, counted, forgiven, holdMs, sourceOf, takenBack, waitMs } from "../model/guessing.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 
 /** Others that try at the same moment come first at most so often; whoever loses more is one of very many. */
 const writesMax = 10;
+/** So many are held at a time; more are made at once, since a refusal would keep the owner out. */
+const heldMax = 1000;
 
 /** Makes guessing passwords slow, then useless: for an account as seen from an address, on all servers together. */
 export class Guessing {
   readonly #store: AttemptStore;
   readonly #clock: Clock;
+  #held = 0;
 
   constructor(deps: { attempts: AttemptStore; clock: Clock }) {
     this.#store = deps.attempts;
     this.#clock = deps.clock;
   }
 
-  /** Counts a try as failed before it is made. Rejects with `resource_exhausted` when it may not be made yet. */
-  async count(key: string, address: string): Promise<void> {
-    const source = sourceOf(address);
-    for (let left = writesMax; left > 0; left--) {
-      const now = this.#clock();
-      const attempts = await this.#store.get(key);
-      const wait = waitMs(attempts, source, now);
-      if (wait > 0) throw tooMany(wait);
-      const next = counted(attempts, key, source, now);
-      if (await (attempts === undefined ? this.#insert(next) : this.#store.replace(next))) return;
-    }
-    throw tooMany(1000);
-  }
-
-  /** The try succeeded after all. */
-  async forgive(key: string, address: string): Promise<void> {
-    for (let left = writesMax; left > 0; left--) {
-      const attempts = await this.#store.get(key);
-      if (attempts === undefined) return;
-      const next = forgiven(attempts, sourceOf(address));
-      if (next.addresses.length === 0) return this.#store.delete(key);
-      if (await this.#store.replace(next)) return;
+  /**
+   * Makes a try: it is counted as failed before, and given back when it succeeds, or cannot be made. Rejects with
+   * `resource_exhausted` when it may not be made yet.
+   */
+  async guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
+    await this.#count(key, address);
+    try {
+      const succeeded = await attempt();
+      if (succeeded) await this.#change(key, (attempts) => forgiven(attempts, sourceOf(address)));
+      return succeeded;
+    } catch (error) {
+      await this.#change(key, (attempts) => takenBack(attempts, sourceOf(address)));
+      throw error;
     }
   }
 
@@ -48,7 +43,35 @@ export class Guessing {
     await this.#store.delete(accountId);
   }
 
-  async #insert(attempts: Parameters<AttemptStore["insert"]>[0]): Promise<boolean> {
+  async #count(key: string, address: string): Promise<void> {
+    const source = sourceOf(address);
+    for (let left = writesMax; left > 0; left--) {
+      const now = this.#clock();
+      const attempts = await this.#store.get(key);
+      const wait = waitMs(attempts, source, now);
+      if (wait > 0) throw tooMany(wait);
+      const next = counted(attempts, key, source, now);
+      if (await (attempts === undefined ? this.#insert(next) : this.#store.replace(next)))
+        return this.#hold(holdMs(attempts));
+    }
+    throw tooMany(1000);
+  }
+
+  async #hold(ms: number): Promise<void> {
+    if (ms === 0 || this.#held >= heldMax) return;
+    this.#held += 1;
+    await pause(ms);
+    this.#held -= 1;
+  }
+
+  async #change(key: string, step: (attempts: Attempts) => Attempts): Promise<void> {
+    for (let left = writesMax; left > 0; left--) {
+      const attempts = await this.#store.get(key);
+      if (attempts === undefined || (await this.#store.replace(step(attempts)))) return;
+    }
+  }
+
+  async #insert(attempts: Attempts): Promise<boolean> {
     try {
       await this.#store.insert(attempts);
       return true;

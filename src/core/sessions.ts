@@ -67,12 +67,13 @@ export class Sessions {
     const { guessing, passwords } = this.#deps;
     const account = await this.#find(identity);
     const key = account?.id ?? unknownNameKey(nameKey(identity));
-    await guessing.count(key, device.address);
-    const matches = await passwords.verify(password, account?.passwordHash);
-    if (account === undefined || !matches || account.disabled) {
+    const matches = await guessing.guard(key, device.address, async () => {
+      const isRight = await passwords.verify(password, account?.passwordHash);
+      return isRight && account?.disabled === false;
+    });
+    if (account === undefined || !matches) {
       throw unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
     }
-    await guessing.forgive(key, device.address);
     return this.#start(account, device, withSessionToken);
   }
 

@@ -23,19 +23,22 @@ const minute = 60_000;
 const freeTries = 5;
 const lockedTries = 10;
 const lockMs = 15 * minute;
-/** From everywhere: after so many each waits a little. Never a lock, or a stranger could keep the owner out. */
+/** From everywhere: after so many each is held a little and then made. None is refused, or strangers could keep the owner out. */
 const widespreadTries = 20;
-const widespreadMs = 2000;
+const heldMs = 2000;
 /** How long failures count after the last one. */
 export const memoryMs = 60 * minute;
 const addressesMax = 100;
 
 /** How long a try from this address must wait; 0 when it may be made now. */
 export function waitMs(attempts: Attempts | undefined, address: string, now: number): number {
-  if (attempts === undefined) return 0;
-  const here = attempts.addresses.find((each) => each.address === address);
-  const widespread = attempts.failures >= widespreadTries ? attempts.lastAt + widespreadMs - now : 0;
-  return Math.max(0, widespread, here === undefined ? 0 : here.lastAt + delayAfter(here.failures) - now);
+  const here = attempts?.addresses.find((each) => each.address === address);
+  return here === undefined ? 0 : Math.max(0, here.lastAt + delayAfter(here.failures) - now);
+}
+
+/** How long a try that may be made is held before. */
+export function holdMs(attempts: Attempts | undefined): number {
+  return (attempts?.failures ?? 0) >= widespreadTries ? heldMs : 0;
 }
 
 /** Counts a try before it is made, so that many at once are counted too. */
@@ -66,9 +69,22 @@ export function forgiven(attempts: Attempts, address: string): Attempts {
   };
 }
 
+/** A try that was counted and not made: one less. Not forgiven, or to keep the server busy would reset the count. */
+export function takenBack(attempts: Attempts, address: string): Attempts {
+  const less = (each: Attempts["addresses"][number]) => ({ ...each, failures: Math.max(0, each.failures - 1) });
+  return {
+    ...attempts,
+    failures: Math.max(0, attempts.failures - 1),
+    addresses: attempts.addresses.map((each) => (each.address === address ? less(each) : each)),
+    version: attempts.version + 1,
+  };
+}
+
 /** Whoever has an IPv6 address has all of its /64. */
 export function sourceOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
+  // An IPv4 caller of a port that takes both.
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = "", tail] = address.split("::");
   const parts = head === "" ? [] : head.split(":");
   const missing = tail === undefined ? 0 : 8 - parts.length - (tail === "" ? 0 : tail.split(":").length);

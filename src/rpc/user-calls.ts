@@ -3,7 +3,7 @@ import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Users } from "../core/users.ts";
 import { invalidField } from "../model/errors.ts";
-import { userOf } from "./call.ts";
+import { callOf, userOf } from "./call.ts";
 import { fromRole, toAccount } from "./convert.ts";
 
 export interface UserCore {
@@ -15,7 +15,7 @@ export interface UserCore {
 export function userCalls({ accounts, users }: UserCore) {
   return {
     async changePassword({ oldPassword, newPassword }, context) {
-      await accounts.changePassword(userOf(context), oldPassword, newPassword);
+      await accounts.changePassword(userOf(context), callOf(context).address, oldPassword, newPassword);
       return {};
     },
     async listUsers({ pageSize, pageToken, query }) {

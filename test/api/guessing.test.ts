@@ -30,6 +30,15 @@ test("a name that nobody has is answered alike", async () => {
   expect(await wrong(name)).toMatchObject(slowed);
 });
 
+test("wrong old passwords count too, whoever is signed in", async () => {
+  const user = await signIn(server);
+  const change = (oldPassword: string) =>
+    refusal(auth.changePassword({ oldPassword, newPassword: "another good one" }, user.credential));
+  for (let tries = 1; tries <= 5; tries++)
+    expect(await change("not the old one")).toMatchObject({ reason: "PASSWORD_WRONG" });
+  expect(await change(user.password)).toMatchObject(slowed);
+});
+
 test("of many tries at once only some are made", async () => {
   const user = await signIn(server);
   const answers = await Promise.all(Array.from({ length: 40 }, () => wrong(user.username)));

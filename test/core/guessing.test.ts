@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { Guessing } from "../../src/core/guessing.ts";
+import { DomainError } from "../../src/model/errors.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+import { atOnce } from "../contracts/samples.ts";
+
+const slowed = { code: "resource_exhausted", reason: "TOO_MANY_ATTEMPTS" };
+const wrong = async () => false;
+const right = async () => true;
+
+async function opened() {
+  const { db } = await openDatabase();
+  const clock = movableClock();
+  return { clock, guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }) };
+}
+
+test("a locked address is free again after its time, and another was free all along", async () => {
+  const { guessing, clock } = await opened();
+  for (let tries = 1; tries <= 10; tries++) {
+    expect(await guessing.guard("account", "192.0.2.1", wrong)).toBe(false);
+    clock.advance(tries < 10 ? 16_000 : 0);
+  }
+  await expect(guessing.guard("account", "::ffff:192.0.2.1", right)).rejects.toMatchObject(slowed);
+  expect(await guessing.guard("account", "192.0.2.2", right)).toBe(true);
+  expect(await guessing.guard("another", "192.0.2.1", right)).toBe(true);
+  clock.advance(15 * 60_000 - 1);
+  await expect(guessing.guard("account", "192.0.2.1", right)).rejects.toMatchObject({ retryAfterMs: 1 });
+  clock.advance(1);
+  expect(await guessing.guard("account", "192.0.2.1", right)).toBe(true);
+});
+
+test("tries that could not be made lock nobody, and clear nothing", async () => {
+  const { guessing } = await opened();
+  const busy = () => Promise.reject(new DomainError("resource_exhausted", "PASSWORDS_BUSY", "busy"));
+  for (let tries = 0; tries < 4; tries++) await guessing.guard("account", "a", wrong);
+  for (let tries = 0; tries < 30; tries++) {
+    await expect(guessing.guard("account", "a", busy)).rejects.toMatchObject({ reason: "PASSWORDS_BUSY" });
+  }
+  expect(await guessing.guard("account", "a", wrong)).toBe(false);
+  await expect(guessing.guard("account", "a", right)).rejects.toMatchObject(slowed);
+});
+
+test("a stranger on many networks does not keep the owner out", async () => {
+  const { guessing } = await opened();
+  for (let network = 0; network < 20; network++) await guessing.guard("account", `2001:db8:0:${network}::1`, wrong);
+  const attempts = atOnce(5, (network) => guessing.guard("account", `2001:db8:1:${network}::1`, wrong));
+  expect(await guessing.guard("account", "198.51.100.7", right)).toBe(true);
+  expect(await attempts).toEqual([false, false, false, false, false]);
+});
