@@ -70,7 +70,9 @@ test.each([
     },
   });
   expect(picture.image.width).toBe(40);
-  expect(proxy.connections - before).toBeGreaterThan(1);
+  // Each snapshot breaks all that are open; a quick job may have shown but one.
+  expect(versions.length).toBeGreaterThan(0);
+  expect(proxy.connections).toBeGreaterThan(before);
   expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => Number(a - b)));
 });
 
