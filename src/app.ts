@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
-import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
+import { ConfigError, clientTokenMaxMs, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
 import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
@@ -29,7 +29,6 @@ import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
 import { sessionTokens } from "./crypto/session-tokens.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
-import { sessionAccessMs } from "./crypto/token-claims.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
@@ -192,9 +191,9 @@ async function openCredentials(config: ServerConfig, secrets: Stores["secrets"],
 }
 
 async function openSigning(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
-  const { jwtSecret, clientTokenMs, rotateKeyMs } = config;
+  const { jwtSecret, rotateKeyMs } = config;
   if (jwtSecret !== undefined) return { signer: sharedSecret(jwtSecret), signingKeys: noKeys };
-  const tokenMs = Math.max(clientTokenMs, sessionAccessMs) + clockSkewMs;
+  const tokenMs = clientTokenMaxMs + clockSkewMs;
   const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
   return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
 }

@@ -49,6 +49,8 @@ export interface WorkerConfig {
   readonly logLevel: LogLevel;
 }
 
+/** The longest that JWT_EXPIRY may be: so long a signing key outlives its use, whatever it is on each server. */
+export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
 const unsupported = [
@@ -74,7 +76,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
     jwtSecret: readJwtSecret(read),
-    clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, 86_400) * 1000,
+    clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
     signUpEnabled: read.flag("SIGNUP_ENABLED", true),
     admin: readAdmin(read),

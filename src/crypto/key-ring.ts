@@ -16,7 +16,7 @@ export interface LoadedKey extends StoredKey {
 interface Options {
   readonly secrets: SecretStore;
   readonly clock: Clock;
-  /** The longest life of a token. */
+  /** The longest life that a token may ever be given: the same for all servers, whatever each is configured to. */
   readonly tokenMs: number;
   /** How old the newest key may become before another is made. */
   readonly rotateMs: number;
@@ -28,8 +28,6 @@ const ringName = "access-token-keys";
 /** How often the ring is read again at most, so that a dropped key ends everywhere; and how soon for an unknown one. */
 const freshMs = 1500;
 const unknownMs = 1000;
-/** A key that another server made so shortly before is the one that was to be made here. */
-const sameMs = 60_000;
 const triesMax = 10;
 
 /** The Ed25519 keys of access tokens, the same ring for all servers, in one secret that is replaced as a whole. */
@@ -38,6 +36,11 @@ export class KeyRing {
   #stored = "";
   #keys: readonly LoadedKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+  #searchedAt = Number.NEGATIVE_INFINITY;
+  #searching: Promise<void> = Promise.resolve();
+  #lastRead = 0;
+  #lastTaken = 0;
 
   static async open(options: Options): Promise<KeyRing> {
     const ring = new KeyRing(options);
@@ -65,33 +68,61 @@ export class KeyRing {
 
   async find(id: string | undefined): Promise<LoadedKey | undefined> {
     const known = (await this.list()).find((key) => key.id === id);
-    if (known !== undefined || this.#options.clock() - this.#readAt < unknownMs) return known;
-    await this.#read();
+    if (known !== undefined) return known;
+    await this.#search();
     return this.#alive().find((key) => key.id === id);
   }
 
   /** Those that are not forgotten, the newest first. */
   async list(): Promise<readonly LoadedKey[]> {
     const age = this.#options.clock() - this.#readAt;
-    if (age < 0 || age >= freshMs) await this.#read();
+    if (age < 0 || age >= freshMs) {
+      this.#reading ??= this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+      await this.#reading;
+    }
     return this.#alive();
   }
 
-  /** Many servers at once that find a key too old make one new key. */
+  /**
+   * A key that waits for its turn is the new one already, so that many who ask at once, or an administrator who asks again,
+   * get the same. `immediately` there is always another.
+   */
   async rotate(immediately: boolean): Promise<LoadedKey> {
     for (let left = triesMax; left > 0; left--) {
-      const stored = this.#stored;
-      const now = this.#options.clock();
-      const fresh = await generated(now, immediately ? now : now + publishAheadMs);
-      const keys: readonly StoredKey[] = JSON.parse(stored);
-      const kept = keys.filter((key) => key.expiresAt === null || now < key.expiresAt);
-      const value = JSON.stringify(rotated(kept, fresh, { immediately, tokenMs: this.#options.tokenMs }));
-      const isWritten = await this.#options.secrets.replace(ringName, stored, value);
       await this.#read();
-      const [newest] = this.#keys;
-      if (newest !== undefined && (isWritten || (!immediately && newest.createdAt > now - sameMs))) return newest;
+      const now = this.#options.clock();
+      const waiting = this.#keys.find((key) => key.activeAt > now);
+      if (waiting !== undefined && !immediately) return waiting;
+      const fresh = await generated(now, immediately ? now : now + publishAheadMs);
+      if (await this.#put(fresh, immediately)) {
+        await this.#read();
+        return loaded(fresh);
+      }
     }
     throw new Error("others keep changing the signing keys");
+  }
+
+  async #put(fresh: StoredKey, immediately: boolean): Promise<boolean> {
+    const { secrets, clock, tokenMs } = this.#options;
+    const stored = this.#stored;
+    const keys: readonly StoredKey[] = JSON.parse(stored);
+    const kept = keys.filter((key) => key.expiresAt === null || clock() < key.expiresAt);
+    const isPut = await secrets.replace(
+      ringName,
+      stored,
+      JSON.stringify(rotated(kept, fresh, { immediately, tokenMs })),
+    );
+    if (isPut && immediately) await this.#replaceFirst(fresh.jwk);
+    return isPut;
+  }
+
+  /** What leaked may be the first key, which an older version would take up again. */
+  async #replaceFirst(jwk: JWK): Promise<void> {
+    const { secrets } = this.#options;
+    const value = JSON.stringify(jwk);
+    await secrets.replace(firstName, await secrets.getOrCreate(firstName, value), value);
   }
 
   #alive(): readonly LoadedKey[] {
@@ -99,10 +130,27 @@ export class KeyRing {
     return this.#keys.filter((key) => key.expiresAt === null || now < key.expiresAt);
   }
 
+  /** Apart from other reads: a ring read just before another server changed it lacks the new key. */
+  #search(): Promise<void> {
+    const now = this.#options.clock();
+    const age = now - this.#searchedAt;
+    if (age < 0 || age >= unknownMs) {
+      this.#searchedAt = now;
+      this.#searching = this.#read();
+    }
+    return this.#searching;
+  }
+
   async #read(): Promise<void> {
     const readAt = this.#options.clock();
+    const turn = ++this.#lastRead;
     const stored = await this.#options.secrets.getOrCreate(ringName, this.#stored || (await this.#first()));
-    if (stored !== this.#stored) this.#keys = await Promise.all((JSON.parse(stored) as StoredKey[]).map(loaded));
+    const keys =
+      stored === this.#stored ? this.#keys : await Promise.all((JSON.parse(stored) as StoredKey[]).map(loaded));
+    // A slow read that began before a later one would bring back what was dropped.
+    if (turn < this.#lastTaken) return;
+    this.#lastTaken = turn;
+    this.#keys = keys;
     this.#stored = stored;
     this.#readAt = readAt;
   }

@@ -6,7 +6,7 @@ import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 /** RFC 9068. */
 export const tokenType = "at+jwt";
 export const audience = "darkroom";
-export const sessionAccessMs = 15 * 60 * 1000;
+const sessionAccessMs = 15 * 60 * 1000;
 
 /** What an access token says, before its key and times are added. */
 export interface TokenContent {

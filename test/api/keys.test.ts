@@ -15,11 +15,18 @@ describe("signing keys", () => {
   test("are published, so that services check tokens by themselves, before and after a rotation", async () => {
     const server = await opened();
     const { token, account } = await signIn(server);
-    // As docs/clients.md has it.
-    const keys = createRemoteJWKSet(new URL("/.well-known/jwks.json", server.url), { cooldownDuration: 0 });
+    // As docs/clients.md has it, but for the wait between two looks.
+    const address = new URL("/.well-known/jwks.json", server.url);
+    const keys = createRemoteJWKSet(address, { cacheMaxAge: 60_000, cooldownDuration: 0 });
     const rules = { issuer: "darkroom", audience: "darkroom", typ: "at+jwt", algorithms: ["EdDSA"] };
     const check = async (credential: string) => (await jwtVerify(credential, keys, rules)).payload.sub;
     expect(await check(token)).toBe(account?.id);
+
+    await server.auth.rotateSigningKey({}, server.admin);
+    const both = (await (await fetch(address)).json()) as { keys: object[] };
+    expect(both.keys).toHaveLength(2);
+    for (const key of both.keys) expect(key).not.toHaveProperty("d");
+    expect(await check((await signIn(server)).token)).toBeTypeOf("string");
 
     await server.auth.rotateSigningKey({ immediately: true }, server.admin);
     const fresh = await signIn(server);

@@ -86,6 +86,78 @@ describe("a ring of signing keys", () => {
     expect((await there.ring.current()).id).not.toBe(old.id);
   });
 
+  test.each([0, 500, 999, 1500])("is known at once where it was read %d ms before the key leaked", async (gap) => {
+    const { here, there, clock } = await opened();
+    await there.ring.list();
+    await here.ring.rotate(true);
+    clock.advance(gap);
+    const { token } = await here.tokens.forSession(session);
+    expect((await there.tokens.verify(token)).kind).toBe("user");
+  });
+
+  test("gives the key that waits to whoever asks for a new one, and drops what leaked from every secret", async () => {
+    const { here, there, secrets } = await opened();
+    const old = await here.ring.current();
+    const asked = await Promise.all([here.ring.rotate(false), there.ring.rotate(false), there.ring.rotate(false)]);
+    expect(new Set(asked.map(({ id }) => id)).size).toBe(1);
+    expect(await here.ring.list()).toHaveLength(2);
+    const fresh = await here.ring.rotate(true);
+    expect((await here.ring.list()).map(({ id }) => id)).toEqual([fresh.id]);
+    for (const name of ["access-token-key", "access-token-keys"]) {
+      expect(await secrets.getOrCreate(name, "")).not.toContain(old.jwk.d);
+    }
+  });
+
+  test("is read once for all who ask at once, of keys that are known or not", async () => {
+    const { here, secrets, clock } = await opened();
+    let reads = 0;
+    const counting: SecretStore = {
+      ...secrets,
+      getOrCreate(name, candidate) {
+        reads += 1;
+        return secrets.getOrCreate(name, candidate);
+      },
+    };
+    const ring = await KeyRing.open({ secrets: counting, clock, tokenMs, rotateMs });
+    const { id } = await here.ring.current();
+    clock.advance(1500);
+    reads = 0;
+    const found = await Promise.all(Array.from({ length: 50 }, () => ring.find(id)));
+    expect([found.every((key) => key?.id === id), reads]).toEqual([true, 1]);
+    reads = 0;
+    await Promise.all(Array.from({ length: 50 }, (_, kid) => ring.find(`forged ${kid}`)));
+    expect(reads).toBe(1);
+  });
+
+  test("brings nothing back by a slow read that began before", async () => {
+    const { secrets, clock } = await opened();
+    let release = () => {};
+    let isSlow = false;
+    const slowed: SecretStore = {
+      ...secrets,
+      async getOrCreate(name, candidate) {
+        const value = await secrets.getOrCreate(name, candidate);
+        if (isSlow) {
+          isSlow = false;
+          await new Promise<void>((resolve) => {
+            release = resolve;
+          });
+        }
+        return value;
+      },
+    };
+    const ring = await KeyRing.open({ secrets: slowed, clock, tokenMs, rotateMs });
+    const old = await ring.current();
+    clock.advance(1500);
+    isSlow = true;
+    const slow = ring.list();
+    await expect.poll(() => isSlow).toBe(false);
+    await ring.rotate(true);
+    release();
+    expect((await slow).some(({ id }) => id === old.id)).toBe(false);
+    expect(await ring.find(old.id)).toBeUndefined();
+  });
+
   test("asks the store no more than once a second for keys that nobody knows", async () => {
     const { here, secrets, clock } = await opened();
     let reads = 0;

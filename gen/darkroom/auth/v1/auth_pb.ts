@@ -2111,8 +2111,9 @@ export const AuthService: GenService<{
     output: typeof ListSigningKeysResponseSchema;
   },
   /**
-   * Makes a new signing key. The old one is kept until the last token it signed
-   * has expired, so that no valid token is refused.
+   * Makes a new signing key, unless one waits for its turn already. The old one
+   * is kept until the last token it signed has expired, so that no valid token is
+   * refused.
    *
    * Errors: FAILED_PRECONDITION (tokens are signed with JWT_SECRET, reason
    * SHARED_SECRET).
