@@ -74,7 +74,7 @@ export class Authentication {
     }
   }
 
-  /** By the token of services that ask `/session/validate`; no call of the API takes it. */
+  /** By a session token, which services ask Validate about; no call of the API takes it. */
   async authenticateSession(token: string): Promise<UserPrincipal> {
     const { recentSessions, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);

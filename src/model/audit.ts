@@ -3,7 +3,7 @@ export interface AuditEvent {
   /** Unique; in the order of time, to the millisecond. */
   readonly id: string;
   readonly at: number;
-  /** For example `login.failed`. */
+  /** For example `session.started`. */
   readonly action: string;
   /** `user:ID`, `client:ID` or `anonymous`. */
   readonly actor: string;

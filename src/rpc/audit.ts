@@ -40,8 +40,14 @@ const {
   rotateSigningKey,
 } = AuthService.method;
 
-const user = (id: string | undefined) => (id === undefined || id === "" ? "" : `user:${id}`);
-const client = (id: string | undefined) => (id === undefined || id === "" ? "" : `client:${id}`);
+const idPattern = /^(?:[a-z0-9]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
+const subject = (kind: "user" | "client" | "session") => (id: string | undefined) =>
+  id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
+const user = subject("user");
+const client = subject("client");
+const session = subject("session");
 
 /** What is kept of each call, whether it succeeded or not: the one table. A call that is not here changes nobody's access. */
 const entries: ReadonlyMap<string, Entry> = new Map([
@@ -49,21 +55,21 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   entry(login, "session.started", (_, response) => user(response?.account?.id)),
   entry(refreshToken, "session.refreshed", () => ""),
   entry(logout, "session.ended", () => ""),
-  entry(revokeSession, "session.revoked", ({ sessionId }) => `session:${sessionId.slice(0, 64)}`),
+  entry(revokeSession, "session.revoked", ({ sessionId }) => session(sessionId)),
   entry(revokeOtherSessions, "session.others_revoked", () => ""),
   entry(changePassword, "user.password_changed", () => ""),
   entry(exchangeApiKey, "client.key_exchanged", () => ""),
   entry(createClient, "client.created", (_, response) => client(response?.client?.id)),
-  entry(updateClient, "client.updated", (request) => client(request.client?.id.slice(0, 64))),
-  entry(deleteClient, "client.deleted", ({ clientId }) => client(clientId.slice(0, 64))),
-  entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId.slice(0, 64))),
+  entry(updateClient, "client.updated", (request) => client(request.client?.id)),
+  entry(deleteClient, "client.deleted", ({ clientId }) => client(clientId)),
+  entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId)),
   entry(createUser, "user.created", (_, response) => user(response?.user?.id)),
-  entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId.slice(0, 64))),
+  entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId)),
+  entry(setUserRole, "user.role_set", ({ userId }) => user(userId)),
+  entry(unlockUser, "user.unlocked", ({ userId }) => user(userId)),
   entry(rotateSigningKey, "key.rotated", (_, response) =>
     response?.key === undefined ? "" : `key:${response.key.id}`,
   ),
-  entry(unlockUser, "user.unlocked", ({ userId }) => user(userId.slice(0, 64))),
-  entry(setUserRole, "user.role_set", ({ userId }) => user(userId.slice(0, 64))),
 ]);
 
 /** Keeps what happened before it is answered. */

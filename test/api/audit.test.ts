@@ -92,6 +92,11 @@ test("and the log and the files hold no secret of anybody", async () => {
   await refusal(other.auth.login({ identity: user.username, password: wrong }));
   await refusal(other.auth.checkAuth({}, bearer(apiKey)));
   await other.auth.validate({ credential: sessionToken });
+  // Pasted into the wrong field.
+  await refusal(other.auth.deleteClient({ clientId: renewed.apiKey }, operator));
+  await refusal(other.auth.getClient({ clientId: renewed.apiKey }, operator));
+  await refusal(other.auth.unlockUser({ userId: wrong }, operator));
+  await refusal(other.auth.revokeSession({ sessionId: sessionToken }, user.credential));
   await other.auth.changePassword({ oldPassword: user.password, newPassword: `${wrong}!` }, user.credential);
 
   const jwts = [user.token, tokens?.accessToken, refreshed?.accessToken, accessToken];
