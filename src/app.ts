@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
-import { ConfigError, clientTokenMaxMs, type ServerConfig, serverUrl } from "./config.ts";
+import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
 import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
@@ -12,37 +12,24 @@ import { ImageJobs } from "./core/image-jobs.ts";
 import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
 import { JobRecords } from "./core/job-records.ts";
-import { LastUse } from "./core/last-use.ts";
 import { Leases } from "./core/leases.ts";
-import { forgettingAccounts, forgettingClients, forgettingSessions, Recent } from "./core/recent.ts";
+import { recentRecords } from "./core/recent-records.ts";
 import { Results } from "./core/results.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
 import { Users } from "./core/users.ts";
-import { openAccessTokens } from "./crypto/access-tokens.ts";
-import { openApiKeys } from "./crypto/api-keys.ts";
-import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
-import { openJobTokens } from "./crypto/job-tokens.ts";
-import { KeyRing } from "./crypto/key-ring.ts";
-import { openPasswords } from "./crypto/passwords.ts";
-import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
-import { sessionTokens } from "./crypto/session-tokens.ts";
-import { ringSigner, sharedSecret } from "./crypto/signer.ts";
-import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
+import { openCredentials } from "./credentials.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import type { Timing } from "./model/job-life.ts";
 import { once } from "./once.ts";
-import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 import { supervise } from "./worker/supervisor.ts";
 
-/** How far the clocks of several servers may be apart. */
-const clockSkewMs = 60_000;
 /** How long running calls may take to end once the server stops. */
 const callsGraceMs = 10_000;
 /** After this the worker is ended; its job's lease lapses and another attempt is made. */
@@ -167,52 +154,6 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
     users: new Users({ ...base, sessions, guessing }),
-  };
-}
-
-async function openCredentials(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
-  const pool = openBcryptPool();
-  const [{ signer, signingKeys }, refreshTokens, jobTokens] = await Promise.all([
-    openSigning(config, secrets, clock),
-    openRefreshTokens(secrets),
-    openJobTokens(secrets, clock),
-  ]);
-  const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
-  const apiKeys = openApiKeys(pool);
-  return {
-    accessTokens,
-    apiKeys,
-    jobTokens,
-    passwords: openPasswords(pool),
-    refreshTokens,
-    sessionTokens,
-    signingKeys,
-  };
-}
-
-async function openSigning(config: ServerConfig, secrets: Stores["secrets"], clock: Clock) {
-  const { jwtSecret, rotateKeyMs } = config;
-  if (jwtSecret !== undefined) return { signer: sharedSecret(jwtSecret), signingKeys: noKeys };
-  const tokenMs = clientTokenMaxMs + clockSkewMs;
-  const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
-  return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
-}
-
-/** The stores of what credentials belong to, such that each write is seen by this process's next call. */
-function recentRecords(stores: Stores, clock: Clock, log: Log) {
-  const recentAccounts = new Recent((id) => stores.accounts.get(id), clock);
-  const recentClients = new Recent((id) => stores.clients.get(id), clock);
-  const recentSessions = new Recent((id) => stores.sessions.get(id), clock);
-  const onError = (error: unknown) => log.warn({ err: error }, "when something was last used could not be written");
-  return {
-    accounts: forgettingAccounts(stores.accounts, recentAccounts),
-    clients: forgettingClients(stores.clients, recentClients),
-    sessions: forgettingSessions(stores.sessions, recentSessions),
-    recentAccounts,
-    recentClients,
-    recentSessions,
-    clientUse: new LastUse((id, at) => stores.clients.touch(id, at), clock, onError),
-    sessionUse: new LastUse((id, at) => stores.sessions.touch(id, at), clock, onError),
   };
 }
 

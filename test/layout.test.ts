@@ -22,7 +22,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   log: ["ports"],
   config: ["model", "log", "user-error"],
   backends: ["adapters/sqlite", "adapters/filesystem", "adapters/mongodb", "config", "model", "ports"],
-  app: ["backends", "config", "once", "core", "crypto", "http", "rpc", "worker", "model", "ports"],
+  credentials: ["config", "crypto", "ports"],
+  app: ["backends", "config", "credentials", "once", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "client", "worker", "ports"],
   main: ["app", "worker-app", "cli", "config", "log", "user-error"],
 };

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import {
   type Account,
   emailRule,
@@ -17,6 +17,11 @@ import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import { changeRecord } from "./change-record.ts";
 import type { Guessing } from "./guessing.ts";
+import { randomId } from "./random-id.ts";
+
+const recordIdLength = 15;
+/** The id that the systems before gave their test user. */
+const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 
 export interface NewAccount {
   /** Made up when empty; then the email is required. */
@@ -110,9 +115,13 @@ export class Accounts {
     const passwordHash = await this.#passwords.hash(randomBytes(18).toString("base64url"));
     // Somebody may have the name already: then one is made up.
     for (const username of ["test-user", ""]) {
-      const account = await this.#store.get(testUser.id);
+      const account = await this.#store.get(testUserId);
       if (account !== undefined) return { kind: "user", account, sessionId: "" };
-      const fresh = { ...this.#compose({ username, email: "", password: "" }, passwordHash, "user"), ...testUser };
+      const fresh = {
+        ...this.#compose({ username, email: "", password: "" }, passwordHash, "user"),
+        id: testUserId,
+        emailKey: testUserId,
+      };
       await this.#store.insert(fresh).catch((error: unknown) => {
         if (!(error instanceof DuplicateKey)) throw error;
       });
@@ -153,7 +162,7 @@ export class Accounts {
     const username = wanted.username || `user-${randomBytes(6).toString("hex")}`;
     return {
       id,
-      recordId: recordId(),
+      recordId: randomId(recordIdLength),
       username,
       email: wanted.email || null,
       usernameKey: nameKey(username),
@@ -178,13 +187,4 @@ export class Accounts {
     const { message } = invalidFields(violations);
     return new DomainError("already_exists", "ACCOUNT_EXISTS", message, { violations, cause });
   }
-}
-
-/** The id that the systems before gave their test user. */
-const testUser = { id: "696dda89-d395-4601-af3d-e1c66de3df1a", emailKey: "696dda89-d395-4601-af3d-e1c66de3df1a" };
-
-const recordAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-function recordId(): string {
-  return Array.from({ length: 15 }, () => recordAlphabet[randomInt(recordAlphabet.length)]).join("");
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type AuditEvent, type AuditField, auditIdFrom, isAuditId } from "../model/audit.ts";
 import { invalidField } from "../model/errors.ts";
-import { decodeKey, encodeKey, pageSize } from "../model/page.ts";
+import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
 import { textRule } from "../model/text.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -59,9 +59,8 @@ export class Audit {
     const from = wanted.startTime === undefined ? "" : auditIdFrom(wanted.startTime);
     const before = token ?? (wanted.endTime === undefined ? last : auditIdFrom(wanted.endTime));
     const found = await this.#store.list({ where: whereOf(wanted), from, before, limit: size + 1 });
-    const events = found.slice(0, size);
-    const oldest = events.at(-1);
-    return { events, nextPageToken: found.length > size && oldest !== undefined ? encodeKey(oldest.id) : "" };
+    const { items: events, nextPageToken } = pageOf(found, size, ({ id }) => encodeKey(id));
+    return { events, nextPageToken };
   }
 }
 

@@ -1,13 +1,14 @@
-import { randomInt } from "node:crypto";
 import { type Client, type ClientSettings, clientChecks, isClientId, type Scope, toScopes } from "../model/client.ts";
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
-import { decodeCursor, encodeCursor, pageSize } from "../model/page.ts";
+import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessToken, AccessTokens, ApiKeys } from "../ports/credentials.ts";
 import type { Authentication } from "./authentication.ts";
 import { changeRecord } from "./change-record.ts";
+import { randomId } from "./random-id.ts";
 
+const idLength = 16;
 const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
 
 export interface ClientPage {
@@ -46,7 +47,7 @@ export class Clients {
   async create(wanted: ClientSettings): Promise<{ client: Client; key: string }> {
     const now = this.#clock();
     checkFields(clientChecks(wanted, now));
-    const id = newId();
+    const id = randomId(idLength);
     const key = await this.#keys.issue(id);
     const client: Client = {
       ...wanted,
@@ -74,9 +75,8 @@ export class Clients {
   async list(wanted: { pageSize: number; pageToken: string }): Promise<ClientPage> {
     const size = pageSize(wanted.pageSize);
     const found = await this.#store.list(decodeCursor(wanted.pageToken), size + 1);
-    const clients = found.slice(0, size);
-    const last = clients.at(-1);
-    return { clients, nextPageToken: found.length > size && last !== undefined ? encodeCursor(last) : "" };
+    const { items: clients, nextPageToken } = pageOf(found, size, encodeCursor);
+    return { clients, nextPageToken };
   }
 
   update(id: string, changes: Partial<ClientSettings>): Promise<Client> {
@@ -123,10 +123,4 @@ export class Clients {
       (client) => this.#store.replace(client),
     );
   }
-}
-
-const idAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-function newId(): string {
-  return Array.from({ length: 16 }, () => idAlphabet[randomInt(idAlphabet.length)]).join("");
 }

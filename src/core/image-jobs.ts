@@ -11,7 +11,7 @@ import {
 } from "../model/image-job.ts";
 import { cancel } from "../model/job-life.ts";
 import type { Model } from "../model/models.ts";
-import { decodeCursor, encodeCursor, pageSize } from "../model/page.ts";
+import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -115,9 +115,8 @@ export class ImageJobs {
     const after = decodeCursor(query.pageToken);
     const states = [...new Set(query.states)];
     const found = await this.#records.store.list({ ownerId, states, after, limit: limit + 1 });
-    const jobs = found.slice(0, limit);
-    const last = found.length > limit ? jobs.at(-1) : undefined;
-    return { jobs, nextPageToken: last === undefined ? "" : encodeCursor(last) };
+    const { items: jobs, nextPageToken } = pageOf(found, limit, encodeCursor);
+    return { jobs, nextPageToken };
   }
 
   async cancel(id: string, ownerId: string): Promise<ImageJob> {

@@ -1,11 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { Account } from "../model/account.ts";
-import type { Client } from "../model/client.ts";
-import type { Session } from "../model/session.ts";
-import type { AccountStore } from "../ports/account-store.ts";
-import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { SessionStore } from "../ports/session-store.ts";
 
 /** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
 const freshMs = 1500;
@@ -13,7 +7,7 @@ const entriesMax = 20_000;
 
 /**
  * Records as they were read a moment ago, one read at a time for each: so that a caller's every call need not ask the
- * store. What this process writes is forgotten at once (`forgetting…`), so its own revocations act at the next call.
+ * store. What this process writes is forgotten at once (recent-records.ts), so its own revocations act at the next call.
  */
 export class Recent<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;
@@ -52,33 +46,4 @@ export class Recent<Record> {
       this.forget(id);
     }
   }
-}
-
-export function forgettingAccounts(store: AccountStore, recent: Recent<Account>): AccountStore {
-  return {
-    ...store,
-    replace: (account) => recent.after(account.id, () => store.replace(account)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
-  };
-}
-
-export function forgettingClients(store: ClientStore, recent: Recent<Client>): ClientStore {
-  return {
-    ...store,
-    replace: (client) => recent.after(client.id, () => store.replace(client)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
-  };
-}
-
-export function forgettingSessions(store: SessionStore, recent: Recent<Session>): SessionStore {
-  return {
-    ...store,
-    replace: (session) => recent.after(session.id, () => store.replace(session)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
-    async deleteByAccount(accountId, exceptId) {
-      const deleted = await store.deleteByAccount(accountId, exceptId);
-      for (const id of deleted) recent.forget(id);
-      return deleted;
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import { type Account, accountQueryRule, isEmail, nameKey, type Role } from "../model/account.ts";
 import { DomainError, invalidField, notFound } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
-import { decodeKey, encodeKey, pageSize } from "../model/page.ts";
+import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { changeRecord } from "./change-record.ts";
@@ -45,9 +45,8 @@ export class Users {
     const by = isEmail(wanted.query) ? "emailKey" : "usernameKey";
     const after = decodeKey(wanted.pageToken);
     const found = await this.#store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
-    const users = found.slice(0, size);
-    const last = users.at(-1);
-    return { users, nextPageToken: found.length > size && last !== undefined ? encodeKey(last[by]) : "" };
+    const { items: users, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
+    return { users, nextPageToken };
   }
 
   /** Disabling ends the sessions too: they do not come back with the account. */

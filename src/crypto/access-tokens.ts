@@ -73,9 +73,11 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
     forClient: (client, keyVersion, scopes) =>
       issue(clientContent(client, keyVersion, scopes, clock() + clientTokenMs)),
     async verify(token) {
-      const known = (await recall(token)) ?? (await check(token));
-      remembered.set(token, known);
-      return known.claims;
+      const known = await recall(token);
+      if (known !== undefined) return known.claims;
+      const checked = await check(token);
+      remembered.set(token, checked);
+      return checked.claims;
     },
   };
 }

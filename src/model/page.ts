@@ -17,6 +17,17 @@ export function pageSize(requested: number): number {
   return requested;
 }
 
+/** The page that `found` begins, read with one more than `size` to see whether there is another. */
+export function pageOf<Item>(
+  found: readonly Item[],
+  size: number,
+  tokenAfter: (last: Item) => string,
+): { items: readonly Item[]; nextPageToken: string } {
+  const items = found.slice(0, size);
+  const last = items.at(-1);
+  return { items, nextPageToken: found.length > size && last !== undefined ? tokenAfter(last) : "" };
+}
+
 /** A page that goes on after a key of its records. */
 export function encodeKey(key: string): string {
   return Buffer.from(key).toString("base64url");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { forgettingSessions, Recent } from "../../src/core/recent.ts";
+import { Recent } from "../../src/core/recent.ts";
+import { forgettingSessions } from "../../src/core/recent-records.ts";
 import type { Session } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";

@@ -24,6 +24,21 @@ async function opened(secrets: SecretStore = openSecrets()) {
   return { clock, secrets, server, here: await server(), there: await server() };
 }
 
+/** The same secrets, with how often they were read. */
+function counted(secrets: SecretStore): { store: SecretStore; count: number } {
+  const reads = {
+    count: 0,
+    store: {
+      ...secrets,
+      getOrCreate(name: string, candidate: string) {
+        reads.count += 1;
+        return secrets.getOrCreate(name, candidate);
+      },
+    },
+  };
+  return reads;
+}
+
 describe("a ring of signing keys", () => {
   test("is the same for all servers, and begins with the key of earlier versions", async () => {
     const { privateKey } = await generateKeyPair("Ed25519", { extractable: true });
@@ -110,23 +125,16 @@ describe("a ring of signing keys", () => {
 
   test("is read once for all who ask at once, of keys that are known or not", async () => {
     const { here, secrets, clock } = await opened();
-    let reads = 0;
-    const counting: SecretStore = {
-      ...secrets,
-      getOrCreate(name, candidate) {
-        reads += 1;
-        return secrets.getOrCreate(name, candidate);
-      },
-    };
-    const ring = await KeyRing.open({ secrets: counting, clock, tokenMs, rotateMs });
+    const reads = counted(secrets);
+    const ring = await KeyRing.open({ secrets: reads.store, clock, tokenMs, rotateMs });
     const { id } = await here.ring.current();
     clock.advance(1500);
-    reads = 0;
+    reads.count = 0;
     const found = await Promise.all(Array.from({ length: 50 }, () => ring.find(id)));
-    expect([found.every((key) => key?.id === id), reads]).toEqual([true, 1]);
-    reads = 0;
+    expect([found.every((key) => key?.id === id), reads.count]).toEqual([true, 1]);
+    reads.count = 0;
     await Promise.all(Array.from({ length: 50 }, (_, kid) => ring.find(`forged ${kid}`)));
-    expect(reads).toBe(1);
+    expect(reads.count).toBe(1);
   });
 
   test("brings nothing back by a slow read that began before", async () => {
@@ -160,19 +168,12 @@ describe("a ring of signing keys", () => {
 
   test("asks the store no more than once a second for keys that nobody knows", async () => {
     const { here, secrets, clock } = await opened();
-    let reads = 0;
-    const counting: SecretStore = {
-      ...secrets,
-      getOrCreate(name, candidate) {
-        reads += 1;
-        return secrets.getOrCreate(name, candidate);
-      },
-    };
-    const ring = await KeyRing.open({ secrets: counting, clock, tokenMs, rotateMs });
-    reads = 0;
+    const reads = counted(secrets);
+    const ring = await KeyRing.open({ secrets: reads.store, clock, tokenMs, rotateMs });
+    reads.count = 0;
     clock.advance(1000);
     for (let kid = 0; kid < 50; kid++) expect(await ring.find(`forged ${kid}`)).toBeUndefined();
-    expect(reads).toBe(1);
+    expect(reads.count).toBe(1);
     expect((await ring.find((await here.ring.current()).id))?.algorithm).toBe("EdDSA");
   });
 

@@ -1,7 +1,6 @@
 import type { Account } from "../../model/account.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 import type { Database } from "./database.ts";
-import type { Row } from "./writer.ts";
 
 const columns = { usernameKey: "username_key", emailKey: "email_key" } as const;
 /** After every text that begins with what stands before it. */
@@ -9,7 +8,7 @@ const last = "\u{10FFFF}";
 
 export function sqliteAccountStore(db: Database): AccountStore {
   function find(column: "id" | "record_id" | "username_key" | "email_key", value: string): Account | undefined {
-    return accounts(db.read(`SELECT doc FROM accounts WHERE ${column} = ?`, value))[0];
+    return db.readDocs<Account>(`SELECT doc FROM accounts WHERE ${column} = ?`, value)[0];
   }
 
   return {
@@ -36,12 +35,8 @@ export function sqliteAccountStore(db: Database): AccountStore {
       const sql =
         `SELECT doc FROM accounts WHERE ${column} >= ? AND ${column} < ? AND ${column} > ? ` +
         `ORDER BY ${column} LIMIT ?`;
-      return accounts(db.read(sql, prefix, prefix + last, after ?? "", limit));
+      return db.readDocs<Account>(sql, prefix, prefix + last, after ?? "", limit);
     },
-    listAdmins: async (limit) => accounts(db.read("SELECT doc FROM accounts WHERE role = 'admin' LIMIT ?", limit)),
+    listAdmins: async (limit) => db.readDocs<Account>("SELECT doc FROM accounts WHERE role = 'admin' LIMIT ?", limit),
   };
-}
-
-function accounts(rows: Row[]): Account[] {
-  return rows.map((row) => JSON.parse(row.doc as string));
 }

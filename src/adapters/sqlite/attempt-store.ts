@@ -1,11 +1,11 @@
+import type { Attempts } from "../../model/guessing.ts";
 import type { AttemptStore } from "../../ports/attempt-store.ts";
 import type { Database } from "./database.ts";
 
 export function sqliteAttemptStore(db: Database): AttemptStore {
   return {
     async get(id) {
-      const [row] = db.read("SELECT doc FROM attempts WHERE id = ?", id);
-      return row && JSON.parse(row.doc as string);
+      return db.readDocs<Attempts>("SELECT doc FROM attempts WHERE id = ?", id)[0];
     },
     async insert(attempts) {
       const { id, lastAt, version } = attempts;

@@ -12,7 +12,7 @@ export function sqliteAuditStore(db: Database): AuditStore {
     async list({ where, from, before, limit }) {
       const [filter, values] = where === undefined ? ["", []] : [`${where.field} = ? AND `, [where.value]];
       const sql = `SELECT doc FROM audit WHERE ${filter}id >= ? AND id < ? ORDER BY id DESC LIMIT ?`;
-      return db.read(sql, ...values, from, before, limit).map(({ doc }): AuditEvent => JSON.parse(doc as string));
+      return db.readDocs<AuditEvent>(sql, ...values, from, before, limit);
     },
     async deleteBefore(id, limit) {
       const sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?) RETURNING id";

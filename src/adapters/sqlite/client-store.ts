@@ -1,8 +1,7 @@
 import type { Client } from "../../model/client.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
 import type { Database } from "./database.ts";
-import { touchSql } from "./session-store.ts";
-import type { Row } from "./writer.ts";
+import { touchSql } from "./touch.ts";
 
 export function sqliteClientStore(db: Database): ClientStore {
   return {
@@ -11,7 +10,7 @@ export function sqliteClientStore(db: Database): ClientStore {
       await db.write(sql, client.id, client.createdAt, client.version, JSON.stringify(client));
     },
     async get(id) {
-      return clients(db.read("SELECT doc FROM clients WHERE id = ?", id))[0];
+      return db.readDocs<Client>("SELECT doc FROM clients WHERE id = ?", id)[0];
     },
     async replace(client) {
       const sql = "UPDATE clients SET version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
@@ -21,16 +20,12 @@ export function sqliteClientStore(db: Database): ClientStore {
     delete: async (id) => (await db.write("DELETE FROM clients WHERE id = ? RETURNING id", id)).length === 1,
     async list(after, limit) {
       const order = "ORDER BY created_at DESC, id DESC LIMIT ?";
-      if (after === undefined) return clients(db.read(`SELECT doc FROM clients ${order}`, limit));
+      if (after === undefined) return db.readDocs<Client>(`SELECT doc FROM clients ${order}`, limit);
       const sql = `SELECT doc FROM clients WHERE (created_at, id) < (?, ?) ${order}`;
-      return clients(db.read(sql, after.createdAt, after.id, limit));
+      return db.readDocs<Client>(sql, after.createdAt, after.id, limit);
     },
     async touch(id, lastUsedAt) {
       await db.write(touchSql("clients"), lastUsedAt, id);
     },
   };
-}
-
-function clients(rows: Row[]): Client[] {
-  return rows.map((row) => JSON.parse(row.doc as string));
 }

@@ -51,6 +51,11 @@ export class Database {
     return statement.all(...params) as Row[];
   }
 
+  /** The records that the rows hold as JSON in `doc`. */
+  readDocs<T>(sql: string, ...params: SQLInputValue[]): T[] {
+    return this.read(sql, ...params).map(({ doc }): T => JSON.parse(doc as string));
+  }
+
   /** The rows that the statement returns. Rejects with DuplicateKey when a unique value is taken. */
   write(sql: string, ...params: SQLInputValue[]): Promise<Row[]> {
     return this.writeAll([{ sql, params }]);

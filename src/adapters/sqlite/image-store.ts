@@ -9,8 +9,7 @@ export function sqliteImageStore(db: Database): ImageStore {
       await db.write(sql, image.id, image.expiresAt, JSON.stringify(image));
     },
     async get(id) {
-      const [row] = db.read("SELECT doc FROM images WHERE id = ?", id);
-      return row && JSON.parse(row.doc as string);
+      return db.readDocs<Image>("SELECT doc FROM images WHERE id = ?", id)[0];
     },
     async update(image) {
       const sql = "UPDATE images SET expires_at = ?, doc = ? WHERE id = ? RETURNING id";
@@ -23,8 +22,7 @@ export function sqliteImageStore(db: Database): ImageStore {
       return (await db.write(sql, expiresAt, id, now)).length === 1;
     },
     async expired(now, limit) {
-      const rows = db.read("SELECT doc FROM images WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
-      return rows.map((row): Image => JSON.parse(row.doc as string));
+      return db.readDocs<Image>("SELECT doc FROM images WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
     },
     async delete(id) {
       await db.write("DELETE FROM images WHERE id = ?", id);

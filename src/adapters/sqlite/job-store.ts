@@ -1,7 +1,6 @@
 import type { ImageJob, JobState } from "../../model/image-job.ts";
 import type { JobQuery, JobStore } from "../../ports/job-store.ts";
 import type { Database } from "./database.ts";
-import type { Row } from "./writer.ts";
 
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
 export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): JobStore {
@@ -14,13 +13,16 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
       await db.write(sql, id, requestKey, ownerId, state, createdAt, dueAt(job), version, JSON.stringify(job));
     },
     async get(id) {
-      return jobs(db.read("SELECT doc FROM jobs WHERE id = ?", id))[0];
+      return db.readDocs<ImageJob>("SELECT doc FROM jobs WHERE id = ?", id)[0];
     },
     async getMany(ids) {
-      return jobs(db.read("SELECT doc FROM jobs WHERE id IN (SELECT value FROM json_each(?))", JSON.stringify(ids)));
+      return db.readDocs<ImageJob>(
+        "SELECT doc FROM jobs WHERE id IN (SELECT value FROM json_each(?))",
+        JSON.stringify(ids),
+      );
     },
     async findByRequestKey(requestKey) {
-      return jobs(db.read("SELECT doc FROM jobs WHERE request_key = ?", requestKey))[0];
+      return db.readDocs<ImageJob>("SELECT doc FROM jobs WHERE request_key = ?", requestKey)[0];
     },
     async replace(job) {
       const { id, state, version } = job;
@@ -35,16 +37,16 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
     async list(query) {
       // A query for each state reads that state's index in order; one for several would have to sort them all.
       const states = query.states.length > 0 ? query.states : [undefined];
-      const found = states.flatMap((state) => jobs(listOne(db, query, state)));
+      const found = states.flatMap((state) => listOne(db, query, state));
       return found.sort(newestFirst).slice(0, query.limit);
     },
     async due(now, limit) {
-      return jobs(db.read("SELECT doc FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit));
+      return db.readDocs<ImageJob>("SELECT doc FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
     },
   };
 }
 
-function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobState | undefined): Row[] {
+function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobState | undefined): ImageJob[] {
   const where = ["owner_id = ?"];
   const params: (string | number)[] = [ownerId];
   if (state !== undefined) {
@@ -56,13 +58,9 @@ function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobSt
     params.push(after.createdAt, after.id);
   }
   const sql = `SELECT doc FROM jobs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, id DESC LIMIT ?`;
-  return db.read(sql, ...params, limit);
+  return db.readDocs(sql, ...params, limit);
 }
 
 function newestFirst(a: ImageJob, b: ImageJob): number {
   return b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1);
-}
-
-function jobs(rows: Row[]): ImageJob[] {
-  return rows.map((row) => JSON.parse(row.doc as string));
 }

@@ -1,7 +1,7 @@
 import { type Session, sessionEnd } from "../../model/session.ts";
 import type { SessionStore } from "../../ports/session-store.ts";
 import type { Database } from "./database.ts";
-import type { Row } from "./writer.ts";
+import { touchSql } from "./touch.ts";
 
 export function sqliteSessionStore(db: Database): SessionStore {
   return {
@@ -11,7 +11,7 @@ export function sqliteSessionStore(db: Database): SessionStore {
       await db.write(sql, id, accountId, sessionEnd(session), version, JSON.stringify(session));
     },
     async get(id) {
-      return sessions(db.read("SELECT doc FROM sessions WHERE id = ?", id))[0];
+      return db.readDocs<Session>("SELECT doc FROM sessions WHERE id = ?", id)[0];
     },
     async replace(session) {
       const { id, version } = session;
@@ -25,7 +25,7 @@ export function sqliteSessionStore(db: Database): SessionStore {
     async listByAccount(accountId, limit) {
       const sql =
         "SELECT doc FROM sessions WHERE account_id = ? ORDER BY json_extract(doc, '$.createdAt') DESC, id LIMIT ?";
-      return sessions(db.read(sql, accountId, limit));
+      return db.readDocs<Session>(sql, accountId, limit);
     },
     async deleteByAccount(accountId, exceptId = "") {
       const sql = "DELETE FROM sessions WHERE account_id = ? AND id <> ? RETURNING id";
@@ -40,15 +40,4 @@ export function sqliteSessionStore(db: Database): SessionStore {
       return (await db.write(sql, now, limit)).length;
     },
   };
-}
-
-export function touchSql(table: "sessions" | "clients"): string {
-  return (
-    `UPDATE ${table} SET doc = json_set(doc, '$.lastUsedAt', ?1) ` +
-    "WHERE id = ?2 AND coalesce(json_extract(doc, '$.lastUsedAt'), 0) < ?1"
-  );
-}
-
-function sessions(rows: Row[]): Session[] {
-  return rows.map((row) => JSON.parse(row.doc as string));
 }

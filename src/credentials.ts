@@ -1,0 +1,45 @@
+import { clientTokenMaxMs, type ServerConfig } from "./config.ts";
+import { openAccessTokens } from "./crypto/access-tokens.ts";
+import { openApiKeys } from "./crypto/api-keys.ts";
+import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
+import { openJobTokens } from "./crypto/job-tokens.ts";
+import { KeyRing } from "./crypto/key-ring.ts";
+import { openPasswords } from "./crypto/passwords.ts";
+import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
+import { sessionTokens } from "./crypto/session-tokens.ts";
+import { ringSigner, sharedSecret } from "./crypto/signer.ts";
+import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { SecretStore } from "./ports/secret-store.ts";
+
+/** How far the clocks of several servers may be apart. */
+const clockSkewMs = 60_000;
+
+/** Everything that makes and checks credentials, with the keys that all servers share. */
+export async function openCredentials(config: ServerConfig, secrets: SecretStore, clock: Clock) {
+  const pool = openBcryptPool();
+  const [{ signer, signingKeys }, refreshTokens, jobTokens] = await Promise.all([
+    openSigning(config, secrets, clock),
+    openRefreshTokens(secrets),
+    openJobTokens(secrets, clock),
+  ]);
+  const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
+  const apiKeys = openApiKeys(pool);
+  return {
+    accessTokens,
+    apiKeys,
+    jobTokens,
+    passwords: openPasswords(pool),
+    refreshTokens,
+    sessionTokens,
+    signingKeys,
+  };
+}
+
+async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Clock) {
+  const { jwtSecret, rotateKeyMs } = config;
+  if (jwtSecret !== undefined) return { signer: sharedSecret(jwtSecret), signingKeys: noKeys };
+  const tokenMs = clientTokenMaxMs + clockSkewMs;
+  const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
+  return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
+}
