@@ -6,6 +6,7 @@ import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
+import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
@@ -23,6 +24,7 @@ import type { AuditStore } from "./ports/audit-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
+import type { CounterStore } from "./ports/counter-store.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
@@ -36,6 +38,7 @@ export interface Stores {
   readonly clients: ClientStore;
   readonly audit: AuditStore;
   readonly attempts: AttemptStore;
+  readonly counters: CounterStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
@@ -68,6 +71,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     clients: sqliteClientStore(db),
     audit: sqliteAuditStore(db),
     attempts: sqliteAttemptStore(db),
+    counters: sqliteCounterStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),

@@ -4,9 +4,12 @@ import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
+import { readRateLimits } from "./config/rate-limits.ts";
+import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
+import type { RateLimits } from "./model/rate-limits.ts";
 
 export { ConfigError } from "./config/error.ts";
 
@@ -21,6 +24,8 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
+  readonly trustedProxies: TrustedProxies | undefined;
+  readonly rateLimits: RateLimits;
   /** False makes everybody the test user. */
   readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
@@ -75,6 +80,8 @@ export function readServerConfig(env: Environment): ServerConfig {
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
+    trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
+    rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,

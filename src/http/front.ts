@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
+import { isIP } from "node:net";
 import cors from "cors";
+import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
@@ -16,20 +18,23 @@ export interface FrontOptions {
     readonly sent: readonly string[];
     readonly read: readonly string[];
   };
+  /** Whose word on where a request comes from is taken; undefined for nobody's. */
+  readonly trusted: ((address: string, hops: number) => boolean) | undefined;
   /** How long a request's body may take to arrive, from its headers on. */
   readonly bodyMs: number;
   readonly log: Log;
 }
 
 const requestIdPattern = /^[\w.-]{1,64}$/;
-const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id"] };
+const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
+const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id", ...limitHeaders] };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOptions): RequestListener {
+export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): RequestListener {
   const applyCors =
     allowed.origins.length === 0
       ? noCors
@@ -42,7 +47,7 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
         });
 
   return (request, response) => {
-    const call = callOf(request);
+    const call = callOf(request, response, trusted);
     response.setHeader("x-request-id", call.requestId);
     response.setHeader("x-content-type-options", "nosniff");
     limitBody(request, bodyMs);
@@ -61,13 +66,21 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
   };
 }
 
-function callOf(request: IncomingMessage): Call {
+function callOf(request: IncomingMessage, response: ServerResponse, trusted: FrontOptions["trusted"]): Call {
   const wanted = request.headers["x-request-id"];
   return {
     requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : randomUUID(),
-    address: request.socket.remoteAddress ?? "",
+    address: trusted === undefined ? (request.socket.remoteAddress ?? "") : forwardedAddress(request, trusted),
     userAgent: request.headers["user-agent"] ?? "",
+    setHeader: (name, value) => void response.setHeader(name, value),
   };
+}
+
+/** The last address that no trusted proxy vouches for; some proxies write its port too. */
+function forwardedAddress(request: IncomingMessage, trusted: NonNullable<FrontOptions["trusted"]>): string {
+  const named = proxyAddress(request, trusted);
+  const address = /^\[(.+)\](:\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1] ?? named;
+  return isIP(address) === 0 ? (request.socket.remoteAddress ?? "") : address;
 }
 
 /** Cuts a request whose body does not come: half a body holds memory for as long as its sender likes. */

@@ -40,6 +40,7 @@ export function toClient(client: Client, scopes: readonly Scope[] = client.scope
     description,
     scopes: [...scopes],
     disabled,
+    limitPerMinute: client.limitPerMinute ?? 0,
     createTime: timestampFromMs(client.createdAt),
     ...optionalTime("expireTime", client.expiresAt),
     ...optionalTime("lastUseTime", client.lastUsedAt),

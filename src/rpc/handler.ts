@@ -9,6 +9,7 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
+import type { Admission } from "../core/admission.ts";
 import type { Health } from "../core/health.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
@@ -27,6 +28,7 @@ import { answerUnknownProcedure } from "./unknown-procedure.ts";
 import { workerService } from "./worker-service.ts";
 
 export interface RpcCore extends AuthCore {
+  readonly admission: Admission;
   readonly health: Health;
   readonly images: Images;
   readonly jobs: ImageJobs;
@@ -65,7 +67,7 @@ export function createRpcHandler(core: RpcCore, log: Log, stopping: AbortSignal)
 
   const handle = connectNodeAdapter({
     routes: (router) => addRoutes(router, core),
-    requestGate: createGate(core.authentication, log),
+    requestGate: createGate(core.admission, log),
     interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
     contextValues: (request) => createContextValues().set(callKey, calls.get(request as IncomingMessage)),
     readMaxBytes: messageMax,

@@ -6,6 +6,7 @@ import { mongodbAuditStore } from "./audit-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
 import { mongodbClientStore } from "./client-store.ts";
+import { mongodbCounterStore } from "./counter-store.ts";
 import { Database } from "./database.ts";
 import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
@@ -28,6 +29,7 @@ export async function openStores(
     clients: mongodbClientStore(db),
     audit: mongodbAuditStore(db),
     attempts: mongodbAttemptStore(db),
+    counters: mongodbCounterStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),

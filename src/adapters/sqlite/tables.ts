@@ -82,6 +82,16 @@ export const databaseMigrations = [
   ) STRICT;
   CREATE INDEX attempts_by_age ON attempts (last_at);
   `,
+  `
+  UPDATE clients SET doc = json_set(doc, '$.limitPerMinute', NULL);
+
+  CREATE TABLE counters (
+    id TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    started_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX counters_by_age ON counters (started_at);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
