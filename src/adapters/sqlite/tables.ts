@@ -91,6 +91,8 @@ export const databaseMigrations = [
     started_at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX counters_by_age ON counters (started_at);
+
+  CREATE INDEX jobs_dead ON jobs (created_at DESC, id DESC) WHERE state IN ('FAILED', 'EXPIRED');
   `,
 ] as const;
 
@@ -113,5 +115,8 @@ export const queueMigrations = [
   ) STRICT;
   CREATE INDEX messages_alive ON messages (queue, visible_at, seq) WHERE dead_reason IS NULL;
   CREATE INDEX messages_dead ON messages (queue, visible_at, seq) WHERE dead_reason IS NOT NULL;
+  `,
+  `
+  CREATE INDEX messages_dead_by_number ON messages (queue, seq) WHERE dead_reason IS NOT NULL;
   `,
 ] as const;
