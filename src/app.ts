@@ -6,6 +6,7 @@ import { Admission } from "./core/admission.ts";
 import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
 import { Clients } from "./core/clients.ts";
+import { DeadLetters } from "./core/dead-letters.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
@@ -147,6 +148,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     authentication,
     changes,
     clients: new Clients({ ...base, authentication }),
+    deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
     dispatcher,
     health: new Health(() => stores.accounts.listAdmins(1)),
     images,

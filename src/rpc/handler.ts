@@ -11,8 +11,6 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { Admission } from "../core/admission.ts";
 import type { Health } from "../core/health.ts";
-import type { ImageJobs } from "../core/image-jobs.ts";
-import type { Images } from "../core/images.ts";
 import type { Leases } from "../core/leases.ts";
 import type { Call } from "../model/call.ts";
 import type { Log } from "../ports/log.ts";
@@ -21,17 +19,15 @@ import { type AuthCore, authService } from "./auth-service.ts";
 import { callKey } from "./call.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
 import { healthService } from "./health.ts";
-import { imageJobService } from "./image-job-service.ts";
+import { type ImageJobCore, imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
 import { reflection } from "./reflection.ts";
 import { answerUnknownProcedure } from "./unknown-procedure.ts";
 import { workerService } from "./worker-service.ts";
 
-export interface RpcCore extends AuthCore {
+export interface RpcCore extends AuthCore, ImageJobCore {
   readonly admission: Admission;
   readonly health: Health;
-  readonly images: Images;
-  readonly jobs: ImageJobs;
   readonly leases: Leases;
 }
 

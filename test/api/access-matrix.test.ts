@@ -53,6 +53,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "ImageJobService/CancelImageJob": owners,
   "ImageJobService/GetImage": owners,
   "ImageJobService/ListModels": owners,
+  "ImageJobService/ListDeadLetters": operators,
+  "ImageJobService/Redrive": operators,
   "WorkerService/ClaimJob": [],
   "WorkerService/Heartbeat": [],
   "Health/Check": everyone,

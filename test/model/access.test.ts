@@ -53,6 +53,8 @@ const expected: Record<string, string> = {
   [`${jobs}/CancelImageJob`]: "user admin",
   [`${jobs}/GetImage`]: "user admin job",
   [`${jobs}/ListModels`]: "user admin",
+  [`${jobs}/ListDeadLetters`]: "admin",
+  [`${jobs}/Redrive`]: "admin",
   [`${worker}/ClaimJob`]: "job",
   [`${worker}/Heartbeat`]: "job",
   "grpc.health.v1.Health/Check": "nobody user admin job",

@@ -15,6 +15,7 @@ export const collections = {
     by({ ownerId: 1, place: -1 }),
     by({ ownerId: 1, state: 1, place: -1 }),
     by({ dueAt: 1 }),
+    by({ deadPlace: -1 }),
     purge(),
   ],
   audit: [by({ place: -1 }), ...(["action", "actor", "target"] as const).map((field) => by({ [field]: 1, place: -1 }))],
