@@ -150,7 +150,14 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     clients: new Clients({ ...base, authentication }),
     deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
     dispatcher,
-    health: new Health(() => stores.accounts.listAdmins(1)),
+    health: new Health({
+      ...base,
+      backends: {
+        database: { ping: () => stores.accounts.listAdmins(1), isNeeded: true },
+        // Without it jobs are accepted all the same, and wait.
+        queue: { ping: queues.ping, isNeeded: false },
+      },
+    }),
     images,
     jobs: new ImageJobs({
       records,

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
@@ -49,6 +50,8 @@ export interface Stores {
 export interface Queues {
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
+  /** Rejects when the queues cannot be used; cheap. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -91,11 +94,17 @@ async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => 
 export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
   makeWritable(dataDir);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
-  const db = await openDatabase(join(dataDir, "queue.db"), queueMigrations);
+  const path = join(dataDir, "queue.db");
+  const db = await openDatabase(path, queueMigrations);
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
   return {
     jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
     resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
+    async ping() {
+      // A file that was moved away can still be written here, and nobody else will find what is in it.
+      await access(path, constants.R_OK | constants.W_OK);
+      await db.write("SELECT 1 FROM messages LIMIT 1");
+    },
     async close() {
       bell.close();
       await db.close();

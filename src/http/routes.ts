@@ -1,18 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
+import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
 import type { Call } from "../model/call.ts";
 import { challengeOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
+import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { type Problem, problem, toProblem } from "./problem.ts";
 
 export interface RoutesCore {
   readonly admission: Admission;
+  readonly health: Health;
   readonly images: Images;
   readonly signingKeys: SigningKeys;
 }
@@ -55,6 +58,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   );
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
+  addHealthRoutes(app, core.health);
   await app.ready();
 
   return {

@@ -58,6 +58,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ["anyone"],
 
   "GET /health": ["anyone"],
+  "GET /health/live": ["anyone"],
+  "GET /health/ready": ["anyone"],
   "GET /.well-known/jwks.json": ["anyone"],
   "POST /images": ["user", "job", "images:write"],
   "GET /download/:uuid": ["user", "job", "images:read"],

@@ -90,7 +90,7 @@ function addRoutes(router: ConnectRouter, core: RpcCore): void {
     // The later registration counts.
     .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadMessageMax })
     .service(WorkerService, workerService(core.leases))
-    .service(HealthService, healthService(core.health, new Set(names)))
+    .service(HealthService, healthService(core.health, names))
     .service(ServerReflection, v1)
     .service(ServerReflectionAlpha, v1alpha);
 }

@@ -62,6 +62,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "Health/Watch": everyone,
   "ServerReflection/ServerReflectionInfo": everyone,
   "GET /health": everyone,
+  "GET /health/live": everyone,
+  "GET /health/ready": everyone,
   "GET /.well-known/jwks.json": everyone,
   "POST /images": owners,
   "GET /download/:uuid": owners,

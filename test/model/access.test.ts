@@ -63,6 +63,8 @@ const expected: Record<string, string> = {
   [`grpc.reflection.v1.${reflection}`]: "nobody user admin job",
   [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
   "GET /health": "nobody user admin job",
+  "GET /health/live": "nobody user admin job",
+  "GET /health/ready": "nobody user admin job",
   "GET /.well-known/jwks.json": "nobody user admin job",
   "POST /images": "user admin job",
   "GET /download/:uuid": "user admin job",
