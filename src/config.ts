@@ -50,6 +50,8 @@ export interface WorkerConfig {
   readonly pinnedCert: string | undefined;
   /** Jobs at a time. */
   readonly concurrency: number;
+  /** Where it tells of its health; undefined for nowhere. */
+  readonly health: { readonly host: string; readonly port: number } | undefined;
   readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
 }
@@ -108,6 +110,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
     serverUrl,
     pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
     concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),
+    health: readHealth(read),
     engines: readEngines(read),
     logLevel: readLogLevel(read),
   };
@@ -144,6 +147,12 @@ function reader(env: Environment) {
       }
     },
   };
+}
+
+function readHealth(read: Reader): WorkerConfig["health"] {
+  const name = "DARKROOM_WORKER_HEALTH_PORT";
+  if (read.text(name) === undefined) return undefined;
+  return { host: read.text("HOST") ?? "127.0.0.1", port: read.integer(name, 0, 0, 65_535) };
 }
 
 function readTls(read: Reader): ServerConfig["tls"] {

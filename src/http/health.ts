@@ -7,16 +7,16 @@ export interface HealthAnswer {
 }
 
 /** Each path with what it answers: whether the process lives, and whether it should be sent work. */
-export const healthPaths: Readonly<Record<string, (health: Health) => Promise<HealthAnswer>>> = {
-  "/health": readiness,
-  "/health/ready": readiness,
-  "/health/live": async () => ({ status: 200, body: { status: "ok" } }),
-};
+export const healthPaths: ReadonlyMap<string, (health: Health) => Promise<HealthAnswer>> = new Map([
+  ["/health", readiness],
+  ["/health/ready", readiness],
+  ["/health/live", async () => ({ status: 200, body: { status: "ok" } })],
+]);
 
 export const healthHeaders = { "cache-control": "no-store" } as const;
 
 export function addHealthRoutes(app: FastifyInstance, health: Health): void {
-  for (const [path, answer] of Object.entries(healthPaths)) {
+  for (const [path, answer] of healthPaths) {
     app.get(path, async (_request, reply) => {
       const { status, body } = await answer(health);
       return reply.code(status).headers(healthHeaders).send(body);
