@@ -153,7 +153,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     health: new Health({
       ...base,
       backends: {
-        database: { ping: () => stores.accounts.listAdmins(1), isNeeded: true },
+        database: { ping: stores.ping, isNeeded: true },
         // Without it jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
       },

@@ -44,6 +44,8 @@ export interface Stores {
   readonly images: ImageStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** Rejects when the database cannot be used; cheap. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,7 +69,8 @@ export function openStores(
 
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number): Promise<Stores> {
   makeWritable(dataDir);
-  const db = await openDatabase(join(dataDir, "darkroom.db"), databaseMigrations);
+  const path = join(dataDir, "darkroom.db");
+  const db = await openDatabase(path, databaseMigrations);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
@@ -79,6 +82,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),
     secrets: sqliteSecretStore(db),
+    ping: () => ping(db, path),
     close: () => db.close(),
   };
 }
@@ -100,11 +104,7 @@ export async function openQueues(dataDir: string, clock: Clock, log: Log): Promi
   return {
     jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
     resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
-    async ping() {
-      // A file that was moved away can still be written here, and nobody else will find what is in it.
-      await access(path, constants.R_OK | constants.W_OK);
-      await db.write("SELECT 1 FROM messages LIMIT 1");
-    },
+    ping: () => ping(db, path),
     async close() {
       bell.close();
       await db.close();
@@ -118,6 +118,12 @@ async function openDatabase(path: string, migrations: readonly string[]): Promis
   } catch (error) {
     throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
   }
+}
+
+async function ping(db: Database, path: string): Promise<void> {
+  // A file that was moved away can still be written here, and nobody else will find what is in it.
+  await access(path, constants.R_OK | constants.W_OK);
+  await db.write("SELECT 1");
 }
 
 /** Keys and pictures lie here: nobody else may look in. */

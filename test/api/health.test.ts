@@ -48,6 +48,21 @@ test("while the queue's file is away, jobs are accepted, and developed once it i
   expect(polled.job?.state).toBe(State.SUCCEEDED);
 });
 
+test("without its database's file a server lives, and is not ready", async () => {
+  const { url, dataDir } = await serve({}, { worker: false });
+  const [file, aside] = [join(dataDir, "darkroom.db"), join(dataDir, "aside")];
+  const becomes = (status: number, said: string) =>
+    vi.waitFor(async () => {
+      const response = await fetch(`${url}/health/ready`);
+      expect([response.status, await response.json()]).toMatchObject([status, { status: said }]);
+    }, patience);
+  renameSync(file, aside);
+  await becomes(503, "unavailable");
+  expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  renameSync(aside, file);
+  await becomes(200, "ok");
+});
+
 test("a watch sees a backend go and come back", async () => {
   const { url, dataDir } = await serve({}, { worker: false });
   const health = createClient(Health, createGrpcTransport({ baseUrl: url }));

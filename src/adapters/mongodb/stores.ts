@@ -23,8 +23,9 @@ export async function openStores(
   log: Log,
 ) {
   const db = await Database.open(createClient(uri), database, log);
+  const accounts = mongodbAccountStore(db);
   return {
-    accounts: mongodbAccountStore(db),
+    accounts,
     sessions: mongodbSessionStore(db),
     clients: mongodbClientStore(db),
     audit: mongodbAuditStore(db),
@@ -34,6 +35,9 @@ export async function openStores(
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
+    async ping() {
+      await accounts.listAdmins(1);
+    },
     close: () => db.close(),
   };
 }

@@ -968,7 +968,7 @@ export const RedriveRequest_OneSchema: GenMessage<RedriveRequest_One> = /*@__PUR
 
 /**
  * As many as there are, in the order of ListDeadLetters; at most 1000 in one
- * call.
+ * call. A result that is put aside again meanwhile may be among the next.
  *
  * @generated from message darkroom.imagejob.v1.RedriveRequest.All
  */
