@@ -80,11 +80,11 @@ test("a worker that is stopped finishes its job first, takes no other, and is no
   await vi.waitFor(async () => expect(await health("/health")).toEqual(up), patience);
   const jobId = await submit();
   await begun;
+  const next = await submit();
   worker.child.kill("SIGTERM");
   const stopping = [503, { status: "stopping", backends: { queue: "up", server: "up" } }];
   await vi.waitFor(async () => expect(await health("/health/ready")).toEqual(stopping), patience);
   expect(await health("/health/live")).toEqual([200, { status: "ok" }]);
-  const next = await submit();
   finish.resolve();
   expect((await worker.finished).code).toBe(0);
   expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
