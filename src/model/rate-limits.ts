@@ -56,6 +56,8 @@ const unlimited = new Set([
   "grpc.health.v1.Health/List",
   "grpc.health.v1.Health/Watch",
   "GET /health",
+  "GET /health/live",
+  "GET /health/ready",
 ]);
 
 /** The limits that count this call; none for a worker's job token, whose calls its job bounds. */
