@@ -1,36 +1,14 @@
 import type { ChildProcess } from "node:child_process";
-import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
+import { openQueues, openStores } from "./backends.ts";
+import { compose } from "./compose.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
-import { Accounts } from "./core/accounts.ts";
-import { Admission } from "./core/admission.ts";
-import { Audit } from "./core/audit.ts";
-import { Authentication } from "./core/authentication.ts";
-import { Clients } from "./core/clients.ts";
-import { DeadLetters } from "./core/dead-letters.ts";
-import { Dispatcher } from "./core/dispatcher.ts";
-import { Guessing } from "./core/guessing.ts";
-import { Health } from "./core/health.ts";
-import { ImageJobs } from "./core/image-jobs.ts";
-import { Images } from "./core/images.ts";
-import { JobChanges } from "./core/job-changes.ts";
-import { JobRecords } from "./core/job-records.ts";
-import { Leases } from "./core/leases.ts";
-import { RateLimiter } from "./core/rate-limiter.ts";
-import { recentRecords } from "./core/recent-records.ts";
-import { Results } from "./core/results.ts";
-import { Sessions } from "./core/sessions.ts";
-import { Sweeper } from "./core/sweeper.ts";
-import { Users } from "./core/users.ts";
-import { openCredentials } from "./credentials.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
-import type { Timing } from "./model/job-life.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
-import { listModels } from "./worker/engines/catalogue.ts";
 import { supervise } from "./worker/supervisor.ts";
 
 /** How long running calls may take to end once the server stops. */
@@ -76,6 +54,7 @@ async function start(
   const queues = await openQueues(config.dataDir, Date.now, log);
   onStop(queues.close);
   const core = await compose(config, stores, queues, log);
+  onStop(() => core.post.stop());
   onStop(() => core.changes.stop());
   onStop(() => core.dispatcher.idle());
 
@@ -114,67 +93,6 @@ async function start(
     stopping.abort();
   });
   return { url, adminPassword };
-}
-
-async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
-  const clock = Date.now;
-  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
-  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
-  const base = {
-    ...stores,
-    ...recentRecords(stores, clock, log),
-    ...queues,
-    ...(await openCredentials(config, stores.secrets, clock)),
-    clock,
-    timing,
-    log,
-  };
-
-  const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
-  const records = new JobRecords(stores.jobs, changes);
-  const images = new Images({ ...base, keepUploadMs });
-  const dispatcher = new Dispatcher({ ...base, records });
-  const guessing = new Guessing(base);
-  const accounts = new Accounts({ ...base, guessing, signUpEnabled });
-  const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
-  if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
-  const authentication = new Authentication({ ...base, everybody });
-  const sessions = new Sessions({ ...base, guessing });
-  const limiter = new RateLimiter(base);
-  return {
-    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits }),
-    audit: new Audit(base),
-    accounts,
-    authentication,
-    changes,
-    clients: new Clients({ ...base, authentication }),
-    deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
-    dispatcher,
-    health: new Health({
-      ...base,
-      backends: {
-        database: { ping: stores.ping, isNeeded: true },
-        // Without it jobs are accepted all the same, and wait.
-        queue: { ping: queues.ping, isNeeded: false },
-      },
-    }),
-    images,
-    jobs: new ImageJobs({
-      records,
-      changes,
-      images,
-      dispatcher,
-      models: listModels(config.engines),
-      clock,
-      keepResultMs,
-    }),
-    leases: new Leases({ ...base, records }),
-    results: new Results({ ...base, records, images, keepResultMs }),
-    sessions,
-    signingKeys: base.signingKeys,
-    sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
-    users: new Users({ ...base, sessions, guessing }),
-  };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

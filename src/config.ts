@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
 import { ConfigError } from "./config/error.ts";
+import { type MailConfig, readMail } from "./config/mail.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
@@ -23,6 +24,7 @@ export interface ServerConfig {
   /** Where everything but the queue is stored; undefined for the data directory. */
   readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly mail: MailConfig | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: TrustedProxies | undefined;
   readonly rateLimits: RateLimits;
@@ -82,6 +84,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
+    mail: readMail(read.text),
     trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
     rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
     jwtSecret: readJwtSecret(read),

@@ -4,9 +4,9 @@ import { openApiKeys } from "./crypto/api-keys.ts";
 import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openJobTokens } from "./crypto/job-tokens.ts";
 import { KeyRing } from "./crypto/key-ring.ts";
+import { emailChanges, passwordResets, sessionTokens } from "./crypto/named-secrets.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
-import { sessionTokens } from "./crypto/session-tokens.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -29,6 +29,8 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     accessTokens,
     apiKeys,
     jobTokens,
+    emailChanges,
+    passwordResets,
     passwords: openPasswords(pool),
     refreshTokens,
     sessionTokens,

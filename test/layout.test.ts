@@ -11,6 +11,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "adapters/sqlite": ["model", "ports"],
   "adapters/filesystem": ["model", "ports"],
   "adapters/mongodb": ["model", "ports"],
+  "adapters/smtp": ["ports"],
   rpc: ["core", "ports", "model", "gen"],
   http: ["core", "ports", "model"],
   client: ["gen"],
@@ -23,7 +24,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   config: ["model", "log", "user-error"],
   backends: ["adapters/sqlite", "adapters/filesystem", "adapters/mongodb", "config", "model", "ports"],
   credentials: ["config", "crypto", "ports"],
-  app: ["backends", "config", "credentials", "once", "core", "http", "rpc", "worker", "model", "ports"],
+  compose: ["adapters/smtp", "backends", "config", "credentials", "core", "worker", "model", "ports"],
+  app: ["backends", "compose", "config", "once", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
   main: ["app", "worker-app", "cli", "config", "log", "user-error"],
 };
@@ -31,6 +33,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** Packages that belong to one room, so that what they do can be exchanged there. */
 const owners: readonly [RegExp, readonly string[]][] = [
   [/^node:sqlite$/, ["adapters/sqlite"]],
+  [/^nodemailer$/, ["adapters/smtp"]],
   [/^mongodb$/, ["adapters/mongodb"]],
   [/^@connectrpc\//, ["rpc", "client"]],
   [/^@bufbuild\//, ["rpc", "client"]],

@@ -1,22 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import {
-  type Account,
-  emailRule,
-  nameKey,
-  newPasswordRule,
-  passwordRule,
-  type Role,
-  usernameRule,
-} from "../model/account.ts";
-import { checkFields, DomainError, type FieldViolation, invalidFields, unauthenticated } from "../model/errors.ts";
+import { type Account, emailRule, nameKey, newPasswordRule, type Role, usernameRule } from "../model/account.ts";
+import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
-import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
-import { changeRecord } from "./change-record.ts";
-import type { Guessing } from "./guessing.ts";
 import { randomId } from "./random-id.ts";
 
 const recordIdLength = 15;
@@ -35,19 +24,13 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #clock: Clock;
   readonly #signUpEnabled: boolean;
-  readonly #sessions: SessionStore;
-  readonly #guessing: Guessing;
 
   constructor(deps: {
     accounts: AccountStore;
-    sessions: SessionStore;
-    guessing: Guessing;
     passwords: Passwords;
     clock: Clock;
     signUpEnabled: boolean;
   }) {
-    this.#sessions = deps.sessions;
-    this.#guessing = deps.guessing;
     this.#store = deps.accounts;
     this.#passwords = deps.passwords;
     this.#clock = deps.clock;
@@ -60,29 +43,6 @@ export class Accounts {
       throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
     }
     return this.create(wanted, "user");
-  }
-
-  /** Ends the account's other sessions too. Wrong old passwords count as failed logins from the caller's address. */
-  async changePassword(
-    { account, sessionId }: UserPrincipal,
-    address: string,
-    old: string,
-    wanted: string,
-  ): Promise<void> {
-    checkFields({
-      old_password: () => passwordRule(old),
-      new_password: () => newPasswordRule(wanted, (text) => this.#passwords.isCommon(text)),
-    });
-    const verify = () => this.#passwords.verify(old, account.passwordHash);
-    if (!(await this.#guessing.guard(account.id, address, verify)))
-      throw unauthenticated("PASSWORD_WRONG", "the old password is wrong");
-    const passwordHash = await this.#passwords.hash(wanted);
-    await changeRecord(
-      () => this.#unchangedPassword(account),
-      (current) => ({ ...current, passwordHash, updatedAt: this.#clock(), version: current.version + 1 }),
-      (current) => this.#store.replace(current),
-    );
-    await this.#sessions.deleteByAccount(account.id, sessionId);
   }
 
   /**
@@ -100,14 +60,6 @@ export class Accounts {
       throw error;
     }
     return password === undefined ? chosen : undefined;
-  }
-
-  /** The account as it stands, if its password is still the one that was checked. */
-  async #unchangedPassword({ id, passwordHash }: Account): Promise<Account> {
-    const current = await this.#store.get(id);
-    if (current?.passwordHash !== passwordHash)
-      throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
-    return current;
   }
 
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
@@ -170,6 +122,9 @@ export class Accounts {
       passwordHash,
       role,
       disabled: false,
+      passwordReset: null,
+      emailChange: null,
+      deletedAt: null,
       createdAt: now,
       updatedAt: now,
       version: 1,

@@ -10,7 +10,7 @@ import {
   type ApiKeys,
   InvalidToken,
   type JobTokens,
-  type SessionTokens,
+  type NamedSecrets,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { LastUse } from "./last-use.ts";
@@ -29,7 +29,7 @@ interface AuthenticationDeps {
   readonly accessTokens: AccessTokens;
   readonly apiKeys: ApiKeys;
   readonly jobTokens: JobTokens;
-  readonly sessionTokens: SessionTokens;
+  readonly sessionTokens: NamedSecrets;
   readonly clock: Clock;
   /** Who everybody is where authentication is switched off. */
   readonly everybody: UserPrincipal | undefined;
@@ -78,7 +78,7 @@ export class Authentication {
   async authenticateSession(token: string): Promise<UserPrincipal> {
     const { recentSessions, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);
-    const session = named && (await recentSessions.get(named.sessionId));
+    const session = named && (await recentSessions.get(named.id));
     if (named === undefined || session === undefined) throw refused();
     if (!sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
     if (!isSessionTokenAlive(session, clock())) throw sessionEnded();

@@ -90,6 +90,13 @@ export class Images {
       await this.#store.update({ ...image, ownerId, expiresAt: Math.max(image.expiresAt, until) });
   }
 
+  /** Deletes pictures of an owner, at most `limit`; how many it deleted. */
+  async deleteOf(ownerId: string, limit: number): Promise<number> {
+    const images = await this.#store.listByOwner(ownerId, limit);
+    for (const { id } of images) await this.#delete(id);
+    return images.length;
+  }
+
   /** Deletes pictures whose time has come, at most `limit`; how many it deleted. */
   async sweep(limit: number): Promise<number> {
     const expired = await this.#store.expired(this.#clock() - skewMs, limit);

@@ -13,7 +13,7 @@ import {
 } from "../model/session.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { AccessTokens, Passwords, RefreshTokens, SessionTokens } from "../ports/credentials.ts";
+import type { AccessTokens, NamedSecrets, Passwords, RefreshTokens } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { type Guessing, unknownNameKey } from "./guessing.ts";
 
@@ -46,7 +46,7 @@ interface SessionsDeps {
   readonly passwords: Passwords;
   readonly accessTokens: AccessTokens;
   readonly refreshTokens: RefreshTokens;
-  readonly sessionTokens: SessionTokens;
+  readonly sessionTokens: NamedSecrets;
   readonly guessing: Guessing;
   readonly clock: Clock;
 }

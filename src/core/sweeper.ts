@@ -9,6 +9,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
+import type { Deletions } from "./deletions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
@@ -22,6 +23,7 @@ interface SweeperDeps {
   readonly records: JobRecords;
   readonly dispatcher: Dispatcher;
   readonly images: Images;
+  readonly deletions: Deletions;
   readonly sessions: SessionStore;
   readonly audit: AuditStore;
   readonly keepAuditMs: number;
@@ -66,7 +68,8 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { images, sessions, audit, keepAuditMs, attempts, counters, clock } = this.#deps;
+    const { deletions, images, sessions, audit, keepAuditMs, attempts, counters, clock } = this.#deps;
+    while ((await deletions.sweep(batch)) === batch);
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
     while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);

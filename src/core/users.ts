@@ -1,11 +1,9 @@
 import { type Account, accountQueryRule, isEmail, nameKey, type Role } from "../model/account.ts";
-import { DomainError, invalidField, notFound } from "../model/errors.ts";
-import { isId } from "../model/image.ts";
+import { invalidField } from "../model/errors.ts";
 import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
-import type { AccountStore } from "../ports/account-store.ts";
-import type { Clock } from "../ports/clock.ts";
-import { changeRecord } from "./change-record.ts";
+import type { AccountRecords } from "./account-records.ts";
 import type { Guessing } from "./guessing.ts";
+import { keepAnAdmin } from "./last-admin.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface UserPage {
@@ -14,27 +12,20 @@ export interface UserPage {
   readonly nextPageToken: string;
 }
 
-/** Enough to know of another one. */
-const adminsLooked = 100;
-
 /** What administrators do with accounts. */
 export class Users {
-  readonly #store: AccountStore;
+  readonly #records: AccountRecords;
   readonly #sessions: Sessions;
   readonly #guessing: Guessing;
-  readonly #clock: Clock;
 
-  constructor(deps: { accounts: AccountStore; sessions: Sessions; guessing: Guessing; clock: Clock }) {
-    this.#guessing = deps.guessing;
-    this.#store = deps.accounts;
+  constructor(deps: { accountRecords: AccountRecords; sessions: Sessions; guessing: Guessing }) {
+    this.#records = deps.accountRecords;
     this.#sessions = deps.sessions;
-    this.#clock = deps.clock;
+    this.#guessing = deps.guessing;
   }
 
-  async get(id: string): Promise<Account> {
-    const account = isId(id) ? await this.#store.get(id) : undefined;
-    if (account === undefined) throw notFound("user");
-    return account;
+  get(id: string): Promise<Account> {
+    return this.#records.get(id);
   }
 
   /** A query with an `@` looks among email addresses, any other among usernames; the page is in their order. */
@@ -44,9 +35,9 @@ export class Users {
     const size = pageSize(wanted.pageSize);
     const by = isEmail(wanted.query) ? "emailKey" : "usernameKey";
     const after = decodeKey(wanted.pageToken);
-    const found = await this.#store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
-    const { items: users, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
-    return { users, nextPageToken };
+    const found = await this.#records.store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
+    const { items, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
+    return { users: items.filter(({ deletedAt }) => deletedAt == null), nextPageToken };
   }
 
   /** Disabling ends the sessions too: they do not come back with the account. */
@@ -67,21 +58,7 @@ export class Users {
 
   async #change(id: string, change: Partial<Pick<Account, "disabled" | "role">>): Promise<Account> {
     const isLoss = change.disabled === true || change.role === "user";
-    if (isLoss && (await this.#isLastAdmin(await this.get(id)))) {
-      const message = "this is the last administrator who can sign in: make another one first";
-      throw new DomainError("failed_precondition", "LAST_ADMIN", message);
-    }
-    return changeRecord(
-      () => this.get(id),
-      (account) => ({ ...account, ...change, updatedAt: this.#clock(), version: account.version + 1 }),
-      (account) => this.#store.replace(account),
-    );
-  }
-
-  /** Two administrators who take each other's role at the same moment are not noticed: no engine could tell in one write. */
-  async #isLastAdmin({ id, role, disabled }: Account): Promise<boolean> {
-    if (role !== "admin" || disabled) return false;
-    const admins = await this.#store.listAdmins(adminsLooked);
-    return !admins.some((admin) => admin.id !== id && !admin.disabled);
+    if (isLoss) await keepAnAdmin(this.#records.store, await this.get(id));
+    return this.#records.change(id, (account) => ({ ...account, ...change }));
   }
 }

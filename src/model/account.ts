@@ -15,10 +15,22 @@ export interface Account {
   readonly passwordHash: string;
   readonly role: Role;
   readonly disabled: boolean;
+  /** A token that sets a new password, if one is out. */
+  readonly passwordReset: HandedOut | null;
+  /** A token that makes `email` the account's address, if one is out. */
+  readonly emailChange: (HandedOut & { readonly email: string }) | null;
+  /** Set once it was deleted, while its data is. */
+  readonly deletedAt: number | null;
   /** Milliseconds since the epoch, as every time in the model. */
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly version: number;
+}
+
+interface HandedOut {
+  /** SHA-256 of the token. */
+  readonly hash: string;
+  readonly expiresAt: number;
 }
 
 /** bcrypt reads no more bytes than this; longer passwords are refused, never cut. */
@@ -72,4 +84,12 @@ export function nameKey(name: string): string {
 /** A username has no `@`, so an identity with one is an email address. */
 export function isEmail(identity: string): boolean {
   return identity.includes("@");
+}
+
+/** A deleted account until its data is gone: nobody's, and its names are free. */
+export function buried(account: Account, now: number): Account {
+  const { id } = account;
+  const names = { username: id, usernameKey: id, email: null, emailKey: id };
+  const rights = { role: "user", disabled: true, passwordReset: null, emailChange: null } as const;
+  return { ...account, ...names, ...rights, deletedAt: now };
 }

@@ -45,6 +45,10 @@ export const defaultRateLimits: RateLimits = {
   address: { count: 60_000, windowMs: minute },
   [`${service}/SignUp`]: { count: 300, windowMs: 60 * minute },
   [`${service}/Login`]: { count: 60, windowMs: minute },
+  [`${service}/RequestPasswordReset`]: { count: 30, windowMs: 60 * minute },
+  [`${service}/RequestEmailChange`]: { count: 30, windowMs: 60 * minute },
+  [`${service}/ResetPassword`]: { count: 60, windowMs: 60 * minute },
+  [`${service}/UpdateProfile`]: { count: 60, windowMs: 60 * minute },
   [`${service}/RefreshToken`]: { count: 600, windowMs: minute },
   [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
 };

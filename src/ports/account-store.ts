@@ -29,6 +29,8 @@ export interface AccountStore {
   /** Whether it was there. */
   delete(id: string): Promise<boolean>;
   list(query: AccountQuery): Promise<Account[]>;
+  /** Those that were deleted, in any order. */
+  listDeleted(limit: number): Promise<Account[]>;
   /** Administrators, disabled ones too, in any order. */
   listAdmins(limit: number): Promise<Account[]>;
 }

@@ -57,10 +57,11 @@ export interface RefreshTokens {
   read(token: string): { readonly sessionId: string; readonly hash: string } | undefined;
 }
 
-export interface SessionTokens {
-  issue(sessionId: string): Secret;
-  /** The session and hash of what has a session token's form; undefined for anything else. */
-  read(token: string): { readonly sessionId: string; readonly hash: string } | undefined;
+/** Secrets that name the record, by its UUID, which their hash is kept in. */
+export interface NamedSecrets {
+  issue(id: string): Secret;
+  /** The record's id and the hash of what has the form of such a secret; undefined for anything else. */
+  read(token: string): { readonly id: string; readonly hash: string } | undefined;
   /** Compares hashes in constant time. */
   matches(hash: string, stored: string | null): boolean;
 }

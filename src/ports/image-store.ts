@@ -9,6 +9,8 @@ export interface ImageStore {
   update(image: Image): Promise<boolean>;
   /** Makes the image expire no earlier than `expiresAt`; false when it is not there or has expired by `now`. */
   keepUntil(id: string, expiresAt: number, now: number): Promise<boolean>;
+  /** Those of an owner, ready or not, in any order. */
+  listByOwner(ownerId: string, limit: number): Promise<Image[]>;
   /** Images whose expiresAt has come, ready or not, the longest expired first. */
   expired(now: number, limit: number): Promise<Image[]>;
   delete(id: string): Promise<void>;

@@ -1,6 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Accounts } from "../core/accounts.ts";
+import type { Deletions } from "../core/deletions.ts";
+import type { Profiles } from "../core/profiles.ts";
 import type { Users } from "../core/users.ts";
 import { invalidField } from "../model/errors.ts";
 import { callOf, userOf } from "./call.ts";
@@ -8,14 +10,23 @@ import { fromRole, toAccount } from "./convert.ts";
 
 export interface UserCore {
   readonly accounts: Accounts;
+  readonly deletions: Deletions;
+  readonly profiles: Profiles;
   readonly users: Users;
 }
 
-/** One's own password, and the administrators' keeping of accounts. */
-export function userCalls({ accounts, users }: UserCore) {
+/** One's own account, and the administrators' keeping of accounts. */
+export function userCalls({ accounts, deletions, profiles, users }: UserCore) {
   return {
+    async updateProfile({ username }, context) {
+      return { account: toAccount(await profiles.rename(userOf(context), username)) };
+    },
+    async deleteProfile({ password }, context) {
+      await deletions.deleteOwn(userOf(context), callOf(context).address, password);
+      return {};
+    },
     async changePassword({ oldPassword, newPassword }, context) {
-      await accounts.changePassword(userOf(context), callOf(context).address, oldPassword, newPassword);
+      await profiles.changePassword(userOf(context), callOf(context).address, oldPassword, newPassword);
       return {};
     },
     async listUsers({ pageSize, pageToken, query }) {
@@ -30,6 +41,10 @@ export function userCalls({ accounts, users }: UserCore) {
     },
     async setUserDisabled({ userId, disabled }) {
       return { user: toAccount(await users.setDisabled(userId, disabled)) };
+    },
+    async deleteUser({ userId }) {
+      await deletions.delete(userId);
+      return {};
     },
     async unlockUser({ userId }) {
       await users.unlock(userId);

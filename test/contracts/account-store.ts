@@ -73,6 +73,23 @@ export function accountStoreContract(name: string, open: () => Promise<Opened<Ac
       expect(await list("$gt", undefined, 9)).toEqual([]);
     });
 
+    test("tells those that were deleted", async () => {
+      const { store, another } = await open();
+      const deleted = sampleAccount({ deletedAt: sampleTime });
+      await store.insert(sampleAccount());
+      await store.insert(deleted);
+      await store.insert(sampleAccount({ disabled: true }));
+      const later = sampleAccount();
+      await store.insert(later);
+      await store.replace({ ...later, deletedAt: sampleTime, version: later.version + 1 });
+      for (const seen of [store, await another()]) {
+        expect((await seen.listDeleted(9)).map(({ id }) => id).toSorted()).toEqual([deleted.id, later.id].toSorted());
+        expect(await seen.listDeleted(1)).toHaveLength(1);
+      }
+      await store.delete(deleted.id);
+      expect((await store.listDeleted(9)).map(({ id }) => id)).toEqual([later.id]);
+    });
+
     test("finds nothing for what is not there", async () => {
       const { store } = await open();
       const account = sampleAccount();

@@ -8,6 +8,22 @@ const now = sampleTime;
 
 export function imageStoreContract(name: string, open: () => Promise<Opened<ImageStore>>): void {
   describe(`the image store: ${name}`, () => {
+    test("tells an owner's, ready or not, and follows who it is given to", async () => {
+      const { store, another } = await open();
+      const [owner, other] = [sampleImage(), sampleImage({ ownerId: null })];
+      const pending = sampleImage({ ownerId: owner.ownerId, ready: false });
+      for (const image of [owner, other, pending]) await store.insert(image);
+      const ids = async (id: string, limit = 9) => (await store.listByOwner(id, limit)).map(({ id }) => id).toSorted();
+      const ownerId = owner.ownerId ?? "";
+      expect(await ids(ownerId)).toEqual([owner.id, pending.id].toSorted());
+      expect(await ids(ownerId, 1)).toHaveLength(1);
+      await (await another()).update({ ...other, ownerId });
+      expect(await ids(ownerId)).toEqual([owner.id, pending.id, other.id].toSorted());
+      await store.delete(owner.id);
+      expect(await ids(ownerId)).toEqual([pending.id, other.id].toSorted());
+      expect(await ids("nobody")).toEqual([]);
+    });
+
     test("gives an image back as it was", async () => {
       const { store, another } = await open();
       const images = [

@@ -1,14 +1,19 @@
 import { onTestFinished } from "vitest";
 import { openQueues, openStores, type Queues } from "../../src/backends.ts";
+import { AccountRecords } from "../../src/core/account-records.ts";
 import { DeadLetters } from "../../src/core/dead-letters.ts";
+import { Deletions } from "../../src/core/deletions.ts";
 import { Dispatcher } from "../../src/core/dispatcher.ts";
+import { Guessing } from "../../src/core/guessing.ts";
 import { ImageJobs } from "../../src/core/image-jobs.ts";
 import { Images } from "../../src/core/images.ts";
 import { JobChanges } from "../../src/core/job-changes.ts";
 import { JobRecords } from "../../src/core/job-records.ts";
 import { Results } from "../../src/core/results.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
+import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
+import { openPasswords } from "../../src/crypto/passwords.ts";
 import { createLog } from "../../src/log.ts";
 import type { Submission } from "../../src/model/image-job.ts";
 import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
@@ -40,7 +45,11 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher, models });
   const results = new Results({ ...base, records, images });
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
-  const sweeper = new Sweeper({ ...base, records, dispatcher, images, keepAuditMs: 365 * day });
+  const guessing = new Guessing(base);
+  const passwords = openPasswords(openBcryptPool());
+  const accountRecords = new AccountRecords(stores.accounts, clock);
+  const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing });
+  const sweeper = new Sweeper({ ...base, deletions, records, dispatcher, images, keepAuditMs: 365 * day });
   onTestFinished(async () => {
     await results.stop();
     await dispatcher.idle();

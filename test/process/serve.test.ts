@@ -189,6 +189,8 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["JWT_SECRET", "short"],
     ["CORS_ORIGINS", "example.com"],
     ["TRUSTED_PROXIES", "everybody"],
+    ["SMTP_URL", "mail.example.com"],
+    ["MAIL_FROM", "darkroom@example.com"],
     ["DARKROOM_RATE_LIMITS", "nothing=1/1"],
     ["DARKROOM_RATE_LIMITS", "user=0/60"],
     ["DARKROOM_RATE_LIMITS", "user=1/0"],

@@ -2,7 +2,7 @@ import type { Account } from "../../model/account.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 import { DuplicateKey } from "../../ports/store-errors.ts";
 import type { Database } from "./database.ts";
-import { is, Records, startingWith } from "./records.ts";
+import { after, is, Records, startingWith } from "./records.ts";
 
 const keys = ["recordId", "usernameKey", "emailKey"] as const;
 
@@ -28,8 +28,9 @@ export function mongodbAccountStore(db: Database): AccountStore {
       }
     },
     delete: (id) => accounts.delete({ _id: is(id) }),
-    list: ({ by, prefix, after, limit }) =>
-      accounts.find({ [by]: startingWith(prefix, after) }, { sort: { [by]: 1 }, limit }),
+    list: ({ by, prefix, after: last, limit }) =>
+      accounts.find({ [by]: startingWith(prefix, last) }, { sort: { [by]: 1 }, limit }),
+    listDeleted: (limit) => accounts.find({ deletedAt: after(0) }, { limit }),
     listAdmins: (limit) => accounts.find({ role: is("admin") }, { limit }),
   };
 }

@@ -7,7 +7,13 @@ type Key = Readonly<Record<string, 1 | -1>>;
  * by their names, which their keys make.
  */
 export const collections = {
-  accounts: [unique({ recordId: 1 }), unique({ usernameKey: 1 }), unique({ emailKey: 1 }), by({ role: 1 })],
+  accounts: [
+    unique({ recordId: 1 }),
+    unique({ usernameKey: 1 }),
+    unique({ emailKey: 1 }),
+    by({ role: 1 }),
+    by({ deletedAt: 1 }),
+  ],
   sessions: [by({ endsAt: 1 }), by({ accountId: 1, createdAt: -1 }), purge()],
   clients: [by({ place: -1 })],
   jobs: [
@@ -21,7 +27,7 @@ export const collections = {
   audit: [by({ place: -1 }), ...(["action", "actor", "target"] as const).map((field) => by({ [field]: 1, place: -1 }))],
   attempts: [by({ lastAt: 1 })],
   counters: [by({ startedAt: 1 })],
-  images: [by({ expiresAt: 1 })],
+  images: [by({ expiresAt: 1 }), by({ ownerId: 1 })],
   secrets: [],
   "fs.files": [],
   "fs.chunks": [unique({ files_id: 1, n: 1 })],

@@ -11,6 +11,7 @@ export function mongodbImageStore(db: Database): ImageStore {
     update: (image) => images.replace(image),
     keepUntil: (id, expiresAt, now) => images.raise({ _id: is(id), expiresAt: after(now) }, "expiresAt", expiresAt),
     expired: (now, limit) => images.find({ expiresAt: atMost(now) }, { sort: { expiresAt: 1 }, limit }),
+    listByOwner: (ownerId, limit) => images.find({ ownerId: is(ownerId) }, { limit }),
     async delete(id) {
       await images.delete({ _id: is(id) });
     },

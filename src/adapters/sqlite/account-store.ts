@@ -37,6 +37,10 @@ export function sqliteAccountStore(db: Database): AccountStore {
         `ORDER BY ${column} LIMIT ?`;
       return db.readDocs<Account>(sql, prefix, prefix + last, after ?? "", limit);
     },
+    async listDeleted(limit) {
+      const sql = "SELECT doc FROM accounts WHERE json_extract(doc, '$.deletedAt') IS NOT NULL LIMIT ?";
+      return db.readDocs<Account>(sql, limit);
+    },
     listAdmins: async (limit) => db.readDocs<Account>("SELECT doc FROM accounts WHERE role = 'admin' LIMIT ?", limit),
   };
 }

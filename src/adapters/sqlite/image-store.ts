@@ -5,15 +5,15 @@ import type { Database } from "./database.ts";
 export function sqliteImageStore(db: Database): ImageStore {
   return {
     async insert(image) {
-      const sql = "INSERT INTO images (id, expires_at, doc) VALUES (?, ?, ?)";
-      await db.write(sql, image.id, image.expiresAt, JSON.stringify(image));
+      const sql = "INSERT INTO images (id, owner_id, expires_at, doc) VALUES (?, ?, ?, ?)";
+      await db.write(sql, image.id, image.ownerId, image.expiresAt, JSON.stringify(image));
     },
     async get(id) {
       return db.readDocs<Image>("SELECT doc FROM images WHERE id = ?", id)[0];
     },
     async update(image) {
-      const sql = "UPDATE images SET expires_at = ?, doc = ? WHERE id = ? RETURNING id";
-      return (await db.write(sql, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+      const sql = "UPDATE images SET owner_id = ?, expires_at = ?, doc = ? WHERE id = ? RETURNING id";
+      return (await db.write(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
     },
     async keepUntil(id, expiresAt, now) {
       const sql =
@@ -23,6 +23,9 @@ export function sqliteImageStore(db: Database): ImageStore {
     },
     async expired(now, limit) {
       return db.readDocs<Image>("SELECT doc FROM images WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);
+    },
+    async listByOwner(ownerId, limit) {
+      return db.readDocs<Image>("SELECT doc FROM images WHERE owner_id = ? LIMIT ?", ownerId, limit);
     },
     async delete(id) {
       await db.write("DELETE FROM images WHERE id = ?", id);

@@ -84,6 +84,12 @@ export const databaseMigrations = [
   `,
   `
   UPDATE clients SET doc = json_set(doc, '$.limitPerMinute', NULL);
+  UPDATE accounts SET doc = json_set(doc, '$.passwordReset', NULL, '$.emailChange', NULL, '$.deletedAt', NULL);
+  CREATE INDEX accounts_deleted ON accounts (id) WHERE json_extract(doc, '$.deletedAt') IS NOT NULL;
+
+  ALTER TABLE images ADD COLUMN owner_id TEXT;
+  UPDATE images SET owner_id = json_extract(doc, '$.ownerId');
+  CREATE INDEX images_by_owner ON images (owner_id);
 
   CREATE TABLE counters (
     id TEXT PRIMARY KEY,

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file darkroom/auth/v1/auth.proto.
  */
 export const file_darkroom_auth_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEinwEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgixgIKBkNsaWVudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgSMQoNbGFzdF91c2VfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGHByZXZpb3VzX2tleV9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQbGltaXRfcGVyX21pbnV0ZRgKIAEoBSLgAQoHU2Vzc2lvbhIKCgJpZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJEg8KB2FkZHJlc3MYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjdXJyZW50GAcgASgIIqYBCgpBdWRpdEV2ZW50EgoKAmlkGAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmFjdGlvbhgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRISCgpyZXF1ZXN0X2lkGAcgASgJEg4KBnJlYXNvbhgIIAEoCSLAAQoKU2lnbmluZ0tleRIKCgJpZBgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWFjdGl2YXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKyAQoGVG9rZW5zEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI8ChhhY2Nlc3NfdG9rZW5fZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQIKCVByaW5jaXBhbBIuCgRraW5kGAEgASgOMiAuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwuS2luZBIqCgdhY2NvdW50GAIgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhIKCnNlc3Npb25faWQYAyABKAkSDgoGam9iX2lkGAQgASgJEigKBmNsaWVudBgFIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IkoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfVVNFUhABEgwKCEtJTkRfSk9CEAISDwoLS0lORF9DTElFTlQQAyJCCg1TaWduVXBSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJIjwKDlNpZ25VcFJlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSQoMTG9naW5SZXF1ZXN0EhAKCGlkZW50aXR5GAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhUKDXNlc3Npb25fdG9rZW4YAyABKAgifAoNTG9naW5SZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EigKBnRva2VucxgCIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zEhUKDXNlc3Npb25fdG9rZW4YAyABKAkiLAoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIkAKFFJlZnJlc2hUb2tlblJlc3BvbnNlEigKBnRva2VucxgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiJQoPVmFsaWRhdGVSZXF1ZXN0EhIKCmNyZWRlbnRpYWwYASABKAkiUQoQVmFsaWRhdGVSZXNwb25zZRINCgV2YWxpZBgBIAEoCBIuCglwcmluY2lwYWwYAiABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCISChBDaGVja0F1dGhSZXF1ZXN0IkMKEUNoZWNrQXV0aFJlc3BvbnNlEi4KCXByaW5jaXBhbBgBIAEoCzIbLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsIhUKE0xpc3RTZXNzaW9uc1JlcXVlc3QiQwoUTGlzdFNlc3Npb25zUmVzcG9uc2USKwoIc2Vzc2lvbnMYASADKAsyGS5kYXJrcm9vbS5hdXRoLnYxLlNlc3Npb24iKgoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UiHAoaUmV2b2tlT3RoZXJTZXNzaW9uc1JlcXVlc3QiLgobUmV2b2tlT3RoZXJTZXNzaW9uc1Jlc3BvbnNlEg8KB3Jldm9rZWQYASABKAUiQwoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0EhQKDG9sZF9wYXNzd29yZBgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSI4ChVFeGNoYW5nZUFwaUtleVJlcXVlc3QSDwoHYXBpX2tleRgBIAEoCRIOCgZzY29wZXMYAiADKAkifAoWRXhjaGFuZ2VBcGlLZXlSZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYAyADKAkiPwoTQ3JlYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCJRChRDcmVhdGVDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIPCgdhcGlfa2V5GAIgASgJIiUKEEdldENsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIj0KEUdldENsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IjsKEkxpc3RDbGllbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChNMaXN0Q2xpZW50c1Jlc3BvbnNlEikKB2NsaWVudHMYASADKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoTVXBkYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQAoUVXBkYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQiKAoTRGVsZXRlQ2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiFgoURGVsZXRlQ2xpZW50UmVzcG9uc2UiYAoaUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEi8KDGdyYWNlX3BlcmlvZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJYChtSZWdlbmVyYXRlQ2xpZW50S2V5UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSDwoHYXBpX2tleRgCIAEoCSJIChBMaXN0VXNlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg0KBXF1ZXJ5GAMgASgJIlYKEUxpc3RVc2Vyc1Jlc3BvbnNlEigKBXVzZXJzGAEgAygLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIhCg5HZXRVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIjoKD0dldFVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50ImwKEUNyZWF0ZVVzZXJSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJEiQKBHJvbGUYBCABKA4yFi5kYXJrcm9vbS5hdXRoLnYxLlJvbGUiPQoSQ3JlYXRlVXNlclJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiOwoWU2V0VXNlckRpc2FibGVkUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhAKCGRpc2FibGVkGAIgASgIIkIKF1NldFVzZXJEaXNhYmxlZFJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSwoSU2V0VXNlclJvbGVSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSJAoEcm9sZRgCIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZSI+ChNTZXRVc2VyUm9sZVJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQizAEKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGYWN0aW9uGAMgASgJEg0KBWFjdG9yGAQgASgJEg4KBnRhcmdldBgFIAEoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLAoGZXZlbnRzGAEgAygLMhwuZGFya3Jvb20uYXV0aC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChFVbmxvY2tVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIhQKElVubG9ja1VzZXJSZXNwb25zZSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IkUKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEioKBGtleXMYASADKAsyHC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25pbmdLZXkiLgoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEwoLaW1tZWRpYXRlbHkYASABKAgiRQoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEikKA2tleRgBIAEoCzIcLmRhcmtyb29tLmF1dGgudjEuU2lnbmluZ0tleSo7CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARIOCgpST0xFX0FETUlOEAIyuhMKC0F1dGhTZXJ2aWNlEksKBlNpZ25VcBIfLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVzcG9uc2USSAoFTG9naW4SHi5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVxdWVzdBofLmRhcmtyb29tLmF1dGgudjEuTG9naW5SZXNwb25zZRJdCgxSZWZyZXNoVG9rZW4SJS5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlEksKBkxvZ291dBIfLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVzcG9uc2USUQoIVmFsaWRhdGUSIS5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVxdWVzdBoiLmRhcmtyb29tLmF1dGgudjEuVmFsaWRhdGVSZXNwb25zZRJZCglDaGVja0F1dGgSIi5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlc3BvbnNlIgOQAgESYgoMTGlzdFNlc3Npb25zEiUuZGFya3Jvb20uYXV0aC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEmAKDVJldm9rZVNlc3Npb24SJi5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZVNlc3Npb25SZXF1ZXN0GicuZGFya3Jvb20uYXV0aC52MS5SZXZva2VTZXNzaW9uUmVzcG9uc2UScgoTUmV2b2tlT3RoZXJTZXNzaW9ucxIsLmRhcmtyb29tLmF1dGgudjEuUmV2b2tlT3RoZXJTZXNzaW9uc1JlcXVlc3QaLS5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZU90aGVyU2Vzc2lvbnNSZXNwb25zZRJjCg5DaGFuZ2VQYXNzd29yZBInLmRhcmtyb29tLmF1dGgudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0GiguZGFya3Jvb20uYXV0aC52MS5DaGFuZ2VQYXNzd29yZFJlc3BvbnNlEmMKDkV4Y2hhbmdlQXBpS2V5EicuZGFya3Jvb20uYXV0aC52MS5FeGNoYW5nZUFwaUtleVJlcXVlc3QaKC5kYXJrcm9vbS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USXQoMQ3JlYXRlQ2xpZW50EiUuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVDbGllbnRSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVDbGllbnRSZXNwb25zZRJZCglHZXRDbGllbnQSIi5kYXJrcm9vbS5hdXRoLnYxLkdldENsaWVudFJlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkdldENsaWVudFJlc3BvbnNlIgOQAgESXwoLTGlzdENsaWVudHMSJC5kYXJrcm9vbS5hdXRoLnYxLkxpc3RDbGllbnRzUmVxdWVzdBolLmRhcmtyb29tLmF1dGgudjEuTGlzdENsaWVudHNSZXNwb25zZSIDkAIBEl0KDFVwZGF0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVzcG9uc2USXQoMRGVsZXRlQ2xpZW50EiUuZGFya3Jvb20uYXV0aC52MS5EZWxldGVDbGllbnRSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5EZWxldGVDbGllbnRSZXNwb25zZRJyChNSZWdlbmVyYXRlQ2xpZW50S2V5EiwuZGFya3Jvb20uYXV0aC52MS5SZWdlbmVyYXRlQ2xpZW50S2V5UmVxdWVzdBotLmRhcmtyb29tLmF1dGgudjEuUmVnZW5lcmF0ZUNsaWVudEtleVJlc3BvbnNlElkKCUxpc3RVc2VycxIiLmRhcmtyb29tLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBojLmRhcmtyb29tLmF1dGgudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJTCgdHZXRVc2VyEiAuZGFya3Jvb20uYXV0aC52MS5HZXRVc2VyUmVxdWVzdBohLmRhcmtyb29tLmF1dGgudjEuR2V0VXNlclJlc3BvbnNlIgOQAgESVwoKQ3JlYXRlVXNlchIjLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlVXNlclJlcXVlc3QaJC5kYXJrcm9vbS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXNwb25zZRJmCg9TZXRVc2VyRGlzYWJsZWQSKC5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJEaXNhYmxlZFJlcXVlc3QaKS5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJEaXNhYmxlZFJlc3BvbnNlEloKC1NldFVzZXJSb2xlEiQuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyUm9sZVJlcXVlc3QaJS5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJSb2xlUmVzcG9uc2USVwoKVW5sb2NrVXNlchIjLmRhcmtyb29tLmF1dGgudjEuVW5sb2NrVXNlclJlcXVlc3QaJC5kYXJrcm9vbS5hdXRoLnYxLlVubG9ja1VzZXJSZXNwb25zZRJrCg9MaXN0QXVkaXRFdmVudHMSKC5kYXJrcm9vbS5hdXRoLnYxLkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QaKS5kYXJrcm9vbS5hdXRoLnYxLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIgOQAgESawoPTGlzdFNpZ25pbmdLZXlzEiguZGFya3Jvb20uYXV0aC52MS5MaXN0U2lnbmluZ0tleXNSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5MaXN0U2lnbmluZ0tleXNSZXNwb25zZSIDkAIBEmkKEFJvdGF0ZVNpZ25pbmdLZXkSKS5kYXJrcm9vbS5hdXRoLnYxLlJvdGF0ZVNpZ25pbmdLZXlSZXF1ZXN0GiouZGFya3Jvb20uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtkYXJrcm9vbS9hdXRoL3YxL2F1dGgucHJvdG8SEGRhcmtyb29tLmF1dGgudjEinwEKB0FjY291bnQSCgoCaWQYASABKAkSEAoIdXNlcm5hbWUYAiABKAkSDQoFZW1haWwYAyABKAkSJAoEcm9sZRgEIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgixgIKBkNsaWVudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg4KBnNjb3BlcxgEIAMoCRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZGlzYWJsZWQYBiABKAgSMQoNbGFzdF91c2VfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjwKGHByZXZpb3VzX2tleV9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQbGltaXRfcGVyX21pbnV0ZRgKIAEoBSLgAQoHU2Vzc2lvbhIKCgJpZBgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJEg8KB2FkZHJlc3MYAyABKAkSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdjdXJyZW50GAcgASgIIqYBCgpBdWRpdEV2ZW50EgoKAmlkGAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmFjdGlvbhgDIAEoCRINCgVhY3RvchgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSDwoHYWRkcmVzcxgGIAEoCRISCgpyZXF1ZXN0X2lkGAcgASgJEg4KBnJlYXNvbhgIIAEoCSLAAQoKU2lnbmluZ0tleRIKCgJpZBgBIAEoCRIRCglhbGdvcml0aG0YAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWFjdGl2YXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKyAQoGVG9rZW5zEhQKDGFjY2Vzc190b2tlbhgBIAEoCRI8ChhhY2Nlc3NfdG9rZW5fZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJlZnJlc2hfdG9rZW4YAyABKAkSPQoZcmVmcmVzaF90b2tlbl9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigQIKCVByaW5jaXBhbBIuCgRraW5kGAEgASgOMiAuZGFya3Jvb20uYXV0aC52MS5QcmluY2lwYWwuS2luZBIqCgdhY2NvdW50GAIgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhIKCnNlc3Npb25faWQYAyABKAkSDgoGam9iX2lkGAQgASgJEigKBmNsaWVudBgFIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IkoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfVVNFUhABEgwKCEtJTkRfSk9CEAISDwoLS0lORF9DTElFTlQQAyJCCg1TaWduVXBSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJIjwKDlNpZ25VcFJlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSQoMTG9naW5SZXF1ZXN0EhAKCGlkZW50aXR5GAEgASgJEhAKCHBhc3N3b3JkGAIgASgJEhUKDXNlc3Npb25fdG9rZW4YAyABKAgifAoNTG9naW5SZXNwb25zZRIqCgdhY2NvdW50GAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EigKBnRva2VucxgCIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zEhUKDXNlc3Npb25fdG9rZW4YAyABKAkiLAoTUmVmcmVzaFRva2VuUmVxdWVzdBIVCg1yZWZyZXNoX3Rva2VuGAEgASgJIkAKFFJlZnJlc2hUb2tlblJlc3BvbnNlEigKBnRva2VucxgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuVG9rZW5zIg8KDUxvZ291dFJlcXVlc3QiEAoOTG9nb3V0UmVzcG9uc2UiJQoPVmFsaWRhdGVSZXF1ZXN0EhIKCmNyZWRlbnRpYWwYASABKAkiUQoQVmFsaWRhdGVSZXNwb25zZRINCgV2YWxpZBgBIAEoCBIuCglwcmluY2lwYWwYAiABKAsyGy5kYXJrcm9vbS5hdXRoLnYxLlByaW5jaXBhbCISChBDaGVja0F1dGhSZXF1ZXN0IkMKEUNoZWNrQXV0aFJlc3BvbnNlEi4KCXByaW5jaXBhbBgBIAEoCzIbLmRhcmtyb29tLmF1dGgudjEuUHJpbmNpcGFsIhUKE0xpc3RTZXNzaW9uc1JlcXVlc3QiQwoUTGlzdFNlc3Npb25zUmVzcG9uc2USKwoIc2Vzc2lvbnMYASADKAsyGS5kYXJrcm9vbS5hdXRoLnYxLlNlc3Npb24iKgoUUmV2b2tlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIXChVSZXZva2VTZXNzaW9uUmVzcG9uc2UiHAoaUmV2b2tlT3RoZXJTZXNzaW9uc1JlcXVlc3QiLgobUmV2b2tlT3RoZXJTZXNzaW9uc1Jlc3BvbnNlEg8KB3Jldm9rZWQYASABKAUiQwoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0EhQKDG9sZF9wYXNzd29yZBgBIAEoCRIUCgxuZXdfcGFzc3dvcmQYAiABKAkiGAoWQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSI4ChVFeGNoYW5nZUFwaUtleVJlcXVlc3QSDwoHYXBpX2tleRgBIAEoCRIOCgZzY29wZXMYAiADKAkifAoWRXhjaGFuZ2VBcGlLZXlSZXNwb25zZRIUCgxhY2Nlc3NfdG9rZW4YASABKAkSPAoYYWNjZXNzX3Rva2VuX2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzY29wZXMYAyADKAkiPwoTQ3JlYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudCJRChRDcmVhdGVDbGllbnRSZXNwb25zZRIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIPCgdhcGlfa2V5GAIgASgJIiUKEEdldENsaWVudFJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJIj0KEUdldENsaWVudFJlc3BvbnNlEigKBmNsaWVudBgBIAEoCzIYLmRhcmtyb29tLmF1dGgudjEuQ2xpZW50IjsKEkxpc3RDbGllbnRzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJZChNMaXN0Q2xpZW50c1Jlc3BvbnNlEikKB2NsaWVudHMYASADKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicAoTVXBkYXRlQ2xpZW50UmVxdWVzdBIoCgZjbGllbnQYASABKAsyGC5kYXJrcm9vbS5hdXRoLnYxLkNsaWVudBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siQAoUVXBkYXRlQ2xpZW50UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQiKAoTRGVsZXRlQ2xpZW50UmVxdWVzdBIRCgljbGllbnRfaWQYASABKAkiFgoURGVsZXRlQ2xpZW50UmVzcG9uc2UiYAoaUmVnZW5lcmF0ZUNsaWVudEtleVJlcXVlc3QSEQoJY2xpZW50X2lkGAEgASgJEi8KDGdyYWNlX3BlcmlvZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJYChtSZWdlbmVyYXRlQ2xpZW50S2V5UmVzcG9uc2USKAoGY2xpZW50GAEgASgLMhguZGFya3Jvb20uYXV0aC52MS5DbGllbnQSDwoHYXBpX2tleRgCIAEoCSJIChBMaXN0VXNlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg0KBXF1ZXJ5GAMgASgJIlYKEUxpc3RVc2Vyc1Jlc3BvbnNlEigKBXVzZXJzGAEgAygLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIhCg5HZXRVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIjoKD0dldFVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZGFya3Jvb20uYXV0aC52MS5BY2NvdW50ImwKEUNyZWF0ZVVzZXJSZXF1ZXN0EhAKCHVzZXJuYW1lGAEgASgJEg0KBWVtYWlsGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJEiQKBHJvbGUYBCABKA4yFi5kYXJrcm9vbS5hdXRoLnYxLlJvbGUiPQoSQ3JlYXRlVXNlclJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiOwoWU2V0VXNlckRpc2FibGVkUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEhAKCGRpc2FibGVkGAIgASgIIkIKF1NldFVzZXJEaXNhYmxlZFJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiSwoSU2V0VXNlclJvbGVSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSJAoEcm9sZRgCIAEoDjIWLmRhcmtyb29tLmF1dGgudjEuUm9sZSI+ChNTZXRVc2VyUm9sZVJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQizAEKFkxpc3RBdWRpdEV2ZW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGYWN0aW9uGAMgASgJEg0KBWFjdG9yGAQgASgJEg4KBnRhcmdldBgFIAEoCRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoXTGlzdEF1ZGl0RXZlbnRzUmVzcG9uc2USLAoGZXZlbnRzGAEgAygLMhwuZGFya3Jvb20uYXV0aC52MS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIkChFVbmxvY2tVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIhQKElVubG9ja1VzZXJSZXNwb25zZSIYChZMaXN0U2lnbmluZ0tleXNSZXF1ZXN0IkUKF0xpc3RTaWduaW5nS2V5c1Jlc3BvbnNlEioKBGtleXMYASADKAsyHC5kYXJrcm9vbS5hdXRoLnYxLlNpZ25pbmdLZXkiLgoXUm90YXRlU2lnbmluZ0tleVJlcXVlc3QSEwoLaW1tZWRpYXRlbHkYASABKAgiRQoYUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlEikKA2tleRgBIAEoCzIcLmRhcmtyb29tLmF1dGgudjEuU2lnbmluZ0tleSIoChRVcGRhdGVQcm9maWxlUmVxdWVzdBIQCgh1c2VybmFtZRgBIAEoCSJDChVVcGRhdGVQcm9maWxlUmVzcG9uc2USKgoHYWNjb3VudBgBIAEoCzIZLmRhcmtyb29tLmF1dGgudjEuQWNjb3VudCIoChREZWxldGVQcm9maWxlUmVxdWVzdBIQCghwYXNzd29yZBgBIAEoCSIXChVEZWxldGVQcm9maWxlUmVzcG9uc2UiPAoZUmVxdWVzdEVtYWlsQ2hhbmdlUmVxdWVzdBINCgVlbWFpbBgBIAEoCRIQCghwYXNzd29yZBgCIAEoCSIcChpSZXF1ZXN0RW1haWxDaGFuZ2VSZXNwb25zZSIqChlDb25maXJtRW1haWxDaGFuZ2VSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIkgKGkNvbmZpcm1FbWFpbENoYW5nZVJlc3BvbnNlEioKB2FjY291bnQYASABKAsyGS5kYXJrcm9vbS5hdXRoLnYxLkFjY291bnQiLAobUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXF1ZXN0Eg0KBWVtYWlsGAEgASgJIh4KHFJlcXVlc3RQYXNzd29yZFJlc2V0UmVzcG9uc2UiOwoUUmVzZXRQYXNzd29yZFJlcXVlc3QSDQoFdG9rZW4YASABKAkSFAoMbmV3X3Bhc3N3b3JkGAIgASgJIhcKFVJlc2V0UGFzc3dvcmRSZXNwb25zZSIkChFEZWxldGVVc2VyUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJIhQKEkRlbGV0ZVVzZXJSZXNwb25zZSI3ChVJc3N1ZVVzZXJUb2tlblJlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCSJYChZJc3N1ZVVzZXJUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCo7CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARIOCgpST0xFX0FETUlOEAIy9xkKC0F1dGhTZXJ2aWNlEksKBlNpZ25VcBIfLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuU2lnblVwUmVzcG9uc2USSAoFTG9naW4SHi5kYXJrcm9vbS5hdXRoLnYxLkxvZ2luUmVxdWVzdBofLmRhcmtyb29tLmF1dGgudjEuTG9naW5SZXNwb25zZRJdCgxSZWZyZXNoVG9rZW4SJS5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlcXVlc3QaJi5kYXJrcm9vbS5hdXRoLnYxLlJlZnJlc2hUb2tlblJlc3BvbnNlEksKBkxvZ291dBIfLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVxdWVzdBogLmRhcmtyb29tLmF1dGgudjEuTG9nb3V0UmVzcG9uc2USUQoIVmFsaWRhdGUSIS5kYXJrcm9vbS5hdXRoLnYxLlZhbGlkYXRlUmVxdWVzdBoiLmRhcmtyb29tLmF1dGgudjEuVmFsaWRhdGVSZXNwb25zZRJZCglDaGVja0F1dGgSIi5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkNoZWNrQXV0aFJlc3BvbnNlIgOQAgESYgoMTGlzdFNlc3Npb25zEiUuZGFya3Jvb20uYXV0aC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEmAKDVJldm9rZVNlc3Npb24SJi5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZVNlc3Npb25SZXF1ZXN0GicuZGFya3Jvb20uYXV0aC52MS5SZXZva2VTZXNzaW9uUmVzcG9uc2UScgoTUmV2b2tlT3RoZXJTZXNzaW9ucxIsLmRhcmtyb29tLmF1dGgudjEuUmV2b2tlT3RoZXJTZXNzaW9uc1JlcXVlc3QaLS5kYXJrcm9vbS5hdXRoLnYxLlJldm9rZU90aGVyU2Vzc2lvbnNSZXNwb25zZRJjCg5DaGFuZ2VQYXNzd29yZBInLmRhcmtyb29tLmF1dGgudjEuQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0GiguZGFya3Jvb20uYXV0aC52MS5DaGFuZ2VQYXNzd29yZFJlc3BvbnNlEmAKDVVwZGF0ZVByb2ZpbGUSJi5kYXJrcm9vbS5hdXRoLnYxLlVwZGF0ZVByb2ZpbGVSZXF1ZXN0GicuZGFya3Jvb20uYXV0aC52MS5VcGRhdGVQcm9maWxlUmVzcG9uc2USYAoNRGVsZXRlUHJvZmlsZRImLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlUHJvZmlsZVJlcXVlc3QaJy5kYXJrcm9vbS5hdXRoLnYxLkRlbGV0ZVByb2ZpbGVSZXNwb25zZRJvChJSZXF1ZXN0RW1haWxDaGFuZ2USKy5kYXJrcm9vbS5hdXRoLnYxLlJlcXVlc3RFbWFpbENoYW5nZVJlcXVlc3QaLC5kYXJrcm9vbS5hdXRoLnYxLlJlcXVlc3RFbWFpbENoYW5nZVJlc3BvbnNlEm8KEkNvbmZpcm1FbWFpbENoYW5nZRIrLmRhcmtyb29tLmF1dGgudjEuQ29uZmlybUVtYWlsQ2hhbmdlUmVxdWVzdBosLmRhcmtyb29tLmF1dGgudjEuQ29uZmlybUVtYWlsQ2hhbmdlUmVzcG9uc2USdQoUUmVxdWVzdFBhc3N3b3JkUmVzZXQSLS5kYXJrcm9vbS5hdXRoLnYxLlJlcXVlc3RQYXNzd29yZFJlc2V0UmVxdWVzdBouLmRhcmtyb29tLmF1dGgudjEuUmVxdWVzdFBhc3N3b3JkUmVzZXRSZXNwb25zZRJgCg1SZXNldFBhc3N3b3JkEiYuZGFya3Jvb20uYXV0aC52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBonLmRhcmtyb29tLmF1dGgudjEuUmVzZXRQYXNzd29yZFJlc3BvbnNlEmMKDkV4Y2hhbmdlQXBpS2V5EicuZGFya3Jvb20uYXV0aC52MS5FeGNoYW5nZUFwaUtleVJlcXVlc3QaKC5kYXJrcm9vbS5hdXRoLnYxLkV4Y2hhbmdlQXBpS2V5UmVzcG9uc2USXQoMQ3JlYXRlQ2xpZW50EiUuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVDbGllbnRSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5DcmVhdGVDbGllbnRSZXNwb25zZRJZCglHZXRDbGllbnQSIi5kYXJrcm9vbS5hdXRoLnYxLkdldENsaWVudFJlcXVlc3QaIy5kYXJrcm9vbS5hdXRoLnYxLkdldENsaWVudFJlc3BvbnNlIgOQAgESXwoLTGlzdENsaWVudHMSJC5kYXJrcm9vbS5hdXRoLnYxLkxpc3RDbGllbnRzUmVxdWVzdBolLmRhcmtyb29tLmF1dGgudjEuTGlzdENsaWVudHNSZXNwb25zZSIDkAIBEl0KDFVwZGF0ZUNsaWVudBIlLmRhcmtyb29tLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVxdWVzdBomLmRhcmtyb29tLmF1dGgudjEuVXBkYXRlQ2xpZW50UmVzcG9uc2USXQoMRGVsZXRlQ2xpZW50EiUuZGFya3Jvb20uYXV0aC52MS5EZWxldGVDbGllbnRSZXF1ZXN0GiYuZGFya3Jvb20uYXV0aC52MS5EZWxldGVDbGllbnRSZXNwb25zZRJyChNSZWdlbmVyYXRlQ2xpZW50S2V5EiwuZGFya3Jvb20uYXV0aC52MS5SZWdlbmVyYXRlQ2xpZW50S2V5UmVxdWVzdBotLmRhcmtyb29tLmF1dGgudjEuUmVnZW5lcmF0ZUNsaWVudEtleVJlc3BvbnNlElkKCUxpc3RVc2VycxIiLmRhcmtyb29tLmF1dGgudjEuTGlzdFVzZXJzUmVxdWVzdBojLmRhcmtyb29tLmF1dGgudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJTCgdHZXRVc2VyEiAuZGFya3Jvb20uYXV0aC52MS5HZXRVc2VyUmVxdWVzdBohLmRhcmtyb29tLmF1dGgudjEuR2V0VXNlclJlc3BvbnNlIgOQAgESVwoKQ3JlYXRlVXNlchIjLmRhcmtyb29tLmF1dGgudjEuQ3JlYXRlVXNlclJlcXVlc3QaJC5kYXJrcm9vbS5hdXRoLnYxLkNyZWF0ZVVzZXJSZXNwb25zZRJmCg9TZXRVc2VyRGlzYWJsZWQSKC5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJEaXNhYmxlZFJlcXVlc3QaKS5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJEaXNhYmxlZFJlc3BvbnNlEloKC1NldFVzZXJSb2xlEiQuZGFya3Jvb20uYXV0aC52MS5TZXRVc2VyUm9sZVJlcXVlc3QaJS5kYXJrcm9vbS5hdXRoLnYxLlNldFVzZXJSb2xlUmVzcG9uc2USVwoKVW5sb2NrVXNlchIjLmRhcmtyb29tLmF1dGgudjEuVW5sb2NrVXNlclJlcXVlc3QaJC5kYXJrcm9vbS5hdXRoLnYxLlVubG9ja1VzZXJSZXNwb25zZRJXCgpEZWxldGVVc2VyEiMuZGFya3Jvb20uYXV0aC52MS5EZWxldGVVc2VyUmVxdWVzdBokLmRhcmtyb29tLmF1dGgudjEuRGVsZXRlVXNlclJlc3BvbnNlEmMKDklzc3VlVXNlclRva2VuEicuZGFya3Jvb20uYXV0aC52MS5Jc3N1ZVVzZXJUb2tlblJlcXVlc3QaKC5kYXJrcm9vbS5hdXRoLnYxLklzc3VlVXNlclRva2VuUmVzcG9uc2USawoPTGlzdEF1ZGl0RXZlbnRzEiguZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0GikuZGFya3Jvb20uYXV0aC52MS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSIDkAIBEmsKD0xpc3RTaWduaW5nS2V5cxIoLmRhcmtyb29tLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVxdWVzdBopLmRhcmtyb29tLmF1dGgudjEuTGlzdFNpZ25pbmdLZXlzUmVzcG9uc2UiA5ACARJpChBSb3RhdGVTaWduaW5nS2V5EikuZGFya3Jvb20uYXV0aC52MS5Sb3RhdGVTaWduaW5nS2V5UmVxdWVzdBoqLmRhcmtyb29tLmF1dGgudjEuUm90YXRlU2lnbmluZ0tleVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A person who can sign in.
@@ -1747,6 +1747,340 @@ export const RotateSigningKeyResponseSchema: GenMessage<RotateSigningKeyResponse
   messageDesc(file_darkroom_auth_v1_auth, 58);
 
 /**
+ * Request of UpdateProfile.
+ *
+ * @generated from message darkroom.auth.v1.UpdateProfileRequest
+ */
+export type UpdateProfileRequest = Message<"darkroom.auth.v1.UpdateProfileRequest"> & {
+  /**
+   * 3 to 64 of letters, digits, `.`, `_`, `-`.
+   *
+   * @generated from field: string username = 1;
+   */
+  username: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.UpdateProfileRequest.
+ * Use `create(UpdateProfileRequestSchema)` to create a new message.
+ */
+export const UpdateProfileRequestSchema: GenMessage<UpdateProfileRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 59);
+
+/**
+ * Response of UpdateProfile.
+ *
+ * @generated from message darkroom.auth.v1.UpdateProfileResponse
+ */
+export type UpdateProfileResponse = Message<"darkroom.auth.v1.UpdateProfileResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.UpdateProfileResponse.
+ * Use `create(UpdateProfileResponseSchema)` to create a new message.
+ */
+export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 60);
+
+/**
+ * Request of DeleteProfile.
+ *
+ * @generated from message darkroom.auth.v1.DeleteProfileRequest
+ */
+export type DeleteProfileRequest = Message<"darkroom.auth.v1.DeleteProfileRequest"> & {
+  /**
+   * The caller's password, at most 72 bytes of UTF-8.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteProfileRequest.
+ * Use `create(DeleteProfileRequestSchema)` to create a new message.
+ */
+export const DeleteProfileRequestSchema: GenMessage<DeleteProfileRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 61);
+
+/**
+ * Response of DeleteProfile.
+ *
+ * @generated from message darkroom.auth.v1.DeleteProfileResponse
+ */
+export type DeleteProfileResponse = Message<"darkroom.auth.v1.DeleteProfileResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteProfileResponse.
+ * Use `create(DeleteProfileResponseSchema)` to create a new message.
+ */
+export const DeleteProfileResponseSchema: GenMessage<DeleteProfileResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 62);
+
+/**
+ * Request of RequestEmailChange.
+ *
+ * @generated from message darkroom.auth.v1.RequestEmailChangeRequest
+ */
+export type RequestEmailChangeRequest = Message<"darkroom.auth.v1.RequestEmailChangeRequest"> & {
+  /**
+   * The new address; at most 254 characters with one `@`.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+
+  /**
+   * The caller's password, at most 72 bytes of UTF-8.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RequestEmailChangeRequest.
+ * Use `create(RequestEmailChangeRequestSchema)` to create a new message.
+ */
+export const RequestEmailChangeRequestSchema: GenMessage<RequestEmailChangeRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 63);
+
+/**
+ * Response of RequestEmailChange.
+ *
+ * @generated from message darkroom.auth.v1.RequestEmailChangeResponse
+ */
+export type RequestEmailChangeResponse = Message<"darkroom.auth.v1.RequestEmailChangeResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RequestEmailChangeResponse.
+ * Use `create(RequestEmailChangeResponseSchema)` to create a new message.
+ */
+export const RequestEmailChangeResponseSchema: GenMessage<RequestEmailChangeResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 64);
+
+/**
+ * Request of ConfirmEmailChange.
+ *
+ * @generated from message darkroom.auth.v1.ConfirmEmailChangeRequest
+ */
+export type ConfirmEmailChangeRequest = Message<"darkroom.auth.v1.ConfirmEmailChangeRequest"> & {
+  /**
+   * As it was mailed or handed out; good once, for 24 hours.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ConfirmEmailChangeRequest.
+ * Use `create(ConfirmEmailChangeRequestSchema)` to create a new message.
+ */
+export const ConfirmEmailChangeRequestSchema: GenMessage<ConfirmEmailChangeRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 65);
+
+/**
+ * Response of ConfirmEmailChange.
+ *
+ * @generated from message darkroom.auth.v1.ConfirmEmailChangeResponse
+ */
+export type ConfirmEmailChangeResponse = Message<"darkroom.auth.v1.ConfirmEmailChangeResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: darkroom.auth.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ConfirmEmailChangeResponse.
+ * Use `create(ConfirmEmailChangeResponseSchema)` to create a new message.
+ */
+export const ConfirmEmailChangeResponseSchema: GenMessage<ConfirmEmailChangeResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 66);
+
+/**
+ * Request of RequestPasswordReset.
+ *
+ * @generated from message darkroom.auth.v1.RequestPasswordResetRequest
+ */
+export type RequestPasswordResetRequest = Message<"darkroom.auth.v1.RequestPasswordResetRequest"> & {
+  /**
+   * The account's address.
+   *
+   * @generated from field: string email = 1;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RequestPasswordResetRequest.
+ * Use `create(RequestPasswordResetRequestSchema)` to create a new message.
+ */
+export const RequestPasswordResetRequestSchema: GenMessage<RequestPasswordResetRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 67);
+
+/**
+ * Response of RequestPasswordReset.
+ *
+ * @generated from message darkroom.auth.v1.RequestPasswordResetResponse
+ */
+export type RequestPasswordResetResponse = Message<"darkroom.auth.v1.RequestPasswordResetResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.RequestPasswordResetResponse.
+ * Use `create(RequestPasswordResetResponseSchema)` to create a new message.
+ */
+export const RequestPasswordResetResponseSchema: GenMessage<RequestPasswordResetResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 68);
+
+/**
+ * Request of ResetPassword.
+ *
+ * @generated from message darkroom.auth.v1.ResetPasswordRequest
+ */
+export type ResetPasswordRequest = Message<"darkroom.auth.v1.ResetPasswordRequest"> & {
+  /**
+   * As it was mailed or handed out; good once, for an hour.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * At least 8 characters and at most 72 bytes of UTF-8; common ones are refused.
+   *
+   * @generated from field: string new_password = 2;
+   */
+  newPassword: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ResetPasswordRequest.
+ * Use `create(ResetPasswordRequestSchema)` to create a new message.
+ */
+export const ResetPasswordRequestSchema: GenMessage<ResetPasswordRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 69);
+
+/**
+ * Response of ResetPassword.
+ *
+ * @generated from message darkroom.auth.v1.ResetPasswordResponse
+ */
+export type ResetPasswordResponse = Message<"darkroom.auth.v1.ResetPasswordResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.ResetPasswordResponse.
+ * Use `create(ResetPasswordResponseSchema)` to create a new message.
+ */
+export const ResetPasswordResponseSchema: GenMessage<ResetPasswordResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 70);
+
+/**
+ * Request of DeleteUser.
+ *
+ * @generated from message darkroom.auth.v1.DeleteUserRequest
+ */
+export type DeleteUserRequest = Message<"darkroom.auth.v1.DeleteUserRequest"> & {
+  /**
+   * As in `Account.id`.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteUserRequest.
+ * Use `create(DeleteUserRequestSchema)` to create a new message.
+ */
+export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 71);
+
+/**
+ * Response of DeleteUser.
+ *
+ * @generated from message darkroom.auth.v1.DeleteUserResponse
+ */
+export type DeleteUserResponse = Message<"darkroom.auth.v1.DeleteUserResponse"> & {
+};
+
+/**
+ * Describes the message darkroom.auth.v1.DeleteUserResponse.
+ * Use `create(DeleteUserResponseSchema)` to create a new message.
+ */
+export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 72);
+
+/**
+ * Request of IssueUserToken.
+ *
+ * @generated from message darkroom.auth.v1.IssueUserTokenRequest
+ */
+export type IssueUserTokenRequest = Message<"darkroom.auth.v1.IssueUserTokenRequest"> & {
+  /**
+   * As in `Account.id`.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * A new address to confirm; empty for a password reset.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.IssueUserTokenRequest.
+ * Use `create(IssueUserTokenRequestSchema)` to create a new message.
+ */
+export const IssueUserTokenRequestSchema: GenMessage<IssueUserTokenRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 73);
+
+/**
+ * Response of IssueUserToken.
+ *
+ * @generated from message darkroom.auth.v1.IssueUserTokenResponse
+ */
+export type IssueUserTokenResponse = Message<"darkroom.auth.v1.IssueUserTokenResponse"> & {
+  /**
+   * For ResetPassword or ConfirmEmailChange. Shown this once.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * When it stops working.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message darkroom.auth.v1.IssueUserTokenResponse.
+ * Use `create(IssueUserTokenResponseSchema)` to create a new message.
+ */
+export const IssueUserTokenResponseSchema: GenMessage<IssueUserTokenResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_auth_v1_auth, 74);
+
+/**
  * What an account may do.
  *
  * @generated from enum darkroom.auth.v1.Role
@@ -1933,6 +2267,87 @@ export const AuthService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
+   * Changes the caller's own account.
+   *
+   * Errors: INVALID_ARGUMENT, ALREADY_EXISTS (the username is taken).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.UpdateProfile
+   */
+  updateProfile: {
+    methodKind: "unary";
+    input: typeof UpdateProfileRequestSchema;
+    output: typeof UpdateProfileResponseSchema;
+  },
+  /**
+   * Deletes the caller's own account with its sessions, jobs and pictures. It
+   * cannot be undone.
+   *
+   * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
+   * FAILED_PRECONDITION (the last administrator).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.DeleteProfile
+   */
+  deleteProfile: {
+    methodKind: "unary";
+    input: typeof DeleteProfileRequestSchema;
+    output: typeof DeleteProfileResponseSchema;
+  },
+  /**
+   * Mails a token to a new address, which ConfirmEmailChange takes.
+   *
+   * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
+   * INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
+   * administrator, reason MAIL_NOT_SET_UP). An address that is taken is not
+   * told: its owner is mailed instead.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RequestEmailChange
+   */
+  requestEmailChange: {
+    methodKind: "unary";
+    input: typeof RequestEmailChangeRequestSchema;
+    output: typeof RequestEmailChangeResponseSchema;
+  },
+  /**
+   * Makes the address that a token was handed out for the account's own.
+   *
+   * Errors: INVALID_ARGUMENT (the token is unknown, spent or too old, reason
+   * TOKEN_INVALID), ALREADY_EXISTS (somebody took the address meanwhile).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ConfirmEmailChange
+   */
+  confirmEmailChange: {
+    methodKind: "unary";
+    input: typeof ConfirmEmailChangeRequestSchema;
+    output: typeof ConfirmEmailChangeResponseSchema;
+  },
+  /**
+   * Mails a token to an account's address, which ResetPassword takes. Known and
+   * unknown addresses get the same answer in the same time.
+   *
+   * Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
+   * administrator, reason MAIL_NOT_SET_UP).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.RequestPasswordReset
+   */
+  requestPasswordReset: {
+    methodKind: "unary";
+    input: typeof RequestPasswordResetRequestSchema;
+    output: typeof RequestPasswordResetResponseSchema;
+  },
+  /**
+   * Sets a new password by a token, ends all sessions and lifts all locks.
+   *
+   * Errors: INVALID_ARGUMENT (a field breaks its rule, or the token is unknown,
+   * spent or too old, reason TOKEN_INVALID), RESOURCE_EXHAUSTED.
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.ResetPassword
+   */
+  resetPassword: {
+    methodKind: "unary";
+    input: typeof ResetPasswordRequestSchema;
+    output: typeof ResetPasswordResponseSchema;
+  },
+  /**
    * Exchanges an API key for a client token.
    *
    * Errors: UNAUTHENTICATED (the key is not good), INVALID_ARGUMENT (a scope
@@ -2092,6 +2507,32 @@ export const AuthService: GenService<{
     methodKind: "unary";
     input: typeof UnlockUserRequestSchema;
     output: typeof UnlockUserResponseSchema;
+  },
+  /**
+   * Deletes an account with its sessions, jobs and pictures. It cannot be
+   * undone.
+   *
+   * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.DeleteUser
+   */
+  deleteUser: {
+    methodKind: "unary";
+    input: typeof DeleteUserRequestSchema;
+    output: typeof DeleteUserResponseSchema;
+  },
+  /**
+   * Makes a token to hand to an account's owner: for ResetPassword, or, with an
+   * address, for ConfirmEmailChange.
+   *
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (email).
+   *
+   * @generated from rpc darkroom.auth.v1.AuthService.IssueUserToken
+   */
+  issueUserToken: {
+    methodKind: "unary";
+    input: typeof IssueUserTokenRequestSchema;
+    output: typeof IssueUserTokenResponseSchema;
   },
   /**
    * Lists what happened to accounts, sessions, clients and keys, the newest

@@ -1,0 +1,102 @@
+import { smtpMailer } from "./adapters/smtp/mailer.ts";
+import type { Queues, Stores } from "./backends.ts";
+import type { ServerConfig } from "./config.ts";
+import { AccountRecords } from "./core/account-records.ts";
+import { Accounts } from "./core/accounts.ts";
+import { Admission } from "./core/admission.ts";
+import { Audit } from "./core/audit.ts";
+import { Authentication } from "./core/authentication.ts";
+import { Clients } from "./core/clients.ts";
+import { DeadLetters } from "./core/dead-letters.ts";
+import { Deletions } from "./core/deletions.ts";
+import { Dispatcher } from "./core/dispatcher.ts";
+import { Guessing } from "./core/guessing.ts";
+import { Health } from "./core/health.ts";
+import { ImageJobs } from "./core/image-jobs.ts";
+import { Images } from "./core/images.ts";
+import { JobChanges } from "./core/job-changes.ts";
+import { JobRecords } from "./core/job-records.ts";
+import { Leases } from "./core/leases.ts";
+import { Post } from "./core/post.ts";
+import { Profiles } from "./core/profiles.ts";
+import { RateLimiter } from "./core/rate-limiter.ts";
+import { recentRecords } from "./core/recent-records.ts";
+import { Recovery } from "./core/recovery.ts";
+import { Results } from "./core/results.ts";
+import { Sessions } from "./core/sessions.ts";
+import { Sweeper } from "./core/sweeper.ts";
+import { Users } from "./core/users.ts";
+import { openCredentials } from "./credentials.ts";
+import type { Timing } from "./model/job-life.ts";
+import type { Log } from "./ports/log.ts";
+import { listModels } from "./worker/engines/catalogue.ts";
+
+/** The use cases on their stores and queues; nothing runs yet. */
+export async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
+  const clock = Date.now;
+  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
+  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
+  const shared = recentRecords(stores, clock, log);
+  const base = {
+    ...stores,
+    ...shared,
+    ...queues,
+    accountRecords: new AccountRecords(shared.accounts, clock),
+    ...(await openCredentials(config, stores.secrets, clock)),
+    clock,
+    timing,
+    log,
+  };
+
+  const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
+  const records = new JobRecords(stores.jobs, changes);
+  const images = new Images({ ...base, keepUploadMs });
+  const dispatcher = new Dispatcher({ ...base, records });
+  const guessing = new Guessing(base);
+  const post = new Post({ mailer: config.mail && smtpMailer(config.mail), log });
+  const deletions = new Deletions({ ...base, guessing, images });
+  const accounts = new Accounts({ ...base, signUpEnabled });
+  const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
+  if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
+  const authentication = new Authentication({ ...base, everybody });
+  const sessions = new Sessions({ ...base, guessing });
+  const limiter = new RateLimiter(base);
+  return {
+    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits }),
+    audit: new Audit(base),
+    accounts,
+    authentication,
+    changes,
+    clients: new Clients({ ...base, authentication }),
+    deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
+    deletions,
+    dispatcher,
+    health: new Health({
+      ...base,
+      backends: {
+        database: { ping: stores.ping, isNeeded: true },
+        // Without it jobs are accepted all the same, and wait.
+        queue: { ping: queues.ping, isNeeded: false },
+      },
+    }),
+    images,
+    jobs: new ImageJobs({
+      records,
+      changes,
+      images,
+      dispatcher,
+      models: listModels(config.engines),
+      clock,
+      keepResultMs,
+    }),
+    leases: new Leases({ ...base, records }),
+    results: new Results({ ...base, records, images, keepResultMs }),
+    post,
+    profiles: new Profiles({ ...base, guessing, post }),
+    recovery: new Recovery({ ...base, guessing, post, mailPage: config.mail?.page }),
+    sessions,
+    signingKeys: base.signingKeys,
+    sweeper: new Sweeper({ ...base, records, dispatcher, deletions, images, keepAuditMs }),
+    users: new Users({ ...base, sessions, guessing }),
+  };
+}

@@ -1,0 +1,32 @@
+import { emailRule } from "../model/account.ts";
+import { ConfigError } from "./error.ts";
+
+export interface MailConfig {
+  /** Holds a password: for the mailer alone. */
+  readonly url: string;
+  readonly from: string;
+  /** A page that takes a token in its fragment; undefined for mails with the token alone. */
+  readonly page: string | undefined;
+}
+
+/** Undefined where mail is not set up. Repeats nothing of the URL: it may hold a password. */
+export function readMail(text: (name: string) => string | undefined): MailConfig | undefined {
+  const [url, from, page] = [text("SMTP_URL"), text("MAIL_FROM"), text("MAIL_PAGE_URL")];
+  if (url === undefined) {
+    const [stray] = ["MAIL_FROM", "MAIL_PAGE_URL"].filter((name) => text(name) !== undefined);
+    if (stray !== undefined) throw new ConfigError(stray, "must be given with SMTP_URL");
+    return undefined;
+  }
+  if (!isAddress(url, ["smtp:", "smtps:"]))
+    throw new ConfigError("SMTP_URL", "must be like smtps://user:password@mail.example.com, percent-encoded");
+  if (from === undefined || emailRule(from) !== undefined)
+    throw new ConfigError("MAIL_FROM", "must be the address that mail comes from");
+  if (page !== undefined && !isAddress(page, ["http:", "https:"]))
+    throw new ConfigError("MAIL_PAGE_URL", "must be an address such as https://app.example.com/account");
+  return { url, from, page };
+}
+
+function isAddress(text: string, protocols: readonly string[]): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && protocols.includes(url.protocol) && url.hostname !== "" && url.hash === "";
+}

@@ -1,0 +1,82 @@
+import { type Account, buried } from "../model/account.ts";
+import type { UserPrincipal } from "../model/principal.ts";
+import type { AttemptStore } from "../ports/attempt-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Passwords } from "../ports/credentials.ts";
+import type { JobStore } from "../ports/job-store.ts";
+import type { Log } from "../ports/log.ts";
+import type { SessionStore } from "../ports/session-store.ts";
+import type { AccountRecords } from "./account-records.ts";
+import type { Guessing } from "./guessing.ts";
+import type { Images } from "./images.ts";
+import { keepAnAdmin } from "./last-admin.ts";
+import { checkPassword } from "./password-check.ts";
+
+const batch = 100;
+
+interface DeletionsDeps {
+  readonly accountRecords: AccountRecords;
+  readonly sessions: SessionStore;
+  readonly jobs: JobStore;
+  readonly images: Images;
+  readonly attempts: AttemptStore;
+  readonly passwords: Passwords;
+  readonly guessing: Guessing;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Accounts that go, with their sessions, jobs and pictures. The first write takes the account out of everybody's sight and
+ * frees its names; the rest can be done again, by any server, until the record itself goes last.
+ */
+export class Deletions {
+  readonly #deps: DeletionsDeps;
+
+  constructor(deps: DeletionsDeps) {
+    this.#deps = deps;
+  }
+
+  async deleteOwn({ account }: UserPrincipal, address: string, password: string): Promise<void> {
+    await checkPassword(this.#deps, account, address, { password, field: "password" });
+    await this.delete(account.id);
+  }
+
+  /** Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. */
+  async delete(id: string): Promise<void> {
+    const { accountRecords, clock, log } = this.#deps;
+    await keepAnAdmin(accountRecords.store, await accountRecords.get(id));
+    const account = await accountRecords.change(id, (current) => buried(current, clock()));
+    try {
+      await this.#purge(account);
+    } catch (error) {
+      log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
+    }
+  }
+
+  /** Deletes what is left of deleted accounts; how many there were. */
+  async sweep(limit: number): Promise<number> {
+    const accounts = await this.#deps.accountRecords.store.listDeleted(limit);
+    for (const account of accounts) await this.#purge(account);
+    return accounts.length;
+  }
+
+  async #purge({ id }: Account): Promise<void> {
+    const { accountRecords, sessions, images, attempts } = this.#deps;
+    await sessions.deleteByAccount(id);
+    await this.#deleteJobs(id);
+    while ((await images.deleteOf(id, batch)) > 0);
+    await attempts.delete(id);
+    await accountRecords.store.delete(id);
+  }
+
+  /** A job that changes meanwhile is seen again in the next round. */
+  async #deleteJobs(ownerId: string): Promise<void> {
+    const { jobs } = this.#deps;
+    for (;;) {
+      const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
+      if (found.length === 0) return;
+      await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
+    }
+  }
+}

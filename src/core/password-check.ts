@@ -1,0 +1,18 @@
+import { type Account, passwordRule } from "../model/account.ts";
+import { invalidField, unauthenticated } from "../model/errors.ts";
+import type { Passwords } from "../ports/credentials.ts";
+import type { Guessing } from "./guessing.ts";
+
+/** Asks a signed-in user for the password again. A wrong one counts as a failed login from the caller's address. */
+export async function checkPassword(
+  { guessing, passwords }: { readonly guessing: Guessing; readonly passwords: Passwords },
+  account: Account,
+  address: string,
+  { password, field }: { readonly password: string; readonly field: string },
+): Promise<void> {
+  const broken = passwordRule(password);
+  if (broken !== undefined) throw invalidField(field, broken);
+  const verify = () => passwords.verify(password, account.passwordHash);
+  if (!(await guessing.guard(account.id, address, verify)))
+    throw unauthenticated("PASSWORD_WRONG", `${field}: the password is wrong`);
+}

@@ -1,0 +1,51 @@
+import pRetry from "p-retry";
+import type { Letter } from "../model/mails.ts";
+import type { Log } from "../ports/log.ts";
+import type { Mailer } from "../ports/mailer.ts";
+
+/** More than this wait for no server: what comes then is dropped, and the log says so. */
+const waitingMax = 1000;
+const retries = 3;
+
+/** Sends letters while nobody waits for them: how long a mail server takes would tell which addresses are known. */
+export class Post {
+  readonly #mailer: Mailer | undefined;
+  readonly #log: Log;
+  readonly #stopping = new AbortController();
+  readonly #waiting = new Set<Promise<void>>();
+
+  constructor(deps: { mailer: Mailer | undefined; log: Log }) {
+    this.#mailer = deps.mailer;
+    this.#log = deps.log;
+  }
+
+  get isSetUp(): boolean {
+    return this.#mailer !== undefined;
+  }
+
+  /** Nothing where mail is not set up, or where there is no address. */
+  send(to: string | null, letter: Letter): void {
+    const mailer = this.#mailer;
+    if (mailer === undefined || to === null) return;
+    this.inBackground(() => pRetry(() => mailer.send({ to, ...letter }), { retries, signal: this.#stopping.signal }));
+  }
+
+  /** Does what leads to a letter. */
+  inBackground(work: () => Promise<void>): void {
+    if (this.#waiting.size >= waitingMax) {
+      this.#log.error({ waiting: waitingMax }, "a mail was dropped");
+      return;
+    }
+    const running = work()
+      .catch((error: unknown) => this.#log.error({ err: error }, "a mail could not be sent"))
+      .finally(() => this.#waiting.delete(running));
+    this.#waiting.add(running);
+  }
+
+  /** What is being sent is; what would be tried again is not. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#waiting);
+    this.#mailer?.close();
+  }
+}

@@ -1,0 +1,181 @@
+import { type Account, emailRule, nameKey, newPasswordRule } from "../model/account.ts";
+import { checkFields, DomainError, invalidField } from "../model/errors.ts";
+import {
+  addressTakenLetter,
+  emailChangedLetter,
+  emailChangeLetter,
+  passwordChangedLetter,
+  passwordResetLetter,
+} from "../model/mails.ts";
+import type { UserPrincipal } from "../model/principal.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { NamedSecrets, Passwords, Secret } from "../ports/credentials.ts";
+import type { SessionStore } from "../ports/session-store.ts";
+import { DuplicateKey } from "../ports/store-errors.ts";
+import type { AccountRecords } from "./account-records.ts";
+import type { Guessing } from "./guessing.ts";
+import { checkPassword } from "./password-check.ts";
+import type { Post } from "./post.ts";
+import { taken } from "./profiles.ts";
+
+const hour = 60 * 60 * 1000;
+export const resetLifeMs = hour;
+export const emailChangeLifeMs = 24 * hour;
+/** No account gets more mail than one in this time, whoever asks. */
+const mailEveryMs = 60_000;
+
+interface RecoveryDeps {
+  readonly accountRecords: AccountRecords;
+  readonly sessions: SessionStore;
+  readonly passwords: Passwords;
+  readonly passwordResets: NamedSecrets;
+  readonly emailChanges: NamedSecrets;
+  readonly guessing: Guessing;
+  readonly post: Post;
+  /** The page that mails lead to. */
+  readonly mailPage: string | undefined;
+  readonly clock: Clock;
+}
+
+export interface UserToken {
+  readonly token: string;
+  readonly expiresAt: number;
+}
+
+/** New passwords and addresses by tokens that were mailed, or handed out by an administrator; each works once. */
+export class Recovery {
+  readonly #deps: RecoveryDeps;
+
+  constructor(deps: RecoveryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Known and unknown addresses get the same answer before anything is looked up. */
+  requestPasswordReset(email: string): void {
+    const broken = emailRule(email);
+    if (broken !== undefined) throw invalidField("email", broken);
+    this.#needMail();
+    const { accountRecords, post, mailPage, clock } = this.#deps;
+    post.inBackground(async () => {
+      const account = await accountRecords.store.findByEmail(nameKey(email));
+      const isRecent = account?.passwordReset != null && isNew(account.passwordReset, resetLifeMs, clock());
+      if (account === undefined || account.disabled || isRecent) return;
+      const { token } = await this.#issueReset(account.id);
+      post.send(account.email, passwordResetLetter(token, mailPage));
+    });
+  }
+
+  /** Ends all sessions and lifts all locks. */
+  async resetPassword(token: string, password: string): Promise<void> {
+    const { passwords, passwordResets, sessions, guessing, post } = this.#deps;
+    checkFields({ new_password: () => newPasswordRule(password, (text) => passwords.isCommon(text)) });
+    const known = passwordResets.read(token);
+    const isGood = (account: Account) => this.#isGood(passwordResets, known?.hash, account.passwordReset);
+    const found = await this.#find(known?.id, isGood);
+    const passwordHash = await passwords.hash(password);
+    await this.#deps.accountRecords.change(found.id, (account) => {
+      if (!isGood(account)) throw tokenInvalid();
+      return { ...account, passwordHash, passwordReset: null };
+    });
+    await sessions.deleteByAccount(found.id);
+    await guessing.unlock(found.id);
+    post.send(found.email, passwordChangedLetter);
+  }
+
+  /** Whether the address is taken is told to its owner alone. */
+  async requestEmailChange(
+    { account }: UserPrincipal,
+    address: string,
+    email: string,
+    password: string,
+  ): Promise<void> {
+    this.#checkEmail(email);
+    this.#needMail();
+    await checkPassword(this.#deps, account, address, { password, field: "password" });
+    const { accountRecords, post, mailPage, clock } = this.#deps;
+    const current = await accountRecords.get(account.id);
+    if (current.emailChange != null && isNew(current.emailChange, emailChangeLifeMs, clock()))
+      throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
+        retryAfterMs: mailEveryMs,
+      });
+    const { token } = await this.#issueChange(account.id, email);
+    post.inBackground(async () => {
+      const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;
+      post.send(email, isTaken ? addressTakenLetter : emailChangeLetter(token, mailPage));
+    });
+  }
+
+  async confirmEmailChange(token: string): Promise<Account> {
+    const { emailChanges, post } = this.#deps;
+    const known = emailChanges.read(token);
+    const isGood = (account: Account) => this.#isGood(emailChanges, known?.hash, account.emailChange);
+    const before = await this.#find(known?.id, isGood);
+    try {
+      const changed = await this.#deps.accountRecords.change(before.id, (account) => {
+        if (account.emailChange == null || !isGood(account)) throw tokenInvalid();
+        const { email } = account.emailChange;
+        return { ...account, email, emailKey: nameKey(email), emailChange: null };
+      });
+      post.send(before.email, emailChangedLetter);
+      return changed;
+    } catch (error) {
+      throw error instanceof DuplicateKey ? taken("email", "is already in use", error) : error;
+    }
+  }
+
+  /** For an administrator to hand out: for a new password, or for the address when one is given. */
+  async issue(id: string, email: string): Promise<UserToken> {
+    if (email !== "") this.#checkEmail(email);
+    return email === "" ? this.#issueReset(id) : this.#issueChange(id, email);
+  }
+
+  async #issueReset(id: string): Promise<UserToken> {
+    const expiresAt = this.#deps.clock() + resetLifeMs;
+    const secret = this.#deps.passwordResets.issue(id);
+    await this.#deps.accountRecords.change(id, (account) => ({
+      ...account,
+      passwordReset: { hash: secret.hash, expiresAt },
+    }));
+    return { token: secret.token, expiresAt };
+  }
+
+  async #issueChange(id: string, email: string): Promise<UserToken> {
+    const expiresAt = this.#deps.clock() + emailChangeLifeMs;
+    const { token, hash }: Secret = this.#deps.emailChanges.issue(id);
+    await this.#deps.accountRecords.change(id, (account) => ({ ...account, emailChange: { hash, expiresAt, email } }));
+    return { token, expiresAt };
+  }
+
+  #isGood(secrets: NamedSecrets, hash: string | undefined, stored: Account["passwordReset"]): boolean {
+    if (hash === undefined || stored == null) return false;
+    return secrets.matches(hash, stored.hash) && this.#deps.clock() < stored.expiresAt;
+  }
+
+  async #find(id: string | undefined, isGood: (account: Account) => boolean): Promise<Account> {
+    const account = id === undefined ? undefined : await this.#deps.accountRecords.store.get(id);
+    if (account === undefined || account.disabled || !isGood(account)) throw tokenInvalid();
+    return account;
+  }
+
+  #checkEmail(email: string): void {
+    const broken = emailRule(email);
+    if (broken !== undefined) throw invalidField("email", broken);
+  }
+
+  #needMail(): void {
+    if (this.#deps.post.isSetUp) return;
+    const message = "mail is not set up here: ask an administrator for a token";
+    throw new DomainError("failed_precondition", "MAIL_NOT_SET_UP", message);
+  }
+}
+
+function isNew({ expiresAt }: { readonly expiresAt: number }, lifeMs: number, now: number): boolean {
+  return now - (expiresAt - lifeMs) < mailEveryMs;
+}
+
+function tokenInvalid(): DomainError {
+  const rule = "is unknown, spent or too old: ask for another";
+  return new DomainError("invalid_argument", "TOKEN_INVALID", `token: ${rule}`, {
+    violations: [{ field: "token", rule }],
+  });
+}

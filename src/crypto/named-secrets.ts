@@ -1,0 +1,28 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { NamedSecrets } from "../ports/credentials.ts";
+
+const secretBytes = 32;
+const pattern = /^(d[a-z])_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
+
+/** `<prefix>_<record's UUID>_<secret>` with 256 random bits, of which a hash is stored. */
+function namedSecrets(prefix: string): NamedSecrets {
+  return {
+    issue(id) {
+      const token = `${prefix}_${id}_${randomBytes(secretBytes).toString("base64url")}`;
+      return { token, hash: hashOf(token) };
+    },
+    read(token) {
+      const [, kind, id] = pattern.exec(token) ?? [];
+      return id === undefined || kind !== prefix ? undefined : { id, hash: hashOf(token) };
+    },
+    matches: (hash, stored) => stored !== null && timingSafeEqual(Buffer.from(hash), Buffer.from(stored)),
+  };
+}
+
+export const sessionTokens = namedSecrets("ds");
+export const passwordResets = namedSecrets("dp");
+export const emailChanges = namedSecrets("de");
+
+function hashOf(token: string): string {
+  return createHash("sha256").update(token).digest("base64url");
+}

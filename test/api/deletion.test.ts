@@ -1,0 +1,95 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { bearer } from "../../src/client/index.ts";
+import { sampleAccount, sampleTime } from "../contracts/samples.ts";
+import { openCore } from "../core/opened-core.ts";
+import { picture } from "../core/pictures.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
+
+async function opened() {
+  const server = await serve({}, { worker: false });
+  const { tokens, account } = await server.auth.login({ identity: "admin", password: adminPassword });
+  return { server, admin: bearer(tokens?.accessToken ?? ""), adminId: account?.id ?? "" };
+}
+
+describe("a deleted account", () => {
+  test("is gone with its sessions, jobs and pictures, and its names are free", async () => {
+    const { server, admin } = await opened();
+    const { auth, jobs, dataDir } = server;
+    const [user, other] = [await signIn(server), await signIn(server)];
+    const uploaded = [];
+    for (const owner of [user, other]) {
+      const { image } = await jobs.uploadImage({ data: await picture("png") }, owner.credential);
+      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
+      uploaded.push({ imageId: image?.id ?? "", jobId: job?.id ?? "" });
+    }
+    const files = () =>
+      readdirSync(join(dataDir, "pictures"), { recursive: true }).filter((f) => /[\da-f-]{36}$/.test(String(f)));
+    expect(files()).toHaveLength(2);
+
+    await auth.deleteUser({ userId: user.account?.id ?? "" }, admin);
+    expect(await refusal(auth.checkAuth({}, user.credential))).toMatchObject({ code: "Unauthenticated" });
+    expect(await refusal(auth.refreshToken({ refreshToken: user.refreshToken }))).toMatchObject({
+      reason: "REFRESH_TOKEN_INVALID",
+    });
+    expect(await refusal(auth.login({ identity: user.username, password: user.password }))).toMatchObject({
+      reason: "LOGIN_FAILED",
+    });
+    for (const call of [
+      auth.getUser({ userId: user.account?.id ?? "" }, admin),
+      auth.deleteUser({ userId: user.account?.id ?? "" }, admin),
+    ])
+      expect(await refusal(call)).toMatchObject({ reason: "USER_NOT_FOUND" });
+    const { users } = await auth.listUsers({}, admin);
+    expect(users.map(({ username }) => username).toSorted()).toEqual(["admin", other.username].toSorted());
+    expect(files()).toHaveLength(1);
+
+    const { job } = await jobs.pollImageJob({ jobId: uploaded[1]?.jobId ?? "" }, other.credential);
+    expect(job?.id).toBe(uploaded[1]?.jobId);
+    await auth.signUp({ username: user.username, password: user.password });
+    const { tokens } = await auth.login({ identity: user.username, password: user.password });
+    const again = bearer(tokens?.accessToken ?? "");
+    expect((await jobs.listImageJobs({}, again)).jobs).toEqual([]);
+    expect(await refusal(jobs.pollImageJob({ jobId: uploaded[0]?.jobId ?? "" }, again))).toMatchObject({
+      reason: "JOB_NOT_FOUND",
+    });
+  });
+
+  test("may be one's own, by its password", async () => {
+    const { server } = await opened();
+    const user = await signIn(server);
+    const remove = (password: string) => server.auth.deleteProfile({ password }, user.credential);
+    expect(await refusal(remove(""))).toMatchObject({ fields: ["password"] });
+    expect(await refusal(remove("wrong"))).toMatchObject({ code: "Unauthenticated", reason: "PASSWORD_WRONG" });
+    await remove(user.password);
+    expect(await refusal(server.auth.checkAuth({}, user.credential))).toMatchObject({ code: "Unauthenticated" });
+  });
+
+  test("is never the last administrator", async () => {
+    const { server, admin, adminId } = await opened();
+    const last = { code: "FailedPrecondition", reason: "LAST_ADMIN" };
+    expect(await refusal(server.auth.deleteUser({ userId: adminId }, admin))).toMatchObject(last);
+    expect(await refusal(server.auth.deleteProfile({ password: adminPassword }, admin))).toMatchObject(last);
+    const { user } = await server.auth.createUser(
+      { username: "second", password: "correct horse battery", role: Role.ADMIN },
+      admin,
+    );
+    await server.auth.deleteProfile({ password: adminPassword }, admin);
+    expect(user?.username).toBe("second");
+  });
+
+  test("whose server died in between is deleted by the sweeper", async () => {
+    const core = await openCore();
+    const { id } = core.user.account;
+    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: sampleTime }));
+    const job = await core.submit();
+    await core.sweeper.sweepRetention();
+    expect(await core.accounts.get(id)).toBeUndefined();
+    expect(await core.jobs.get(job.id)).toBeUndefined();
+    expect(await core.imageStore.listByOwner(id, 9)).toEqual([]);
+    expect(await core.blobs.read(job.inputImageId)).toBeUndefined();
+  });
+});

@@ -1,0 +1,182 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { serveMail, tokenIn } from "../support/mail-server.ts";
+import { refusal } from "../support/refusals.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
+
+const spent = { code: "InvalidArgument", reason: "TOKEN_INVALID", fields: ["token"] };
+const page = "https://app.example/account";
+
+async function opened() {
+  const mail = await serveMail();
+  const env = { SMTP_URL: mail.url, MAIL_FROM: "darkroom@example.com", MAIL_PAGE_URL: page };
+  return { mail, server: await serve(env, { worker: false }) };
+}
+
+type Server = Awaited<ReturnType<typeof serve>>;
+
+async function signUp({ auth }: Server, email = `${randomBytes(6).toString("hex")}@example.com`) {
+  const password = randomBytes(12).toString("base64url");
+  const { account } = await auth.signUp({ email, password });
+  const { tokens } = await auth.login({ identity: email, password });
+  return { id: account?.id ?? "", email, password, credential: bearer(tokens?.accessToken ?? "") };
+}
+
+async function adminOf({ auth }: Server) {
+  return bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+}
+
+describe("a forgotten password", () => {
+  test("is replaced by a token that is mailed, once, and every session ends", async () => {
+    const { mail, server } = await opened();
+    const { auth } = server;
+    const user = await signUp(server);
+    await auth.requestPasswordReset({ email: user.email.toUpperCase() });
+    const letter = await mail.mailTo(user.email, "Set a new password");
+    expect(letter.from).toBe("darkroom@example.com");
+    const token = tokenIn(letter);
+    expect(letter.text).toContain(`${page}#token=${token}`);
+
+    expect(await refusal(auth.resetPassword({ token, newPassword: "short" }))).toMatchObject({
+      fields: ["new_password"],
+    });
+    for (const forged of ["", "nonsense", `${token}A`, token.replace(/.$/, (last) => (last === "A" ? "B" : "A"))])
+      expect(await refusal(auth.resetPassword({ token: forged, newPassword: "a good new one" }))).toMatchObject(spent);
+    await auth.resetPassword({ token, newPassword: "a good new one" });
+    expect(await refusal(auth.checkAuth({}, user.credential))).toMatchObject({ reason: "SESSION_ENDED" });
+    expect(await refusal(auth.login({ identity: user.email, password: user.password }))).toMatchObject({
+      reason: "LOGIN_FAILED",
+    });
+    await auth.login({ identity: user.email, password: "a good new one" });
+    expect(await refusal(auth.resetPassword({ token, newPassword: "another good one" }))).toMatchObject(spent);
+    await mail.mailTo(user.email, "Your password was changed");
+  });
+
+  test("is answered alike for an address that nobody has, and mailed once a minute", async () => {
+    const { mail, server } = await opened();
+    const user = await signUp(server);
+    const nobody = await server.auth.requestPasswordReset({ email: "nobody@example.com" });
+    expect(await server.auth.requestPasswordReset({ email: user.email })).toEqual(nobody);
+    await mail.mailTo(user.email, "Set a new password");
+    await server.auth.requestPasswordReset({ email: user.email });
+    // What comes after it shows that it was looked at.
+    const other = await signUp(server);
+    await server.auth.requestPasswordReset({ email: other.email });
+    await mail.mailTo(other.email, "Set a new password");
+    expect(mail.received.map(({ to }) => to)).toEqual([[user.email], [other.email]]);
+    expect(await refusal(server.auth.requestPasswordReset({ email: "none" }))).toMatchObject({ fields: ["email"] });
+  });
+
+  test("of one token works for one of many who use it at once", async () => {
+    const server = await serve({}, { worker: false });
+    const user = await signUp(server);
+    const { token } = await server.auth.issueUserToken({ userId: user.id }, await adminOf(server));
+    const tries = Array.from({ length: 8 }, (_, index) =>
+      server.auth.resetPassword({ token, newPassword: `a good new one ${index}` }).then(
+        () => "reset",
+        () => "refused",
+      ),
+    );
+    expect((await Promise.all(tries)).filter((answer) => answer === "reset")).toHaveLength(1);
+  });
+
+  test("is replaced by a token that an administrator hands out, also after a lock", async () => {
+    const server = await serve({}, { worker: false });
+    const { auth } = server;
+    const user = await signUp(server);
+    const admin = await adminOf(server);
+    expect(await refusal(auth.requestPasswordReset({ email: user.email }))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "MAIL_NOT_SET_UP",
+    });
+    for (let tries = 0; tries < 5; tries++) await refusal(auth.login({ identity: user.email, password: "wrong" }));
+    const first = await auth.issueUserToken({ userId: user.id }, admin);
+    const { token, expireTime } = await auth.issueUserToken({ userId: user.id }, admin);
+    expect(Number(expireTime?.seconds) - Date.now() / 1000).toBeGreaterThan(3500);
+    expect(await refusal(auth.resetPassword({ token: first.token, newPassword: "a good new one" }))).toMatchObject(
+      spent,
+    );
+    await auth.resetPassword({ token, newPassword: "a good new one" });
+    await auth.login({ identity: user.email, password: "a good new one" });
+    expect(await refusal(auth.issueUserToken({ userId: "nobody" }, admin))).toMatchObject({ reason: "USER_NOT_FOUND" });
+  });
+});
+
+describe("a new address", () => {
+  test("counts once it is confirmed, and the old one hears of it", async () => {
+    const { mail, server } = await opened();
+    const { auth } = server;
+    const user = await signUp(server);
+    const email = "New.Address@example.com";
+    const ask = (password: string) => auth.requestEmailChange({ email, password }, user.credential);
+    expect(await refusal(ask("wrong"))).toMatchObject({ code: "Unauthenticated", reason: "PASSWORD_WRONG" });
+    await ask(user.password);
+    expect(await refusal(ask(user.password))).toMatchObject({ reason: "MAILED_ALREADY" });
+    const token = tokenIn(await mail.mailTo(email, "Confirm this address"));
+    expect(await refusal(auth.login({ identity: email, password: user.password }))).toMatchObject({
+      reason: "LOGIN_FAILED",
+    });
+    // Each kind of token does its own work alone.
+    expect(await refusal(auth.resetPassword({ token, newPassword: "a good new one" }))).toMatchObject(spent);
+    expect((await auth.confirmEmailChange({ token })).account?.email).toBe(email);
+    await auth.login({ identity: email.toLowerCase(), password: user.password });
+    expect(await refusal(auth.confirmEmailChange({ token }))).toMatchObject(spent);
+    await mail.mailTo(user.email, "Your address was changed");
+    await signUp(server, user.email);
+  });
+
+  test("that another has is told to its owner alone", async () => {
+    const { mail, server } = await opened();
+    const [user, other] = [await signUp(server), await signUp(server)];
+    await server.auth.requestEmailChange({ email: other.email, password: user.password }, user.credential);
+    const letter = await mail.mailTo(other.email, "This address has an account already");
+    expect(tokenIn(letter)).toBe("no token");
+  });
+
+  test("by an administrator's token is refused where somebody took it meanwhile", async () => {
+    const server = await serve({}, { worker: false });
+    const user = await signUp(server);
+    const admin = await adminOf(server);
+    expect(await refusal(server.auth.issueUserToken({ userId: user.id, email: "none" }, admin))).toMatchObject({
+      fields: ["email"],
+    });
+    const { token } = await server.auth.issueUserToken({ userId: user.id, email: "soon@example.com" }, admin);
+    await signUp(server, "Soon@example.com");
+    expect(await refusal(server.auth.confirmEmailChange({ token }))).toMatchObject({
+      code: "AlreadyExists",
+      fields: ["email"],
+    });
+  });
+});
+
+test("an address that holds more than one reaches one", async () => {
+  const { mail, server } = await opened();
+  const user = await signUp(server, "a,b@example.com");
+  await server.auth.requestPasswordReset({ email: user.email });
+  expect((await mail.mailTo("a,b@example.com", "Set a new password")).to).toEqual(["a,b@example.com"]);
+});
+
+test("a mail server that is away stops nobody, and the log alone says so", async () => {
+  const server = await serve({ SMTP_URL: "smtp://127.0.0.1:1", MAIL_FROM: "darkroom@example.com" }, { worker: false });
+  const user = await signUp(server);
+  await server.auth.requestPasswordReset({ email: user.email });
+  await server.auth.checkAuth({}, user.credential);
+  await server.app.stop();
+});
+
+test("a user's own name can be changed to one that is free", async () => {
+  const server = await serve({}, { worker: false });
+  const [user, other] = [await signIn(server), await signIn(server)];
+  const rename = (username: string) => server.auth.updateProfile({ username }, user.credential);
+  expect(await refusal(rename("a b"))).toMatchObject({ code: "InvalidArgument", fields: ["username"] });
+  expect(await refusal(rename(other.username.toUpperCase()))).toMatchObject({
+    code: "AlreadyExists",
+    fields: ["username"],
+  });
+  const username = `renamed-${randomBytes(4).toString("hex")}`;
+  expect((await rename(username)).account?.username).toBe(username);
+  const { principal } = await server.auth.checkAuth({}, user.credential);
+  expect(principal?.account?.username).toBe(username);
+  await server.auth.login({ identity: username, password: user.password });
+});
