@@ -19,7 +19,7 @@ export function createBodyLimit(ms: number): BodyLimit {
 
   function sort(): void {
     const end = performance.now() + ms;
-    const incomplete = fresh.filter((request) => !request.complete);
+    const incomplete = fresh.filter((request) => !isWhole(request));
     fresh = [];
     for (const request of incomplete) {
       waiting.set(request, end);
@@ -37,7 +37,7 @@ export function createBodyLimit(ms: number): BodyLimit {
         return;
       }
       waiting.delete(request);
-      if (!request.complete) cut(request);
+      if (!isWhole(request)) cut(request);
     }
   }
 
@@ -46,6 +46,11 @@ export function createBodyLimit(ms: number): BodyLimit {
       if (fresh.push(request) === 1) setImmediate(sort);
     },
   };
+}
+
+/** Over HTTP/2 a request is complete only when it was read, which a GET need not be. */
+function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
+  return request.complete || ("stream" in request && request.stream.endAfterHeaders);
 }
 
 function cut(request: IncomingMessage | Http2ServerRequest): void {

@@ -15,9 +15,14 @@ export interface Http2Sessions {
  * with each frame, which takes a tenth of a small call.
  */
 export function trackSessions(idleMs: number): Http2Sessions {
-  const open = new Map<ServerHttp2Session, { bytes: number; still: number }>();
+  const open = new Map<ServerHttp2Session, { bytes: number; still: number; cut(): void }>();
   const timer = setInterval(() => {
     for (const [session, seen] of open) {
+      // Closed, but its socket is not, since the other side keeps its half; the session does not lead to it any more.
+      if (session.destroyed) {
+        seen.cut();
+        continue;
+      }
       const { bytesRead, bytesWritten } = session.socket;
       const bytes = bytesRead + bytesWritten;
       seen.still = bytes === seen.bytes ? seen.still + 1 : 0;
@@ -28,7 +33,8 @@ export function trackSessions(idleMs: number): Http2Sessions {
 
   return {
     add(session) {
-      open.set(session, { bytes: 0, still: 0 });
+      // Node binds what it gives of a session's socket.
+      open.set(session, { bytes: 0, still: 0, cut: session.socket.destroySoon });
       session.once("close", () => open.delete(session));
     },
     close() {

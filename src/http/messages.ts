@@ -7,7 +7,7 @@ type Common = Readonly<Record<string, string>>;
 /** What the port's listener answers by, over HTTP/2 as well. */
 export type PortResponse = ServerResponse & {
   /**
-   * Headers of every answer, but for those that it has itself. Node sends what `setHeader` was told, and with it all other
+   * Headers of every answer, but for those that `writeHead` is given. Node sends what `setHeader` was told, and with it all other
    * headers, by a detour that takes as long as the rest of a small answer.
    */
   common: Common;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectSocket } from "node:net";
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { trackSessions } from "../../src/http/http2-sessions.ts";
 
@@ -9,16 +9,21 @@ const idleMs = 1000;
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
 
-async function open(answer: (stream: ServerHttp2Stream) => void): Promise<ClientHttp2Session> {
+async function listen(answer: (stream: ServerHttp2Stream) => void = () => {}) {
   const sessions = trackSessions(idleMs);
   const server = createServer().on("session", sessions.add).on("stream", answer);
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   onTestFinished(() => {
     sessions.close();
-    client.destroy();
     server.close();
   });
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+async function open(answer: (stream: ServerHttp2Stream) => void): Promise<ClientHttp2Session> {
+  const { port } = await listen(answer);
+  const client = connect(`http://127.0.0.1:${port}`);
+  onTestFinished(() => client.destroy());
   return client;
 }
 
@@ -51,4 +56,20 @@ test("a silent stream goes on", async () => {
   speak();
   expect(await once(stream, "data")).toEqual(["at last"]);
   await once(client, "close");
+});
+
+test("one that the other side keeps half open is cut", async () => {
+  const { server, port } = await listen();
+  const socket = connectSocket({ port, host: "127.0.0.1", allowHalfOpen: true }).resume();
+  onTestFinished(() => void socket.destroy());
+  const [accepted] = await once(server, "connection");
+  const noSettings = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), noSettings]));
+  await once(socket, "data");
+  vi.advanceTimersByTime(idleMs * 1.2);
+  await once(socket, "end");
+  expect(accepted.destroyed).toBe(false);
+  const cut = once(accepted, "close");
+  vi.advanceTimersByTime(idleMs / 5);
+  await cut;
 });
