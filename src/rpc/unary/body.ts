@@ -1,38 +1,52 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isGone, type UnaryCall } from "./call.ts";
 
-/** As many bytes of a body's beginning as `check` is shown, once they are there. */
-const headBytes = 5;
-
 /**
- * All of a body. `check` is told how many bytes have come, and the first of them; it throws when they are, or will be,
- * too many. What comes after that flows away.
+ * All of a body. `check` is shown what has come, again with each piece; it throws when that is, or will be, too much. What
+ * comes after it flows away.
  */
-export function readBody(call: UnaryCall, check: (size: number, head: Buffer) => void): Promise<Buffer> {
+export function readBody(call: UnaryCall, check: (body: Buffer) => void): Promise<Buffer> {
   const { request } = call;
   return new Promise((resolve, reject) => {
-    let pieces: Buffer[] | undefined = [];
-    let size = 0;
-    let head: Buffer = Buffer.alloc(0);
-    const joined = () => (pieces?.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces ?? [], size));
+    let gathered: Gathered | undefined = new Gathered();
     const cutOff = () => reject(new ConnectError("the body ended before it was whole", Code.Canceled));
 
     if (isGone(call)) return cutOff();
     request.on("data", (piece: Buffer) => {
-      if (pieces === undefined) return;
-      pieces.push(piece);
-      size += piece.length;
-      if (head.length < headBytes) head = joined();
+      if (gathered === undefined) return;
       try {
-        check(size, head);
+        gathered.add(piece);
+        check(gathered.bytes);
       } catch (error) {
-        pieces = undefined;
+        gathered = undefined;
         reject(error);
       }
     });
-    request.on("end", () => resolve(joined()));
+    request.on("end", () => gathered && resolve(gathered.bytes));
     request.on("close", () => request.readableEnded || cutOff());
   });
+}
+
+/** Copied together as it comes: pieces may be as many as bytes, and each kept would take a hundred more. */
+class Gathered {
+  bytes: Buffer = Buffer.alloc(0);
+  private room: Buffer = this.bytes;
+
+  add(piece: Buffer): void {
+    const { length } = this.bytes;
+    const size = length + piece.length;
+    if (length === 0) this.room = piece;
+    else this.roomFor(size).set(piece, length);
+    this.bytes = this.room.subarray(0, size);
+  }
+
+  private roomFor(size: number): Buffer {
+    if (size > this.room.length) {
+      this.room = Buffer.allocUnsafeSlow(2 * size);
+      this.bytes.copy(this.room);
+    }
+    return this.room;
+  }
 }
 
 export function assertSize(size: number, max: number): void {

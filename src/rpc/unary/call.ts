@@ -18,8 +18,9 @@ export function isGone({ request, response }: Pick<UnaryCall, "request" | "respo
   return isHttp2(request) ? request.stream.destroyed : response.destroyed;
 }
 
-export function authorityOf(request: IncomingMessage): string | undefined {
-  return isHttp2(request) ? request.authority : request.headers.host;
+/** Empty when the caller named none. */
+export function authorityOf(request: IncomingMessage): string {
+  return (isHttp2(request) ? request.authority : request.headers.host) ?? "";
 }
 
 /** Node makes requests over HTTP/2 look like others, and our front calls them so. */

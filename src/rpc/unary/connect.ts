@@ -24,7 +24,7 @@ async function receive(call: UnaryCall, compression: Compression | null): Promis
   const { readMaxBytes } = call.procedure.options;
   const promised = call.request.headers["content-length"];
   if (promised !== undefined) assertSize(Number(promised), readMaxBytes);
-  const body = await readBody(call, (size) => assertSize(size, readMaxBytes));
+  const body = await readBody(call, ({ length }) => assertSize(length, readMaxBytes));
   return compression === null ? body : compression.decompress(body, readMaxBytes);
 }
 

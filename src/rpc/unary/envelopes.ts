@@ -8,10 +8,10 @@ export type Envelope = Parameters<typeof encodeEnvelopes>[number];
 const headBytes = 5;
 
 /** Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. */
-export function assertBeginning(head: Buffer, size: number, max: number): void {
-  if (head.length < headBytes) return;
-  assertSize(head.readUInt32BE(1), max);
-  if (size > headBytes + max) throw extraMessage();
+export function assertBeginning(body: Buffer, max: number): void {
+  if (body.length < headBytes) return;
+  assertSize(body.readUInt32BE(1), max);
+  if (body.length > headBytes + max) throw extraMessage();
 }
 
 /** The data of the one message in a body; envelopes with `skippedFlag` count for nothing. */

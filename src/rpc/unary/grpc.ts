@@ -50,7 +50,7 @@ export const grpcWeb: Protocol = {
 
 async function receive(call: UnaryCall, compression: Compression | null, skippedFlag: number): Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
-  const body = await readBody(call, (size, head) => assertBeginning(head, size, readMaxBytes));
+  const body = await readBody(call, (sofar) => assertBeginning(sofar, readMaxBytes));
   const message = onlyMessage(body, skippedFlag);
   if ((message.flags & compressedFlag) === 0) return message.data;
   return (await envelopeDecompress(message, compression, readMaxBytes)).data;

@@ -17,9 +17,6 @@ import type { Outcome } from "./protocol.ts";
 /** Answers a call; false when it is none of those that this room knows in every detail. */
 export type UnaryHandler = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;
 
-/** Hosts that need no parsing to be known as such. */
-const plainAuthority = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
-
 /**
  * Unary calls by POST, as connect-node answers them, in a fraction of its time: the body is read once and the answer
  * written once, with no stream, signal or headers in between that nobody asks for. Reports what it could not write.
@@ -35,7 +32,7 @@ export function createUnaryHandler(
     const format = formats.get(request.headers["content-type"]);
     if (procedure === undefined || format === undefined || request.method !== "POST") return false;
     if (request.httpVersionMajor < format.protocol.httpMin) return false;
-    if (!plainAuthority.test(authorityOf(request) ?? "")) return false;
+    if (!URL.canParse(`http://${authorityOf(request)}`)) return false;
     void serve({ procedure, format, request, response, values }, onFault);
     return true;
   };
