@@ -19,7 +19,7 @@ export function createBodyLimit(ms: number): BodyLimit {
 
   function sort(): void {
     const end = performance.now() + ms;
-    const incomplete = fresh.filter((request) => !isWhole(request));
+    const incomplete = fresh.filter((request) => !request.destroyed && !isWhole(request));
     fresh = [];
     for (const request of incomplete) {
       waiting.set(request, end);

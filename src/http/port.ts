@@ -111,6 +111,8 @@ function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
     sniff(socket, (isHttp2) => {
+      // As HTTP/2's own servers have it; those of HTTP/1.1 answer whoever has said all that they wanted to.
+      socket.allowHalfOpen = !isHttp2;
       if (isHttp2) http2.emit("connection", socket);
       else for (const accept of asHttp1) accept.call(http1, socket);
     });
@@ -136,6 +138,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
   const timer = setTimeout(giveUp, limits.headersMs);
   let seen = Buffer.alloc(0);
   socket.on("error", giveUp);
+  socket.on("end", giveUp);
   socket.on("readable", look);
   socket.once("close", () => clearTimeout(timer));
 
@@ -149,6 +152,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
     clearTimeout(timer);
     socket.off("readable", look);
     socket.off("error", giveUp);
+    socket.off("end", giveUp);
     socket.unshift(seen);
     decide(couldBeHttp2);
   }
