@@ -2,9 +2,11 @@ import type { ChildProcess } from "node:child_process";
 import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
+import { Admission } from "./core/admission.ts";
 import { Audit } from "./core/audit.ts";
 import { Authentication } from "./core/authentication.ts";
 import { Clients } from "./core/clients.ts";
+import { DeadLetters } from "./core/dead-letters.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
@@ -13,6 +15,7 @@ import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
 import { JobRecords } from "./core/job-records.ts";
 import { Leases } from "./core/leases.ts";
+import { RateLimiter } from "./core/rate-limiter.ts";
 import { recentRecords } from "./core/recent-records.ts";
 import { Results } from "./core/results.ts";
 import { Sessions } from "./core/sessions.ts";
@@ -86,7 +89,14 @@ async function start(
   onStop(routes.close);
   const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
   const cors = { origins: config.corsOrigins, ...rpcCors };
-  const front = createFront({ rpc, routes: routes.handle, cors, bodyMs: config.bodyMs, log });
+  const front = createFront({
+    rpc,
+    routes: routes.handle,
+    cors,
+    trusted: config.trustedProxies,
+    bodyMs: config.bodyMs,
+    log,
+  });
   const adminPassword = await core.accounts.ensureAdmin(config.admin.username, config.admin.password);
   const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
@@ -130,14 +140,24 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   const authentication = new Authentication({ ...base, everybody });
   const sessions = new Sessions({ ...base, guessing });
+  const limiter = new RateLimiter(base);
   return {
+    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits }),
     audit: new Audit(base),
     accounts,
     authentication,
     changes,
     clients: new Clients({ ...base, authentication }),
+    deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
     dispatcher,
-    health: new Health(() => stores.accounts.listAdmins(1)),
+    health: new Health({
+      ...base,
+      backends: {
+        database: { ping: stores.ping, isNeeded: true },
+        // Without it jobs are accepted all the same, and wait.
+        queue: { ping: queues.ping, isNeeded: false },
+      },
+    }),
     images,
     jobs: new ImageJobs({
       records,

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
@@ -6,6 +7,7 @@ import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
+import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
@@ -23,6 +25,7 @@ import type { AuditStore } from "./ports/audit-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
+import type { CounterStore } from "./ports/counter-store.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
@@ -36,16 +39,21 @@ export interface Stores {
   readonly clients: ClientStore;
   readonly audit: AuditStore;
   readonly attempts: AttemptStore;
+  readonly counters: CounterStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** Rejects when the database cannot be used; cheap. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Queues {
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
+  /** Rejects when the queues cannot be used; cheap. */
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,17 +69,20 @@ export function openStores(
 
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number): Promise<Stores> {
   makeWritable(dataDir);
-  const db = await openDatabase(join(dataDir, "darkroom.db"), databaseMigrations);
+  const path = join(dataDir, "darkroom.db");
+  const db = await openDatabase(path, databaseMigrations);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
     clients: sqliteClientStore(db),
     audit: sqliteAuditStore(db),
     attempts: sqliteAttemptStore(db),
+    counters: sqliteCounterStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(join(dataDir, "pictures")),
     secrets: sqliteSecretStore(db),
+    ping: () => ping(db, path),
     close: () => db.close(),
   };
 }
@@ -87,11 +98,13 @@ async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => 
 export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
   makeWritable(dataDir);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
-  const db = await openDatabase(join(dataDir, "queue.db"), queueMigrations);
+  const path = join(dataDir, "queue.db");
+  const db = await openDatabase(path, queueMigrations);
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
   return {
     jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
     resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
+    ping: () => ping(db, path),
     async close() {
       bell.close();
       await db.close();
@@ -105,6 +118,12 @@ async function openDatabase(path: string, migrations: readonly string[]): Promis
   } catch (error) {
     throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
   }
+}
+
+async function ping(db: Database, path: string): Promise<void> {
+  // A file that was moved away can still be written here, and nobody else will find what is in it.
+  await access(path, constants.R_OK | constants.W_OK);
+  await db.write("SELECT 1");
 }
 
 /** Keys and pictures lie here: nobody else may look in. */

@@ -4,9 +4,12 @@ import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
+import { readRateLimits } from "./config/rate-limits.ts";
+import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
+import type { RateLimits } from "./model/rate-limits.ts";
 
 export { ConfigError } from "./config/error.ts";
 
@@ -21,6 +24,8 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
+  readonly trustedProxies: TrustedProxies | undefined;
+  readonly rateLimits: RateLimits;
   /** False makes everybody the test user. */
   readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
@@ -47,6 +52,8 @@ export interface WorkerConfig {
   readonly pinnedCert: string | undefined;
   /** Jobs at a time. */
   readonly concurrency: number;
+  /** Where it tells of its health; undefined for nowhere. */
+  readonly health: { readonly host: string; readonly port: number } | undefined;
   readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
 }
@@ -77,6 +84,8 @@ export function readServerConfig(env: Environment): ServerConfig {
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
+    trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
+    rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
@@ -104,6 +113,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
     serverUrl,
     pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
     concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),
+    health: readHealth(read),
     engines: readEngines(read),
     logLevel: readLogLevel(read),
   };
@@ -140,6 +150,12 @@ function reader(env: Environment) {
       }
     },
   };
+}
+
+function readHealth(read: Reader): WorkerConfig["health"] {
+  const name = "DARKROOM_WORKER_HEALTH_PORT";
+  if (read.text(name) === undefined) return undefined;
+  return { host: read.text("HOST") ?? "127.0.0.1", port: read.integer(name, 0, 0, 65_535) };
 }
 
 function readTls(read: Reader): ServerConfig["tls"] {

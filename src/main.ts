@@ -43,10 +43,12 @@ program.parseAsync().catch(fail);
 async function addOperatorsCommands(): Promise<void> {
   if (["serve", "worker", "demo"].includes(process.argv[2] ?? "")) return;
   const { clientCommands } = await import("./cli/operators/client-commands.ts");
+  const { deadLetterCommands } = await import("./cli/operators/dead-letter-commands.ts");
   const { keyCommands } = await import("./cli/operators/key-commands.ts");
   const { tokenCommands } = await import("./cli/operators/token-commands.ts");
   const { userCommands } = await import("./cli/operators/user-commands.ts");
-  for (const make of [clientCommands, userCommands, keyCommands, tokenCommands]) program.addCommand(make(operator));
+  const groups = [clientCommands, userCommands, keyCommands, tokenCommands, deadLetterCommands];
+  for (const make of groups) program.addCommand(make(operator));
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {

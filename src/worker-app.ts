@@ -1,6 +1,8 @@
-import { openQueues } from "./backends.ts";
+import { openQueues, type Queues } from "./backends.ts";
 import { connect } from "./client/index.ts";
-import type { WorkerConfig } from "./config.ts";
+import { ConfigError, type WorkerConfig } from "./config.ts";
+import { Health } from "./core/health.ts";
+import { type HealthPort, openHealthPort } from "./http/health-port.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
 import { loadEngines } from "./worker/engines/catalogue.ts";
@@ -14,12 +16,37 @@ const jobGraceMs = 4000;
 export async function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
   const queues = await openQueues(config.dataDir, Date.now, log);
   const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
+  const health = healthOf(queues, server, log);
   const engines = await loadEngines(config.engines);
+  const port = await openPort(config.health, health, log);
   const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
   return {
     stop: once(async () => {
+      health.stopping();
       await worker.stop(jobGraceMs);
       await queues.close();
+      await port?.close();
     }),
   };
+}
+
+function healthOf(queues: Queues, server: JobServer, log: Log): Health {
+  const backends = {
+    queue: { ping: () => queues.ping(), isNeeded: true },
+    server: { ping: () => server.ping(), isNeeded: true },
+  };
+  return new Health({ backends, clock: Date.now, log });
+}
+
+async function openPort(where: WorkerConfig["health"], health: Health, log: Log): Promise<HealthPort | undefined> {
+  if (where === undefined) return undefined;
+  try {
+    const port = await openHealthPort(health, where);
+    log.info({ port: port.address.port }, "health is told here");
+    return port;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const rule = `${where.port} cannot be listened on at ${where.host} (${code}); choose another`;
+    throw new ConfigError("DARKROOM_WORKER_HEALTH_PORT", rule);
+  }
 }

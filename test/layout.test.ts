@@ -24,7 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   backends: ["adapters/sqlite", "adapters/filesystem", "adapters/mongodb", "config", "model", "ports"],
   credentials: ["config", "crypto", "ports"],
   app: ["backends", "config", "credentials", "once", "core", "http", "rpc", "worker", "model", "ports"],
-  "worker-app": ["backends", "config", "once", "client", "worker", "ports"],
+  "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
   main: ["app", "worker-app", "cli", "config", "log", "user-error"],
 };
 

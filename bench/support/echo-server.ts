@@ -20,7 +20,7 @@ const rpc = createRpcTransport(
   { stopping: new AbortController().signal, fast: process.argv[2] === "fast", log },
 );
 const routes = () => {};
-const front = createFront({ rpc, routes, cors: { origins: [], ...rpcCors }, bodyMs: 120_000, log });
+const front = createFront({ rpc, routes, cors: { origins: [], ...rpcCors }, trusted: undefined, bodyMs: 120_000, log });
 const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
 process.stdout.write(`listens on http://127.0.0.1:${address.port}\n`);
 for (const end of ["SIGTERM", "disconnect"]) process.on(end, () => process.exit());

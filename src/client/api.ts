@@ -4,7 +4,14 @@ import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 
 export { type Account, type Client as ApiClient, Role, type SigningKey } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-export { type Image, type ImageJob, type Model, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+export {
+  type DeadLetter,
+  DeadLetter_Source as DeadLetterSource,
+  type Image,
+  type ImageJob,
+  type Model,
+  State,
+} from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 
 export type AuthClient = Client<typeof AuthService>;
 export type ImageJobClient = Client<typeof ImageJobService>;

@@ -4,6 +4,8 @@ export {
   type Account,
   type ApiClient,
   type AuthClient,
+  type DeadLetter,
+  DeadLetterSource,
   hasEnded,
   type Image,
   type ImageJob,

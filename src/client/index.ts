@@ -1,6 +1,7 @@
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { WorkerService } from "../../gen/darkroom/worker/v1/worker_pb.ts";
+import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type Api, apiOver } from "./api.ts";
 import { type DarkroomClient, type DarkroomOptions, darkroomOver } from "./darkroom.ts";
 
@@ -9,6 +10,7 @@ export * from "./common.ts";
 /** The typed clients alone: the caller brings a credential with each call. */
 export interface Darkroom extends Api {
   readonly worker: Client<typeof WorkerService>;
+  readonly health: Client<typeof Health>;
 }
 
 export interface ConnectOptions {
@@ -24,7 +26,11 @@ const connectionMemory = 64;
 /** Typed clients for the server at `baseUrl`, `http://` or `https://`. They share one connection. */
 export function connect(baseUrl: string, options: ConnectOptions = {}): Darkroom {
   const transport = transportTo(baseUrl, options, []);
-  return { ...apiOver(transport), worker: createClient(WorkerService, transport) };
+  return {
+    ...apiOver(transport),
+    worker: createClient(WorkerService, transport),
+    health: createClient(Health, transport),
+  };
 }
 
 /** A client that signs in, for Node: the server at `baseUrl`, `http://` or `https://`. */

@@ -1,23 +1,124 @@
-/** Whether this process should be sent calls: it is not stopping, and its database answers. */
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+
+/** Something outside this process that it works with. */
+export interface Backend {
+  /** Resolves when it answers; cheap. */
+  readonly ping: () => Promise<unknown>;
+  /** Whether nothing can be done without it. */
+  readonly isNeeded: boolean;
+}
+
+/** `degraded`: ready, but a backend is away without which some work waits. */
+export type HealthStatus = "ok" | "degraded" | "unavailable" | "stopping";
+
+export interface HealthReport {
+  readonly status: HealthStatus;
+  readonly isReady: boolean;
+  /** Of each backend whether it is up. */
+  readonly backends: Readonly<Record<string, boolean>>;
+}
+
+/** How long a backend may take to answer, and for how long what it answered is told again. */
+const answerMs = 1000;
+const recentMs = 1000;
+
+/** Whether this process should be sent work. Asking costs nothing, however often: it is looked once a second at most. */
 export class Health {
-  readonly #ping: () => Promise<unknown>;
+  readonly #backends: ReadonlyMap<string, Lookout>;
+  readonly #needed: ReadonlySet<string>;
   #stopping = false;
 
-  constructor(ping: () => Promise<unknown>) {
-    this.#ping = ping;
+  constructor(deps: { backends: Readonly<Record<string, Backend>>; clock: Clock; log: Log }) {
+    const backends = Object.entries(deps.backends);
+    this.#backends = new Map(backends.map(([name, { ping }]) => [name, new Lookout(name, ping, deps)]));
+    this.#needed = new Set(backends.flatMap(([name, { isNeeded }]) => (isNeeded ? name : [])));
+  }
+
+  get backends(): readonly string[] {
+    return [...this.#backends.keys()];
+  }
+
+  /** False for one that is not known. */
+  async isUp(backend: string): Promise<boolean> {
+    return (await this.#backends.get(backend)?.isUp()) ?? false;
+  }
+
+  async report(): Promise<HealthReport> {
+    const states = await Promise.all(this.backends.map(async (name) => [name, await this.isUp(name)] as const));
+    const away = states.flatMap(([name, isUp]) => (isUp ? [] : name));
+    const status = this.#statusOf(away);
+    return { status, isReady: status === "ok" || status === "degraded", backends: Object.fromEntries(states) };
   }
 
   async isReady(): Promise<boolean> {
-    if (this.#stopping) return false;
-    try {
-      await this.#ping();
-      return true;
-    } catch {
-      return false;
-    }
+    return (await this.report()).isReady;
   }
 
   stopping(): void {
     this.#stopping = true;
+  }
+
+  #statusOf(away: readonly string[]): HealthStatus {
+    if (this.#stopping) return "stopping";
+    if (away.some((name) => this.#needed.has(name))) return "unavailable";
+    return away.length > 0 ? "degraded" : "ok";
+  }
+}
+
+/** Looks at one backend: one ping at a time, however many ask and however long it hangs. */
+class Lookout {
+  readonly #name: string;
+  readonly #ping: () => Promise<unknown>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #isUp = true;
+  #goodUntil = 0;
+  #looking: Promise<boolean> | undefined;
+  #pinging: Promise<unknown> | undefined;
+
+  constructor(name: string, ping: () => Promise<unknown>, { clock, log }: { clock: Clock; log: Log }) {
+    this.#name = name;
+    this.#ping = ping;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  async isUp(): Promise<boolean> {
+    if (this.#clock() < this.#goodUntil) return this.#isUp;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<boolean> {
+    const failure = await this.#answer().then(
+      () => undefined,
+      (error: unknown) => error ?? new Error("no reason was given"),
+    );
+    this.#note(failure);
+    this.#goodUntil = this.#clock() + recentMs;
+    return this.#isUp;
+  }
+
+  /** Rejects when the ping, which may be an earlier one that still hangs, does not answer in time. */
+  async #answer(): Promise<void> {
+    this.#pinging ??= this.#ping().finally(() => {
+      this.#pinging = undefined;
+    });
+    const timeout = Promise.withResolvers<never>();
+    const timer = setTimeout(() => timeout.reject(new Error("no answer in time")), answerMs);
+    await Promise.race([this.#pinging, timeout.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /** The log alone has the reason: who asks need not be known. */
+  #note(failure: unknown): void {
+    const isUp = failure === undefined;
+    if (isUp === this.#isUp) return;
+    this.#isUp = isUp;
+    const fields = { backend: this.#name };
+    if (isUp) this.#log.info(fields, "a backend is up again");
+    else this.#log.warn({ ...fields, err: failure }, "a backend is down");
   }
 }

@@ -2,9 +2,11 @@ import { auditIdFrom } from "../model/audit.ts";
 import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, type Timing } from "../model/job-life.ts";
+import { windowMaxMs } from "../model/rate-limits.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -24,6 +26,7 @@ interface SweeperDeps {
   readonly audit: AuditStore;
   readonly keepAuditMs: number;
   readonly attempts: AttemptStore;
+  readonly counters: CounterStore;
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
@@ -63,11 +66,12 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { images, sessions, audit, keepAuditMs, attempts, clock } = this.#deps;
+    const { images, sessions, audit, keepAuditMs, attempts, counters, clock } = this.#deps;
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
     while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);
     while ((await attempts.deleteBefore(clock() - memoryMs, batch)) === batch);
+    while ((await counters.deleteBefore(clock() - windowMaxMs, batch)) === batch);
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import { isIP } from "node:net";
 import cors from "cors";
+import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
 import { createBodyLimit } from "./body-limit.ts";
+import type { PortResponse } from "./messages.ts";
 import type { PortListener } from "./port.ts";
 import { newRequestId } from "./request-id.ts";
 
@@ -18,20 +21,23 @@ export interface FrontOptions {
     readonly sent: readonly string[];
     readonly read: readonly string[];
   };
+  /** Whose word on where a request comes from is taken; undefined for nobody's. */
+  readonly trusted: ((address: string, hops: number) => boolean) | undefined;
   /** How long a request's body may take to arrive, from its headers on. */
   readonly bodyMs: number;
   readonly log: Log;
 }
 
 const requestIdPattern = /^[\w.-]{1,64}$/;
-const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id"] };
+const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
+const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id", ...limitHeaders] };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOptions): PortListener {
+export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): PortListener {
   const bodyLimit = createBodyLimit(bodyMs);
   const applyCors =
     allowed.origins.length === 0
@@ -46,8 +52,9 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
 
   return (request, response) => {
     const start = performance.now();
-    const call = callOf(request);
-    response.common = { "x-request-id": call.requestId, "x-content-type-options": "nosniff" };
+    const call = callOf(request, response, trusted);
+    response.common["x-request-id"] = call.requestId;
+    response.common["x-content-type-options"] = "nosniff";
     response.on("close", () => writeLine(request, response, call, start, log));
     bodyLimit.expect(request);
     try {
@@ -62,12 +69,15 @@ export function createFront({ rpc, routes, cors: allowed, bodyMs, log }: FrontOp
   };
 }
 
-function callOf(request: IncomingMessage): Call {
+function callOf(request: IncomingMessage, response: PortResponse, trusted: FrontOptions["trusted"]): Call {
   const wanted = request.headers["x-request-id"];
   return {
     requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId(),
-    address: addressOf(request),
+    address: trusted === undefined ? addressOf(request) : forwardedAddress(request, trusted),
     userAgent: request.headers["user-agent"] ?? "",
+    setHeader: (name, value) => {
+      response.common[name] = value;
+    },
   };
 }
 
@@ -75,6 +85,13 @@ function addressOf(request: IncomingMessage | Http2ServerRequest): string {
   // Over HTTP/2 each request would make a view of the socket of its own.
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   return socket?.remoteAddress ?? "";
+}
+
+/** The last address that no trusted proxy vouches for; some proxies write its port too. */
+function forwardedAddress(request: IncomingMessage, trusted: NonNullable<FrontOptions["trusted"]>): string {
+  const named = proxyAddress(request, trusted);
+  const address = /^\[(.+)\](:\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1] ?? named;
+  return isIP(address) === 0 ? addressOf(request) : address;
 }
 
 function named(principal: Principal): Record<string, string> {

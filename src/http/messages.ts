@@ -2,15 +2,15 @@ import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, Ser
 import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 
 type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
-type Common = Readonly<Record<string, string>>;
+type Common = Record<string, string>;
 
 /** What the port's listener answers by, over HTTP/2 as well. */
 export type PortResponse = ServerResponse & {
   /**
-   * Headers of every answer, but for those that `writeHead` is given. Node sends what `setHeader` was told, and with it all other
+   * Headers that come with whatever is answered, their names in lower case, but for those that `writeHead` is given. Node sends what `setHeader` was told, and with it all other
    * headers, by a detour that takes as long as the rest of a small answer.
    */
-  common: Common;
+  readonly common: Common;
 };
 
 export class Http1Request extends IncomingMessage {
@@ -26,7 +26,7 @@ export class Http2Request extends Http2ServerRequest {
 }
 
 export class Http1Response extends ServerResponse implements PortResponse {
-  common: Common = {};
+  readonly common: Common = {};
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
@@ -41,7 +41,7 @@ export class Http1Response extends ServerResponse implements PortResponse {
 }
 
 export class Http2Response extends Http2ServerResponse {
-  common: Common = {};
+  readonly common: Common = {};
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;

@@ -1,19 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
-import type { Authentication } from "../core/authentication.ts";
+import type { Admission } from "../core/admission.ts";
+import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
-import { authorise, isOpen } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
-import { challengeOf, credentialOf } from "../model/credential.ts";
+import { challengeOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
+import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { type Problem, problem, toProblem } from "./problem.ts";
 
 export interface RoutesCore {
-  readonly authentication: Authentication;
+  readonly admission: Admission;
+  readonly health: Health;
   readonly images: Images;
   readonly signingKeys: SigningKeys;
 }
@@ -48,7 +50,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     const call = calls.get(request.raw);
     if (call === undefined) throw new Error("a request came in by no port");
     request.call = call;
-    if (!request.is404) await admit(request, core.authentication);
+    if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   app.setNotFoundHandler((request, reply) =>
@@ -56,6 +58,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   );
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
+  addHealthRoutes(app, core.health);
   await app.ready();
 
   return {
@@ -67,15 +70,10 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   };
 }
 
-/** Decides who may call before a byte of the body is read. */
-async function admit(request: FastifyRequest, authentication: Authentication): Promise<void> {
+function admit(request: FastifyRequest, admission: Admission): Promise<void> {
+  const { authorization, "x-api-key": apiKey } = request.headers;
   const operation = `${request.method} ${request.routeOptions.url}`;
-  if (isOpen(operation)) return;
-  const { "x-api-key": apiKey } = request.headers;
-  const credential = credentialOf(request.headers.authorization, apiKey?.toString());
-  const principal = await authentication.identify(credential);
-  if (principal !== undefined) request.call.principal = principal;
-  authorise(operation, principal);
+  return admission.admit(operation, request.call, { authorization, apiKey: apiKey?.toString() });
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {

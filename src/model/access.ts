@@ -45,6 +45,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.imagejob.v1.ImageJobService/CancelImageJob": ["user", "jobs:submit"],
   "darkroom.imagejob.v1.ImageJobService/GetImage": ["user", "job", "images:read"],
   "darkroom.imagejob.v1.ImageJobService/ListModels": ["user", "jobs:submit", "jobs:read"],
+  "darkroom.imagejob.v1.ImageJobService/ListDeadLetters": ["admin"],
+  "darkroom.imagejob.v1.ImageJobService/Redrive": ["admin"],
 
   "darkroom.worker.v1.WorkerService/ClaimJob": ["job"],
   "darkroom.worker.v1.WorkerService/Heartbeat": ["job"],
@@ -56,6 +58,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ["anyone"],
 
   "GET /health": ["anyone"],
+  "GET /health/live": ["anyone"],
+  "GET /health/ready": ["anyone"],
   "GET /.well-known/jwks.json": ["anyone"],
   "POST /images": ["user", "job", "images:write"],
   "GET /download/:uuid": ["user", "job", "images:read"],

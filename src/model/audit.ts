@@ -1,4 +1,4 @@
-/** Something that happened to an account, a session, a client or a key. It never holds a secret. */
+/** Something that happened to an account, a session, a client, a key, or what was given up. It never holds a secret. */
 export interface AuditEvent {
   /** Unique; in the order of time, to the millisecond. */
   readonly id: string;
@@ -7,7 +7,7 @@ export interface AuditEvent {
   readonly action: string;
   /** `user:ID`, `client:ID` or `anonymous`. */
   readonly actor: string;
-  /** `user:ID`, `client:ID`, `session:ID`, `key:ID`, or empty. */
+  /** `user:ID`, `client:ID`, `session:ID`, `key:ID`, `job:ID`, `result:NUMBER`, or empty. */
   readonly target: string;
   /** The peer's. */
   readonly address: string;

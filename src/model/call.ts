@@ -6,6 +6,8 @@ export interface Call {
   /** The peer's address. */
   readonly address: string;
   readonly userAgent: string;
+  /** Sets a header of the answer, whatever it is going to be; until then. */
+  readonly setHeader: (name: string, value: string) => void;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

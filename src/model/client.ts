@@ -1,3 +1,4 @@
+import { clientLimitMax } from "./rate-limits.ts";
 import { textRule } from "./text.ts";
 
 /** What a client may do; each procedure and route names those that open it (model/access.ts). */
@@ -12,6 +13,8 @@ export interface Client {
   readonly description: string;
   readonly scopes: readonly Scope[];
   readonly expiresAt: number | null;
+  /** Calls it may make in a minute; null for the default. */
+  readonly limitPerMinute: number | null;
   readonly disabled: boolean;
   /** bcrypt's, of the key that is good now. */
   readonly keyHash: string;
@@ -33,6 +36,7 @@ export interface ClientSettings {
   readonly description: string;
   readonly scopes: readonly string[];
   readonly expiresAt: number | null;
+  readonly limitPerMinute: number | null;
   readonly disabled: boolean;
 }
 
@@ -46,6 +50,7 @@ export function clientChecks(wanted: ClientSettings, now: number) {
     name: () => textRule(wanted.name, { min: 1, max: nameMax }),
     description: () => textRule(wanted.description, { min: 0, max: descriptionMax }),
     scopes: () => scopesRule(wanted.scopes),
+    limit_per_minute: () => limitRule(wanted.limitPerMinute),
     expire_time: () =>
       wanted.expiresAt === null || wanted.expiresAt > now ? undefined : "must be in the future, or unset",
   };
@@ -65,6 +70,11 @@ export function isUsable(client: Client, now: number): boolean {
 export function acceptsKeyVersion(client: Client, keyVersion: number, now: number): boolean {
   if (keyVersion === client.keyVersion) return true;
   return keyVersion === client.keyVersion - 1 && now < (client.previousKeyUntil ?? 0);
+}
+
+function limitRule(limit: number | null): string | undefined {
+  const isFine = limit === null || (limit >= 1 && limit <= clientLimitMax);
+  return isFine ? undefined : `must be 1 to ${clientLimitMax}, or 0 for the default`;
 }
 
 function scopesRule(wanted: readonly string[]): string | undefined {

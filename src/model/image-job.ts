@@ -3,6 +3,8 @@ import { integerRule, rangeRule, textRule } from "./text.ts";
 
 export const jobStates = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 export type JobState = (typeof jobStates)[number];
+/** Those of jobs that nobody wanted to end so: they can be sent again. */
+export const deadStates = ["FAILED", "EXPIRED"] as const satisfies readonly JobState[];
 
 export interface JobError {
   /** Stable, for programs. */
@@ -77,9 +79,10 @@ export interface Submission {
 
 const hour = 60 * 60 * 1000;
 export const promptMax = 4000;
-const deadlineDefaultMs = 24 * hour;
+export const deadlineDefaultMs = 24 * hour;
 export const deadlineMaxMs = 7 * 24 * hour;
-const attempts = 3;
+/** How many a job has before it fails. */
+export const attempts = 3;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
 
 export function checkSubmission(wanted: Submission, models: ReadonlySet<string>, now: number): void {
@@ -159,4 +162,8 @@ export function requestKey(ownerId: string, requestId: string): string | undefin
 
 export function hasEnded(job: ImageJob): boolean {
   return job.state !== "QUEUED" && job.state !== "RUNNING";
+}
+
+export function isDead({ state }: ImageJob): boolean {
+  return deadStates.some((dead) => dead === state);
 }

@@ -1,6 +1,6 @@
 import { DomainError } from "./errors.ts";
 import type { ImageJob, JobError, JobState } from "./image-job.ts";
-import { hasEnded } from "./image-job.ts";
+import { attempts, deadlineDefaultMs, deadStates, hasEnded, isDead } from "./image-job.ts";
 
 /**
  * A job's life: every move there is, and who makes it. Nothing else changes a state.
@@ -22,7 +22,7 @@ export const moves = {
   bury: { from: ["QUEUED"], to: ["FAILED"], by: "the dead-letter reader: delivered too often" },
   cancel: { from: ["QUEUED", "RUNNING"], to: ["CANCELLED"], by: "CancelImageJob" },
   expire: { from: ["QUEUED", "RUNNING"], to: ["EXPIRED"], by: "the sweeper, when the deadline has passed" },
-  redrive: { from: ["FAILED", "EXPIRED"], to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
+  redrive: { from: deadStates, to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
 } as const satisfies Record<string, { from: readonly JobState[]; to: readonly JobState[]; by: string }>;
 
 type Move = keyof typeof moves;
@@ -74,7 +74,7 @@ export function finish(job: ImageJob, attempt: number | null, outcome: Outcome, 
   if (outcome.kind === "succeeded") {
     return end(job, by, "SUCCEEDED", null, now, { progress: 1, outputImageIds: outcome.imageIds });
   }
-  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now, retryDelay(job.attempt));
+  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now, retryDelay(job));
   return end(job, by, "FAILED", outcome.error, now);
 }
 
@@ -89,6 +89,24 @@ export function bury(job: ImageJob, dispatch: number, now: number): ImageJob {
   if (job.state !== "QUEUED" || dispatch !== job.dispatch) return job;
   const error = { reason: "DELIVERED_TOO_OFTEN", message: "no worker could take the job; it was delivered too often" };
   return end(job, "bury", "FAILED", error, now);
+}
+
+/** Another life. Attempts and dispatches go on counting, so that nothing left of the first one counts in it. */
+export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
+  if (!isDead(job))
+    throw refused("JOB_NOT_DEAD", `only a job that FAILED or EXPIRED is sent again; it is ${job.state}`);
+  return move(job, "redrive", "QUEUED", {
+    attemptLimit: job.attempt + attempts,
+    deadline: now + deadlineDefaultMs,
+    progress: 0,
+    error: null,
+    queuedAt: now,
+    startedAt: null,
+    endedAt: null,
+    dispatch: job.dispatch + 1,
+    sent: false,
+    dispatchAt: now + timing.publishMs,
+  });
 }
 
 /** What time alone does to a job: the job itself when nothing is due. */
@@ -128,8 +146,9 @@ export function dueAt(job: ImageJob, keepMs: number): number {
 }
 
 /** What failed may need a while to come back; 2 s, then 8 s. */
-function retryDelay(attempt: number): number {
-  return 500 * 4 ** attempt;
+function retryDelay({ attempt, attemptLimit }: ImageJob): number {
+  const left = attemptLimit - attempt;
+  return 500 * 4 ** (attempts - left);
 }
 
 function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): ImageJob {

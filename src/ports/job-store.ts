@@ -27,6 +27,8 @@ export interface JobStore {
   delete(id: string, version: number): Promise<boolean>;
   /** Newest first: by createdAt, then by id, both descending. */
   list(query: JobQuery): Promise<ImageJob[]>;
+  /** Everybody's jobs in one of the `deadStates`, after `after` in the order of `list`. */
+  listDead(after: Cursor | undefined, limit: number): Promise<ImageJob[]>;
   /** Jobs whose `dueAt` (model/job-life.ts) has come, the longest due first. */
   due(now: number, limit: number): Promise<ImageJob[]>;
 }

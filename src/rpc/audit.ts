@@ -1,6 +1,11 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import {
+  DeadLetter_Source,
+  ImageJobService,
+  type RedriveRequest,
+} from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Audit } from "../core/audit.ts";
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
@@ -13,11 +18,11 @@ interface Entry {
 
 /** How an action is named, and to whom it was done; `response` is undefined where it failed. */
 function entry<I extends DescMessage, O extends DescMessage>(
-  { name }: { readonly name: string; readonly input: I; readonly output: O },
+  method: DescMethod & { readonly input: I; readonly output: O },
   action: string,
   target: (request: MessageShape<I>, response: MessageShape<O> | undefined) => string,
-): [string, Entry] {
-  return [name, { action, target: target as Entry["target"] }];
+): [DescMethod, Entry] {
+  return [method, { action, target: target as Entry["target"] }];
 }
 
 const {
@@ -39,18 +44,31 @@ const {
   unlockUser,
   rotateSigningKey,
 } = AuthService.method;
+const { redrive } = ImageJobService.method;
 
 const idPattern = /^(?:[a-z0-9]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
-const subject = (kind: "user" | "client" | "session") => (id: string | undefined) =>
+const subject = (kind: "user" | "client" | "session" | "job") => (id: string | undefined) =>
   id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
 const user = subject("user");
 const client = subject("client");
 const session = subject("session");
+const job = subject("job");
 
-/** What is kept of each call, whether it succeeded or not: the one table. A call that is not here changes nobody's access. */
-const entries: ReadonlyMap<string, Entry> = new Map([
+/** Empty when it was everything. */
+function dead({ what }: RedriveRequest): string {
+  if (what.case !== "one") return "";
+  const { source, id } = what.value;
+  if (source === DeadLetter_Source.RESULT) return /^\d{1,19}$/.test(id) ? `result:${id}` : "";
+  return job(id);
+}
+
+/**
+ * What is kept of each call, whether it succeeded or not: the one table. A call that is not here changes nobody's access,
+ * and only what is the caller's own.
+ */
+const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
   entry(login, "session.started", (_, response) => user(response?.account?.id)),
   entry(refreshToken, "session.refreshed", () => ""),
@@ -70,12 +88,13 @@ const entries: ReadonlyMap<string, Entry> = new Map([
   entry(rotateSigningKey, "key.rotated", (_, response) =>
     response?.key === undefined ? "" : `key:${response.key.id}`,
   ),
+  entry(redrive, "dead_letters.redriven", dead),
 ]);
 
 /** Keeps what happened before it is answered. */
 export function auditInterceptor(audit: Audit): Interceptor {
   return (next) => async (request) => {
-    const found = request.service === AuthService ? entries.get(request.method.name) : undefined;
+    const found = entries.get(request.method);
     const call = request.contextValues.get(callKey);
     if (found === undefined || call === undefined || request.stream) return next(request);
     const record = (response: unknown, reason: string) =>

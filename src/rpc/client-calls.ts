@@ -46,6 +46,7 @@ const fields: Readonly<Record<string, keyof ClientSettings>> = {
   name: "name",
   description: "description",
   scopes: "scopes",
+  limit_per_minute: "limitPerMinute",
   expire_time: "expiresAt",
   disabled: "disabled",
 };
@@ -55,8 +56,9 @@ function required(client: Client | undefined): Client {
   return client;
 }
 
-function settingsOf({ name, description, scopes, expireTime, disabled }: Client): ClientSettings {
-  return { name, description, scopes, expiresAt: fromTimestamp(expireTime) ?? null, disabled };
+function settingsOf({ name, description, scopes, limitPerMinute, expireTime, disabled }: Client): ClientSettings {
+  const expiresAt = fromTimestamp(expireTime) ?? null;
+  return { name, description, scopes, limitPerMinute: limitPerMinute || null, expiresAt, disabled };
 }
 
 function masked(settings: ClientSettings, paths: readonly string[]): Partial<ClientSettings> {

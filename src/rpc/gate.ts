@@ -1,23 +1,17 @@
 import { Code, type ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
-import type { Authentication } from "../core/authentication.ts";
-import { authorise, isOpen } from "../model/access.ts";
-import { credentialOf } from "../model/credential.ts";
+import type { Admission } from "../core/admission.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey, callOf } from "./call.ts";
 import { toConnectError } from "./errors.ts";
 
 /** Decides who may call before a byte of the body is read. */
-export function createGate(authentication: Authentication, log: Log): (context: HandlerContext) => Promise<void> {
+export function createGate(admission: Admission, log: Log): (context: HandlerContext) => Promise<void> {
   return async (context) => {
     const call = callOf(context);
     const procedure = `${context.service.typeName}/${context.method.name}`;
     try {
-      if (isOpen(procedure)) return;
-      const headers = context.requestHeader;
-      const credential = credentialOf(headers.get("authorization"), headers.get("x-api-key"));
-      const principal = await authentication.identify(credential);
-      if (principal !== undefined) call.principal = principal;
-      authorise(procedure, principal);
+      const header = (name: string) => context.requestHeader.get(name) ?? undefined;
+      await admission.admit(procedure, call, { authorization: header("authorization"), apiKey: header("x-api-key") });
     } catch (error) {
       const wire = toConnectError(error, log, call.requestId);
       call.outcome = Code[wire.code];

@@ -7,24 +7,22 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
+import type { Admission } from "../core/admission.ts";
 import type { Health } from "../core/health.ts";
-import type { ImageJobs } from "../core/image-jobs.ts";
-import type { Images } from "../core/images.ts";
 import type { Leases } from "../core/leases.ts";
 import { auditInterceptor } from "./audit.ts";
 import { type AuthCore, authService } from "./auth-service.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
 import { healthService } from "./health.ts";
-import { imageJobService } from "./image-job-service.ts";
+import { type ImageJobCore, imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
 import { reflection } from "./reflection.ts";
 import { createRpcTransport, type RpcHandler, type RpcTransportOptions } from "./transport.ts";
 import { workerService } from "./worker-service.ts";
 
-export interface RpcCore extends AuthCore {
+export interface RpcCore extends AuthCore, ImageJobCore {
+  readonly admission: Admission;
   readonly health: Health;
-  readonly images: Images;
-  readonly jobs: ImageJobs;
   readonly leases: Leases;
 }
 
@@ -55,7 +53,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
   for (const service of services) decodeTextLeniently(service);
   const rpc = {
     routes: routesOf(core),
-    gate: createGate(core.authentication, log),
+    gate: createGate(core.admission, log),
     interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
     messageMax,
     timeoutMaxMs,
@@ -70,7 +68,7 @@ function routesOf(core: RpcCore): (router: ConnectRouter) => void {
   const auth = authService(core);
   const jobs = imageJobService(core);
   const worker = workerService(core.leases);
-  const health = healthService(core.health, new Set(names));
+  const health = healthService(core.health, names);
   return (router) =>
     void router
       .service(AuthService, auth)

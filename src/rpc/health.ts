@@ -9,24 +9,39 @@ import type { Health } from "../core/health.ts";
 /** How often a watched status is looked at. */
 const lookEveryMs = 1000;
 
-/** grpc.health.v1: the server's status under the empty name and under each of its services. */
-export function healthService(health: Health, services: ReadonlySet<string>): ServiceImpl<typeof HealthDesc> {
-  const isKnown = (service: string) => service === "" || services.has(service);
-  const status = async () => ((await health.isReady()) ? Status.SERVING : Status.NOT_SERVING);
+/**
+ * grpc.health.v1: under the empty name and under each service whether the server is ready, under `darkroom.live` whether it
+ * lives, and under `darkroom.backend.NAME` whether that backend is up.
+ */
+export function healthService(health: Health, services: readonly string[]): ServiceImpl<typeof HealthDesc> {
+  const checks: ReadonlyMap<string, () => Promise<boolean>> = new Map([
+    ...["", ...services].map((name) => [name, () => health.isReady()] as const),
+    ["darkroom.live", async () => true] as const,
+    ...health.backends.map((name) => [`darkroom.backend.${name}`, () => health.isUp(name)] as const),
+  ]);
+
+  /** Undefined for a name that is not known. */
+  async function statusOf(service: string): Promise<Status | undefined> {
+    const isServing = await checks.get(service)?.();
+    if (isServing === undefined) return undefined;
+    return isServing ? Status.SERVING : Status.NOT_SERVING;
+  }
 
   return {
     async check({ service }) {
-      if (!isKnown(service)) throw new ConnectError("there is no such service", Code.NotFound);
-      return { status: await status() };
+      const status = await statusOf(service);
+      if (status === undefined) throw new ConnectError("there is no such service", Code.NotFound);
+      return { status };
     },
     async list() {
-      const current = { status: await status() };
-      return { statuses: Object.fromEntries(["", ...services].map((service) => [service, current])) };
+      const names = [...checks.keys()];
+      const statuses = await Promise.all(names.map(async (name) => [name, { status: await statusOf(name) }] as const));
+      return { statuses: Object.fromEntries(statuses) as Record<string, { status: Status }> };
     },
     async *watch({ service }, { signal }) {
       let last: Status | undefined;
       while (!signal.aborted) {
-        const current = isKnown(service) ? await status() : Status.SERVICE_UNKNOWN;
+        const current = (await statusOf(service)) ?? Status.SERVICE_UNKNOWN;
         if (current !== last) yield { status: current };
         last = current;
         await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);

@@ -7,17 +7,20 @@ import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
 import { ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
+import { type DeadLetterCore, deadLetterCalls } from "./dead-letter-calls.ts";
 
 /** How often an open stream asks whether its caller is still signed in. */
 const confirmEveryMs = 1000;
 /** How long one stream lives; a caller that still watches then resumes. */
 const watchMaxMs = 60 * 60 * 1000;
 
-export function imageJobService(core: {
-  authentication: Authentication;
-  images: Images;
-  jobs: ImageJobs;
-}): ServiceImpl<typeof ImageJobService> {
+export interface ImageJobCore extends DeadLetterCore {
+  readonly authentication: Authentication;
+  readonly images: Images;
+  readonly jobs: ImageJobs;
+}
+
+export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJobService> {
   const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(context));
 
   return {
@@ -75,6 +78,8 @@ export function imageJobService(core: {
       const models = core.jobs.models();
       return { models: models.map((model, index) => ({ ...model, isDefault: index === 0 })) };
     },
+
+    ...deadLetterCalls(core),
   };
 }
 

@@ -8,6 +8,7 @@ export interface Claim {
   readonly leaseMs: number;
 }
 
+const pingMs = 5000;
 const retryMinMs = 200;
 const retryMaxMs = 1000;
 
@@ -20,6 +21,11 @@ export class JobServer {
 
   constructor(darkroom: Darkroom) {
     this.#darkroom = darkroom;
+  }
+
+  /** Rejects when no server answers; whether that one is ready is its own affair. */
+  async ping(): Promise<void> {
+    await this.#darkroom.health.check({}, { timeoutMs: pingMs });
   }
 
   /** Tries once more only while `closing` has not aborted: a worker that stops need not begin. */

@@ -3,6 +3,7 @@ import { mongodbAttemptStore } from "../../src/adapters/mongodb/attempt-store.ts
 import { mongodbAuditStore } from "../../src/adapters/mongodb/audit-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
+import { mongodbCounterStore } from "../../src/adapters/mongodb/counter-store.ts";
 import { mongodbImageStore } from "../../src/adapters/mongodb/image-store.ts";
 import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
 import { mongodbSecretStore } from "../../src/adapters/mongodb/secret-store.ts";
@@ -12,6 +13,7 @@ import { attemptStoreContract } from "../contracts/attempt-store.ts";
 import { auditStoreContract } from "../contracts/audit-store.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
 import { clientStoreContract } from "../contracts/client-store.ts";
+import { counterStoreContract } from "../contracts/counter-store.ts";
 import { imageStoreContract } from "../contracts/image-store.ts";
 import { jobStoreContract } from "../contracts/job-store.ts";
 import { secretStoreContract } from "../contracts/secret-store.ts";
@@ -27,6 +29,7 @@ describeOnMongodb("on MongoDB", async (mongodb) => {
   clientStoreContract("MongoDB", () => suite.open(mongodbClientStore));
   auditStoreContract("MongoDB", () => suite.open(mongodbAuditStore));
   attemptStoreContract("MongoDB", () => suite.open(mongodbAttemptStore));
+  counterStoreContract("MongoDB", () => suite.open(mongodbCounterStore));
   jobStoreContract("MongoDB", (due) => suite.open((db) => mongodbJobStore(db, due)));
   imageStoreContract("MongoDB", () => suite.open(mongodbImageStore));
   secretStoreContract("MongoDB", () => suite.open(mongodbSecretStore));

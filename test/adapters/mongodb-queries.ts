@@ -70,7 +70,9 @@ export function queryContract(mongodb: TestMongodb, suite: Suite): void {
         for (const { u } of command.updates ?? [{ u: command.update }]) {
           expect(Array.isArray(u)).toBe(false);
           const operators = Object.keys(u ?? {}).filter((key) => key.startsWith("$"));
-          expect(operators.filter((operator) => !["$max", "$set", "$setOnInsert"].includes(operator))).toEqual([]);
+          expect(operators.filter((operator) => !["$inc", "$max", "$set", "$setOnInsert"].includes(operator))).toEqual(
+            [],
+          );
         }
       }
     });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { Bell } from "../../src/adapters/sqlite/bell.ts";
 import { Database } from "../../src/adapters/sqlite/database.ts";
@@ -179,6 +179,24 @@ describe("an SQLite database", () => {
     await close();
     await expect(settledSoon(db.close())).resolves.toBe("fulfilled");
   });
+});
+
+test("dead jobs and dead letters are found by an index, in its order", async () => {
+  const { db } = await openDatabase();
+  const harness = await sqliteQueueHarness();
+  const queue = await harness.open();
+  const read = vi.spyOn(Database.prototype, "read");
+  const store = sqliteJobStore(db, () => 1);
+  await store.listDead(undefined, 10);
+  await store.listDead({ createdAt: 1, id: "a" }, 10);
+  await queue.listDeadLetters("5", 10);
+  const calls = read.mock.calls.map(([sql, ...params], nth) => ({ db: read.mock.contexts[nth], sql, params }));
+  read.mockRestore();
+  expect(calls).toHaveLength(3);
+  for (const { db, sql, params } of calls) {
+    const plan = (db as Database).read(`EXPLAIN QUERY PLAN ${sql}`, ...params).map(({ detail }) => String(detail));
+    expect(plan).toEqual([expect.stringMatching(/USING INDEX (jobs_dead|messages_dead_by_number)\b/)]);
+  }
 });
 
 describe("the bell", () => {

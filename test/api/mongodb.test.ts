@@ -178,20 +178,25 @@ describeOnFerretdb("a server whose database goes away", (ferretdb) => {
 
   test("is not ready, and ready again when it is back", async () => {
     const { server, isBack } = await open();
-    const health = async () =>
-      (
-        await fetch(`${server.url}/grpc.health.v1.Health/Check`, {
-          method: "POST",
-          body: "{}",
-          headers: { "content-type": "application/json" },
-        })
-      ).json();
-    expect(await health()).toEqual({ status: "SERVING" });
+    const health = async (path: string) => {
+      const response = await fetch(server.url + path);
+      return [response.status, await response.json()];
+    };
+    const becomes = (expected: unknown) =>
+      vi.waitFor(async () => expect(await health("/health")).toEqual(expected), { timeout: 10_000 });
+    const up = [200, { status: "ok", backends: { database: "up", queue: "up" } }];
+    const down = [503, { status: "unavailable", backends: { database: "down", queue: "up" } }];
+    expect(await health("/health")).toEqual(up);
     await ferretdb.kill();
-    expect(await health()).toEqual({ status: "NOT_SERVING" });
+    await becomes(down);
+    // One look for all who ask, however many.
+    expect(await Promise.all(Array.from({ length: 200 }, () => health("/health/ready")))).toEqual(
+      Array(200).fill(down),
+    );
+    expect(await health("/health/live")).toEqual([200, { status: "ok" }]);
     await ferretdb.start();
     await isBack();
-    expect(await health()).toEqual({ status: "SERVING" });
+    await becomes(up);
   });
 
   test("stops in order all the same", async () => {

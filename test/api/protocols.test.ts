@@ -308,7 +308,9 @@ describe("health", () => {
   test("lists the services that it knows", async () => {
     const { statuses } = await health.list({});
     expect(statuses[""]).toMatchObject({ status: Status.SERVING });
-    expect(Object.keys(statuses)).toContain("darkroom.imagejob.v1.ImageJobService");
+    const names = ["darkroom.live", "darkroom.backend.database", "darkroom.backend.queue"];
+    expect(Object.keys(statuses)).toEqual(expect.arrayContaining(["darkroom.imagejob.v1.ImageJobService", ...names]));
+    expect(Object.values(statuses).every(({ status }) => status === Status.SERVING)).toBe(true);
   });
 
   test("answers JSON without a credential", async () => {

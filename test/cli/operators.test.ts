@@ -1,9 +1,11 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { render } from "../../src/cli/operators/render.ts";
 import { bearer } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword } from "../support/server.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -55,6 +57,29 @@ test("signing keys are listed and rotated, and the credential in use is explaine
   expect(await json("token", "inspect")).toMatchObject([{ valid: true, account: "admin" }]);
 });
 
+test("what was given up is listed, and sent again one by one or all at once", async () => {
+  const { credential } = await signIn(server);
+  const { image } = await server.jobs.uploadImage({ data: await smallPicture() }, credential);
+  const submit = async () => {
+    const deadline = timestampFromMs(Date.now() + 300);
+    const { job } = await server.jobs.submitImageJob(
+      { imageId: image?.id ?? "", prompt: "sepia", deadline },
+      credential,
+    );
+    return job?.id ?? "";
+  };
+  const ids = [await submit(), await submit(), await submit()].toReversed();
+  const wait = { seconds: 60n };
+  for (const jobId of ids) await server.jobs.pollImageJob({ jobId, wait }, credential);
+  const listed = await json("dead-letters", "list", "--source", "job");
+  expect(listed.map(({ id }) => id)).toEqual(ids);
+  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", body: "" });
+  expect(await json("dead-letters", "redrive", ids[1] ?? "")).toEqual([{ id: ids[1], redriven: true }]);
+  expect(await json("dead-letters", "list", "--source", "result")).toEqual([]);
+  expect(await json("dead-letters", "redrive", "--all")).toEqual([{ redriven: 2, skipped: 0 }]);
+  expect(await json("dead-letters", "list")).toEqual([]);
+});
+
 test("people get a table, and are told what is wrong in one line", async () => {
   const { stdout } = await run(["user", "list", "admin"], env).finished;
   expect(stdout).toMatch(
@@ -66,6 +91,10 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],
     [["user", "role", "x", "king"], env, /^darkroom: the role must be user or admin/],
+    [["dead-letters", "redrive"], env, /^darkroom: redrive: give the id of one, or --all/],
+    [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
+    [["dead-letters", "redrive", "x"], env, /^darkroom: there is no such job/],
+    [["dead-letters", "redrive", "999"], env, /^darkroom: there is no such dead letter/],
     [["client", "regenerate", "x", "--grace-hours", "1.5"], env, /^darkroom: --grace-hours: must be/],
   ] as const;
   for (const [args, settings, message] of failures) {

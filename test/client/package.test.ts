@@ -24,7 +24,7 @@ test("the tarball has the client, compiled and typed, and nothing of the server"
   const files = readdirSync(join(directory, "package"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(join(directory, "package/").length));
-  const compiled = /^dist\/(src\/client\/[\w-]+|gen\/(darkroom|google\/rpc)\/[\w/]+_pb)\.(js|d\.ts)$/;
+  const compiled = /^dist\/(src\/client\/[\w-]+|gen\/(darkroom|health|google\/rpc)\/[\w/]+_pb)\.(js|d\.ts)$/;
   expect(files.filter((file) => !compiled.test(file)).toSorted()).toEqual(["LICENSE", "README.md", "package.json"]);
   const manifest = JSON.parse(readFileSync(join(directory, "package/package.json"), "utf8"));
   expect(Object.keys(manifest.dependencies)).toEqual(clientDependencies);

@@ -295,6 +295,42 @@ export function jobStoreContract(
       expect(idsOf(await store.list({ ...query, after: { createdAt: now, id: "c" } }))).toEqual(["b", "a"]);
     });
 
+    test("lists everybody's dead jobs, newest first, as they are now", async () => {
+      const jobs = jobStates.flatMap((state, index) => [
+        sampleJob({ id: `${state}-old`, ownerId: "one", state, createdAt: now - index }),
+        sampleJob({ id: `${state}-new`, ownerId: "another", state, createdAt: now + 100 - index }),
+      ]);
+      const { store, another } = await opened();
+      await Promise.all(jobs.map((job) => store.insert(job)));
+      const dead = ["FAILED-new", "EXPIRED-new", "FAILED-old", "EXPIRED-old"];
+      for (const seen of [store, await another()]) expect(idsOf(await seen.listDead(undefined, 100))).toEqual(dead);
+      expect(await store.listDead(undefined, 1)).toStrictEqual(jobs.filter(({ id }) => id === "FAILED-new"));
+
+      const version = 2;
+      const [queued, failed] = ["QUEUED-new", "FAILED-new"].map((wanted) => jobs.find(({ id }) => id === wanted));
+      await store.replace({ ...(queued ?? sampleJob()), state: "EXPIRED", endedAt: now, version });
+      await store.replace({ ...(failed ?? sampleJob()), state: "QUEUED", endedAt: null, version });
+      await store.delete("FAILED-old", 1);
+      expect(idsOf(await store.listDead(undefined, 100))).toEqual(["QUEUED-new", "EXPIRED-new", "EXPIRED-old"]);
+    });
+
+    test("pages over dead jobs without loss or repetition, and on after one that is gone", async () => {
+      const jobs = Array.from({ length: 12 }, (_, index) =>
+        sampleJob({ createdAt: now + Math.floor(index / 4), state: index % 2 === 0 ? "FAILED" : "EXPIRED" }),
+      );
+      const store = await filled([...jobs, sampleJob({ createdAt: now }), sampleJob({ state: "SUCCEEDED" })]);
+      const order = idsOf([...jobs].sort(newestFirst));
+      const paged: ImageJob[] = [];
+      for (let after: Cursor | undefined; ; ) {
+        const page = await store.listDead(after, 5);
+        paged.push(...page);
+        after = page.at(-1);
+        if (page.length < 5) break;
+        await store.delete(after?.id ?? "", 1);
+      }
+      expect(idsOf(paged)).toEqual(order);
+    });
+
     test("tells which jobs are due, the longest due first", async () => {
       const store = await filled([
         sampleJob({ id: "queued", dispatchAt: now - 3 }),

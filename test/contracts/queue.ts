@@ -1,7 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { complete, maxDeliveries, type OutgoingMessage, type Queue, type Settlement } from "../../src/ports/queue.ts";
+import {
+  complete,
+  maxDeliveries,
+  type NumberedDeadLetter,
+  type OutgoingMessage,
+  type Queue,
+  type Settlement,
+} from "../../src/ports/queue.ts";
 import { type Delivery, receive, receiveDead } from "./receiver.ts";
 
 /** A fresh, empty queue. It is cleaned up when the test that asked for it ends. */
@@ -230,6 +237,66 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       }
     });
 
+    test("lists its dead letters by number, page by page, and takes none of them", async () => {
+      const { harness, queue } = await opened();
+      await queue.send([message("alive")]);
+      const receiver = receive(queue, 2);
+      await receiver.next();
+      for (const id of ["a", "b", "c"]) await bury(queue, id, receiver);
+      const other = await harness.open();
+      for (const seen of [queue, other, other]) {
+        const all = await deadLetters(seen, 3);
+        expect(all.map(({ id }) => id)).toEqual(["a", "b", "c"]);
+        expect(all[0]).toMatchObject({ reason: "Malformed", description: "not JSON" });
+        expect(all.map(({ body }) => Buffer.from(body).toString())).toEqual(
+          ["a", "b", "c"].map((id) => `body of ${id}`),
+        );
+        for (const { number } of all) expect(number).toMatch(/^(0|[1-9]\d*)$/);
+      }
+      const [first] = await queue.listDeadLetters(undefined, 1);
+      const rest = await queue.listDeadLetters(first?.number, 10);
+      expect([first, ...rest].map((letter) => letter?.id)).toEqual(["a", "b", "c"]);
+      expect(await queue.listDeadLetters(rest.at(-1)?.number, 10)).toEqual([]);
+      expect(await queue.listDeadLetters("9223372036854775807", 10)).toEqual([]);
+    });
+
+    test("delivers a redriven dead letter afresh, and lists it no more", async () => {
+      const { harness, queue } = await opened();
+      await queue.send([message("poison")]);
+      const receiver = receive(queue);
+      for (let left = maxDeliveries; left > 0; left -= 1) (await receiver.next()).settle(again);
+      await bury(queue, "other", receiver);
+      const [poison, other] = await deadLetters(queue, 2);
+      expect([poison?.id, other?.id]).toEqual(["poison", "other"]);
+      expect(await (await harness.open()).redrive(poison?.number ?? "")).toBe(true);
+      const delivery = await soon(harness, receiver.next());
+      expect(delivery.message).toMatchObject({ id: "poison", deliveryCount: 1 });
+      expect(text(delivery)).toBe("body of poison");
+      expect((await queue.listDeadLetters(undefined, 10)).map(({ id }) => id)).toEqual(["other"]);
+      delivery.settle({ kind: "deadLetter", reason: "Again", description: "" });
+      const letters = await deadLetters(queue, 2);
+      expect(letters.map(({ id, reason }) => `${id} ${reason}`).sort()).toEqual(["other Malformed", "poison Again"]);
+    });
+
+    test("redrives what there is, once", async () => {
+      const { queue } = await opened();
+      await queue.send([message("alive")]);
+      const receiver = receive(queue, 2);
+      const alive = await receiver.next();
+      await bury(queue, "a", receiver);
+      const [letter] = await deadLetters(queue, 1);
+      const number = letter?.number ?? "";
+      for (const wrong of ["0", `${BigInt(number) + 1000n}`, "9223372036854775807"]) {
+        expect(await queue.redrive(wrong)).toBe(false);
+      }
+      expect(await queue.redrive(number)).toBe(true);
+      expect(await queue.redrive(number)).toBe(false);
+      const back = await receiver.next();
+      expect(back.message.id).toBe("a");
+      for (const delivery of [back, alive]) delivery.settle(complete);
+      await expectDrained(queue, receiver);
+    });
+
     test("never gives the same message to two receivers at once", async () => {
       const { harness } = await opened();
       const queues = [await harness.open(), await harness.open(), await harness.open()] as const;
@@ -379,6 +446,15 @@ async function bury(queue: Queue, id: string, by?: ReturnType<typeof receive>): 
   await queue.send([message(id)]);
   (await receiver.next()).settle({ kind: "deadLetter", reason: "Malformed", description: "not JSON" });
   if (by === undefined) await receiver.consumer.stop();
+}
+
+/** All there are, once there are so many. */
+async function deadLetters(queue: Queue, count: number): Promise<readonly NumberedDeadLetter[]> {
+  for (;;) {
+    const letters = await queue.listDeadLetters(undefined, 100);
+    if (letters.length >= count) return letters;
+    await turn();
+  }
 }
 
 /** Lets time pass until it happens. */

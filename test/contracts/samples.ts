@@ -80,6 +80,7 @@ export function sampleClient(change: Partial<Client> = {}): Client {
     description: "",
     scopes: ["jobs:submit", "jobs:read"],
     expiresAt: null,
+    limitPerMinute: null,
     disabled: false,
     keyHash: "$2b$04$abcdefghijklmnopqrstuv",
     keyVersion: 1,

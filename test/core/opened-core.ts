@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
 import { openQueues, openStores, type Queues } from "../../src/backends.ts";
+import { DeadLetters } from "../../src/core/dead-letters.ts";
 import { Dispatcher } from "../../src/core/dispatcher.ts";
 import { ImageJobs } from "../../src/core/image-jobs.ts";
 import { Images } from "../../src/core/images.ts";
@@ -38,6 +39,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const models = [{ name: "studio", description: "" }] as const;
   const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher, models });
   const results = new Results({ ...base, records, images });
+  const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
   const sweeper = new Sweeper({ ...base, records, dispatcher, images, keepAuditMs: 365 * day });
   onTestFinished(async () => {
     await results.stop();
@@ -71,7 +73,23 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
     return taken;
   }
 
-  return { ...stores, ...queues, clock, records, images, results, sweeper, dispatcher, user, upload, submit, drain };
+  const imageStore = stores.images;
+  return {
+    ...stores,
+    ...queues,
+    imageStore,
+    clock,
+    records,
+    images,
+    results,
+    deadLetters,
+    sweeper,
+    dispatcher,
+    user,
+    upload,
+    submit,
+    drain,
+  };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -16,6 +16,7 @@ async function open(): Promise<{ port: number; answers: Promise<ServerResponse>;
       if (request.method === "GET") resolve(response);
     },
     cors: { origins: [], sent: [], read: [] },
+    trusted: undefined,
     bodyMs: 50,
     log: createLog("silent"),
   });

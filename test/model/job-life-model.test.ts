@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DomainError } from "../../src/model/errors.ts";
-import { hasEnded, type ImageJob } from "../../src/model/image-job.ts";
+import { hasEnded, type ImageJob, isDead } from "../../src/model/image-job.ts";
 import {
   age,
   bury,
@@ -12,6 +12,7 @@ import {
   finish,
   heartbeat,
   type Outcome,
+  redrive,
   type Timing,
 } from "../../src/model/job-life.ts";
 import { sampleJob } from "../contracts/samples.ts";
@@ -42,6 +43,7 @@ const appliers: Record<string, (job: ImageJob, event: Event, now: number) => Ima
   bury: (job, { behind }, now) => bury(job, job.dispatch - behind, now),
   age: (job, _, now) => age(job, now, timing),
   ageWhenDue: (job, _, now) => age(job, Math.max(now, dueAt(job, 0)), timing),
+  redrive: (job, _, now) => redrive(job, now, timing),
   confirm: (job, { behind }, now) => confirmPublished(job, job.dispatch - behind, now, timing),
 };
 
@@ -56,9 +58,12 @@ const eventOf = (names: readonly string[]) =>
     progress: fc.double({ min: 0, max: 1, noNaN: true }),
   });
 
+/** Without a size there are ten at most. */
+const length = { maxLength: 25, size: "max" } as const;
+
 /** Mostly events that keep a job alive, so that sequences get far, and then any. */
 const sequences = fc
-  .tuple(fc.array(eventOf(lively), { maxLength: 25 }), fc.array(eventOf(Object.keys(appliers)), { maxLength: 25 }))
+  .tuple(fc.array(eventOf(lively), length), fc.array(eventOf(Object.keys(appliers)), length))
   .map(([first, then]) => [...first, ...then]);
 
 function apply(job: ImageJob, event: Event, now: number): ImageJob {
@@ -89,9 +94,31 @@ const holds = (check: (before: ImageJob, after: ImageJob, event: Event) => void)
   );
 
 describe("whatever happens to a job", () => {
-  test("its first terminal state wins and never changes", () => {
-    holds((before, after) => {
-      if (hasEnded(before)) expect(after).toBe(before);
+  test("its first terminal state wins and never changes, but by a redrive of what failed or expired", () => {
+    holds((before, after, { name }) => {
+      if (!hasEnded(before)) return;
+      if (name === "redrive" && isDead(before)) expect(after.state).toBe("QUEUED");
+      else expect(after).toBe(before);
+    });
+  });
+
+  test("a redrive gives it three attempts and a day more, and what its life before left behind changes nothing", () => {
+    holds((before, after, { name }) => {
+      if (name !== "redrive" || after === before) return;
+      const now = after.queuedAt;
+      expect(after.attemptLimit - after.attempt).toBe(3);
+      expect(after.deadline).toBe(now + 24 * 3_600_000);
+      for (let attempt = 0; attempt <= before.attempt; attempt += 1) {
+        for (const outcome of [success, failure(true), failure(false)]) {
+          expect(finish(after, attempt, outcome, now)).toBe(after);
+        }
+        expect(() => heartbeat(after, attempt, 1, now, timing)).toThrow(DomainError);
+      }
+      for (let dispatch = 0; dispatch <= before.dispatch; dispatch += 1) {
+        expect(() => claim(after, dispatch, now, timing)).toThrow(DomainError);
+        expect(bury(after, dispatch, now)).toBe(after);
+        expect(confirmPublished(after, dispatch, now, timing)).toBe(after);
+      }
     });
   });
 
@@ -153,13 +180,16 @@ describe("whatever happens to a job", () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(sequences, (events) => {
-        const job = walk(events, () => {});
+        const job = walk(events, (_, { attempt, attemptLimit }) => {
+          // Claimed in a later life.
+          if (attemptLimit > 3 && attempt > attemptLimit - 3) seen.add("redriven");
+        });
         seen.add(job.state).add(`attempt ${job.attempt}`);
       }),
       { numRuns: 1000, seed: 1 },
     );
     const attempts = ["attempt 1", "attempt 2", "attempt 3"];
-    for (const each of ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", ...attempts]) {
+    for (const each of ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "redriven", ...attempts]) {
       expect(seen).toContain(each);
     }
   });

@@ -11,6 +11,7 @@ import {
   finish,
   heartbeat,
   moves,
+  redrive,
   type Timing,
 } from "../../src/model/job-life.ts";
 import { sampleJob, sampleTime } from "../contracts/samples.ts";
@@ -156,6 +157,16 @@ const table: Record<string, [event: Event, outcomes: Record<JobState, string>]> 
     (job) => confirmPublished({ ...job, sent: false }, 2, now, timing),
     { QUEUED: "ignored", RUNNING: "ignored", ...ended("ignored") },
   ],
+  "an administrator's redrive": [
+    (job) => redrive(job, now, timing),
+    {
+      QUEUED: "JOB_NOT_DEAD",
+      RUNNING: "JOB_NOT_DEAD",
+      ...ended("JOB_NOT_DEAD"),
+      FAILED: "QUEUED",
+      EXPIRED: "QUEUED",
+    },
+  ],
   "a repeated confirmation": [
     (job) => confirmPublished(job, 3, now, timing),
     { QUEUED: "ignored", RUNNING: "ignored", ...ended("ignored") },
@@ -214,6 +225,37 @@ describe("a job's life", () => {
         expect(names.some((name) => from(name).includes(state) && to(name).includes(target))).toBe(true);
       }
     }
+  });
+
+  test("begins again with nothing of its first end, reserved for one publish", () => {
+    const error = { reason: "WORKER_LOST", message: "the worker stopped answering" };
+    const dead = jobIn("FAILED", { error, attempt: 3, progress: 0.5, deadline: now - 1, startedAt: now - 10 });
+    const again = redrive(dead, now, timing);
+    expect(again).toEqual({
+      ...dead,
+      state: "QUEUED",
+      attemptLimit: 6,
+      deadline: now + 24 * 60 * 60 * 1000,
+      progress: 0,
+      error: null,
+      queuedAt: now,
+      startedAt: null,
+      endedAt: null,
+      dispatch: 4,
+      sent: false,
+      dispatchAt: now + 5000,
+    });
+    expect(dueAt(again, 7)).toBe(now + 5000);
+  });
+
+  test("waits as long before its second and third attempt in every life", () => {
+    const delays = [
+      { attempt: 1, attemptLimit: 3 },
+      { attempt: 2, attemptLimit: 3 },
+      { attempt: 4, attemptLimit: 6 },
+      { attempt: 5, attemptLimit: 6 },
+    ].map((life) => finish(jobIn("RUNNING", life), life.attempt, retryable, now).dispatchAt - now);
+    expect(delays).toEqual([2000, 8000, 2000, 8000]);
   });
 
   test("begins an attempt with a lease and no progress", () => {

@@ -27,6 +27,7 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
     rpc: createRpcTransport(served, { stopping: stopping ?? new AbortController().signal, fast, log }),
     routes: (_request, response) => void response.writeHead(404).end(),
     cors: { origins: [], ...rpcCors },
+    trusted: undefined,
     bodyMs: 120_000,
     log,
   });

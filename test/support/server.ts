@@ -11,6 +11,8 @@ import { createLog } from "../../src/log.ts";
 import { rpcPath } from "./fast-rpc.ts";
 
 export const adminPassword = "correct horse battery";
+/** Tests sign many people up from one address. */
+export const manyCalls = ["SignUp", "Login"].map((name) => `darkroom.auth.v1.AuthService/${name}=off`).join(",");
 const main = join(import.meta.dirname, "../../src/main.ts");
 
 export interface TestServer extends Darkroom {
@@ -40,7 +42,8 @@ export async function serve(
     DARKROOM_ADMIN_PASSWORD: adminPassword,
     ...env,
   };
-  const config = readServerConfig({ LOG_LEVEL: "silent", ...settings });
+  const limits = { DARKROOM_RATE_LIMITS: manyCalls };
+  const config = readServerConfig({ LOG_LEVEL: "silent", ...limits, ...settings });
   const app = await startServer(config, {
     log: createLog(config.logLevel),
     forkWorker: worker

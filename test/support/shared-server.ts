@@ -9,7 +9,7 @@ import { readServerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { rpcPath } from "./fast-rpc.ts";
-import { adminPassword, type TestServer } from "./server.ts";
+import { adminPassword, manyCalls, type TestServer } from "./server.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
@@ -25,6 +25,7 @@ export async function shareServer(
     PORT: "0",
     DARKROOM_DATA_DIR: dataDir,
     DARKROOM_ADMIN_PASSWORD: adminPassword,
+    DARKROOM_RATE_LIMITS: manyCalls,
     ...env,
   });
   const app = await startServer(config, { log, forkWorker: worker ? (url) => forkWorker(url, dataDir) : undefined });

@@ -1,15 +1,16 @@
-import { hasEnded, type ImageJob } from "../../model/image-job.ts";
+import { hasEnded, type ImageJob, isDead } from "../../model/image-job.ts";
 import type { JobQuery, JobStore } from "../../ports/job-store.ts";
 import { purgeAfter } from "./collections.ts";
 import type { Database } from "./database.ts";
 import { place } from "./place.ts";
-import { atMost, before, is, oneOf, Records } from "./records.ts";
+import { atMost, before, after as behind, is, oneOf, Records } from "./records.ts";
 
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
 export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number): JobStore {
   const jobs = new Records<ImageJob>(db, "jobs", {
     dueAt,
     place,
+    deadPlace: (job) => (isDead(job) ? place(job) : undefined),
     purgeAt: (job) => (hasEnded(job) ? purgeAfter(dueAt(job)) : undefined),
   });
 
@@ -34,6 +35,11 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
       const found = await Promise.all(states.map((state) => listOne(query, state)));
       return found.flat().sort(newestFirst).slice(0, query.limit);
     },
+    listDead: (after, limit) =>
+      jobs.find(
+        { deadPlace: after === undefined ? behind("") : before(place(after)) },
+        { sort: { deadPlace: -1 }, limit },
+      ),
     due: (now, limit) => jobs.find({ dueAt: atMost(now) }, { sort: { dueAt: 1 }, limit }),
   };
 }

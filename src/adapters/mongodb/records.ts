@@ -1,4 +1,4 @@
-import type { Collection, Sort } from "mongodb";
+import type { Collection, Sort, UpdateFilter } from "mongodb";
 import type { CollectionName } from "./collections.ts";
 import type { Database } from "./database.ts";
 
@@ -85,6 +85,18 @@ export class Records<T extends { readonly id: string }> {
     const { _id, ...fields } = this.#toDocument(record);
     const filter = { ...query, _id: is(_id) };
     return (await this.#db.run(() => this.#collection.replaceOne(filter, fields))).matchedCount === 1;
+  }
+
+  /** Adds to a number in the one that matches, and gives it as it is then; undefined when none does. */
+  async increase(query: Query, field: string, amount: number): Promise<T | undefined> {
+    const change = { $inc: { [field]: amount } } as UpdateFilter<Stored>;
+    const found = await this.#db.run(() =>
+      this.#collection.findOneAndUpdate(query, change, { returnDocument: "after" }),
+    );
+    if (found === null) return undefined;
+    // Not by a projection, which FerretDB has none of here.
+    const own = Object.entries(found).filter(([name]) => !Object.hasOwn(this.#projection, name));
+    return toRecord(Object.fromEntries(own) as Stored);
   }
 
   /** Raises a number to at least `value` in the one that matches; false when none does. */

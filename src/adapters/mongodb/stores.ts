@@ -6,6 +6,7 @@ import { mongodbAuditStore } from "./audit-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
 import { mongodbClientStore } from "./client-store.ts";
+import { mongodbCounterStore } from "./counter-store.ts";
 import { Database } from "./database.ts";
 import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
@@ -22,16 +23,21 @@ export async function openStores(
   log: Log,
 ) {
   const db = await Database.open(createClient(uri), database, log);
+  const accounts = mongodbAccountStore(db);
   return {
-    accounts: mongodbAccountStore(db),
+    accounts,
     sessions: mongodbSessionStore(db),
     clients: mongodbClientStore(db),
     audit: mongodbAuditStore(db),
     attempts: mongodbAttemptStore(db),
+    counters: mongodbCounterStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
+    async ping() {
+      await accounts.listAdmins(1);
+    },
     close: () => db.close(),
   };
 }

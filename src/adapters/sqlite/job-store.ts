@@ -40,11 +40,20 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
       const found = states.flatMap((state) => listOne(db, query, state));
       return found.sort(newestFirst).slice(0, query.limit);
     },
+    async listDead(after, limit) {
+      const [further, params] =
+        after === undefined ? ["", []] : ["AND (created_at, id) < (?, ?)", [after.createdAt, after.id]];
+      const sql = `SELECT doc FROM jobs WHERE ${deadSql} ${further} ORDER BY created_at DESC, id DESC LIMIT ?`;
+      return db.readDocs<ImageJob>(sql, ...params, limit);
+    },
     async due(now, limit) {
       return db.readDocs<ImageJob>("SELECT doc FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
     },
   };
 }
+
+/** As the index of the dead has it: by another text it would not be found. */
+const deadSql = "state IN ('FAILED', 'EXPIRED')";
 
 function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobState | undefined): ImageJob[] {
   const where = ["owner_id = ?"];

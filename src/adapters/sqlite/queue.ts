@@ -5,6 +5,7 @@ import {
   type DeadLetter,
   type IncomingMessage,
   maxDeliveries,
+  type NumberedDeadLetter,
   type Queue,
   type Settlement,
 } from "../../ports/queue.ts";
@@ -89,6 +90,14 @@ export function sqliteQueue(
     consume: (handler, { concurrency }) =>
       consume("alive", concurrency, (message: IncomingMessage) => handler(message)),
     consumeDeadLetters: (handler) => consume("dead", 1, handler),
+    async listDeadLetters(after, limit) {
+      return db.read(listDeadSql, name, Number(after ?? 0), limit).map(numbered);
+    },
+    async redrive(number) {
+      const back = (await db.write(redriveSql, clock(), name, Number(number))).length === 1;
+      if (back) bell.ring();
+      return back;
+    },
   };
 }
 
@@ -104,6 +113,15 @@ const buryExhaustedSql =
   "UPDATE messages SET dead_reason = 'MaxDeliveryCountExceeded', dead_description = 'its receivers died', lock = NULL " +
   `WHERE queue = ? AND ${conditions.alive} AND visible_at <= ? AND deliveries >= ?`;
 
+const listDeadSql =
+  "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +
+  `WHERE queue = ? AND ${conditions.dead} AND seq > ? ORDER BY seq LIMIT ?`;
+
+/** Also takes it from a receiver that holds it, whose lock is then no longer good. */
+const redriveSql =
+  "UPDATE messages SET dead_reason = NULL, dead_description = NULL, lock = NULL, deliveries = 0, visible_at = ? " +
+  `WHERE queue = ? AND seq = ? AND ${conditions.dead} RETURNING seq`;
+
 const takeSql = { alive: takeFrom("alive"), dead: takeFrom("dead") } as const;
 
 function takeFrom(part: Part): string {
@@ -115,9 +133,15 @@ function takeFrom(part: Part): string {
 }
 
 function message(row: Row, lock: string): Taken {
+  return { ...deadLetter(row), seq: row.seq as number, lock };
+}
+
+function numbered(row: Row): NumberedDeadLetter {
+  return { ...deadLetter(row), number: String(row.seq) };
+}
+
+function deadLetter(row: Row): DeadLetter {
   return {
-    seq: row.seq as number,
-    lock,
     id: row.id as string,
     body: row.body as Uint8Array,
     deliveryCount: row.deliveries as number,

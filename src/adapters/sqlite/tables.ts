@@ -82,6 +82,18 @@ export const databaseMigrations = [
   ) STRICT;
   CREATE INDEX attempts_by_age ON attempts (last_at);
   `,
+  `
+  UPDATE clients SET doc = json_set(doc, '$.limitPerMinute', NULL);
+
+  CREATE TABLE counters (
+    id TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    started_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX counters_by_age ON counters (started_at);
+
+  CREATE INDEX jobs_dead ON jobs (created_at DESC, id DESC) WHERE state IN ('FAILED', 'EXPIRED');
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
@@ -103,5 +115,8 @@ export const queueMigrations = [
   ) STRICT;
   CREATE INDEX messages_alive ON messages (queue, visible_at, seq) WHERE dead_reason IS NULL;
   CREATE INDEX messages_dead ON messages (queue, visible_at, seq) WHERE dead_reason IS NOT NULL;
+  `,
+  `
+  CREATE INDEX messages_dead_by_number ON messages (queue, seq) WHERE dead_reason IS NOT NULL;
   `,
 ] as const;

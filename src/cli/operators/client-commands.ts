@@ -14,10 +14,17 @@ export function clientCommands(settings: OperatorSettings): Command {
   const create = group.command("create").description("make a client; its key is shown this once").argument("<name>");
   create
     .option("--scope <scope...>", "what it may do, for example jobs:submit", [])
+    .option("--limit <calls>", "calls it may make in a minute; the server's default without", "0")
     .option("--description <text>", "", "");
   act(create, async ({ auth, as }, name = "") => {
-    const { scope: scopes, description } = create.opts<{ scope: string[]; description: string }>();
-    const { client, apiKey } = await auth.createClient({ client: { name, description, scopes } }, as);
+    const {
+      scope: scopes,
+      description,
+      limit,
+    } = create.opts<{ scope: string[]; description: string; limit: string }>();
+    const limitPerMinute = Number(limit);
+    if (!Number.isInteger(limitPerMinute)) throw new UserError("--limit: must be a whole number");
+    const { client, apiKey } = await auth.createClient({ client: { name, description, scopes, limitPerMinute } }, as);
     return [{ ...rowOf(client), key: apiKey }];
   });
 
@@ -63,6 +70,7 @@ function rowOf(client: ApiClient | undefined): Row {
     id: client?.id,
     name: client?.name,
     scopes: client?.scopes,
+    per_minute: client?.limitPerMinute,
     disabled: client?.disabled,
     expires: timeOf(client?.expireTime),
     last_used: timeOf(client?.lastUseTime),

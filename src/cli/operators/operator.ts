@@ -12,7 +12,7 @@ export interface OperatorSettings {
 }
 
 /** A call of the API as an administrator makes it. */
-export interface Operator extends Pick<Darkroom, "auth"> {
+export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
   readonly credential: string;
   readonly as: ReturnType<typeof bearer>;
 }
@@ -35,5 +35,6 @@ function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {
       "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
     );
   }
-  return { auth: connect(serverUrl).auth, credential, as: bearer(credential) };
+  const { auth, jobs } = connect(serverUrl);
+  return { auth, jobs, credential, as: bearer(credential) };
 }

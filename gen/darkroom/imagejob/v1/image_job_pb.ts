@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file darkroom/imagejob/v1/image_job.proto.
  */
 export const file_darkroom_imagejob_v1_image_job: GenFile = /*@__PURE__*/
-  fileDesc("CiRkYXJrcm9vbS9pbWFnZWpvYi92MS9pbWFnZV9qb2IucHJvdG8SFGRhcmtyb29tLmltYWdlam9iLnYxIr4BCgVJbWFnZRIKCgJpZBgBIAEoCRIUCgxjb250ZW50X3R5cGUYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNEhIKCnNpemVfYnl0ZXMYBSABKAQSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrCghKb2JFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSLEBAoISW1hZ2VKb2ISCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdGF0ZRIOCgZwcm9tcHQYAyABKAkSFwoPcHJvbXB0X2d1aWRhbmNlGAQgASgBEhAKCHN0cmVuZ3RoGAUgASgBEhIKCm1vZGVsX3R5cGUYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSDAoEc2VlZBgIIAEoDRITCgtpbWFnZV9jb3VudBgJIAEoDRIPCgdhdHRlbXB0GAogASgNEhAKCHByb2dyZXNzGAsgASgBEi0KBWVycm9yGAwgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSm9iRXJyb3ISGAoQb3V0cHV0X2ltYWdlX2lkcxgNIAMoCRIvCgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcXVldWVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd2ZXJzaW9uGBMgASgEEhIKCnJlcXVlc3RfaWQYFCABKAkiPgoFTW9kZWwSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIiIKElVwbG9hZEltYWdlUmVxdWVzdBIMCgRkYXRhGAEgASgMIkEKE1VwbG9hZEltYWdlUmVzcG9uc2USKgoFaW1hZ2UYASABKAsyGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZSKrAgoVU3VibWl0SW1hZ2VKb2JSZXF1ZXN0EhAKCGltYWdlX2lkGAEgASgJEg4KBnByb21wdBgCIAEoCRIcCg9wcm9tcHRfZ3VpZGFuY2UYAyABKAFIAIgBARIVCghzdHJlbmd0aBgEIAEoAUgBiAEBEhIKCm1vZGVsX3R5cGUYBSABKAkSEQoEc2VlZBgGIAEoDUgCiAEBEhgKC2ltYWdlX2NvdW50GAcgASgNSAOIAQESLAoIZGVhZGxpbmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYCSABKAlCEgoQX3Byb21wdF9ndWlkYW5jZUILCglfc3RyZW5ndGhCBwoFX3NlZWRCDgoMX2ltYWdlX2NvdW50IkUKFlN1Ym1pdEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiTgoTUG9sbEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDChRQb2xsSW1hZ2VKb2JSZXNwb25zZRIrCgNqb2IYASABKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYiI9ChRXYXRjaEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFQoNYWZ0ZXJfdmVyc2lvbhgCIAEoBCJEChVXYXRjaEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiagoUTGlzdEltYWdlSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoGc3RhdGVzGAMgAygOMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3RhdGUiXgoVTGlzdEltYWdlSm9ic1Jlc3BvbnNlEiwKBGpvYnMYASADKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoVQ2FuY2VsSW1hZ2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChZDYW5jZWxJbWFnZUpvYlJlc3BvbnNlEisKA2pvYhgBIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iIiMKD0dldEltYWdlUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJMChBHZXRJbWFnZVJlc3BvbnNlEioKBWltYWdlGAEgASgLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2USDAoEZGF0YRgCIAEoDCITChFMaXN0TW9kZWxzUmVxdWVzdCJBChJMaXN0TW9kZWxzUmVzcG9uc2USKwoGbW9kZWxzGAEgAygLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTW9kZWwqkgEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUVVFVUVEEAESEQoNU1RBVEVfUlVOTklORxACEhMKD1NUQVRFX1NVQ0NFRURFRBADEhAKDFNUQVRFX0ZBSUxFRBAEEhMKD1NUQVRFX0NBTkNFTExFRBAFEhEKDVNUQVRFX0VYUElSRUQQBjLUBgoPSW1hZ2VKb2JTZXJ2aWNlEmIKC1VwbG9hZEltYWdlEiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuVXBsb2FkSW1hZ2VSZXF1ZXN0GikuZGFya3Jvb20uaW1hZ2Vqb2IudjEuVXBsb2FkSW1hZ2VSZXNwb25zZRJrCg5TdWJtaXRJbWFnZUpvYhIrLmRhcmtyb29tLmltYWdlam9iLnYxLlN1Ym1pdEltYWdlSm9iUmVxdWVzdBosLmRhcmtyb29tLmltYWdlam9iLnYxLlN1Ym1pdEltYWdlSm9iUmVzcG9uc2USZQoMUG9sbEltYWdlSm9iEikuZGFya3Jvb20uaW1hZ2Vqb2IudjEuUG9sbEltYWdlSm9iUmVxdWVzdBoqLmRhcmtyb29tLmltYWdlam9iLnYxLlBvbGxJbWFnZUpvYlJlc3BvbnNlEmoKDVdhdGNoSW1hZ2VKb2ISKi5kYXJrcm9vbS5pbWFnZWpvYi52MS5XYXRjaEltYWdlSm9iUmVxdWVzdBorLmRhcmtyb29tLmltYWdlam9iLnYxLldhdGNoSW1hZ2VKb2JSZXNwb25zZTABEm0KDUxpc3RJbWFnZUpvYnMSKi5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0SW1hZ2VKb2JzUmVxdWVzdBorLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3RJbWFnZUpvYnNSZXNwb25zZSIDkAIBEmsKDkNhbmNlbEltYWdlSm9iEisuZGFya3Jvb20uaW1hZ2Vqb2IudjEuQ2FuY2VsSW1hZ2VKb2JSZXF1ZXN0GiwuZGFya3Jvb20uaW1hZ2Vqb2IudjEuQ2FuY2VsSW1hZ2VKb2JSZXNwb25zZRJbCghHZXRJbWFnZRIlLmRhcmtyb29tLmltYWdlam9iLnYxLkdldEltYWdlUmVxdWVzdBomLmRhcmtyb29tLmltYWdlam9iLnYxLkdldEltYWdlUmVzcG9uc2UwARJkCgpMaXN0TW9kZWxzEicuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdE1vZGVsc1JlcXVlc3QaKC5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiRkYXJrcm9vbS9pbWFnZWpvYi92MS9pbWFnZV9qb2IucHJvdG8SFGRhcmtyb29tLmltYWdlam9iLnYxIr4BCgVJbWFnZRIKCgJpZBgBIAEoCRIUCgxjb250ZW50X3R5cGUYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNEhIKCnNpemVfYnl0ZXMYBSABKAQSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrCghKb2JFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSLEBAoISW1hZ2VKb2ISCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdGF0ZRIOCgZwcm9tcHQYAyABKAkSFwoPcHJvbXB0X2d1aWRhbmNlGAQgASgBEhAKCHN0cmVuZ3RoGAUgASgBEhIKCm1vZGVsX3R5cGUYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSDAoEc2VlZBgIIAEoDRITCgtpbWFnZV9jb3VudBgJIAEoDRIPCgdhdHRlbXB0GAogASgNEhAKCHByb2dyZXNzGAsgASgBEi0KBWVycm9yGAwgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSm9iRXJyb3ISGAoQb3V0cHV0X2ltYWdlX2lkcxgNIAMoCRIvCgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcXVldWVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd2ZXJzaW9uGBMgASgEEhIKCnJlcXVlc3RfaWQYFCABKAkiPgoFTW9kZWwSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIiIKElVwbG9hZEltYWdlUmVxdWVzdBIMCgRkYXRhGAEgASgMIkEKE1VwbG9hZEltYWdlUmVzcG9uc2USKgoFaW1hZ2UYASABKAsyGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZSKrAgoVU3VibWl0SW1hZ2VKb2JSZXF1ZXN0EhAKCGltYWdlX2lkGAEgASgJEg4KBnByb21wdBgCIAEoCRIcCg9wcm9tcHRfZ3VpZGFuY2UYAyABKAFIAIgBARIVCghzdHJlbmd0aBgEIAEoAUgBiAEBEhIKCm1vZGVsX3R5cGUYBSABKAkSEQoEc2VlZBgGIAEoDUgCiAEBEhgKC2ltYWdlX2NvdW50GAcgASgNSAOIAQESLAoIZGVhZGxpbmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYCSABKAlCEgoQX3Byb21wdF9ndWlkYW5jZUILCglfc3RyZW5ndGhCBwoFX3NlZWRCDgoMX2ltYWdlX2NvdW50IkUKFlN1Ym1pdEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiTgoTUG9sbEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDChRQb2xsSW1hZ2VKb2JSZXNwb25zZRIrCgNqb2IYASABKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYiI9ChRXYXRjaEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFQoNYWZ0ZXJfdmVyc2lvbhgCIAEoBCJEChVXYXRjaEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiagoUTGlzdEltYWdlSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoGc3RhdGVzGAMgAygOMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3RhdGUiXgoVTGlzdEltYWdlSm9ic1Jlc3BvbnNlEiwKBGpvYnMYASADKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoVQ2FuY2VsSW1hZ2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChZDYW5jZWxJbWFnZUpvYlJlc3BvbnNlEisKA2pvYhgBIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iIiMKD0dldEltYWdlUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJMChBHZXRJbWFnZVJlc3BvbnNlEioKBWltYWdlGAEgASgLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2USDAoEZGF0YRgCIAEoDCITChFMaXN0TW9kZWxzUmVxdWVzdCJBChJMaXN0TW9kZWxzUmVzcG9uc2USKwoGbW9kZWxzGAEgAygLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTW9kZWwisgIKCkRlYWRMZXR0ZXISNwoGc291cmNlGAEgASgOMicuZGFya3Jvb20uaW1hZ2Vqb2IudjEuRGVhZExldHRlci5Tb3VyY2USCgoCaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEigKBHRpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKA2pvYhgGIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iEhAKCG93bmVyX2lkGAcgASgJEgwKBGJvZHkYCCABKAwiQwoGU291cmNlEhYKElNPVVJDRV9VTlNQRUNJRklFRBAAEg4KClNPVVJDRV9KT0IQARIRCg1TT1VSQ0VfUkVTVUxUEAIieAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRI3CgZzb3VyY2UYAyABKA4yJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyLlNvdXJjZSJqChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRI2CgxkZWFkX2xldHRlcnMYASADKAsyIC5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKqAgoOUmVkcml2ZVJlcXVlc3QSNwoDb25lGAEgASgLMiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlcXVlc3QuT25lSAASNwoDYWxsGAIgASgLMiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlcXVlc3QuQWxsSAAaSgoDT25lEjcKBnNvdXJjZRgBIAEoDjInLmRhcmtyb29tLmltYWdlam9iLnYxLkRlYWRMZXR0ZXIuU291cmNlEgoKAmlkGAIgASgJGlIKA0FsbBI3CgZzb3VyY2UYASABKA4yJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyLlNvdXJjZRISCgpwYWdlX3Rva2VuGAIgASgJQgYKBHdoYXQiTQoPUmVkcml2ZVJlc3BvbnNlEhAKCHJlZHJpdmVuGAEgASgFEg8KB3NraXBwZWQYAiABKAUSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJKpIBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhEKDVNUQVRFX1JVTk5JTkcQAhITCg9TVEFURV9TVUNDRUVERUQQAxIQCgxTVEFURV9GQUlMRUQQBBITCg9TVEFURV9DQU5DRUxMRUQQBRIRCg1TVEFURV9FWFBJUkVEEAYyoQgKD0ltYWdlSm9iU2VydmljZRJiCgtVcGxvYWRJbWFnZRIoLmRhcmtyb29tLmltYWdlam9iLnYxLlVwbG9hZEltYWdlUmVxdWVzdBopLmRhcmtyb29tLmltYWdlam9iLnYxLlVwbG9hZEltYWdlUmVzcG9uc2USawoOU3VibWl0SW1hZ2VKb2ISKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdWJtaXRJbWFnZUpvYlJlcXVlc3QaLC5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdWJtaXRJbWFnZUpvYlJlc3BvbnNlEmUKDFBvbGxJbWFnZUpvYhIpLmRhcmtyb29tLmltYWdlam9iLnYxLlBvbGxJbWFnZUpvYlJlcXVlc3QaKi5kYXJrcm9vbS5pbWFnZWpvYi52MS5Qb2xsSW1hZ2VKb2JSZXNwb25zZRJqCg1XYXRjaEltYWdlSm9iEiouZGFya3Jvb20uaW1hZ2Vqb2IudjEuV2F0Y2hJbWFnZUpvYlJlcXVlc3QaKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5XYXRjaEltYWdlSm9iUmVzcG9uc2UwARJtCg1MaXN0SW1hZ2VKb2JzEiouZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdEltYWdlSm9ic1JlcXVlc3QaKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0SW1hZ2VKb2JzUmVzcG9uc2UiA5ACARJrCg5DYW5jZWxJbWFnZUpvYhIrLmRhcmtyb29tLmltYWdlam9iLnYxLkNhbmNlbEltYWdlSm9iUmVxdWVzdBosLmRhcmtyb29tLmltYWdlam9iLnYxLkNhbmNlbEltYWdlSm9iUmVzcG9uc2USWwoIR2V0SW1hZ2USJS5kYXJrcm9vbS5pbWFnZWpvYi52MS5HZXRJbWFnZVJlcXVlc3QaJi5kYXJrcm9vbS5pbWFnZWpvYi52MS5HZXRJbWFnZVJlc3BvbnNlMAESZAoKTGlzdE1vZGVscxInLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgEScwoPTGlzdERlYWRMZXR0ZXJzEiwuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBotLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESVgoHUmVkcml2ZRIkLmRhcmtyb29tLmltYWdlam9iLnYxLlJlZHJpdmVSZXF1ZXN0GiUuZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A picture in the store.
@@ -728,6 +728,309 @@ export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PUR
   messageDesc(file_darkroom_imagejob_v1_image_job, 19);
 
 /**
+ * Something that was given up.
+ *
+ * @generated from message darkroom.imagejob.v1.DeadLetter
+ */
+export type DeadLetter = Message<"darkroom.imagejob.v1.DeadLetter"> & {
+  /**
+   * Where it lies.
+   *
+   * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
+   */
+  source: DeadLetter_Source;
+
+  /**
+   * The job's id, or the message's number in its queue.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * Stable, for programs: for example `WORKER_LOST` or `Malformed`.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string description = 4;
+   */
+  description: string;
+
+  /**
+   * When it was given up; unset where the queue does not tell.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 5;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Of SOURCE_JOB: the job.
+   *
+   * @generated from field: darkroom.imagejob.v1.ImageJob job = 6;
+   */
+  job?: ImageJob | undefined;
+
+  /**
+   * Of SOURCE_JOB: the account or client that submitted it.
+   *
+   * @generated from field: string owner_id = 7;
+   */
+  ownerId: string;
+
+  /**
+   * Of SOURCE_RESULT: the first 4096 bytes of the message.
+   *
+   * @generated from field: bytes body = 8;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 20);
+
+/**
+ * Where it lies.
+ *
+ * @generated from enum darkroom.imagejob.v1.DeadLetter.Source
+ */
+export const DeadLetter_Source = {
+  /**
+   * Both, when asked for; never sent.
+   *
+   * @generated from enum value: SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A job that FAILED or EXPIRED.
+   *
+   * @generated from enum value: SOURCE_JOB = 1;
+   */
+  JOB: 1,
+
+  /**
+   * A message that was put aside in the result queue.
+   *
+   * @generated from enum value: SOURCE_RESULT = 2;
+   */
+  RESULT: 2,
+} as const;
+
+/**
+ * Where it lies.
+ *
+ * @generated from enum darkroom.imagejob.v1.DeadLetter.Source
+ */
+export type DeadLetter_Source = (typeof DeadLetter_Source)[keyof typeof DeadLetter_Source] | UnknownEnum;
+
+/**
+ * Describes the enum darkroom.imagejob.v1.DeadLetter.Source.
+ */
+export const DeadLetter_SourceSchema: GenEnum<DeadLetter_Source> = /*@__PURE__*/
+  enumDesc(file_darkroom_imagejob_v1_image_job, 20, 0);
+
+/**
+ * Request of ListDeadLetters.
+ *
+ * @generated from message darkroom.imagejob.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"darkroom.imagejob.v1.ListDeadLettersRequest"> & {
+  /**
+   * 1 to 100; 50 when 0.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the page before, of the same source; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only from there.
+   *
+   * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 3;
+   */
+  source: DeadLetter_Source;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 21);
+
+/**
+ * Response of ListDeadLetters.
+ *
+ * @generated from message darkroom.imagejob.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"darkroom.imagejob.v1.ListDeadLettersResponse"> & {
+  /**
+   * Jobs, the newest first; then results, the first sent first.
+   *
+   * @generated from field: repeated darkroom.imagejob.v1.DeadLetter dead_letters = 1;
+   */
+  deadLetters: DeadLetter[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 22);
+
+/**
+ * Request of Redrive.
+ *
+ * @generated from message darkroom.imagejob.v1.RedriveRequest
+ */
+export type RedriveRequest = Message<"darkroom.imagejob.v1.RedriveRequest"> & {
+  /**
+   * What to send again.
+   *
+   * @generated from oneof darkroom.imagejob.v1.RedriveRequest.what
+   */
+  what: {
+    /**
+     * This one.
+     *
+     * @generated from field: darkroom.imagejob.v1.RedriveRequest.One one = 1;
+     */
+    value: RedriveRequest_One;
+    case: "one";
+  } | {
+    /**
+     * All there are.
+     *
+     * @generated from field: darkroom.imagejob.v1.RedriveRequest.All all = 2;
+     */
+    value: RedriveRequest_All;
+    case: "all";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.RedriveRequest.
+ * Use `create(RedriveRequestSchema)` to create a new message.
+ */
+export const RedriveRequestSchema: GenMessage<RedriveRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 23);
+
+/**
+ * One dead letter.
+ *
+ * @generated from message darkroom.imagejob.v1.RedriveRequest.One
+ */
+export type RedriveRequest_One = Message<"darkroom.imagejob.v1.RedriveRequest.One"> & {
+  /**
+   * Where it lies; must be given.
+   *
+   * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
+   */
+  source: DeadLetter_Source;
+
+  /**
+   * As in DeadLetter.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.RedriveRequest.One.
+ * Use `create(RedriveRequest_OneSchema)` to create a new message.
+ */
+export const RedriveRequest_OneSchema: GenMessage<RedriveRequest_One> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 23, 0);
+
+/**
+ * As many as there are, in the order of ListDeadLetters; at most 1000 in one
+ * call. A result that is put aside again meanwhile may be among the next.
+ *
+ * @generated from message darkroom.imagejob.v1.RedriveRequest.All
+ */
+export type RedriveRequest_All = Message<"darkroom.imagejob.v1.RedriveRequest.All"> & {
+  /**
+   * Only from there.
+   *
+   * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
+   */
+  source: DeadLetter_Source;
+
+  /**
+   * From the call before, of the same source; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.RedriveRequest.All.
+ * Use `create(RedriveRequest_AllSchema)` to create a new message.
+ */
+export const RedriveRequest_AllSchema: GenMessage<RedriveRequest_All> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 23, 1);
+
+/**
+ * Response of Redrive.
+ *
+ * @generated from message darkroom.imagejob.v1.RedriveResponse
+ */
+export type RedriveResponse = Message<"darkroom.imagejob.v1.RedriveResponse"> & {
+  /**
+   * How many were sent again.
+   *
+   * @generated from field: int32 redriven = 1;
+   */
+  redriven: number;
+
+  /**
+   * How many could not be: somebody was faster, or an input picture is gone.
+   *
+   * @generated from field: int32 skipped = 2;
+   */
+  skipped: number;
+
+  /**
+   * For the next call; empty when all were looked at.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.RedriveResponse.
+ * Use `create(RedriveResponseSchema)` to create a new message.
+ */
+export const RedriveResponseSchema: GenMessage<RedriveResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 24);
+
+/**
  * Where a job stands. The first terminal state wins.
  *
  * @generated from enum darkroom.imagejob.v1.State
@@ -907,6 +1210,35 @@ export const ImageJobService: GenService<{
     methodKind: "unary";
     input: typeof ListModelsRequestSchema;
     output: typeof ListModelsResponseSchema;
+  },
+  /**
+   * Lists what was given up: everybody's jobs that failed or expired, and results
+   * that could not be used. For administrators.
+   *
+   * Errors: INVALID_ARGUMENT (page_size, page_token, source), UNAVAILABLE (the
+   * queue cannot be reached).
+   *
+   * @generated from rpc darkroom.imagejob.v1.ImageJobService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Sends dead letters again, one or all: a job is QUEUED with three more attempts
+   * and 24 hours, a result is read once more as it is. For administrators.
+   *
+   * Errors: NOT_FOUND (id), FAILED_PRECONDITION (the job did not fail or expire,
+   * or its input picture is gone), INVALID_ARGUMENT (what, source, page_token),
+   * UNAVAILABLE (the queue cannot be reached).
+   *
+   * @generated from rpc darkroom.imagejob.v1.ImageJobService.Redrive
+   */
+  redrive: {
+    methodKind: "unary";
+    input: typeof RedriveRequestSchema;
+    output: typeof RedriveResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_darkroom_imagejob_v1_image_job, 0);

@@ -1,0 +1,74 @@
+import { Command, Option } from "commander";
+import { type DeadLetter, DeadLetterSource as Source } from "../../client/index.ts";
+import { UserError } from "../../user-error.ts";
+import { actions, type Operator, type OperatorSettings } from "./operator.ts";
+import { pages } from "./pages.ts";
+import type { Row } from "./render.ts";
+import { timeOf } from "./times.ts";
+
+const sources: Readonly<Record<string, Source>> = { job: Source.JOB, result: Source.RESULT };
+
+/** `darkroom dead-letters …`: jobs that failed or expired, and results that could not be used. */
+export function deadLetterCommands(settings: OperatorSettings): Command {
+  const act = actions(settings);
+  const group = new Command("dead-letters").description("see what was given up, and send it again");
+
+  const list = group.command("list").description("jobs, the newest first, then results").addOption(sourceOption());
+  act(list, async ({ jobs, as }) => {
+    const source = sourceOf(list);
+    const letters = await pages(
+      (page) => jobs.listDeadLetters({ ...page, source }, as),
+      ({ deadLetters }) => deadLetters,
+    );
+    return letters.map((letter) =>
+      list.opts().json === true ? { ...rowOf(letter), body: bodyOf(letter) } : rowOf(letter),
+    );
+  });
+
+  const redrive = group.command("redrive").description("send one again, or all").argument("[id]", "as list shows it");
+  redrive.option("--all", "all there are", false).addOption(sourceOption());
+  act(redrive, async (operator, id) => {
+    if ((id !== undefined) === redrive.opts().all) throw new UserError("redrive: give the id of one, or --all");
+    return [id === undefined ? await redriveAll(operator, sourceOf(redrive)) : await redriveOne(operator, id)];
+  });
+  return group;
+}
+
+function sourceOption(): Option {
+  return new Option("--source <source>", "only from there").choices(Object.keys(sources));
+}
+
+function sourceOf(command: Command): Source {
+  return sources[command.opts().source] ?? Source.UNSPECIFIED;
+}
+
+/** Results are numbered, jobs are not. */
+async function redriveOne({ jobs, as }: Operator, id: string): Promise<Row> {
+  const source = /^\d+$/.test(id) ? Source.RESULT : Source.JOB;
+  await jobs.redrive({ what: { case: "one", value: { source, id } } }, as);
+  return { id, redriven: true };
+}
+
+async function redriveAll({ jobs, as }: Operator, source: Source): Promise<Row> {
+  const answers = await pages(
+    ({ pageToken }) => jobs.redrive({ what: { case: "all", value: { source, pageToken } } }, as),
+    (answer) => [answer],
+  );
+  const sum = (field: "redriven" | "skipped") => answers.reduce((total, answer) => total + answer[field], 0);
+  return { redriven: sum("redriven"), skipped: sum("skipped") };
+}
+
+function rowOf({ source, id, reason, description, time, ownerId }: DeadLetter): Row {
+  return {
+    source: source === Source.JOB ? "job" : "result",
+    id,
+    reason,
+    description,
+    given_up: timeOf(time),
+    owner: ownerId,
+  };
+}
+
+function bodyOf({ body }: DeadLetter): string {
+  return new TextDecoder().decode(body);
+}

@@ -1,0 +1,53 @@
+import { authorise, isOpen } from "../model/access.ts";
+import type { Call } from "../model/call.ts";
+import { credentialOf } from "../model/credential.ts";
+import { DomainError } from "../model/errors.ts";
+import { quotasOf, type RateLimits, rateLimitHeaders } from "../model/rate-limits.ts";
+import type { Authentication } from "./authentication.ts";
+import { overLimit, type RateLimiter } from "./rate-limiter.ts";
+
+/** The headers that a credential comes in. */
+export interface CredentialHeaders {
+  readonly authorization: string | undefined;
+  readonly apiKey: string | undefined;
+}
+
+/** Decides who may call what, and how often, before a byte of a request's body is read. */
+export class Admission {
+  readonly #authentication: Authentication;
+  readonly #limiter: RateLimiter;
+  readonly #limits: RateLimits;
+
+  constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits }) {
+    this.#authentication = deps.authentication;
+    this.#limiter = deps.limiter;
+    this.#limits = deps.rateLimits;
+  }
+
+  /** Sets the call's principal and its answer's headers. Rejects when it may not be made. */
+  async admit(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {
+    if (!isOpen(operation)) await this.#identify(operation, call, headers);
+    await this.#count(operation, call);
+    authorise(operation, call.principal);
+  }
+
+  async #identify(operation: string, call: Call, { authorization, apiKey }: CredentialHeaders): Promise<void> {
+    try {
+      const principal = await this.#authentication.identify(credentialOf(authorization, apiKey));
+      if (principal !== undefined) call.principal = principal;
+    } catch (error) {
+      // A refused credential is counted, as nobody's.
+      if (error instanceof DomainError && error.code === "unauthenticated") await this.#count(operation, call);
+      throw error;
+    }
+  }
+
+  async #count(operation: string, call: Call): Promise<void> {
+    const quotas = quotasOf(this.#limits, operation, call.principal, call.address);
+    if (quotas.length === 0) return;
+    const standings = await Promise.all(quotas.map((quota) => this.#limiter.count(quota)));
+    for (const [name, value] of Object.entries(rateLimitHeaders(standings))) call.setHeader(name, value);
+    const over = standings.find(({ isOver }) => isOver);
+    if (over !== undefined) throw overLimit(over);
+  }
+}

@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Health } from "../core/health.ts";
+import { healthHeaders, healthPaths } from "./health.ts";
+import { limits } from "./port.ts";
+
+export interface HealthPort {
+  readonly address: AddressInfo;
+  close(): Promise<void>;
+}
+
+/** Probes need few. */
+const connectionsMax = 100;
+
+/** The paths of health and nothing else, for a process that serves nothing else. */
+export async function openHealthPort(health: Health, where: { host: string; port: number }): Promise<HealthPort> {
+  const timeouts = { headersTimeout: limits.headersMs, requestTimeout: limits.headersMs };
+  const server = createServer({ maxHeaderSize: limits.headerMax, ...timeouts }, (request, response) => {
+    void answer(health, request, response);
+  });
+  server.maxConnections = connectionsMax;
+  server.listen(where.port, where.host);
+  await once(server, "listening");
+  return {
+    address: server.address() as AddressInfo,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(health: Health, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = request.url?.split("?", 1)[0] ?? "";
+  const found = request.method === "GET" ? await healthPaths.get(path)?.(health) : undefined;
+  response.writeHead(found?.status ?? 404, { ...healthHeaders, "content-type": "application/json; charset=utf-8" });
+  response.end(JSON.stringify(found?.body ?? { status: "not found" }));
+}

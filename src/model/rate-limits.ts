@@ -1,0 +1,90 @@
+import { sourceOf } from "./guessing.ts";
+import { ownerIdOf, type Principal } from "./principal.ts";
+
+/** So many calls in a window that begins with the first of them. */
+export interface RateLimit {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+/** By name: an operation as model/access.ts has it, or `user`, `client`, `address` for all calls of one such caller. */
+export type RateLimits = Readonly<Record<string, RateLimit>>;
+
+/** One limit as it applies to one caller. */
+export interface Quota {
+  readonly name: string;
+  readonly limit: RateLimit;
+  /** Who is counted together. */
+  readonly key: string;
+}
+
+/** Where a caller stands after a call was counted. */
+export interface Standing {
+  readonly quota: Quota;
+  readonly isOver: boolean;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+const second = 1000;
+const minute = 60 * second;
+const service = "darkroom.auth.v1.AuthService";
+
+/** What a caller may ask for at most, in any window. */
+export const countMax = 100_000_000;
+export const windowMaxMs = 24 * 60 * minute;
+/** Calls a minute that a client may be given. */
+export const clientLimitMax = 1_000_000;
+
+export const defaultRateLimits: RateLimits = {
+  // More than people do: what it stops is one account's runaway loop.
+  user: { count: 600_000, windowMs: minute },
+  // For those without a limit of their own.
+  client: { count: 100, windowMs: minute },
+  // Whoever calls without a credential, or with one that is refused.
+  address: { count: 60_000, windowMs: minute },
+  [`${service}/SignUp`]: { count: 300, windowMs: 60 * minute },
+  [`${service}/Login`]: { count: 60, windowMs: minute },
+  [`${service}/RefreshToken`]: { count: 600, windowMs: minute },
+  [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
+};
+
+/** Asked by services for all their callers, or by machines for their health: no address has a limit there. */
+const unlimited = new Set([
+  `${service}/Validate`,
+  "grpc.health.v1.Health/Check",
+  "grpc.health.v1.Health/List",
+  "grpc.health.v1.Health/Watch",
+  "GET /health",
+  "GET /health/live",
+  "GET /health/ready",
+]);
+
+/** The limits that count this call; none for a worker's job token, whose calls its job bounds. */
+export function quotasOf(
+  limits: RateLimits,
+  operation: string,
+  principal: Principal | undefined,
+  address: string,
+): Quota[] {
+  if (principal?.kind === "job" || (principal === undefined && unlimited.has(operation))) return [];
+  const who = principal === undefined ? `address:${sourceOf(address)}` : `${principal.kind}:${ownerIdOf(principal)}`;
+  const general = principal?.kind ?? "address";
+  return [general, operation].flatMap((name) => {
+    const limit = (name === "client" && ownLimit(principal)) || limits[name];
+    return limit === undefined ? [] : [{ name, limit, key: `${name} ${who}` }];
+  });
+}
+
+/** As draft-ietf-httpapi-ratelimit-headers-10 has them. */
+export function rateLimitHeaders(standings: readonly Standing[]): Record<string, string> {
+  const policy = ({ quota: { name, limit } }: Standing) => `"${name}";q=${limit.count};w=${limit.windowMs / second}`;
+  const state = ({ quota, remaining, resetMs }: Standing) =>
+    `"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`;
+  return { "ratelimit-policy": standings.map(policy).join(", "), ratelimit: standings.map(state).join(", ") };
+}
+
+function ownLimit(principal: Principal | undefined): RateLimit | undefined {
+  const count = principal?.kind === "client" ? principal.client.limitPerMinute : undefined;
+  return count == null ? undefined : { count, windowMs: minute };
+}

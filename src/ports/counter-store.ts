@@ -1,0 +1,17 @@
+/** A count since its window began. */
+export interface Counter {
+  readonly id: string;
+  readonly count: number;
+  readonly startedAt: number;
+}
+
+/** Counts that all servers share. Every method may reject when the engine cannot be reached. */
+export interface CounterStore {
+  /**
+   * Adds to the count in one step, whoever else does at the same moment, and resolves to what it is then. A window that
+   * began `windowMs` before `now` or earlier is over: the count begins anew at `now`.
+   */
+  add(id: string, amount: number, now: number, windowMs: number): Promise<Counter>;
+  /** Deletes those whose startedAt is less, the oldest first, at most `limit`; how many it deleted. */
+  deleteBefore(startedAt: number, limit: number): Promise<number>;
+}

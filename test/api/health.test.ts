@@ -1,0 +1,78 @@
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { expect, test, vi } from "vitest";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
+import { State } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { serve, signIn } from "../support/server.ts";
+
+const patience = { timeout: 20_000, interval: 50 };
+
+test("tells of each backend, to anybody, and nothing more", async () => {
+  const { url } = await serve({}, { worker: false });
+  for (const path of ["/health", "/health/ready"]) {
+    const response = await fetch(url + path);
+    expect([response.status, response.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    expect(await response.json()).toEqual({ status: "ok", backends: { database: "up", queue: "up" } });
+  }
+  expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: "ok" });
+});
+
+test("while the queue's file is away, jobs are accepted, and developed once it is back", async () => {
+  const server = await serve();
+  const { url, jobs, dataDir } = server;
+  const { credential } = await signIn(server);
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const health = createClient(Health, createGrpcTransport({ baseUrl: url }));
+  const serving = async (service: string) => (await health.check({ service })).status === Status.SERVING;
+  const backendsAre = (queue: string, status: string) =>
+    vi.waitFor(async () => {
+      const response = await fetch(`${url}/health`);
+      const expected = { status, backends: { database: "up", queue } };
+      expect([response.status, await response.json()]).toEqual([200, expected]);
+    }, patience);
+
+  await backendsAre("up", "ok");
+  const [file, aside] = [join(dataDir, "queue.db"), join(dataDir, "aside")];
+  renameSync(file, aside);
+  await backendsAre("down", "degraded");
+  const names = ["", "darkroom.live", "darkroom.backend.database", "darkroom.backend.queue"];
+  expect(await Promise.all(names.map(serving))).toEqual([true, true, true, false]);
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  renameSync(aside, file);
+  await backendsAre("up", "ok");
+  expect(await serving("darkroom.backend.queue")).toBe(true);
+  const polled = await jobs.pollImageJob({ jobId: job?.id ?? "", wait: { seconds: 60n } }, credential);
+  expect(polled.job?.state).toBe(State.SUCCEEDED);
+});
+
+test("without its database's file a server lives, and is not ready", async () => {
+  const { url, dataDir } = await serve({}, { worker: false });
+  const [file, aside] = [join(dataDir, "darkroom.db"), join(dataDir, "aside")];
+  const becomes = (status: number, said: string) =>
+    vi.waitFor(async () => {
+      const response = await fetch(`${url}/health/ready`);
+      expect([response.status, await response.json()]).toMatchObject([status, { status: said }]);
+    }, patience);
+  renameSync(file, aside);
+  await becomes(503, "unavailable");
+  expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  renameSync(aside, file);
+  await becomes(200, "ok");
+});
+
+test("a watch sees a backend go and come back", async () => {
+  const { url, dataDir } = await serve({}, { worker: false });
+  const health = createClient(Health, createGrpcTransport({ baseUrl: url }));
+  const [file, aside] = [join(dataDir, "queue.db"), join(dataDir, "aside")];
+  const seen: Status[] = [];
+  for await (const { status } of health.watch({ service: "darkroom.backend.queue" })) {
+    seen.push(status);
+    if (seen.length === 1) renameSync(file, aside);
+    if (seen.length === 2) renameSync(aside, file);
+    if (seen.length === 3) break;
+  }
+  expect(seen).toEqual([Status.SERVING, Status.NOT_SERVING, Status.SERVING]);
+});

@@ -1,0 +1,116 @@
+import { expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { refusal, refusalOf } from "../support/refusals.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
+
+const check = "darkroom.auth.v1.AuthService/CheckAuth";
+
+async function adminOf({ auth }: Awaited<ReturnType<typeof serve>>) {
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  return bearer(tokens?.accessToken ?? "");
+}
+
+function checkAuth(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
+  const json = { "content-type": "application/json" };
+  return fetch(`${url}/${check}`, { method: "POST", headers: { ...json, ...headers }, body: "{}" });
+}
+
+test("a client has 100 calls a minute, and another limit where one is set", async () => {
+  const server = await serve({}, { worker: false });
+  const admin = await adminOf(server);
+  for (const [limitPerMinute, allowed] of [
+    [0, 100],
+    [7, 7],
+  ] as const) {
+    const wanted = { name: "a", scopes: ["auth:check"], limitPerMinute };
+    const { client, apiKey } = await server.auth.createClient({ client: wanted }, admin);
+    expect(client?.limitPerMinute).toBe(limitPerMinute);
+    for (let left = allowed - 1; left >= 0; left--) {
+      const response = await checkAuth(server.url, { "x-api-key": apiKey });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("ratelimit-policy")).toBe(`"client";q=${allowed};w=60`);
+      expect(response.headers.get("ratelimit")).toMatch(new RegExp(`^"client";r=${left};t=[1-6]?\\d$`));
+    }
+    const over = await checkAuth(server.url, { "x-api-key": apiKey });
+    expect(over.headers.get("retry-after")).toMatch(/^[1-6]?\d$/);
+    expect(over.headers.get("ratelimit")).toMatch(/^"client";r=0;t=\d+$/);
+    expect(await refusalOf(over)).toMatchObject({ status: 429, code: "resource_exhausted", reason: "RATE_LIMITED" });
+    // Its tokens are the same caller; the plain routes count too.
+    const { accessToken } = await server.auth.exchangeApiKey({ apiKey });
+    expect(await refusal(server.auth.checkAuth({}, bearer(accessToken)))).toMatchObject({ code: "ResourceExhausted" });
+    const download = await fetch(`${server.url}/download/x`, { headers: { "x-api-key": apiKey } });
+    expect(download.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect(await refusalOf(download)).toMatchObject({ status: 429, reason: "RATE_LIMITED" });
+  }
+});
+
+test("a client's limit is a whole number up to a million", async () => {
+  const server = await serve({}, { worker: false });
+  const admin = await adminOf(server);
+  const create = (limitPerMinute: number) => server.auth.createClient({ client: { name: "a", limitPerMinute } }, admin);
+  for (const limit of [-1, 1_000_001])
+    expect(await refusal(create(limit))).toMatchObject({ code: "InvalidArgument", fields: ["limit_per_minute"] });
+  const { client } = await create(1_000_000);
+  const mask = { paths: ["limit_per_minute"] };
+  const update = { client: { id: client?.id ?? "", limitPerMinute: 1 }, updateMask: mask };
+  expect((await server.auth.updateClient(update, admin)).client?.limitPerMinute).toBe(1);
+});
+
+test("an operation's limit counts each user, and each address of those who are nobody yet", async () => {
+  const login = "darkroom.auth.v1.AuthService/Login";
+  const server = await serve(
+    { DARKROOM_RATE_LIMITS: `${login}=3/60, ${check}=2/60`, TRUSTED_PROXIES: "loopback" },
+    { worker: false },
+  );
+  const [first, second] = [await signIn(server), await signIn(server)];
+  for (const user of [first, second]) {
+    await server.auth.checkAuth({}, user.credential);
+    await server.auth.checkAuth({}, user.credential);
+    expect(await refusal(server.auth.checkAuth({}, user.credential))).toMatchObject({ reason: "RATE_LIMITED" });
+  }
+  const again = (headers: Readonly<Record<string, string>>) =>
+    server.auth.login({ identity: first.username, password: first.password }, { headers });
+  await again({});
+  expect(await refusal(again({}))).toMatchObject({ reason: "RATE_LIMITED" });
+  await again({ "x-forwarded-for": "192.0.2.7" });
+});
+
+test("a credential that is refused counts for its address", async () => {
+  const server = await serve({ DARKROOM_RATE_LIMITS: "address=2/60" }, { worker: false });
+  const refused = () => refusal(server.auth.checkAuth({}, bearer("nonsense")));
+  expect(await refused()).toMatchObject({ code: "Unauthenticated" });
+  expect(await refused()).toMatchObject({ code: "Unauthenticated" });
+  expect(await refused()).toMatchObject({ reason: "RATE_LIMITED" });
+  // Those who ask for everybody are not held up by it.
+  expect(await server.auth.validate({ credential: "nonsense" })).toMatchObject({ valid: false });
+});
+
+test("only a trusted proxy is believed, and only for what it vouches for", async () => {
+  const limits = { DARKROOM_RATE_LIMITS: "address=1/60" };
+  const call = (url: string, forwarded: string) => checkAuth(url, { "x-forwarded-for": forwarded });
+  const closed = await serve(limits, { worker: false });
+  await call(closed.url, "192.0.2.1");
+  expect((await call(closed.url, "192.0.2.2")).status).toBe(429);
+
+  const open = await serve({ ...limits, TRUSTED_PROXIES: "loopback, 10.0.0.0/8" }, { worker: false });
+  for (const forwarded of ["192.0.2.1", "192.0.2.2:8080", "192.0.2.1, 192.0.2.3, 10.1.1.1", "[2001:db8::1]:80"])
+    expect((await call(open.url, forwarded)).status).toBe(401);
+  for (const forwarded of ["192.0.2.2", "198.51.100.1, 192.0.2.3", "2001:db8::1", "192.0.2.9, 192.0.2.1"])
+    expect((await call(open.url, forwarded)).status).toBe(429);
+  // What is no address is the proxy's own fault, and counted for it.
+  expect((await call(open.url, "nonsense")).status).toBe(401);
+  expect((await call(open.url, "unknown")).status).toBe(429);
+});
+
+test("limits hold on all servers together", async () => {
+  const here = await serve({}, { worker: false });
+  const there = await serve({}, { worker: false, dataDir: here.dataDir });
+  const client = { name: "a", scopes: ["auth:check"], limitPerMinute: 40 };
+  const { apiKey } = await here.auth.createClient({ client }, await adminOf(here));
+  const calls = Array.from({ length: 120 }, (_, index) => (index % 2 === 0 ? here : there));
+  const statuses = await Promise.all(
+    calls.map(async ({ url }) => (await checkAuth(url, { "x-api-key": apiKey })).status),
+  );
+  expect(statuses.filter((status) => status === 200).length).toBe(40);
+  expect(statuses.filter((status) => status === 429).length).toBe(80);
+});

@@ -1,0 +1,101 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
+import { RateLimiter } from "../../src/core/rate-limiter.ts";
+import { createLog } from "../../src/log.ts";
+import type { Quota } from "../../src/model/rate-limits.ts";
+import type { CounterStore } from "../../src/ports/counter-store.ts";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+
+const log = createLog("silent");
+
+function quotaOf(count: number, key = "somebody"): Quota {
+  return { name: "user", limit: { count, windowMs: 60_000 }, key };
+}
+
+/** Several servers' limiters on one store, whose additions are counted. */
+async function opened(servers: number) {
+  const store = sqliteCounterStore((await openDatabase()).db);
+  const clock = movableClock();
+  const state = { additions: 0, away: false };
+  const counters: CounterStore = {
+    ...store,
+    async add(...args) {
+      state.additions += 1;
+      if (state.away) throw new StoreUnavailable("away");
+      return store.add(...args);
+    },
+  };
+  const limiters = Array.from({ length: servers }, () => new RateLimiter({ counters, clock, log }));
+  const count = (index: number, quota: Quota) => (limiters[index % servers] as RateLimiter).count(quota);
+  return { clock, state, count };
+}
+
+async function admitted(calls: Promise<{ isOver: boolean }>[]): Promise<number> {
+  return (await Promise.all(calls)).filter(({ isOver }) => !isOver).length;
+}
+
+test("lets exactly as many through as the limit says, one by one and at once", async () => {
+  const { count } = await opened(1);
+  for (const max of [1, 10, 100, 333]) {
+    const one = quotaOf(max, `one by one ${max}`);
+    let passed = 0;
+    for (let index = 0; index < max + 5; index++) if (!(await count(0, one)).isOver) passed += 1;
+    expect(passed).toBe(max);
+    const many = quotaOf(max, `at once ${max}`);
+    expect(await admitted(Array.from({ length: max * 2 }, () => count(0, many)))).toBe(max);
+  }
+});
+
+test("tells what is left, and when the window ends", async () => {
+  const { count, clock } = await opened(1);
+  expect(await count(0, quotaOf(2))).toMatchObject({ isOver: false, remaining: 1, resetMs: 60_000 });
+  clock.advance(20_000);
+  expect(await count(0, quotaOf(2))).toMatchObject({ isOver: false, remaining: 0, resetMs: 40_000 });
+  expect(await count(0, quotaOf(2))).toMatchObject({ isOver: true, remaining: 0, resetMs: 40_000 });
+  clock.advance(40_000);
+  expect(await count(0, quotaOf(2))).toMatchObject({ isOver: false, remaining: 1, resetMs: 60_000 });
+});
+
+test("overshoots by a tenth at most on five servers, whoever is called in whatever order", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 300 }),
+      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 700, maxLength: 700 }),
+      fc.integer({ min: 1, max: 50 }),
+      async (max, order, together) => {
+        const { count } = await opened(5);
+        let passed = 0;
+        for (let from = 0; from < order.length; from += together)
+          passed += await admitted(order.slice(from, from + together).map((server) => count(server, quotaOf(max))));
+        expect(passed).toBeGreaterThanOrEqual(max);
+        expect(passed).toBeLessThanOrEqual(max * 1.1);
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+test("asks the store seldom, and not at all for one who is over", async () => {
+  const { count, state } = await opened(1);
+  for (let index = 0; index < 1000; index++) await count(0, quotaOf(1000));
+  expect(state.additions).toBeLessThan(60);
+  const before = state.additions;
+  expect(await admitted(Array.from({ length: 100 }, () => count(0, quotaOf(1000))))).toBe(0);
+  expect(state.additions).toBe(before);
+});
+
+test("counts alone while the store is away, and together again afterwards", async () => {
+  const { count, state } = await opened(2);
+  for (let index = 0; index < 4; index++) await count(index, quotaOf(10));
+  state.away = true;
+  const alone = await Promise.all(Array.from({ length: 40 }, (_, index) => count(index, quotaOf(10))));
+  expect(alone.filter(({ isOver }) => !isOver).length).toBeLessThanOrEqual(16);
+  state.away = false;
+  // What was counted alone is known here alone.
+  expect((await count(0, quotaOf(10))).isOver).toBe(true);
+  const other = quotaOf(10, "another");
+  expect(await admitted(Array.from({ length: 40 }, (_, index) => count(index, other)))).toBe(10);
+});

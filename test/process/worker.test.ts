@@ -1,0 +1,158 @@
+import { readFileSync, renameSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { connect, State } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { type Running, run, type ServerProcess } from "../support/process.ts";
+import { proxyTo } from "../support/proxy.ts";
+import { fine, startSdWebui } from "../support/sd-webui-server.ts";
+import { scratchDirectory, signIn } from "../support/server.ts";
+
+const wait = { seconds: 60n };
+const patience = { timeout: 30_000, interval: 50 };
+
+/** A server without a worker, as a process of its own, whose model is the stand-in's; and somebody who submits to it. */
+async function open() {
+  const standIn = await startSdWebui();
+  const dataDir = scratchDirectory();
+  const env = { DARKROOM_DATA_DIR: dataDir, SD_WEBUI_URL: standIn.url, DARKROOM_LEASE_SECONDS: "5" };
+  const server = run(["serve", "--no-worker"], { PORT: "0", LOG_LEVEL: "error", ...env });
+  const url = await server.printed(/listens on (\S+),/);
+  const darkroom = connect(url);
+  const { jobs } = darkroom;
+  const { credential } = await signIn(darkroom);
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const imageId = image?.id ?? "";
+  return {
+    standIn,
+    server: { ...server, url },
+    dataDir,
+    startWorker: (more: Readonly<Record<string, string>> = {}) =>
+      run(["worker"], { ...env, DARKROOM_SERVER_URL: url, LOG_LEVEL: "info", ...more }),
+    async submit() {
+      const { job } = await jobs.submitImageJob({ imageId, prompt: "in oil", modelType: "sd-webui" }, credential);
+      return job?.id ?? "";
+    },
+    poll: async (jobId: string) => (await jobs.pollImageJob({ jobId }, credential)).job,
+    ended: async (jobId: string) => (await jobs.pollImageJob({ jobId, wait }, credential)).job,
+  };
+}
+
+/** Where a worker tells of its health, and what. */
+async function healthOf(worker: Running) {
+  const line = /"port":(\d+),"msg":"health is told here"/;
+  const port = await vi.waitFor(() => {
+    const found = line.exec(worker.output.stderr)?.[1];
+    if (found === undefined) throw new Error(`it told no port: ${worker.output.stderr}`);
+    return found;
+  }, patience);
+  return async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [response.status, await response.json()];
+  };
+}
+
+const up = [200, { status: "ok", backends: { queue: "up", server: "up" } }];
+const anyPort = { DARKROOM_WORKER_HEALTH_PORT: "0" };
+
+test("serve --no-worker has none inside, and any worker beside it will do", async () => {
+  const { server, startWorker, submit, poll, ended } = await open();
+  const jobId = await submit();
+  await vi.waitFor(async () => expect((await poll(jobId))?.version).toBeGreaterThan(1n), patience);
+  expect(childrenOf(server)).toBe("");
+  expect(await poll(jobId)).toMatchObject({ state: State.QUEUED, attempt: 0 });
+  for (let count = 0; count < 2; count += 1) startWorker();
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+});
+
+test("a worker that is stopped finishes its job first, takes no other, and is not ready meanwhile", async () => {
+  const { standIn, startWorker, submit, poll, ended } = await open();
+  const finish = Promise.withResolvers<void>();
+  standIn.behave(async (response, images) => {
+    await finish.promise;
+    fine(response, images);
+  });
+  const begun = standIn.seen("begin");
+  const worker = startWorker(anyPort);
+  const health = await healthOf(worker);
+  await vi.waitFor(async () => expect(await health("/health")).toEqual(up), patience);
+  const jobId = await submit();
+  await begun;
+  const next = await submit();
+  worker.child.kill("SIGTERM");
+  const stopping = [503, { status: "stopping", backends: { queue: "up", server: "up" } }];
+  await vi.waitFor(async () => expect(await health("/health/ready")).toEqual(stopping), patience);
+  expect(await health("/health/live")).toEqual([200, { status: "ok" }]);
+  finish.resolve();
+  expect((await worker.finished).code).toBe(0);
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+  expect(await poll(next)).toMatchObject({ state: State.QUEUED, attempt: 0 });
+});
+
+test("a worker that is stopped returns what it cannot finish, and another takes it at once", async () => {
+  const { standIn, startWorker, submit, ended } = await open();
+  standIn.behave(() => {});
+  const begun = standIn.seen("begin");
+  const worker = startWorker();
+  const jobId = await submit();
+  await begun;
+  worker.child.kill("SIGTERM");
+  expect((await worker.finished).code).toBe(0);
+  expect(worker.output.stderr).toContain("WORKER_STOPPED");
+  standIn.behave(fine);
+  startWorker();
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 2 });
+});
+
+test("a worker does as many jobs at a time as it is told", async () => {
+  const { standIn, startWorker, submit } = await open();
+  standIn.behave(() => {});
+  for (let count = 0; count < 5; count += 1) await submit();
+  const worker = startWorker({ DARKROOM_WORKER_CONCURRENCY: "3" });
+  const claimed = () => worker.output.stderr.split("job claimed").length - 1;
+  await vi.waitFor(() => expect(claimed()).toBe(3), patience);
+});
+
+test("a worker's health tells of its queue and of its server", async () => {
+  const { server, dataDir, startWorker } = await open();
+  const proxy = await proxyTo(server.url);
+  const health = await healthOf(startWorker({ ...anyPort, DARKROOM_SERVER_URL: proxy.url }));
+  const becomes = (expected: unknown) =>
+    vi.waitFor(async () => expect(await health("/health")).toEqual(expected), patience);
+  const down = (backends: object) => [
+    503,
+    { status: "unavailable", backends: { queue: "up", server: "up", ...backends } },
+  ];
+  await becomes(up);
+  proxy.away = true;
+  proxy.cut();
+  await becomes(down({ server: "down" }));
+  proxy.away = false;
+  await becomes(up);
+  renameSync(join(dataDir, "queue.db"), join(dataDir, "aside"));
+  await becomes(down({ queue: "down" }));
+  renameSync(join(dataDir, "aside"), join(dataDir, "queue.db"));
+  await becomes(up);
+  for (const path of ["/", "/health/", "/toString"]) expect(await health(path)).toEqual([404, { status: "not found" }]);
+});
+
+test("a worker whose health has no port to be told on does not start, and says so", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await vi.waitFor(() => expect(other.listening).toBe(true));
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const env = { DARKROOM_SERVER_URL: "http://127.0.0.1:9", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "error" };
+  for (const [value, rule] of [
+    [String(port), /^darkroom: DARKROOM_WORKER_HEALTH_PORT: .*choose another\n$/],
+    ["80800", /^darkroom: DARKROOM_WORKER_HEALTH_PORT: must be a whole number/],
+  ] as const) {
+    const worker = run(["worker"], { ...env, DARKROOM_WORKER_HEALTH_PORT: value });
+    expect(await worker.finished).toMatchObject({ code: 1, stderr: expect.stringMatching(rule) });
+  }
+});
+
+function childrenOf({ child: { pid } }: Pick<ServerProcess, "child">): string {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+}
