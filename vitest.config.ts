@@ -2,11 +2,24 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // Real processes, real hashing: generous, so that a slow machine fails no test.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
+      // The front door once more, through connect-node's own path for unary calls: see test/support/fast-rpc.ts.
+      {
+        extends: true,
+        test: {
+          name: "stock rpc",
+          include: ["test/api/*.test.ts"],
+          // About what lies behind, however it was called.
+          exclude: ["test/api/{guessing,mongodb,replicas,sd-webui}.test.ts"],
+          env: { DARKROOM_FAST_RPC: "false" },
+        },
+      },
+    ],
   },
 });

@@ -11,9 +11,19 @@ import { describeMachine } from "./support/machine.ts";
 import { cleanUpAtExit } from "./support/scratch.ts";
 import { ratios, summarise } from "./support/statistics.ts";
 import { table } from "./support/table.ts";
+import { unaryEcho } from "./unary-echo.ts";
 import { validate } from "./validate.ts";
 
-const benchmarks: readonly Benchmark[] = [checkAuth, validate, submits, submitToResult, eventLoop, manyJobs, memory];
+const benchmarks: readonly Benchmark[] = [
+  unaryEcho,
+  checkAuth,
+  validate,
+  submits,
+  submitToResult,
+  eventLoop,
+  manyJobs,
+  memory,
+];
 const list = benchmarks.map(({ name, measures }) => `  ${name.padEnd(18)}${measures}`).join("\n");
 
 cleanUpAtExit();

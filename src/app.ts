@@ -66,7 +66,7 @@ async function start(
   const stopping = new AbortController();
   const routes = await openRoutes(core, log);
   onStop(routes.close);
-  const rpc = createRpcHandler(core, log, stopping.signal);
+  const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
   const cors = { origins: config.corsOrigins, ...rpcCors };
   const front = createFront({
     rpc,

@@ -40,6 +40,8 @@ export interface ServerConfig {
   readonly keepAuditMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
+  /** Whether unary calls take the fast path. */
+  readonly fastRpc: boolean;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
@@ -97,6 +99,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
+    fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     engines: readEngines(read),
     logLevel: readLogLevel(read),
   };

@@ -7,14 +7,16 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { echo } from "../support/echo.ts";
 
-/** The least that a gRPC server on @grpc/grpc-js does: answers each call of AuthService with an echo of its message. */
+/** The least that a gRPC server on @grpc/grpc-js does: answers each call with an echo of its message. */
 
-const methods = AuthService.methods.filter((method): method is DescMethodUnary => method.methodKind === "unary");
+const unary = AuthService.methods.filter((method): method is DescMethodUnary => method.methodKind === "unary");
+const methods = [...unary, echo];
 const server = new Server();
 server.addService(
   Object.fromEntries(methods.map((method) => [method.localName, definition(method)])) as ServiceDefinition,
-  Object.fromEntries(methods.map(({ localName }) => [localName, echo])),
+  Object.fromEntries(methods.map(({ localName }) => [localName, answer])),
 );
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
@@ -22,7 +24,7 @@ server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port
 });
 process.on("disconnect", () => process.exit());
 
-function echo({ request }: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>): void {
+function answer({ request }: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>): void {
   done(null, request);
 }
 

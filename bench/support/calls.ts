@@ -20,11 +20,14 @@ export interface Call {
 }
 
 export const connectJson = "application/json";
+export const connectProto = "application/proto";
+export const grpcWeb = "application/grpc-web+proto";
 export const grpc = "application/grpc";
+export type Format = typeof connectJson | typeof connectProto | typeof grpcWeb | typeof grpc;
 
 /** A unary call in the wire format that the content type names. */
 export function unaryCall<I extends DescMessage, O extends DescMessage>(
-  format: typeof connectJson | typeof grpc,
+  format: Format,
   method: DescMethodUnary<I, O>,
   request: MessageInitShape<I>,
   { token, accepts }: { token: string | undefined; accepts(body: Buffer): boolean },
@@ -36,15 +39,25 @@ export function unaryCall<I extends DescMessage, O extends DescMessage>(
   return { method: "POST", path: `/${method.parent.typeName}/${method.name}`, headers, body, status: 200, accepts };
 }
 
-/** A message as it stands in a body of that format. */
-export function encoded(format: typeof connectJson | typeof grpc, schema: DescMessage, message: Message): Buffer {
+/** A message as it stands in a request's body of that format. */
+export function encoded(format: Format, schema: DescMessage, message: Message): Buffer {
   if (format === connectJson) return Buffer.from(toJsonString(schema, message));
-  const bytes = toBinary(schema, message);
-  // A gRPC frame: a flag for compression, and the length.
-  const frame = Buffer.alloc(5 + bytes.length);
-  frame.writeUInt32BE(bytes.length, 1);
-  frame.set(bytes, 5);
-  return frame;
+  const bytes = Buffer.from(toBinary(schema, message));
+  return format === connectProto ? bytes : frame(0, bytes);
+}
+
+/** And in that of an answer. */
+export function answered(format: Format, schema: DescMessage, message: Message): Buffer {
+  const body = encoded(format, schema, message);
+  return format === grpcWeb ? Buffer.concat([body, frame(0x80, Buffer.from("grpc-status: 0\r\n"))]) : body;
+}
+
+/** gRPC's: flags, the length, and so many bytes. */
+function frame(flags: number, bytes: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(flags);
+  head.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
 }
 
 export const is = (expected: Buffer) => (body: Buffer) => body.equals(expected);

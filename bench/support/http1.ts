@@ -5,7 +5,7 @@ import type { Call } from "./calls.ts";
 
 /**
  * Callers over HTTP/1.1, each with a connection that stays open. On bare sockets: general clients take as much processor
- * time as the bare server they would measure. Only answers with a content-length are understood.
+ * time as the bare server they would measure. Answers must have a content-length or come in chunks.
  */
 export function http1Callers(url: string, count: number): Promise<Caller[]> {
   return Promise.all(Array.from({ length: count }, () => http1Caller(url)));
@@ -68,9 +68,23 @@ function read(received: Buffer): { status: number; body: Buffer } | undefined {
   const headEnd = received.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;
   const head = received.toString("latin1", 0, headEnd);
+  const rest = received.subarray(headEnd + 4);
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-  if (length === undefined) throw new Error(`an answer without a content-length: ${head}`);
-  const body = received.subarray(headEnd + 4);
-  if (body.length < Number(length)) return undefined;
-  return { status: Number(head.slice(9, 12)), body };
+  const body = length === undefined ? joined(rest) : rest.length < Number(length) ? undefined : rest;
+  return body && { status: Number(head.slice(9, 12)), body };
 }
+
+/** A body in chunks, once its last one is there. */
+function joined(chunks: Buffer): Buffer | undefined {
+  if (!chunks.subarray(-5).equals(lastChunk)) return undefined;
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < chunks.length; ) {
+    const start = chunks.indexOf("\r\n", at) + 2;
+    const end = start + Number.parseInt(chunks.toString("latin1", at, start), 16);
+    pieces.push(chunks.subarray(start, end));
+    at = end + 2;
+  }
+  return Buffer.concat(pieces);
+}
+
+const lastChunk = Buffer.from("0\r\n\r\n");

@@ -8,7 +8,7 @@ import { interleave, load, openCallers, type Rate } from "./load.ts";
 
 const callers = 32;
 const sideMs = 700;
-const reference = (file: string) => join(import.meta.dirname, "../reference", file);
+export const reference = (file: string) => join(import.meta.dirname, "../reference", file);
 
 const ways = [
   { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, command: [reference("http-echo.ts"), "1"] },
@@ -47,7 +47,11 @@ export async function compareUnary<I extends DescMessage, O extends DescMessage>
   return { measured: "Darkroom", reference: "bare Node, grpc-js", rows };
 }
 
-async function side(child: Child, http: 1 | 2, call: Parameters<typeof load>[2][number]): Promise<() => Promise<Rate>> {
+export async function side(
+  child: Child,
+  http: 1 | 2,
+  call: Parameters<typeof load>[2][number],
+): Promise<() => Promise<Rate>> {
   const opened = await openCallers(child.url, http, callers);
   return () => load(child, opened, [call], sideMs);
 }

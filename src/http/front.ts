@@ -1,12 +1,15 @@
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest } from "node:http2";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import { isIP } from "node:net";
 import cors from "cors";
 import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
+import { createBodyLimit } from "./body-limit.ts";
+import type { PortResponse } from "./messages.ts";
+import type { PortListener } from "./port.ts";
+import { newRequestId } from "./request-id.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -34,7 +37,8 @@ const pathMax = 256;
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): RequestListener {
+export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): PortListener {
+  const bodyLimit = createBodyLimit(bodyMs);
   const applyCors =
     allowed.origins.length === 0
       ? noCors
@@ -47,13 +51,12 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
         });
 
   return (request, response) => {
+    const start = performance.now();
     const call = callOf(request, response, trusted);
-    response.setHeader("x-request-id", call.requestId);
-    response.setHeader("x-content-type-options", "nosniff");
-    limitBody(request, bodyMs);
-    keepWhenLeft(request);
-    response.once("finish", () => discardRest(request));
-    logWhenDone(request, response, call, log);
+    response.common["x-request-id"] = call.requestId;
+    response.common["x-content-type-options"] = "nosniff";
+    response.on("close", () => writeLine(request, response, call, start, log));
+    bodyLimit.expect(request);
     try {
       applyCors(request, response, () => {
         if (!rpc(request, response, call)) routes(request, response, call);
@@ -66,49 +69,29 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
   };
 }
 
-function callOf(request: IncomingMessage, response: ServerResponse, trusted: FrontOptions["trusted"]): Call {
+function callOf(request: IncomingMessage, response: PortResponse, trusted: FrontOptions["trusted"]): Call {
   const wanted = request.headers["x-request-id"];
   return {
-    requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : randomUUID(),
-    address: trusted === undefined ? (request.socket.remoteAddress ?? "") : forwardedAddress(request, trusted),
+    requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId(),
+    address: trusted === undefined ? addressOf(request) : forwardedAddress(request, trusted),
     userAgent: request.headers["user-agent"] ?? "",
-    setHeader: (name, value) => void response.setHeader(name, value),
+    setHeader: (name, value) => {
+      response.common[name] = value;
+    },
   };
+}
+
+function addressOf(request: IncomingMessage | Http2ServerRequest): string {
+  // Over HTTP/2 each request would make a view of the socket of its own.
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  return socket?.remoteAddress ?? "";
 }
 
 /** The last address that no trusted proxy vouches for; some proxies write its port too. */
 function forwardedAddress(request: IncomingMessage, trusted: NonNullable<FrontOptions["trusted"]>): string {
   const named = proxyAddress(request, trusted);
   const address = /^\[(.+)\](:\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1] ?? named;
-  return isIP(address) === 0 ? (request.socket.remoteAddress ?? "") : address;
-}
-
-/** Cuts a request whose body does not come: half a body holds memory for as long as its sender likes. */
-function limitBody(request: IncomingMessage, bodyMs: number): void {
-  const timer = setTimeout(() => cut(request), bodyMs);
-  request.once("end", () => clearTimeout(timer));
-  request.once("close", () => clearTimeout(timer));
-}
-
-/**
- * Who iterates over a body and leaves early destroys it, and nothing reads its connection any more: the refusal's answer
- * still goes out over HTTP/1.1, but no later request comes in.
- */
-function keepWhenLeft(request: IncomingMessage): void {
-  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
-}
-
-/** What was refused before it was read: the connection's next request waits behind it. The body's time limit still holds. */
-function discardRest(request: IncomingMessage): void {
-  if (request.readableEnded) return;
-  request.unpipe();
-  request.resume();
-}
-
-function cut(request: IncomingMessage | Http2ServerRequest): void {
-  // Over HTTP/2 the request is but a view of its stream, and would leave it open.
-  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
-  else request.destroy();
+  return isIP(address) === 0 ? addressOf(request) : address;
 }
 
 function named(principal: Principal): Record<string, string> {
@@ -118,24 +101,26 @@ function named(principal: Principal): Record<string, string> {
 }
 
 /** Without the query, which may hold what is nobody's business, and without any header. */
-function logWhenDone(request: IncomingMessage, response: ServerResponse, call: Call, log: Log): void {
-  const start = performance.now();
-  response.once("close", () => {
-    const { principal } = call;
-    log.info(
-      {
-        request_id: call.requestId,
-        method: request.method,
-        path: request.url?.split("?", 1)[0]?.slice(0, pathMax),
-        http: request.httpVersion,
-        status: response.statusCode,
-        outcome: call.outcome,
-        complete: response.writableFinished,
-        ms: Math.round((performance.now() - start) * 10) / 10,
-        ...(principal === undefined ? {} : named(principal)),
-        address: call.address,
-      },
-      "request",
-    );
-  });
+function writeLine(request: IncomingMessage, response: ServerResponse, call: Call, start: number, log: Log): void {
+  const { principal } = call;
+  log.info(
+    {
+      request_id: call.requestId,
+      method: request.method,
+      path: pathOf(request.url ?? ""),
+      http: request.httpVersion,
+      status: response.statusCode,
+      outcome: call.outcome,
+      complete: response.writableFinished,
+      ms: Math.round((performance.now() - start) * 10) / 10,
+      ...(principal === undefined ? {} : named(principal)),
+      address: call.address,
+    },
+    "request",
+  );
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return url.slice(0, query === -1 ? pathMax : Math.min(query, pathMax));
 }

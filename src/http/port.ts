@@ -1,9 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
-import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Session } from "node:http2";
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
+import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
+import { Http1Request, Http1Response, Http2Request, Http2Response, type PortResponse } from "./messages.ts";
+import { newRequestId } from "./request-id.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
 export const limits = {
@@ -16,12 +18,14 @@ export const limits = {
   /** Streams of one HTTP/2 connection at a time. */
   streamsMax: 256,
   connectionsMax: 20_000,
-  /** How long an HTTP/2 connection without streams is kept. */
+  /** How long an HTTP/2 connection on which nothing moves takes new streams. */
   idleMs: 5 * 60_000,
 } as const;
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
+
+export type PortListener = (request: IncomingMessage, response: PortResponse) => void;
 
 export interface Port {
   readonly address: AddressInfo;
@@ -36,10 +40,10 @@ export interface Port {
  * the servers behind the port, and with them the header timeouts and the draining of connections.
  */
 export async function openPort(
-  listener: RequestListener,
+  listener: PortListener,
   where: { host: string; port: number; tls: { cert: string; key: string } | undefined },
 ): Promise<Port> {
-  const sessions = new Set<ServerHttp2Session>();
+  const sessions = trackSessions(limits.idleMs);
   const sockets = new Set<Socket>();
   const server = where.tls === undefined ? clearServer(listener, sessions) : tlsServer(listener, sessions, where.tls);
   server.maxConnections = limits.connectionsMax;
@@ -59,7 +63,7 @@ export async function openPort(
     stopAccepting,
     async drain(graceMs) {
       stopAccepting();
-      for (const session of sessions) session.close();
+      sessions.close();
       const drain = setInterval(() => (server as Partial<Server>).closeIdleConnections?.(), drainLookMs);
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
@@ -74,27 +78,32 @@ export async function openPort(
 const http1Options: ServerOptions = {
   maxHeaderSize: limits.headerMax,
   headersTimeout: limits.headersMs,
-  // Bodies have a limit of their own, the same for both protocols: see front.ts.
+  // Bodies have a limit of their own, the same for both protocols: see body-limit.ts.
   requestTimeout: 0,
   keepAliveTimeout: limits.keepAliveMs,
   connectionsCheckingInterval: 1000,
 };
 
 const http2Options = {
+  Http2ServerRequest: Http2Request,
+  Http2ServerResponse: Http2Response,
   settings: { maxConcurrentStreams: limits.streamsMax, maxHeaderListSize: limits.headerMax },
   maxHeaderListPairs: 128,
 } as const;
 
-function tlsServer(listener: RequestListener, sessions: Set<ServerHttp2Session>, tls: { cert: string; key: string }) {
-  const server = createSecureServer({ ...http1Options, ...http2Options, ...tls, allowHTTP1: true }, listener as never);
+function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: { cert: string; key: string }) {
+  const http1Classes = { Http1IncomingMessage: Http1Request, Http1ServerResponse: Http1Response as never };
+  const options = { ...http1Options, ...http1Classes, ...http2Options, ...tls, allowHTTP1: true };
+  const server = createSecureServer(options, listener as never);
   server.on("clientError", refuse);
-  return server.on("session", (session) => track(session, sessions)) as unknown as NetServer;
+  return server.on("session", sessions.add) as unknown as NetServer;
 }
 
-function clearServer(listener: RequestListener, sessions: Set<ServerHttp2Session>): NetServer {
-  const http1 = createServer(http1Options, listener);
+function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer {
+  const http1Classes = { IncomingMessage: Http1Request, ServerResponse: Http1Response as never };
+  const http1 = createServer({ ...http1Options, ...http1Classes }, listener as never);
   const http2 = createHttp2Server(http2Options, listener as never);
-  http2.on("session", (session) => track(session, sessions));
+  http2.on("session", sessions.add);
   // A client's socket that breaks is its own matter.
   http2.on("sessionError", () => {});
   http1.on("clientError", refuse);
@@ -102,6 +111,8 @@ function clearServer(listener: RequestListener, sessions: Set<ServerHttp2Session
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
     sniff(socket, (isHttp2) => {
+      // As HTTP/2's own servers have it; those of HTTP/1.1 answer whoever has said all that they wanted to.
+      socket.allowHalfOpen = !isHttp2;
       if (isHttp2) http2.emit("connection", socket);
       else for (const accept of asHttp1) accept.call(http1, socket);
     });
@@ -118,24 +129,7 @@ const refusals: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   const status = refusals[error.code ?? ""] ?? "400 Bad Request";
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${randomUUID()}\r\ncontent-length: 0\r\n\r\n`);
-}
-
-function track(session: ServerHttp2Session, sessions: Set<ServerHttp2Session>): void {
-  let streams = 0;
-  sessions.add(session);
-  session.once("close", () => sessions.delete(session));
-  session.on("stream", (stream) => {
-    streams += 1;
-    stream.once("close", () => {
-      streams -= 1;
-    });
-  });
-  // A watch may be silent for long; a connection without one is of no use.
-  session.setTimeout(limits.idleMs);
-  session.on("timeout", () => {
-    if (streams === 0) session.close();
-  });
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${newRequestId()}\r\ncontent-length: 0\r\n\r\n`);
 }
 
 /** Reads the first bytes, puts them back, and tells whether they are HTTP/2's. */
@@ -144,6 +138,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
   const timer = setTimeout(giveUp, limits.headersMs);
   let seen = Buffer.alloc(0);
   socket.on("error", giveUp);
+  socket.on("end", giveUp);
   socket.on("readable", look);
   socket.once("close", () => clearTimeout(timer));
 
@@ -157,6 +152,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
     clearTimeout(timer);
     socket.off("readable", look);
     socket.off("error", giveUp);
+    socket.off("end", giveUp);
     socket.unshift(seen);
     decide(couldBeHttp2);
   }

@@ -1,7 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescFile, DescService } from "@bufbuild/protobuf";
-import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { WorkerService } from "../../gen/darkroom/worker/v1/worker_pb.ts";
@@ -12,17 +10,14 @@ import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { Admission } from "../core/admission.ts";
 import type { Health } from "../core/health.ts";
 import type { Leases } from "../core/leases.ts";
-import type { Call } from "../model/call.ts";
-import type { Log } from "../ports/log.ts";
 import { auditInterceptor } from "./audit.ts";
 import { type AuthCore, authService } from "./auth-service.ts";
-import { callKey } from "./call.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
 import { healthService } from "./health.ts";
 import { type ImageJobCore, imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
 import { reflection } from "./reflection.ts";
-import { answerUnknownProcedure } from "./unknown-procedure.ts";
+import { createRpcTransport, type RpcHandler, type RpcTransportOptions } from "./transport.ts";
 import { workerService } from "./worker-service.ts";
 
 export interface RpcCore extends AuthCore, ImageJobCore {
@@ -52,45 +47,36 @@ export const procedures: readonly string[] = services.flatMap((service) =>
   service.methods.map((method) => `${service.typeName}/${method.name}`),
 );
 
-/** Answers a request; false when it is no RPC. */
-export type RpcHandler = (request: IncomingMessage, response: ServerResponse, call: Call) => boolean;
-
-/** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. `stopping` ends what waits: watches and long polls. */
-export function createRpcHandler(core: RpcCore, log: Log, stopping: AbortSignal): RpcHandler {
-  const calls = new WeakMap<IncomingMessage, Call>();
-  const unknown = new WeakSet<IncomingMessage>();
+/** Every service, behind the gate, with our errors. */
+export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): RpcHandler {
+  const { log } = options;
   for (const service of services) decodeTextLeniently(service);
-
-  const handle = connectNodeAdapter({
-    routes: (router) => addRoutes(router, core),
-    requestGate: createGate(core.admission, log),
+  const rpc = {
+    routes: routesOf(core),
+    gate: createGate(core.admission, log),
     interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
-    contextValues: (request) => createContextValues().set(callKey, calls.get(request as IncomingMessage)),
-    readMaxBytes: messageMax,
-    maxTimeoutMs: timeoutMaxMs,
-    shutdownSignal: stopping,
-    fallback: (request) => void unknown.add(request as IncomingMessage),
-  });
-
-  return (request, response, call) => {
-    calls.set(request, call);
-    handle(request, response);
-    return !unknown.has(request) || answerUnknownProcedure(request, response);
+    messageMax,
+    timeoutMaxMs,
   };
+  return createRpcTransport(rpc, options);
 }
 
-function addRoutes(router: ConnectRouter, core: RpcCore): void {
+function routesOf(core: RpcCore): (router: ConnectRouter) => void {
   const names = services.map(({ typeName }) => typeName);
   const files: DescFile[] = [...services.map(({ file }) => file), file_google_rpc_error_details];
   const { v1, v1alpha } = reflection(names, files);
+  const auth = authService(core);
   const jobs = imageJobService(core);
-  router
-    .service(AuthService, authService(core))
-    .service(ImageJobService, jobs)
-    // The later registration counts.
-    .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadMessageMax })
-    .service(WorkerService, workerService(core.leases))
-    .service(HealthService, healthService(core.health, names))
-    .service(ServerReflection, v1)
-    .service(ServerReflectionAlpha, v1alpha);
+  const worker = workerService(core.leases);
+  const health = healthService(core.health, names);
+  return (router) =>
+    void router
+      .service(AuthService, auth)
+      .service(ImageJobService, jobs)
+      // The later registration counts.
+      .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadMessageMax })
+      .service(WorkerService, worker)
+      .service(HealthService, health)
+      .service(ServerReflection, v1)
+      .service(ServerReflectionAlpha, v1alpha);
 }

@@ -9,6 +9,7 @@ import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { isFast } from "../support/fast-rpc.ts";
 import { noisyPicture, paddedPng, pngBomb, smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
 import { signIn } from "../support/server.ts";
@@ -326,8 +327,8 @@ describe("a message that cannot be read", () => {
     async (body) => {
       const response = await post(loginPath, body, { "content-type": "application/proto" });
       const { code, message } = await refusalOf(response);
-      // The library's own word for bytes that are no message.
-      expect(code).toBe("internal");
+      // Connect's own word for bytes that are no message is another.
+      expect(code).toBe(isFast ? "invalid_argument" : "internal");
       expect(message).toMatch(/^parse binary/);
     },
   );
@@ -492,7 +493,7 @@ describe("bytes on the wire", () => {
   test("have headers of a size", async () => {
     const huge = await exchange(url, `GET / HTTP/1.1\r\n${closing}X-Huge: ${"x".repeat(20_000)}\r\n\r\n`);
     expect(huge).toMatch(/^HTTP\/1\.1 431 /);
-    expect(huge).toMatch(/\r\nx-request-id: [0-9a-f-]{36}\r\n/);
+    expect(huge).toMatch(/\r\nx-request-id: [0-9a-f]{32}\r\n/);
     const long = await exchange(url, `GET /${"x".repeat(20_000)} HTTP/1.1\r\n${closing}\r\n`);
     expect(long).toMatch(/^HTTP\/1\.1 (414|431) /);
   });

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { Agent, request } from "node:http";
+import { connect } from "node:http2";
 import { expect, test } from "vitest";
 import { serve, signIn } from "../support/server.ts";
 
@@ -53,4 +55,29 @@ test("a connection serves the next call, whatever was refused on it and however 
     expect(await call(check, { authorization, "content-type": "application/json" }, Buffer.from("{}"))).toBe(200);
   }
   agent.destroy();
+});
+
+test("over HTTP/2 whoever was refused can send the rest, however much, and is done", async () => {
+  const server = await serve({}, { worker: false });
+  const { token } = await signIn(server);
+  const session = connect(server.url);
+  const service = "/darkroom.imagejob.v1.ImageJobService";
+  const refusals: [string, Record<string, string>][] = [
+    ["/images", { "content-type": "image/png" }],
+    [`${service}/UploadImage`, { "content-type": "application/proto" }],
+    [`${service}/UploadImage`, { "content-type": "application/grpc" }],
+    [`${service}/ListModels`, { "content-type": "application/proto", authorization: `Bearer ${token}` }],
+    [`${service}/ListModels`, { "content-type": "application/grpc-web", authorization: `Bearer ${token}` }],
+    [`${service}/WatchImageJob`, { "content-type": "application/grpc", authorization: `Bearer ${token}` }],
+  ];
+  for (const [path, headers] of refusals) {
+    const stream = session.request({ ":method": "POST", ":path": path, te: "trailers", ...headers });
+    stream.resume();
+    // More than may be on its way unread.
+    const sent = new Promise((resolve) => stream.end(text(2 * MiB), () => resolve("sent")));
+    await once(stream, "close");
+    expect(await sent, path).toBe("sent");
+    expect(stream.rstCode, path).toBe(0);
+  }
+  session.close();
 });

@@ -8,6 +8,7 @@ import { type App, startServer } from "../../src/app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
+import { rpcPath } from "./fast-rpc.ts";
 
 export const adminPassword = "correct horse battery";
 /** Tests sign many people up from one address. */
@@ -34,7 +35,13 @@ export async function serve(
   env: Readonly<Record<string, string>> = {},
   { worker = true, dataDir = scratchDirectory() } = {},
 ): Promise<TestServer> {
-  const settings = { PORT: "0", DARKROOM_DATA_DIR: dataDir, DARKROOM_ADMIN_PASSWORD: adminPassword, ...env };
+  const settings = {
+    ...rpcPath,
+    PORT: "0",
+    DARKROOM_DATA_DIR: dataDir,
+    DARKROOM_ADMIN_PASSWORD: adminPassword,
+    ...env,
+  };
   const limits = { DARKROOM_RATE_LIMITS: manyCalls };
   const config = readServerConfig({ LOG_LEVEL: "silent", ...limits, ...settings });
   const app = await startServer(config, {

@@ -8,6 +8,7 @@ import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import type { Log } from "../../src/ports/log.ts";
+import { rpcPath } from "./fast-rpc.ts";
 import { adminPassword, manyCalls, type TestServer } from "./server.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -20,6 +21,7 @@ export async function shareServer(
   const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
   afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
   const config = readServerConfig({
+    ...rpcPath,
     PORT: "0",
     DARKROOM_DATA_DIR: dataDir,
     DARKROOM_ADMIN_PASSWORD: adminPassword,

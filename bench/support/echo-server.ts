@@ -1,0 +1,26 @@
+import { createFront } from "../../src/http/front.ts";
+import { openPort } from "../../src/http/port.ts";
+import { createLog } from "../../src/log.ts";
+import { rpcCors } from "../../src/rpc/cors.ts";
+import { errorInterceptor } from "../../src/rpc/gate.ts";
+import { createRpcTransport } from "../../src/rpc/transport.ts";
+import { echo } from "./echo.ts";
+
+/** Our port, front and transport, put together as in app.ts, around an echo. Argument: `fast` or `stock`. */
+
+const log = createLog("info");
+const rpc = createRpcTransport(
+  {
+    routes: (router) => void router.rpc(echo, (request) => request),
+    gate: async () => {},
+    interceptors: [errorInterceptor(log)],
+    messageMax: 64 * 1024,
+    timeoutMaxMs: 60_000,
+  },
+  { stopping: new AbortController().signal, fast: process.argv[2] === "fast", log },
+);
+const routes = () => {};
+const front = createFront({ rpc, routes, cors: { origins: [], ...rpcCors }, trusted: undefined, bodyMs: 120_000, log });
+const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+process.stdout.write(`listens on http://127.0.0.1:${address.port}\n`);
+for (const end of ["SIGTERM", "disconnect"]) process.on(end, () => process.exit());

@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
+import { answered, connectJson, connectProto, encoded, grpc, grpcWeb, is, unaryCall } from "./support/calls.ts";
+import { startChild } from "./support/children.ts";
+import { echo, echoed } from "./support/echo.ts";
+import { interleave } from "./support/load.ts";
+import { scratchDirectory } from "./support/scratch.ts";
+import { rateRows, reference, side } from "./support/unary.ts";
+
+const ours = join(import.meta.dirname, "support/echo-server.ts");
+const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
+const ways = [
+  { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, against: json },
+  { what: "Connect binary, HTTP/1.1", format: connectProto, http: 1, against: json },
+  { what: "gRPC-Web, HTTP/1.1", format: grpcWeb, http: 1, against: json },
+  { what: "gRPC", format: grpc, http: 2, against: { format: grpc, command: [reference("grpc-echo.ts")] } },
+] as const;
+
+export const unaryEcho: Benchmark = {
+  name: "unary-echo",
+  measures:
+    "a unary echo by 32 callers, by the fast path and by connect-node's, against a JSON echo on bare Node or grpc-js",
+  run,
+};
+
+async function run({ rounds }: Options): Promise<Report> {
+  const rows: Row[] = [];
+  for (const { what, format, http, against } of ways) {
+    const servers = await Promise.all([start([ours, "fast"]), start([ours, "stock"]), start(against.command)]);
+    const [fast, stock, bare] = servers;
+    const call = callIn(format);
+    const sides = [
+      await side(fast, http, call),
+      await side(stock, http, call),
+      await side(bare, http, callIn(against.format)),
+    ];
+    const [byFast = [], byStock = [], byBare = []] = await interleave(rounds, sides);
+    rows.push(...rateRows(what, [byFast, byBare]), ...rateRows(`${what}, fast path off`, [byStock, byBare]));
+    for (const server of servers) await server.stop();
+  }
+  return { measured: "Darkroom", reference: "bare Node, grpc-js", rows };
+}
+
+function start(command: readonly string[]) {
+  return startChild(command, { log: join(scratchDirectory(), "bench.log") });
+}
+
+function callIn(format: Parameters<typeof unaryCall>[0]) {
+  const accepts = is(answered(format, echo.output, echoed));
+  return { ...unaryCall(format, echo, {}, { token: undefined, accepts }), body: encoded(format, echo.input, echoed) };
+}

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from "node:http";
+import { constants, type Http2ServerRequest } from "node:http2";
+
+export interface BodyLimit {
+  /** Begins to wait for the request's body. */
+  expect(request: IncomingMessage): void;
+}
+
+/**
+ * Cuts a request whose body does not come within `ms`: half a body holds memory for as long as its sender likes. Most
+ * bodies come with their headers, so that only those count that are not there at the end of the event loop's turn; and
+ * since all may take equally long, one timer for the oldest is enough.
+ */
+export function createBodyLimit(ms: number): BodyLimit {
+  let fresh: IncomingMessage[] = [];
+  /** With the end of its time, in the order of those. */
+  const waiting = new Map<IncomingMessage, number>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function sort(): void {
+    const end = performance.now() + ms;
+    const incomplete = fresh.filter((request) => !request.destroyed && !isWhole(request));
+    fresh = [];
+    for (const request of incomplete) {
+      waiting.set(request, end);
+      request.once("close", () => waiting.delete(request));
+    }
+    if (timer === undefined && waiting.size > 0) timer = setTimeout(sweep, ms).unref();
+  }
+
+  function sweep(): void {
+    const now = performance.now();
+    timer = undefined;
+    for (const [request, end] of waiting) {
+      if (end > now) {
+        timer = setTimeout(sweep, end - now).unref();
+        return;
+      }
+      waiting.delete(request);
+      if (!isWhole(request)) cut(request);
+    }
+  }
+
+  return {
+    expect(request) {
+      if (fresh.push(request) === 1) setImmediate(sort);
+    },
+  };
+}
+
+/** Over HTTP/2 a request is complete only when it was read, which a GET need not be. */
+function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
+  return request.complete || ("stream" in request && request.stream.endAfterHeaders);
+}
+
+function cut(request: IncomingMessage | Http2ServerRequest): void {
+  // Over HTTP/2 the request is but a view of its stream, and would leave it open.
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else request.destroy();
+}

@@ -1,0 +1,89 @@
+import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+
+type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
+type Common = Record<string, string>;
+
+/** What the port's listener answers by, over HTTP/2 as well. */
+export type PortResponse = ServerResponse & {
+  /**
+   * Headers that come with whatever is answered, their names in lower case, but for those that `writeHead` is given. Node sends what `setHeader` was told, and with it all other
+   * headers, by a detour that takes as long as the rest of a small answer.
+   */
+  readonly common: Common;
+};
+
+export class Http1Request extends IncomingMessage {
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
+    return surviving(this);
+  }
+}
+
+export class Http2Request extends Http2ServerRequest {
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
+    return surviving(this);
+  }
+}
+
+export class Http1Response extends ServerResponse implements PortResponse {
+  readonly common: Common = {};
+
+  override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
+    const own = typeof reason === "string" ? fields : reason;
+    const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : { ...this.common, ...own };
+    return super.writeHead(status, all);
+  }
+
+  override end(...input: unknown[]): this {
+    if (!this.req.readableEnded) this.once("finish", () => discardRest(this.req));
+    return super.end(...(input as []));
+  }
+}
+
+export class Http2Response extends Http2ServerResponse {
+  readonly common: Common = {};
+
+  override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
+    const own = typeof reason === "string" ? fields : reason;
+    if (isList(own) || !this.isUntouched()) {
+      for (const name in this.common) if (!this.hasHeader(name)) this.setHeader(name, this.common[name] as string);
+      return super.writeHead(status, own as OutgoingHttpHeaders);
+    }
+    this.statusCode = status;
+    this.stream.respond({ ":status": status, ...this.common, ...own }, { waitForTrailers: true });
+    return this;
+  }
+
+  private isUntouched(): boolean {
+    const { stream } = this;
+    return !(this.writableEnded || stream.destroyed || stream.closed) && this.getHeaderNames().length === 0;
+  }
+
+  override end(...input: unknown[]): this {
+    // The response itself finishes only when its stream is closed, for which the request must have ended.
+    if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
+    return super.end(...(input as []));
+  }
+}
+
+function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {
+  return Array.isArray(fields);
+}
+
+/**
+ * For whoever iterates over a body and leaves early. That would destroy the request, and nothing would read its connection
+ * any more: the refusal's answer still goes out over HTTP/1.1, but no later request comes in.
+ */
+function surviving(request: IncomingMessage | Http2ServerRequest): NodeJS.AsyncIterator<unknown> {
+  return request.iterator({ destroyOnReturn: false });
+}
+
+/**
+ * What was refused before it was read: over HTTP/1.1 the connection's next request waits behind it, and over HTTP/2 a
+ * caller may wait until it can send the rest. The body's time limit still holds.
+ */
+function discardRest(request: IncomingMessage | Http2ServerRequest): void {
+  if (request.readableEnded) return;
+  request.unpipe();
+  request.resume();
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ConnectRouter, createContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Call } from "../model/call.ts";
+import type { Log } from "../ports/log.ts";
+import { callKey } from "./call.ts";
+import { createUnaryHandler } from "./unary/handler.ts";
+import { answerUnknownProcedure } from "./unknown-procedure.ts";
+
+/** What is served, and on which terms. */
+export interface Rpc {
+  /** Adds each procedure with its implementation and its own options, to each router that asks. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** Decides who may call before a byte of the body is read. */
+  readonly gate: (context: HandlerContext) => Promise<void>;
+  readonly interceptors: readonly Interceptor[];
+  /** Bytes of a request's message, after decompression, unless a procedure's options say otherwise. */
+  readonly messageMax: number;
+  /** The longest timeout a caller may ask for. */
+  readonly timeoutMaxMs: number;
+}
+
+export interface RpcTransportOptions {
+  /** Ends what waits: watches and long polls. */
+  readonly stopping: AbortSignal;
+  /** Whether unary calls take the fast path. */
+  readonly fast: boolean;
+  readonly log: Log;
+}
+
+/** Answers a request; false when it is no RPC. */
+export type RpcHandler = (request: IncomingMessage, response: ServerResponse, call: Call) => boolean;
+
+/** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
+export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
+  const calls = new WeakMap<IncomingMessage, Call>();
+  const unknown = new WeakSet<IncomingMessage>();
+  const valuesOf = (call: Call | undefined) => createContextValues().set(callKey, call);
+  const options = {
+    requestGate: rpc.gate,
+    interceptors: [...rpc.interceptors],
+    readMaxBytes: rpc.messageMax,
+    maxTimeoutMs: rpc.timeoutMaxMs,
+    shutdownSignal: stopping,
+    acceptCompression: [compressionGzip, compressionBrotli],
+  };
+  const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
+  const unary = fast ? createUnaryHandler(rpc.routes, options, onFault) : () => false;
+  const handle = connectNodeAdapter({
+    ...options,
+    routes: rpc.routes,
+    contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
+    fallback: (request) => void unknown.add(request as IncomingMessage),
+  });
+
+  return (request, response, call) => {
+    if (unary(request, response, valuesOf(call))) return true;
+    calls.set(request, call);
+    handle(request, response);
+    return !unknown.has(request) || answerUnknownProcedure(request, response);
+  };
+}

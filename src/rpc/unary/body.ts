@@ -1,0 +1,56 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { isGone, type UnaryCall } from "./call.ts";
+
+/**
+ * All of a body. `check` is shown what has come, again with each piece; it throws when that is, or will be, too much. What
+ * comes after it flows away.
+ */
+export function readBody(call: UnaryCall, check: (body: Buffer) => void): Promise<Buffer> {
+  const { request } = call;
+  return new Promise((resolve, reject) => {
+    let gathered: Gathered | undefined = new Gathered();
+    const cutOff = () => reject(new ConnectError("the body ended before it was whole", Code.Canceled));
+
+    if (isGone(call)) return cutOff();
+    request.on("data", (piece: Buffer) => {
+      if (gathered === undefined) return;
+      try {
+        gathered.add(piece);
+        check(gathered.bytes);
+      } catch (error) {
+        gathered = undefined;
+        reject(error);
+      }
+    });
+    request.on("end", () => gathered && resolve(gathered.bytes));
+    request.on("close", () => request.readableEnded || cutOff());
+  });
+}
+
+/** Copied together as it comes: pieces may be as many as bytes, and each kept would take a hundred more. */
+class Gathered {
+  bytes: Buffer = Buffer.alloc(0);
+  private room: Buffer = this.bytes;
+
+  add(piece: Buffer): void {
+    const { length } = this.bytes;
+    const size = length + piece.length;
+    if (length === 0) this.room = piece;
+    else this.roomFor(size).set(piece, length);
+    this.bytes = this.room.subarray(0, size);
+  }
+
+  private roomFor(size: number): Buffer {
+    if (size > this.room.length) {
+      this.room = Buffer.allocUnsafeSlow(2 * size);
+      this.bytes.copy(this.room);
+    }
+    return this.room;
+  }
+}
+
+export function assertSize(size: number, max: number): void {
+  if (size <= max) return;
+  const message = `message size ${size} is larger than configured readMaxBytes ${max}`;
+  throw new ConnectError(message, Code.ResourceExhausted);
+}

@@ -1,0 +1,41 @@
+import { type DescMethodUnary, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
+import type { Options } from "./procedures.ts";
+
+/** A method's messages in one format: the request's from bytes, the response's to what can be written. */
+export interface Codec {
+  parse(bytes: Uint8Array): Message;
+  serialize(message: Message): string | Uint8Array;
+}
+
+export function codecsOf(method: DescMethodUnary, options: Options): { binary: Codec; json: Codec } {
+  const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
+  const jsonOptions = getJsonOptions(options.jsonOptions) as JsonWriteStringOptions;
+  return {
+    binary: { parse: callersFault(lookup.getI(true).parse), serialize: lookup.getO(true).serialize },
+    json: {
+      parse: lookup.getI(false).parse,
+      // Left as text: Node then writes it together with the headers.
+      serialize(message) {
+        try {
+          return toJsonString(method.output, message, jsonOptions);
+        } catch (error) {
+          throw ConnectError.from(error, Code.Internal);
+        }
+      },
+    },
+  };
+}
+
+/** Bytes that are no message: Connect says `internal`, but they are the caller's fault, as they are in JSON. */
+function callersFault(parse: Codec["parse"]): Codec["parse"] {
+  return (bytes) => {
+    try {
+      return parse(bytes);
+    } catch (error) {
+      const { code, rawMessage } = ConnectError.from(error);
+      throw code === Code.Internal ? new ConnectError(rawMessage, Code.InvalidArgument) : error;
+    }
+  };
+}

@@ -1,0 +1,51 @@
+import { ConnectError } from "@connectrpc/connect";
+import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@connectrpc/connect/protocol-connect";
+import { write } from "./answer.ts";
+import { assertSize, readBody } from "./body.ts";
+import type { UnaryCall } from "./call.ts";
+import type { UnaryContext } from "./context.ts";
+import type { Compression, Outcome, Protocol } from "./protocol.ts";
+
+/** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
+export const connect: Protocol = {
+  name: "connect",
+  httpMin: 1,
+  timeoutHeader: "connect-timeout-ms",
+  encodingHeader: "content-encoding",
+  acceptEncodingHeader: "accept-encoding",
+  trailer: {},
+  parseTimeout,
+  receive,
+  respond,
+};
+
+async function receive(call: UnaryCall, compression: Compression | null): Promise<Uint8Array> {
+  const { readMaxBytes } = call.procedure.options;
+  const promised = call.request.headers["content-length"];
+  if (promised !== undefined) assertSize(Number(promised), readMaxBytes);
+  const body = await readBody(call, ({ length }) => assertSize(length, readMaxBytes));
+  return compression === null ? body : compression.decompress(body, readMaxBytes);
+}
+
+async function respond(
+  call: UnaryCall,
+  context: UnaryContext,
+  outcome: Outcome,
+  compression: Compression | null,
+): Promise<void> {
+  const { jsonOptions, compressMinBytes } = call.procedure.options;
+  const isError = outcome instanceof ConnectError;
+  let body = isError ? errorToJsonBytes(outcome, jsonOptions) : outcome;
+  if (isError) {
+    context.responseHeader.set("content-type", "application/json");
+    if (!outcome.isWireError) mergeNonProtocolHeaders(context.responseHeader, outcome.metadata);
+  }
+  if (compression !== null && Buffer.byteLength(body) >= compressMinBytes) {
+    body = await compression.compress(Buffer.from(body as string));
+    context.responseHeader.set("content-encoding", compression.name);
+  }
+  const { header, trailer } = context.changed;
+  const headers = trailer === undefined ? header : trailerMux(context.responseHeader, trailer);
+  write(call, isError ? codeToHttpStatus(outcome.code) : 200, headers ?? call.format.header, body);
+}

@@ -1,0 +1,43 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { createFront } from "../../src/http/front.ts";
+import { openPort } from "../../src/http/port.ts";
+import { createLog } from "../../src/log.ts";
+
+/** A port whose routes answer when they are told. */
+async function open(): Promise<{ port: number; answers: Promise<ServerResponse>; session: ClientHttp2Session }> {
+  const { promise: answers, resolve } = Promise.withResolvers<ServerResponse>();
+  const front = createFront({
+    rpc: () => false,
+    routes: (request, response) => {
+      if (request.method === "GET") resolve(response);
+    },
+    cors: { origins: [], sent: [], read: [] },
+    trusted: undefined,
+    bodyMs: 50,
+    log: createLog("silent"),
+  });
+  const port = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+  const session = connect(`http://127.0.0.1:${port.address.port}`);
+  onTestFinished(() => {
+    session.destroy();
+    return port.drain(0);
+  });
+  return { port: port.address.port, answers, session };
+}
+
+test("a request that has no body takes as long as it likes, while bodies that do not come are cut", async () => {
+  const { port, answers, session } = await open();
+  const download = session.request({ ":path": "/" }).setEncoding("utf8");
+  const answer = await answers;
+  const upload = session.request({ ":method": "POST", ":path": "/" });
+  upload.write("half");
+  const socket = connectSocket(port, "127.0.0.1").resume();
+  socket.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nhalf");
+  await Promise.all([once(upload, "close"), once(socket, "close")]);
+  answer.end("whole");
+  expect(await once(download, "data")).toEqual(["whole"]);
+});

@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { openPort } from "../../src/http/port.ts";
+
+async function open() {
+  const port = await openPort((_request, response) => void response.writeHead(204).end(), {
+    host: "127.0.0.1",
+    port: 0,
+    tls: undefined,
+  });
+  const socket = connect({ port: port.address.port, host: "127.0.0.1", allowHalfOpen: true });
+  onTestFinished(async () => {
+    socket.destroy();
+    await port.drain(0);
+  });
+  return socket;
+}
+
+test("whoever leaves over HTTP/2 is let go, though a request of theirs is half sent", async () => {
+  const socket = (await open()).resume();
+  const noSettings = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
+  // POST http / by HPACK's static table, and no end of the stream.
+  const headers = Buffer.of(0, 0, 3, 1, 4, 0, 0, 0, 1, 0x83, 0x86, 0x84);
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), noSettings, headers]));
+  await once(socket, "data");
+  socket.end();
+  await once(socket, "end");
+});
+
+test("whoever has said all over HTTP/1.1 is answered", async () => {
+  const socket = (await open()).setEncoding("latin1");
+  socket.end("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  expect((await once(socket, "data"))[0]).toMatch(/^HTTP\/1\.1 204 /);
+});
+
+test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) => {
+  const socket = (await open()).resume();
+  socket.end(said);
+  await once(socket, "close");
+});

@@ -1,0 +1,35 @@
+import { createFront } from "../../src/http/front.ts";
+import { openPort, type Port } from "../../src/http/port.ts";
+import type { Log } from "../../src/ports/log.ts";
+import { rpcCors } from "../../src/rpc/cors.ts";
+import { errorInterceptor } from "../../src/rpc/gate.ts";
+import { createRpcTransport, type Rpc } from "../../src/rpc/transport.ts";
+
+export interface RpcPortOptions extends Partial<Rpc> {
+  readonly routes: Rpc["routes"];
+  readonly log: Log;
+  /** Whether unary calls take the fast path. */
+  readonly fast: boolean;
+  readonly stopping?: AbortSignal;
+  readonly tls?: { cert: string; key: string } | undefined;
+}
+
+/** Other services than ours behind our port, front and transport, put together as in app.ts. */
+export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions): Promise<Port> {
+  const served: Rpc = {
+    gate: async () => {},
+    interceptors: [errorInterceptor(log)],
+    messageMax: 0xffffffff,
+    timeoutMaxMs: Number.MAX_SAFE_INTEGER,
+    ...rpc,
+  };
+  const front = createFront({
+    rpc: createRpcTransport(served, { stopping: stopping ?? new AbortController().signal, fast, log }),
+    routes: (_request, response) => void response.writeHead(404).end(),
+    cors: { origins: [], ...rpcCors },
+    trusted: undefined,
+    bodyMs: 120_000,
+    log,
+  });
+  return openPort(front, { host: "127.0.0.1", port: 0, tls });
+}
