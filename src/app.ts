@@ -136,6 +136,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     authentication,
     changes,
     clients: new Clients({ ...base, authentication }),
+    cookieDomain: config.cookieDomain,
     dispatcher,
     health: new Health(() => stores.accounts.listAdmins(1)),
     images,

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
+import { readCookieDomain } from "./config/session-cookie.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
@@ -21,6 +22,7 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
+  readonly cookieDomain: string | undefined;
   /** False makes everybody the test user. */
   readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
@@ -75,6 +77,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
+    cookieDomain: readCookieDomain(read.text),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,

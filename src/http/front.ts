@@ -67,6 +67,7 @@ function callOf(request: IncomingMessage): Call {
     requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : randomUUID(),
     address: request.socket.remoteAddress ?? "",
     userAgent: request.headers["user-agent"] ?? "",
+    isSecure: "encrypted" in request.socket,
   };
 }
 

@@ -1,16 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import cookie from "@fastify/cookie";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Authentication } from "../core/authentication.ts";
 import type { Images } from "../core/images.ts";
-import { authorise, isOpen } from "../model/access.ts";
+import { authorise, isOpen, takesSessionCookie } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
 import { challengeOf, credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
+import type { Principal } from "../model/principal.ts";
+import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
 import { addImageRoutes } from "./images.ts";
 import { addKeySetRoute } from "./key-set.ts";
+import { rememberMethods } from "./methods.ts";
 import { type Problem, problem, toProblem } from "./problem.ts";
+import { addSessionRoute } from "./session-validation.ts";
 
 export interface RoutesCore {
   readonly authentication: Authentication;
@@ -44,6 +49,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     logger: false,
   });
   app.decorateRequest("call");
+  await app.register(cookie);
   app.addHook("onRequest", async (request) => {
     const call = calls.get(request.raw);
     if (call === undefined) throw new Error("a request came in by no port");
@@ -51,11 +57,11 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     if (!request.is404) await admit(request, core.authentication);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-  app.setNotFoundHandler((request, reply) =>
-    send(reply, problem(404, "there is nothing here", request.call.requestId)),
-  );
+  const methodsOf = rememberMethods(app);
+  app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
+  addSessionRoute(app, core.authentication);
   await app.ready();
 
   return {
@@ -71,11 +77,36 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 async function admit(request: FastifyRequest, authentication: Authentication): Promise<void> {
   const operation = `${request.method} ${request.routeOptions.url}`;
   if (isOpen(operation)) return;
-  const { "x-api-key": apiKey } = request.headers;
-  const credential = credentialOf(request.headers.authorization, apiKey?.toString());
-  const principal = await authentication.identify(credential);
+  const principal = await callerOf(request, operation, authentication);
   if (principal !== undefined) request.call.principal = principal;
   authorise(operation, principal);
+}
+
+function callerOf(
+  request: FastifyRequest,
+  operation: string,
+  authentication: Authentication,
+): Promise<Principal | undefined> {
+  const { authorization, "x-api-key": apiKey } = request.headers;
+  const credential = credentialOf(authorization, apiKey?.toString());
+  const token = takesSessionCookie(operation) ? sessionTokenIn(request.cookies) : undefined;
+  return credential === undefined && token !== undefined
+    ? authentication.identifySession(token)
+    : authentication.identify(credential);
+}
+
+/** A path that is there for other methods is told from one that is not there. */
+function answerNothing(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methodsOf: (path: string) => readonly string[],
+): FastifyReply {
+  const { requestId } = request.call;
+  const methods = methodsOf(request.url.split("?", 1)[0] ?? "");
+  if (methods.length === 0 || methods.includes(request.method))
+    return send(reply, problem(404, "there is nothing here", requestId));
+  const allow = methods.join(", ");
+  return send(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {

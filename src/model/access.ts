@@ -57,9 +57,13 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
 
   "GET /health": ["anyone"],
   "GET /.well-known/jwks.json": ["anyone"],
+  "GET /session/validate": ["anyone"],
   "POST /images": ["user", "job", "images:write"],
   "GET /download/:uuid": ["user", "job", "images:read"],
 };
+
+/** What a browser may get by its session cookie alone: reading, so that other sites can make it do nothing. */
+const byCookie: readonly string[] = ["GET /download/:uuid"];
 
 /** Every operation that the table has. */
 export const operations: readonly string[] = Object.keys(audiences);
@@ -71,6 +75,10 @@ export function isListed(operation: string): boolean {
 /** Whether the operation asks for no credential; then none is looked at. */
 export function isOpen(operation: string): boolean {
   return isListed(operation) && audiences[operation]?.includes("anyone") === true;
+}
+
+export function takesSessionCookie(operation: string): boolean {
+  return byCookie.includes(operation);
 }
 
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */

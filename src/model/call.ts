@@ -6,6 +6,8 @@ export interface Call {
   /** The peer's address. */
   readonly address: string;
   readonly userAgent: string;
+  /** Whether it came by TLS. */
+  readonly isSecure: boolean;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

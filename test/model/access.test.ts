@@ -62,6 +62,7 @@ const expected: Record<string, string> = {
   [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
   "GET /health": "nobody user admin job",
   "GET /.well-known/jwks.json": "nobody user admin job",
+  "GET /session/validate": "nobody user admin job",
   "POST /images": "user admin job",
   "GET /download/:uuid": "user admin job",
 };

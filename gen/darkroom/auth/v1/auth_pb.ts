@@ -552,7 +552,8 @@ export type LoginRequest = Message<"darkroom.auth.v1.LoginRequest"> & {
   password: string;
 
   /**
-   * Also makes a session token, for services that ask Validate about it.
+   * Also makes a session token, for services that ask Validate or
+   * `/session/validate` about it, and sets it as the browser's cookie `session`.
    *
    * @generated from field: bool session_token = 3;
    */
@@ -587,8 +588,9 @@ export type LoginResponse = Message<"darkroom.auth.v1.LoginResponse"> & {
   tokens?: Tokens | undefined;
 
   /**
-   * Opaque; good for Validate alone, for 7 days, and for 24 hours after the
-   * session's last use. Empty unless it was asked for.
+   * Opaque; good for Validate, `/session/validate` and, as a cookie, for
+   * `GET /download/{uuid}`; for 7 days, and for 24 hours after the session's last
+   * use. Empty unless it was asked for.
    *
    * @generated from field: string session_token = 3;
    */
@@ -1837,7 +1839,8 @@ export const AuthService: GenService<{
     output: typeof RefreshTokenResponseSchema;
   },
   /**
-   * Ends the session of the access token it is called with, at once.
+   * Ends the session of the access token it is called with, at once, and clears
+   * the browser's cookie.
    *
    * Errors: UNAUTHENTICATED.
    *
