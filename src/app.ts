@@ -25,6 +25,7 @@ import { openRoutes } from "./http/routes.ts";
 import type { Timing } from "./model/job-life.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
+import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
@@ -150,12 +151,17 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
       keepResultMs,
     }),
     leases: new Leases({ ...base, records }),
+    relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions,
     signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
     users: new Users({ ...base, sessions, guessing }),
   };
+}
+
+function relayOf({ relay: settings }: ServerConfig, identities: RelayIdentities | undefined) {
+  return settings === undefined || identities === undefined ? undefined : { settings, identities };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

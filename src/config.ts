@@ -2,12 +2,15 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
+import { readBaseUrl } from "./config/base-url.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
+import { readRelay } from "./config/relay.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
+import type { RelaySettings } from "./model/relay.ts";
 
 export { ConfigError } from "./config/error.ts";
 
@@ -37,6 +40,8 @@ export interface ServerConfig {
   readonly leaseMs: number;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
+  /** Undefined where nothing is relayed. */
+  readonly relay: RelaySettings | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -55,12 +60,7 @@ export interface WorkerConfig {
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
-const unsupported = [
-  "AZURE_SERVICEBUS_CONNECTION_STRING",
-  "AZURE_SERVICEBUS_NAMESPACE",
-  "IMAGE_SERVICE_URL",
-  "RELAY_UPSTREAM_URL",
-];
+const unsupported = ["AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_SERVICEBUS_NAMESPACE", "IMAGE_SERVICE_URL"];
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
@@ -89,6 +89,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     engines: readEngines(read),
+    relay: readRelay(read),
     logLevel: readLogLevel(read),
   };
 }
@@ -189,16 +190,6 @@ function readEngines(read: Reader): EngineSettings {
   if (url !== undefined) return { sdWebui: { url: readBaseUrl("SD_WEBUI_URL", url), timeoutMs, credentials } };
   if (credentials !== undefined) throw new ConfigError("SD_WEBUI_API_AUTH", "must be given with SD_WEBUI_URL");
   return { sdWebui: undefined };
-}
-
-/** Without a slash at the end, so that a path can follow. */
-function readBaseUrl(variable: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol))
-    throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
-  if (url.username + url.password + url.search + url.hash !== "")
-    throw new ConfigError(variable, "must have no user, password, query or fragment");
-  return url.href.replace(/\/+$/, "");
 }
 
 function readLogLevel(read: Reader): LogLevel {

@@ -12,12 +12,14 @@ import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
 import { addImageRoutes } from "./images.ts";
+import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
-import { type Problem, problem, toProblem } from "./problem.ts";
+import { problem, sendProblem, toProblem } from "./problem.ts";
+import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
 
-export interface RoutesCore {
+export interface RoutesCore extends RelayCore {
   readonly authentication: Authentication;
   readonly images: Images;
   readonly signingKeys: SigningKeys;
@@ -46,6 +48,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     exposeHeadRoutes: false,
+    schemaErrorFormatter: invalidBySchema,
     logger: false,
   });
   app.decorateRequest("call");
@@ -62,6 +65,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addSessionRoute(app, core.authentication);
+  await addRelayRoutes(app, core, log);
   await app.ready();
 
   return {
@@ -104,9 +108,9 @@ function answerNothing(
   const { requestId } = request.call;
   const methods = methodsOf(request.url.split("?", 1)[0] ?? "");
   if (methods.length === 0 || methods.includes(request.method))
-    return send(reply, problem(404, "there is nothing here", requestId));
+    return sendProblem(reply, problem(404, "there is nothing here", requestId));
   const allow = methods.join(", ");
-  return send(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
+  return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
@@ -117,11 +121,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
   }
   const expected = toProblem(error, requestId);
-  if (expected !== undefined) return send(reply, expected);
+  if (expected !== undefined) return sendProblem(reply, expected);
   log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
-  return send(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
-}
-
-function send(reply: FastifyReply, body: Problem): FastifyReply {
-  return reply.code(body.status).type("application/problem+json").send(JSON.stringify(body));
+  return sendProblem(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
 }

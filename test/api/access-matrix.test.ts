@@ -9,7 +9,9 @@ import { altered } from "../crypto/opened-secrets.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
-const server = await shareServer({}, { worker: false });
+// Nothing listens there: what comes through the door is answered 502.
+const relay = { RELAY_UPSTREAM_URL: "http://127.0.0.1:9" };
+const server = await shareServer(relay, { worker: false });
 const { auth } = server;
 
 const everyone = ["anonymous", "user", "admin", "scoped client", "bare client"];
@@ -62,6 +64,20 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "GET /health": everyone,
   "GET /.well-known/jwks.json": everyone,
   "GET /session/validate": everyone,
+  "POST /auth/token": everyone,
+  "GET /admin/clients": operators,
+  "POST /admin/clients": operators,
+  "GET /admin/clients/:id": operators,
+  "PATCH /admin/clients/:id": operators,
+  "DELETE /admin/clients/:id": operators,
+  "POST /admin/clients/:id/regenerate-key": operators,
+  "GET /relay/jwks.json": everyone,
+  "GET /v1/*": owners,
+  "HEAD /v1/*": owners,
+  "POST /v1/*": owners,
+  "PUT /v1/*": owners,
+  "PATCH /v1/*": owners,
+  "DELETE /v1/*": owners,
   "POST /images": owners,
   "GET /download/:uuid": owners,
 };
@@ -72,7 +88,7 @@ async function tokenOf(identity: string, password: string): Promise<string> {
   return (await auth.login({ identity, password })).tokens?.accessToken ?? "";
 }
 
-const allScopes = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check", "admin"];
+const allScopes = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check", "relay", "admin"];
 
 /** A session that ends does so under a call that may itself end it: each call gets its own. */
 async function freshUser(): Promise<string> {
@@ -146,6 +162,8 @@ async function knock(operation: string, credential: string | undefined): Promise
 
 function requestFor(operation: string): { path: string; method: string; type?: string; body?: string } {
   const [method = "", pattern] = operation.split(" ");
+  if (pattern === "/auth/token")
+    return { path: pattern, method, type: "application/json", body: JSON.stringify({ api_key: keys.bare }) };
   if (pattern !== undefined) {
     return {
       path: pattern.replace(":uuid", crypto.randomUUID()),

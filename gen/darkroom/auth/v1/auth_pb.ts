@@ -101,7 +101,7 @@ export type Client = Message<"darkroom.auth.v1.Client"> & {
 
   /**
    * What it may do: any of `jobs:submit`, `jobs:read`, `images:write`,
-   * `images:read`, `auth:check`, `admin`.
+   * `images:read`, `auth:check`, `relay`, `admin`.
    *
    * @generated from field: repeated string scopes = 4;
    */
