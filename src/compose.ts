@@ -27,8 +27,10 @@ import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
+import { pingUpstream } from "./http/relay/upstream.ts";
 import type { Timing } from "./model/job-life.ts";
 import type { Log } from "./ports/log.ts";
+import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 
 /** The use cases on their stores and queues; nothing runs yet. */
@@ -69,6 +71,7 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
     changes,
     clients: new Clients({ ...base, authentication }),
     deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
+    cookieDomain: config.cookieDomain,
     deletions,
     dispatcher,
     health: new Health({
@@ -77,6 +80,7 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
         database: { ping: stores.ping, isNeeded: true },
         // Without it jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
+        ...(config.relay && { relay: { ping: () => pingUpstream(config.relay?.upstreamUrl ?? ""), isNeeded: false } }),
       },
     }),
     images,
@@ -90,6 +94,7 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
       keepResultMs,
     }),
     leases: new Leases({ ...base, records }),
+    relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images, keepResultMs }),
     post,
     profiles: new Profiles({ ...base, guessing, post }),
@@ -99,4 +104,8 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
     sweeper: new Sweeper({ ...base, records, dispatcher, deletions, images, keepAuditMs }),
     users: new Users({ ...base, sessions, guessing }),
   };
+}
+
+function relayOf({ relay: settings }: ServerConfig, identities: RelayIdentities | undefined) {
+  return settings === undefined || identities === undefined ? undefined : { settings, identities };
 }

@@ -2,15 +2,19 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
+import { readBaseUrl } from "./config/base-url.ts";
 import { ConfigError } from "./config/error.ts";
 import { type MailConfig, readMail } from "./config/mail.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
+import { readRelay } from "./config/relay.ts";
+import { readCookieDomain } from "./config/session-cookie.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
 import type { RateLimits } from "./model/rate-limits.ts";
+import type { RelaySettings } from "./model/relay.ts";
 
 export { ConfigError } from "./config/error.ts";
 
@@ -28,6 +32,7 @@ export interface ServerConfig {
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: TrustedProxies | undefined;
   readonly rateLimits: RateLimits;
+  readonly cookieDomain: string | undefined;
   /** False makes everybody the test user. */
   readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
@@ -44,6 +49,8 @@ export interface ServerConfig {
   readonly fastRpc: boolean;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
+  /** Undefined where nothing is relayed. */
+  readonly relay: RelaySettings | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -64,12 +71,7 @@ export interface WorkerConfig {
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
-const unsupported = [
-  "AZURE_SERVICEBUS_CONNECTION_STRING",
-  "AZURE_SERVICEBUS_NAMESPACE",
-  "IMAGE_SERVICE_URL",
-  "RELAY_UPSTREAM_URL",
-];
+const unsupported = ["AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_SERVICEBUS_NAMESPACE", "IMAGE_SERVICE_URL"];
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
@@ -89,6 +91,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     mail: readMail(read.text),
     trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
     rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
+    cookieDomain: readCookieDomain(read.text),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
@@ -101,6 +104,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     engines: readEngines(read),
+    relay: readRelay(read),
     logLevel: readLogLevel(read),
   };
 }
@@ -208,16 +212,6 @@ function readEngines(read: Reader): EngineSettings {
   if (url !== undefined) return { sdWebui: { url: readBaseUrl("SD_WEBUI_URL", url), timeoutMs, credentials } };
   if (credentials !== undefined) throw new ConfigError("SD_WEBUI_API_AUTH", "must be given with SD_WEBUI_URL");
   return { sdWebui: undefined };
-}
-
-/** Without a slash at the end, so that a path can follow. */
-function readBaseUrl(variable: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol))
-    throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
-  if (url.username + url.password + url.search + url.hash !== "")
-    throw new ConfigError(variable, "must have no user, password, query or fragment");
-  return url.href.replace(/\/+$/, "");
 }
 
 function readLogLevel(read: Reader): LogLevel {

@@ -7,6 +7,7 @@ import { KeyRing } from "./crypto/key-ring.ts";
 import { emailChanges, passwordResets, sessionTokens } from "./crypto/named-secrets.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
+import { openRelayIdentities } from "./crypto/relay-identities.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -18,10 +19,11 @@ const clockSkewMs = 60_000;
 /** Everything that makes and checks credentials, with the keys that all servers share. */
 export async function openCredentials(config: ServerConfig, secrets: SecretStore, clock: Clock) {
   const pool = openBcryptPool();
-  const [{ signer, signingKeys }, refreshTokens, jobTokens] = await Promise.all([
+  const [{ signer, signingKeys }, refreshTokens, jobTokens, relayIdentities] = await Promise.all([
     openSigning(config, secrets, clock),
     openRefreshTokens(secrets),
     openJobTokens(secrets, clock),
+    openIdentities(config, secrets, clock),
   ]);
   const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
   const apiKeys = openApiKeys(pool);
@@ -33,6 +35,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     passwordResets,
     passwords: openPasswords(pool),
     refreshTokens,
+    relayIdentities,
     sessionTokens,
     signingKeys,
   };
@@ -44,4 +47,11 @@ async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Cl
   const tokenMs = clientTokenMaxMs + clockSkewMs;
   const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
   return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
+}
+
+/** Those of relayed calls live a minute; undefined where nothing is relayed. */
+async function openIdentities({ relay, rotateKeyMs }: ServerConfig, secrets: SecretStore, clock: Clock) {
+  if (relay === undefined) return undefined;
+  const options = { secrets, clock, tokenMs: 2 * clockSkewMs, rotateMs: rotateKeyMs, use: "relay-identity" };
+  return openRelayIdentities(await KeyRing.open(options), clock);
 }

@@ -24,7 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   config: ["model", "log", "user-error"],
   backends: ["adapters/sqlite", "adapters/filesystem", "adapters/mongodb", "config", "model", "ports"],
   credentials: ["config", "crypto", "ports"],
-  compose: ["adapters/smtp", "backends", "config", "credentials", "core", "worker", "model", "ports"],
+  compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "worker", "model", "ports"],
   app: ["backends", "compose", "config", "once", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
   main: ["app", "worker-app", "cli", "config", "log", "user-error"],

@@ -1,7 +1,8 @@
-import { authorise, isOpen } from "../model/access.ts";
+import { authorise, isOpen, takesSessionCookie } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
 import { credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
+import type { Principal } from "../model/principal.ts";
 import { quotasOf, type RateLimits, rateLimitHeaders } from "../model/rate-limits.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
@@ -10,6 +11,8 @@ import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 export interface CredentialHeaders {
   readonly authorization: string | undefined;
   readonly apiKey: string | undefined;
+  /** A browser's, which some routes take where no header has a credential. */
+  readonly sessionToken?: string | undefined;
 }
 
 /** Decides who may call what, and how often, before a byte of a request's body is read. */
@@ -31,15 +34,25 @@ export class Admission {
     authorise(operation, call.principal);
   }
 
-  async #identify(operation: string, call: Call, { authorization, apiKey }: CredentialHeaders): Promise<void> {
+  async #identify(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {
     try {
-      const principal = await this.#authentication.identify(credentialOf(authorization, apiKey));
+      const principal = await this.#callerOf(operation, headers);
       if (principal !== undefined) call.principal = principal;
     } catch (error) {
-      // A refused credential is counted, as nobody's.
-      if (error instanceof DomainError && error.code === "unauthenticated") await this.#count(operation, call);
+      // A refused credential is counted for its address, and spoils no operation for those who share it.
+      if (error instanceof DomainError && error.code === "unauthenticated") await this.#count("", call);
       throw error;
     }
+  }
+
+  #callerOf(
+    operation: string,
+    { authorization, apiKey, sessionToken }: CredentialHeaders,
+  ): Promise<Principal | undefined> {
+    const credential = credentialOf(authorization, apiKey);
+    return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
+      ? this.#authentication.identifySession(sessionToken)
+      : this.#authentication.identify(credential);
   }
 
   async #count(operation: string, call: Call): Promise<void> {

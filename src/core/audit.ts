@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { type AuditEvent, type AuditField, auditIdFrom, isAuditId } from "../model/audit.ts";
-import { invalidField } from "../model/errors.ts";
+import {
+  type AuditAction,
+  type AuditEvent,
+  type AuditField,
+  auditActor,
+  auditIdFrom,
+  isAuditId,
+} from "../model/audit.ts";
+import type { Call } from "../model/call.ts";
+import { DomainError, invalidField } from "../model/errors.ts";
 import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
 import { textRule } from "../model/text.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
@@ -39,6 +47,26 @@ export class Audit {
     this.#store = deps.audit;
     this.#clock = deps.clock;
     this.#log = deps.log;
+  }
+
+  /** Acts, and keeps what happened, refused or not, before it is answered. The result is undefined where it failed. */
+  async keep<Result>(
+    { principal, address, requestId }: Call,
+    action: AuditAction,
+    target: (result: Result | undefined) => string,
+    act: () => Promise<Result>,
+  ): Promise<Result> {
+    const who = { actor: auditActor(principal), address, requestId };
+    const record = (result: Result | undefined, reason: string) =>
+      this.record({ ...who, action, target: target(result), reason });
+    try {
+      const result = await act();
+      await record(result, "");
+      return result;
+    } catch (error) {
+      await record(undefined, error instanceof DomainError ? error.reason : "INTERNAL");
+      throw error;
+    }
   }
 
   /** What was done is done: where it cannot be kept, the log has it. */

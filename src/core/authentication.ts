@@ -50,18 +50,14 @@ export class Authentication {
   }
 
   /** Who makes a call with this credential, or with none; undefined when nobody is known. */
-  async identify(credential: string | undefined): Promise<Principal | undefined> {
-    const { everybody } = this.#deps;
-    if (credential === undefined) return everybody;
-    try {
-      return await this.authenticate(credential);
-    } catch (error) {
-      const isRefusal = error instanceof DomainError && error.code === "unauthenticated";
-      if (everybody === undefined || !isRefusal || workerReasons.includes(error.reason)) throw error;
-      return everybody;
-    }
+  identify(credential: string | undefined): Promise<Principal | undefined> {
+    return this.#identify(credential, () => this.authenticate(credential ?? ""));
   }
 
+  /** The same by a browser's session token, for what takes one. */
+  identifySession(token: string | undefined): Promise<UserPrincipal | undefined> {
+    return this.#identify(token, () => this.authenticateSession(token ?? ""));
+  }
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
   async authenticate(credential: string): Promise<Principal> {
     if (credential.length > credentialMax) throw refused();
@@ -88,13 +84,13 @@ export class Authentication {
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
   async validate(credential: string): Promise<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
-    try {
-      const isSession = credential.startsWith("ds_");
-      return isSession ? await this.authenticateSession(credential) : await this.authenticate(credential);
-    } catch (error) {
-      if (error instanceof DomainError && error.code === "unauthenticated") return undefined;
-      throw error;
-    }
+    const isSession = credential.startsWith("ds_");
+    return unlessRefused(isSession ? this.authenticateSession(credential) : this.authenticate(credential));
+  }
+
+  /** Whose session it is, or undefined when there is none; where authentication is off, it is everybody's. */
+  validateSession(token: string | undefined): Promise<UserPrincipal | undefined> {
+    return unlessRefused(this.identifySession(token));
   }
 
   /** For calls that stay open: rejects once the principal's session, account or client is gone. */
@@ -116,6 +112,20 @@ export class Authentication {
     const keyVersion = client.keyVersion - index;
     if (!isUsable(client, clock()) || !acceptsKeyVersion(client, keyVersion, clock())) throw refused();
     return { client, keyVersion };
+  }
+
+  async #identify<P extends Principal>(
+    credential: string | undefined,
+    authenticate: () => Promise<P>,
+  ): Promise<P | UserPrincipal | undefined> {
+    const { everybody } = this.#deps;
+    if (credential === undefined) return everybody;
+    try {
+      return await authenticate();
+    } catch (error) {
+      if (everybody === undefined || !isRefusal(error) || workerReasons.includes(error.reason)) throw error;
+      return everybody;
+    }
   }
 
   async #authenticateKey(key: string): Promise<ClientPrincipal> {
@@ -179,6 +189,17 @@ export class Authentication {
       throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
     return account;
   }
+}
+
+function isRefusal(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === "unauthenticated";
+}
+
+function unlessRefused<P>(principal: Promise<P>): Promise<P | undefined> {
+  return principal.catch((error: unknown) => {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  });
 }
 
 function sessionEnded(): DomainError {

@@ -20,19 +20,24 @@ interface Options {
   readonly tokenMs: number;
   /** How old the newest key may become before another is made. */
   readonly rotateMs: number;
+  /** What the keys are for, as their secrets are named. */
+  readonly use?: string;
 }
 
-/** An installation's first key, in a secret of its own. */
-const firstName = "access-token-key";
-const ringName = "access-token-keys";
 /** How often the ring is read again at most, so that a dropped key ends everywhere; and how soon for an unknown one. */
 const freshMs = 1500;
 const unknownMs = 1000;
 const triesMax = 10;
 
-/** The Ed25519 keys of access tokens, the same ring for all servers, in one secret that is replaced as a whole. */
+/**
+ * Ed25519 keys, those of access tokens unless told otherwise: the same ring for all servers, in one secret that is replaced
+ * as a whole.
+ */
 export class KeyRing {
   readonly #options: Options;
+  /** An installation's first key is in a secret of its own. */
+  readonly #firstName: string;
+  readonly #ringName: string;
   #stored = "";
   #keys: readonly LoadedKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
@@ -50,6 +55,8 @@ export class KeyRing {
 
   private constructor(options: Options) {
     this.#options = options;
+    this.#firstName = `${options.use ?? "access-token"}-key`;
+    this.#ringName = `${options.use ?? "access-token"}-keys`;
   }
 
   /** Grows stale with each change: what was concluded from another ring is void. */
@@ -110,7 +117,7 @@ export class KeyRing {
     const keys: readonly StoredKey[] = JSON.parse(stored);
     const kept = keys.filter((key) => key.expiresAt === null || clock() < key.expiresAt);
     const isPut = await secrets.replace(
-      ringName,
+      this.#ringName,
       stored,
       JSON.stringify(rotated(kept, fresh, { immediately, tokenMs })),
     );
@@ -122,7 +129,7 @@ export class KeyRing {
   async #replaceFirst(jwk: JWK): Promise<void> {
     const { secrets } = this.#options;
     const value = JSON.stringify(jwk);
-    await secrets.replace(firstName, await secrets.getOrCreate(firstName, value), value);
+    await secrets.replace(this.#firstName, await secrets.getOrCreate(this.#firstName, value), value);
   }
 
   #alive(): readonly LoadedKey[] {
@@ -144,7 +151,7 @@ export class KeyRing {
   async #read(): Promise<void> {
     const readAt = this.#options.clock();
     const turn = ++this.#lastRead;
-    const stored = await this.#options.secrets.getOrCreate(ringName, this.#stored || (await this.#first()));
+    const stored = await this.#options.secrets.getOrCreate(this.#ringName, this.#stored || (await this.#first()));
     const keys =
       stored === this.#stored ? this.#keys : await Promise.all((JSON.parse(stored) as StoredKey[]).map(loaded));
     // A slow read that began before a later one would bring back what was dropped.
@@ -158,7 +165,7 @@ export class KeyRing {
   async #first(): Promise<string> {
     const now = this.#options.clock();
     const { jwk: candidate } = await generated(now, now);
-    const jwk: JWK = JSON.parse(await this.#options.secrets.getOrCreate(firstName, JSON.stringify(candidate)));
+    const jwk: JWK = JSON.parse(await this.#options.secrets.getOrCreate(this.#firstName, JSON.stringify(candidate)));
     const first: StoredKey = { ...(await described(jwk)), createdAt: now, activeAt: now, expiresAt: null };
     return JSON.stringify([first]);
   }

@@ -78,6 +78,7 @@ function callOf(request: IncomingMessage, response: PortResponse, trusted: Front
     setHeader: (name, value) => {
       response.common[name] = value;
     },
+    isSecure: "encrypted" in request.socket || isForwardedSecure(request, trusted),
   };
 }
 
@@ -85,6 +86,11 @@ function addressOf(request: IncomingMessage | Http2ServerRequest): string {
   // Over HTTP/2 each request would make a view of the socket of its own.
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   return socket?.remoteAddress ?? "";
+}
+
+/** Whether a trusted proxy says that it was called by TLS. */
+function isForwardedSecure(request: IncomingMessage, trusted: FrontOptions["trusted"]): boolean {
+  return trusted?.(addressOf(request), 0) === true && request.headers["x-forwarded-proto"] === "https";
 }
 
 /** The last address that no trusted proxy vouches for; some proxies write its port too. */

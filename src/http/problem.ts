@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import type { FastifyReply } from "fastify";
 import { DomainError, type ErrorCode, type FieldViolation } from "../model/errors.ts";
 
 const statuses: Readonly<Record<ErrorCode, number>> = {
@@ -39,4 +40,8 @@ export function toProblem(error: unknown, requestId: string): Problem | undefine
 
 export function problem(status: number, detail: string, requestId: string): Problem {
   return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, request_id: requestId };
+}
+
+export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
+  return reply.code(body.status).type("application/problem+json").send(JSON.stringify(body));
 }

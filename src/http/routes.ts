@@ -1,20 +1,28 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import cookie from "@fastify/cookie";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
+import type { Authentication } from "../core/authentication.ts";
 import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
 import type { Call } from "../model/call.ts";
 import { challengeOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
+import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
+import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
-import { type Problem, problem, toProblem } from "./problem.ts";
+import { rememberMethods } from "./methods.ts";
+import { problem, sendProblem, toProblem } from "./problem.ts";
+import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
+import { addSessionRoute } from "./session-validation.ts";
 
-export interface RoutesCore {
+export interface RoutesCore extends RelayCore {
   readonly admission: Admission;
+  readonly authentication: Authentication;
   readonly health: Health;
   readonly images: Images;
   readonly signingKeys: SigningKeys;
@@ -43,9 +51,11 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     exposeHeadRoutes: false,
+    schemaErrorFormatter: invalidBySchema,
     logger: false,
   });
   app.decorateRequest("call");
+  await app.register(cookie);
   app.addHook("onRequest", async (request) => {
     const call = calls.get(request.raw);
     if (call === undefined) throw new Error("a request came in by no port");
@@ -53,12 +63,13 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-  app.setNotFoundHandler((request, reply) =>
-    send(reply, problem(404, "there is nothing here", request.call.requestId)),
-  );
+  const methodsOf = rememberMethods(app);
+  app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
+  addSessionRoute(app, core.authentication);
+  await addRelayRoutes(app, core, log);
   await app.ready();
 
   return {
@@ -73,7 +84,22 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 function admit(request: FastifyRequest, admission: Admission): Promise<void> {
   const { authorization, "x-api-key": apiKey } = request.headers;
   const operation = `${request.method} ${request.routeOptions.url}`;
-  return admission.admit(operation, request.call, { authorization, apiKey: apiKey?.toString() });
+  const sessionToken = sessionTokenIn(request.cookies);
+  return admission.admit(operation, request.call, { authorization, apiKey: apiKey?.toString(), sessionToken });
+}
+
+/** A path that is there for other methods is told from one that is not there. */
+function answerNothing(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methodsOf: (path: string) => readonly string[],
+): FastifyReply {
+  const { requestId } = request.call;
+  const methods = methodsOf(request.url.split("?", 1)[0] ?? "");
+  if (methods.length === 0 || methods.includes(request.method))
+    return sendProblem(reply, problem(404, "there is nothing here", requestId));
+  const allow = methods.join(", ");
+  return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
@@ -84,11 +110,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
   }
   const expected = toProblem(error, requestId);
-  if (expected !== undefined) return send(reply, expected);
+  if (expected !== undefined) return sendProblem(reply, expected);
   log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
-  return send(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
-}
-
-function send(reply: FastifyReply, body: Problem): FastifyReply {
-  return reply.code(body.status).type("application/problem+json").send(JSON.stringify(body));
+  return sendProblem(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
 }

@@ -69,9 +69,28 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "GET /health/live": ["anyone"],
   "GET /health/ready": ["anyone"],
   "GET /.well-known/jwks.json": ["anyone"],
+  "GET /session/validate": ["anyone"],
+  "POST /auth/token": ["anyone"],
+  "GET /admin/clients": ["admin"],
+  "POST /admin/clients": ["admin"],
+  "GET /admin/clients/:id": ["admin"],
+  "PATCH /admin/clients/:id": ["admin"],
+  "DELETE /admin/clients/:id": ["admin"],
+  "POST /admin/clients/:id/regenerate-key": ["admin"],
+  "GET /relay/jwks.json": ["anyone"],
+  "GET /v1/*": ["user", "relay"],
+  "HEAD /v1/*": ["user", "relay"],
+  "POST /v1/chat": ["user", "relay"],
+  "POST /v1/*": ["user", "relay"],
+  "PUT /v1/*": ["user", "relay"],
+  "PATCH /v1/*": ["user", "relay"],
+  "DELETE /v1/*": ["user", "relay"],
   "POST /images": ["user", "job", "images:write"],
   "GET /download/:uuid": ["user", "job", "images:read"],
 };
+
+/** What a browser may get by its session cookie alone: reading, so that other sites can make it do nothing. */
+const byCookie: readonly string[] = ["GET /download/:uuid"];
 
 /** Every operation that the table has. */
 export const operations: readonly string[] = Object.keys(audiences);
@@ -83,6 +102,10 @@ export function isListed(operation: string): boolean {
 /** Whether the operation asks for no credential; then none is looked at. */
 export function isOpen(operation: string): boolean {
   return isListed(operation) && audiences[operation]?.includes("anyone") === true;
+}
+
+export function takesSessionCookie(operation: string): boolean {
+  return byCookie.includes(operation);
 }
 
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */

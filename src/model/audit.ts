@@ -1,9 +1,10 @@
+import type { Principal } from "./principal.ts";
+
 /** Something that happened to an account, a session, a client, a key, or what was given up. It never holds a secret. */
 export interface AuditEvent {
   /** Unique; in the order of time, to the millisecond. */
   readonly id: string;
   readonly at: number;
-  /** For example `session.started`. */
   readonly action: string;
   /** `user:ID`, `client:ID` or `anonymous`. */
   readonly actor: string;
@@ -16,6 +17,34 @@ export interface AuditEvent {
   readonly reason: string;
 }
 
+/** What is kept, whether it succeeded or not. */
+export type AuditAction =
+  | "user.signed_up"
+  | "user.created"
+  | "user.password_changed"
+  | "user.disabled_set"
+  | "user.role_set"
+  | "user.unlocked"
+  | "user.renamed"
+  | "user.deleted"
+  | "user.email_change_requested"
+  | "user.email_changed"
+  | "user.password_reset_requested"
+  | "user.password_reset"
+  | "user.token_issued"
+  | "session.started"
+  | "session.refreshed"
+  | "session.ended"
+  | "session.revoked"
+  | "session.others_revoked"
+  | "client.created"
+  | "client.updated"
+  | "client.deleted"
+  | "client.key_regenerated"
+  | "client.key_exchanged"
+  | "key.rotated"
+  | "dead_letters.redriven";
+
 /** What events may be looked up by, one at a time. */
 export type AuditField = "action" | "actor" | "target";
 
@@ -26,4 +55,17 @@ export function auditIdFrom(at: number): string {
 
 export function isAuditId(text: string): boolean {
   return /^\d{15}-[0-9a-f-]{36}$/.test(text);
+}
+
+const idPattern = /^(?:[a-z0-9]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** Whom an event names. Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
+export function auditSubject(kind: "user" | "client" | "session" | "job", id: string | undefined): string {
+  return id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
+}
+
+export function auditActor(principal: Principal | undefined): string {
+  if (principal?.kind === "user") return auditSubject("user", principal.account.id);
+  if (principal?.kind === "client") return auditSubject("client", principal.client.id);
+  return "anonymous";
 }

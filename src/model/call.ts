@@ -8,6 +8,8 @@ export interface Call {
   readonly userAgent: string;
   /** Sets a header of the answer, whatever it is going to be; until then. */
   readonly setHeader: (name: string, value: string) => void;
+  /** Whether it came by TLS. */
+  readonly isSecure: boolean;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -2,7 +2,15 @@ import { clientLimitMax } from "./rate-limits.ts";
 import { textRule } from "./text.ts";
 
 /** What a client may do; each procedure and route names those that open it (model/access.ts). */
-export const scopes = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check", "admin"] as const;
+export const scopes = [
+  "jobs:submit",
+  "jobs:read",
+  "images:write",
+  "images:read",
+  "auth:check",
+  "relay",
+  "admin",
+] as const;
 export type Scope = (typeof scopes)[number];
 
 /** A service that calls with a key of its own. */

@@ -51,6 +51,8 @@ export const defaultRateLimits: RateLimits = {
   [`${service}/UpdateProfile`]: { count: 60, windowMs: 60 * minute },
   [`${service}/RefreshToken`]: { count: 600, windowMs: minute },
   [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
+  "POST /auth/token": { count: 600, windowMs: minute },
+  "POST /v1/chat": { count: 10, windowMs: minute },
 };
 
 /** Asked by services for all their callers, or by machines for their health: no address has a limit there. */
@@ -59,6 +61,7 @@ const unlimited = new Set([
   "grpc.health.v1.Health/Check",
   "grpc.health.v1.Health/List",
   "grpc.health.v1.Health/Watch",
+  "GET /session/validate",
   "GET /health",
   "GET /health/live",
   "GET /health/ready",

@@ -3,7 +3,7 @@ const day = 24 * 60 * 60 * 1000;
 export const sessionLifeMs = 30 * day;
 export const sessionIdleMs = 7 * day;
 /** A session token lives this long, and this long after its session was last used. */
-const sessionTokenLifeMs = 7 * day;
+export const sessionTokenLifeMs = 7 * day;
 const sessionTokenIdleMs = day;
 
 /** How long a spent refresh token still gives its successor, while that one is unused. */

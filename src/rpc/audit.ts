@@ -7,19 +7,18 @@ import {
   type RedriveRequest,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Audit } from "../core/audit.ts";
-import type { Call } from "../model/call.ts";
-import { DomainError } from "../model/errors.ts";
+import { type AuditAction, auditSubject } from "../model/audit.ts";
 import { callKey } from "./call.ts";
 
 interface Entry {
-  readonly action: string;
+  readonly action: AuditAction;
   target(request: unknown, response: unknown): string;
 }
 
 /** How an action is named, and to whom it was done; `response` is undefined where it failed. */
 function entry<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { readonly input: I; readonly output: O },
-  action: string,
+  action: AuditAction,
   target: (request: MessageShape<I>, response: MessageShape<O> | undefined) => string,
 ): [DescMethod, Entry] {
   return [method, { action, target: target as Entry["target"] }];
@@ -54,15 +53,10 @@ const {
 } = AuthService.method;
 const { redrive } = ImageJobService.method;
 
-const idPattern = /^(?:[a-z0-9]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-
-/** Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
-const subject = (kind: "user" | "client" | "session" | "job") => (id: string | undefined) =>
-  id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
-const user = subject("user");
-const client = subject("client");
-const session = subject("session");
-const job = subject("job");
+const user = (id: string | undefined) => auditSubject("user", id);
+const client = (id: string | undefined) => auditSubject("client", id);
+const job = (id: string | undefined) => auditSubject("job", id);
+const session = (id: string | undefined) => auditSubject("session", id);
 
 /** Empty when it was everything. */
 function dead({ what }: RedriveRequest): string {
@@ -113,25 +107,11 @@ export function auditInterceptor(audit: Audit): Interceptor {
     const found = entries.get(request.method);
     const call = request.contextValues.get(callKey);
     if (found === undefined || call === undefined || request.stream) return next(request);
-    const record = (response: unknown, reason: string) =>
-      audit.record({ ...whoOf(call), action: found.action, target: found.target(request.message, response), reason });
-    try {
-      const response = await next(request);
-      await record(response.message, "");
-      return response;
-    } catch (error) {
-      await record(undefined, error instanceof DomainError ? error.reason : "INTERNAL");
-      throw error;
-    }
+    return audit.keep<Awaited<ReturnType<typeof next>>>(
+      call,
+      found.action,
+      (response) => found.target(request.message, response?.message),
+      () => next(request),
+    );
   };
-}
-
-function whoOf({ principal, address, requestId }: Call) {
-  return { actor: actorOf(principal), address, requestId };
-}
-
-function actorOf(principal: Call["principal"]): string {
-  if (principal?.kind === "user") return user(principal.account.id);
-  if (principal?.kind === "client") return client(principal.client.id);
-  return "anonymous";
 }

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Authentication } from "../core/authentication.ts";
+import { confirmation } from "../core/confirmation.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
 import { hasEnded } from "../model/image-job.ts";
@@ -9,8 +10,6 @@ import { ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { type DeadLetterCore, deadLetterCalls } from "./dead-letter-calls.ts";
 
-/** How often an open stream asks whether its caller is still signed in. */
-const confirmEveryMs = 1000;
 /** How long one stream lives; a caller that still watches then resumes. */
 const watchMaxMs = 60 * 60 * 1000;
 
@@ -41,7 +40,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
     },
 
     async *watchImageJob({ jobId, afterVersion }, context) {
-      const confirmed = confirmation(core.authentication, context);
+      const confirmed = confirmation(core.authentication, principalOf(context));
       const signal = AbortSignal.any([context.signal, confirmed.signal, AbortSignal.timeout(watchMaxMs)]);
       try {
         let ended = false;
@@ -85,14 +84,4 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
 async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {
   yield data;
-}
-
-/** A signal that aborts, with the refusal, once the caller is no longer signed in. */
-function confirmation(authentication: Authentication, context: HandlerContext): { signal: AbortSignal; end(): void } {
-  const principal = principalOf(context);
-  const controller = new AbortController();
-  const timer = setInterval(() => {
-    authentication.confirm(principal).catch((refusal: unknown) => controller.abort(refusal));
-  }, confirmEveryMs);
-  return { signal: controller.signal, end: () => clearInterval(timer) };
 }

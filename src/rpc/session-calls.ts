@@ -1,8 +1,9 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Authentication } from "../core/authentication.ts";
 import type { Sessions } from "../core/sessions.ts";
+import { sessionCookie } from "../model/session-cookie.ts";
 import { callOf, principalOf, userOf } from "./call.ts";
 import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
 
@@ -10,16 +11,25 @@ export interface SessionCore {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
   readonly authentication: Authentication;
+  /** Where browsers send the session cookie to; undefined for the host alone that set it. */
+  readonly cookieDomain: string | undefined;
 }
 
 /** Signing up and in, and what a caller can ask of sessions. */
 export function sessionCalls(core: SessionCore) {
+  const keep = (token: string | undefined, context: HandlerContext) =>
+    context.responseHeader.set(
+      "set-cookie",
+      sessionCookie(token, { domain: core.cookieDomain, isSecure: callOf(context).isSecure }),
+    );
+
   return {
     async signUp({ username, email, password }) {
       return { account: toAccount(await core.accounts.signUp({ username, email, password })) };
     },
     async login({ identity, password, sessionToken }, context) {
       const login = await core.sessions.login(identity, password, callOf(context), sessionToken);
+      if (login.sessionToken !== undefined) keep(login.sessionToken, context);
       return {
         account: toAccount(login.account),
         tokens: toTokens(login.tokens),
@@ -31,6 +41,7 @@ export function sessionCalls(core: SessionCore) {
     },
     async logout(_request, context) {
       await core.sessions.logout(userOf(context).sessionId);
+      keep(undefined, context);
       return {};
     },
     async validate({ credential }) {

@@ -393,8 +393,8 @@ describe("what is not there", () => {
     ["GET", loginPath, 405],
     ["PUT", loginPath, 405],
     ["DELETE", submitPath, 405],
-    ["GET", "/images", 404],
-    ["DELETE", "/download/x", 404],
+    ["GET", "/images", 405],
+    ["DELETE", "/download/x", 405],
   ])("is %s of %s", async (method, path, status) => {
     expect((await fetch(url + path, { method, headers: { authorization } })).status).toBe(status);
   });

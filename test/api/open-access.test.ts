@@ -1,9 +1,11 @@
-import { expect, test } from "vitest";
+import { decodeJwt } from "jose";
+import { expect, onTestFinished, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve } from "../support/server.ts";
+import { openUpstream } from "../support/upstream.ts";
 
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 
@@ -27,6 +29,16 @@ test("the test user is no administrator, and a real one still is", async () => {
   const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
   const { users } = await auth.listUsers({}, bearer(tokens?.accessToken ?? ""));
   expect(users.map(({ username }) => username)).toEqual(["admin", "test-user"]);
+});
+
+test("a relayed call is the test user's", async () => {
+  const upstream = await openUpstream();
+  onTestFinished(() => upstream.close());
+  const { url } = await serve({ AUTH_ENABLED: "false", RELAY_UPSTREAM_URL: upstream.url }, { worker: false });
+  upstream.on("GET /v1/tools", (_, response) => void response.end("ok"));
+  expect((await fetch(`${url}/v1/tools`)).status).toBe(200);
+  const identity = upstream.received[0]?.headers.authorization?.replace("Bearer ", "") ?? "";
+  expect(decodeJwt(identity)).toMatchObject({ sub: testUserId, kind: "user", name: "test-user" });
 });
 
 test("a restart finds the same test user", async () => {

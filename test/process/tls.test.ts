@@ -19,13 +19,24 @@ test("with a certificate the port speaks TLS, and the worker trusts that certifi
   const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
   expect(server.url).toMatch(/^https:/);
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
-  const { credential } = await signIn(darkroom);
+  const { credential, username, password } = await signIn(darkroom);
   const { image } = await darkroom.jobs.uploadImage({ data: await drawSamplePicture() }, credential);
   const submitted = await darkroom.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
   const wait = { seconds: 60n, nanos: 0 };
   const { job } = await darkroom.jobs.pollImageJob({ jobId: submitted.job?.id ?? "", wait }, credential);
   expect(job?.state).toBe(State.SUCCEEDED);
   await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
+
+  let cookie: string | null = null;
+  await darkroom.auth.login(
+    { identity: username, password, sessionToken: true },
+    {
+      onHeader: (headers) => {
+        cookie = headers.get("set-cookie");
+      },
+    },
+  );
+  expect(cookie).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
   server.child.kill("SIGTERM");
   expect((await server.finished).code).toBe(0);
 });

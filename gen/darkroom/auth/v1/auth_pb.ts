@@ -101,7 +101,7 @@ export type Client = Message<"darkroom.auth.v1.Client"> & {
 
   /**
    * What it may do: any of `jobs:submit`, `jobs:read`, `images:write`,
-   * `images:read`, `auth:check`, `admin`.
+   * `images:read`, `auth:check`, `relay`, `admin`.
    *
    * @generated from field: repeated string scopes = 4;
    */
@@ -559,7 +559,8 @@ export type LoginRequest = Message<"darkroom.auth.v1.LoginRequest"> & {
   password: string;
 
   /**
-   * Also makes a session token, for services that ask Validate about it.
+   * Also makes a session token, for services that ask Validate or
+   * `/session/validate` about it, and sets it as the browser's cookie `session`.
    *
    * @generated from field: bool session_token = 3;
    */
@@ -594,8 +595,9 @@ export type LoginResponse = Message<"darkroom.auth.v1.LoginResponse"> & {
   tokens?: Tokens | undefined;
 
   /**
-   * Opaque; good for Validate alone, for 7 days, and for 24 hours after the
-   * session's last use. Empty unless it was asked for.
+   * Opaque; good for Validate, `/session/validate` and, as a cookie, for
+   * `GET /download/{uuid}`; for 7 days, and for 24 hours after the session's last
+   * use. Empty unless it was asked for.
    *
    * @generated from field: string session_token = 3;
    */
@@ -2180,7 +2182,8 @@ export const AuthService: GenService<{
     output: typeof RefreshTokenResponseSchema;
   },
   /**
-   * Ends the session of the access token it is called with, at once.
+   * Ends the session of the access token it is called with, at once, and clears
+   * the browser's cookie.
    *
    * Errors: UNAUTHENTICATED.
    *

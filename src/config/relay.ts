@@ -1,0 +1,18 @@
+import type { RelaySettings } from "../model/relay.ts";
+import { readBaseUrl } from "./base-url.ts";
+
+interface Reader {
+  text(name: string): string | undefined;
+  integer(name: string, fallback: number, min: number, max: number): number;
+}
+
+/** Undefined where nothing is relayed. */
+export function readRelay(read: Reader): RelaySettings | undefined {
+  const url = read.text("RELAY_UPSTREAM_URL");
+  const limits = {
+    silenceMs: read.integer("RELAY_TIMEOUT_SECONDS", 300, 1, 3600) * 1000,
+    bodyMax: read.integer("RELAY_BODY_MAX_MIB", 32, 1, 1024) * 1024 * 1024,
+    callsMax: read.integer("RELAY_CALLS_MAX", 1000, 1, 20_000),
+  };
+  return url === undefined ? undefined : { upstreamUrl: readBaseUrl("RELAY_UPSTREAM_URL", url), ...limits };
+}

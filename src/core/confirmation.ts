@@ -1,0 +1,17 @@
+import type { Principal } from "../model/principal.ts";
+import type { Authentication } from "./authentication.ts";
+
+/** How often an open stream asks whether its caller is still signed in. */
+const confirmEveryMs = 1000;
+
+/** A signal that aborts, with the refusal, once the caller is no longer signed in. */
+export function confirmation(
+  authentication: Authentication,
+  principal: Principal,
+): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const timer = setInterval(() => {
+    authentication.confirm(principal).catch((refusal: unknown) => controller.abort(refusal));
+  }, confirmEveryMs);
+  return { signal: controller.signal, end: () => clearInterval(timer) };
+}

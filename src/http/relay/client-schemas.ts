@@ -1,0 +1,96 @@
+import { problemAnswer } from "../schema.ts";
+
+const time = (description: string) => ({ type: ["string", "null"], format: "date-time", description });
+const settings = {
+  name: { type: "string", description: "1 to 100 characters, for people." },
+  description: { type: "string", description: "At most 1000 characters, for people." },
+  scopes: { type: "array", items: { type: "string" }, description: "What it may do; `relay` opens `/v1/`." },
+  disabled: { type: "boolean", description: "Whether its key and tokens are refused." },
+  expire_time: time("When it stops working; never when null."),
+};
+const client = {
+  type: "object",
+  properties: {
+    id: { type: "string" },
+    ...settings,
+    last_use_time: time("When it last made a call, to the minute."),
+    create_time: time("When it was made."),
+    previous_key_expire_time: time("Until when the key before works."),
+  },
+};
+const keyed = {
+  ...client,
+  properties: { ...client.properties, api_key: { type: "string", description: "Shown this once." } },
+};
+
+const settingsBody = { type: "object", properties: settings };
+const pageAnswer = {
+  description: "The newest first.",
+  type: "object",
+  properties: {
+    clients: { type: "array", items: client },
+    next_page_token: { type: "string", description: "Empty on the last page." },
+  },
+};
+const clientAnswer = { description: "The client.", ...client };
+const keyAnswer = { description: "The client, with its key.", ...keyed };
+
+const refusals = {
+  400: problemAnswer("A field breaks its rule."),
+  401: problemAnswer("The credential is missing or not valid."),
+  403: problemAnswer("The credential is no administrator's."),
+  413: problemAnswer("The body is larger than 64 KiB."),
+  415: problemAnswer("The body is no JSON."),
+  503: problemAnswer("The database cannot be reached."),
+};
+
+const common = { tags: ["Relay"], security: [{ bearer: [] }, { apiKey: [] }] };
+const byId = { ...common, params: { type: "object", properties: { id: { type: "string" } } } };
+const gone = { ...refusals, 404: problemAnswer("There is no such client.") };
+
+export const listing = {
+  ...common,
+  summary: "Lists API clients",
+  querystring: {
+    type: "object",
+    properties: {
+      page_size: { type: "integer", default: 0, description: "At most 100; 50 when 0." },
+      page_token: { type: "string", default: "", description: "The next_page_token of an earlier answer." },
+    },
+  },
+  response: { 200: pageAnswer, ...refusals },
+};
+
+export const making = {
+  ...common,
+  summary: "Makes an API client",
+  body: { ...settingsBody, required: ["name"] },
+  response: { 201: keyAnswer, ...refusals },
+};
+
+export const reading = { ...byId, summary: "Reads an API client", response: { 200: clientAnswer, ...gone } };
+
+export const changing = {
+  ...byId,
+  summary: "Changes what the body has of an API client",
+  body: settingsBody,
+  response: { 200: clientAnswer, ...gone },
+};
+
+export const deleting = {
+  ...byId,
+  summary: "Deletes an API client: its key and its tokens stop working",
+  response: { 204: { description: "It is gone.", type: "null" }, ...gone },
+};
+
+export const regenerating = {
+  ...byId,
+  summary: "Gives an API client a new key",
+  body: {
+    type: ["object", "null"],
+    properties: {
+      grace_period: { type: "integer", description: "Seconds that the old key still works; at most 30 days." },
+    },
+  },
+  response: { 200: keyAnswer, ...gone },
+};

@@ -1,0 +1,124 @@
+import replyFrom from "@fastify/reply-from";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Authentication } from "../../core/authentication.ts";
+import { confirmation } from "../../core/confirmation.ts";
+import { DomainError, invalidField } from "../../model/errors.ts";
+import type { Owner } from "../../model/principal.ts";
+import type { RelaySettings } from "../../model/relay.ts";
+import type { Log } from "../../ports/log.ts";
+import type { RelayIdentities } from "../../ports/relay-identities.ts";
+import { problem, sendProblem } from "../problem.ts";
+import { problemAnswer } from "../schema.ts";
+import { limitedBody } from "./body.ts";
+import { callerHeaders, upstreamHeaders } from "./headers.ts";
+import { lifeOf } from "./life.ts";
+import { failureOf, openUpstream, retryDelay } from "./upstream.ts";
+
+const busyRetryMs = 1000;
+
+const schema = {
+  summary: "Anything of the service behind the relay",
+  description:
+    "Passed on as it is, and its answer back as it comes: with a short-lived signed identity in place of the credential.",
+  tags: ["Relay"],
+  security: [{ bearer: [] }, { apiKey: [] }],
+  response: {
+    "2xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
+    "3xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
+    "4xx": { description: "What the service or the relay refuses.", content: { "*/*": { schema: {} } } },
+    502: problemAnswer("The service cannot be reached: UPSTREAM_UNREACHABLE."),
+    503: problemAnswer("Too many calls are open, or the database cannot be reached."),
+    504: problemAnswer("The service did not answer in time: UPSTREAM_TIMEOUT."),
+    "5xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
+  },
+};
+
+interface ForwardDeps {
+  readonly authentication: Authentication;
+  readonly identities: RelayIdentities;
+  readonly settings: RelaySettings;
+  readonly log: Log;
+}
+
+/** Sends `/v1/*` on to the upstream, streamed both ways. */
+export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): Promise<void> {
+  const { authentication, identities, settings, log } = deps;
+  const upstream = openUpstream(settings.silenceMs);
+  let open = 0;
+  app.addHook("onClose", () => upstream.close());
+  app.removeAllContentTypeParsers();
+  // Bodies stay what they are.
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  await app.register(replyFrom, { undici: upstream.dispatcher, disableCache: true, disableRequestLogging: true });
+
+  function begin(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+    if (open >= settings.callsMax) throw busy();
+    open += 1;
+    const confirmed = confirmation(authentication, callerOf(request));
+    return lifeOf(reply, confirmed.signal, () => {
+      open -= 1;
+      confirmed.end();
+    });
+  }
+
+  const forward = {
+    schema,
+    async handler(request: FastifyRequest, reply: FastifyReply) {
+      const target = settings.upstreamUrl + pathOf(request);
+      const life = begin(request, reply);
+      const identity = await identities.issue(callerOf(request));
+      const body = limitedBody(request.raw, settings.bodyMax);
+      const more = { call: request.call, identity, hasBody: body !== undefined };
+      request.body = body;
+      return upstream.until(life, () =>
+        reply.from(target, {
+          rewriteRequestHeaders: (_request, headers) => upstreamHeaders(headers, more),
+          rewriteHeaders: (headers) => callerHeaders(headers),
+          retryDelay,
+          onResponse: (_request, _reply, response) => stream(reply, response.stream),
+          onError: (_reply, { error }) => answerFailure(reply, error.cause ?? error, log),
+        }),
+      );
+    },
+  };
+  app.route({ method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], url: "/v1/*", ...forward });
+  // A route of its own has a limit of its own.
+  app.route({ method: "POST", url: "/v1/chat", ...forward });
+}
+
+/** Headers go out before the first byte of the body has come: an event stream may be silent at first. */
+function stream(reply: FastifyReply, body: unknown): void {
+  reply.raw.once("pipe", () => reply.raw.flushHeaders());
+  reply.send(body);
+}
+
+function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
+  const { requestId } = reply.request.call;
+  // The call's own end: its body was too large, its caller may not call any more.
+  if (error instanceof DomainError || (error as { statusCode?: number }).statusCode === 413)
+    return void reply.send(error);
+  const { status, reason, detail } = failureOf(error);
+  reply.request.call.outcome = reason;
+  const hasCallerLeft = (error as Error).name === "AbortError";
+  if (!hasCallerLeft) log.warn({ err: error, request_id: requestId }, "the relay's upstream failed");
+  sendProblem(reply, { ...problem(status, detail, requestId), reason });
+}
+
+/** Refuses what a URL's parser would make another path of, which might lead out of `/v1/`. */
+function pathOf({ url }: FastifyRequest): string {
+  const path = url.split("?", 1)[0] ?? "";
+  const isPlain = new URL(path, "http://upstream").pathname === path;
+  if (isPlain && !/(^|[\\/])\.{1,2}([\\/]|$)/.test(decodeURIComponent(path))) return path;
+  throw invalidField("path", "must have no dot segments and nothing that is to be percent-encoded");
+}
+
+function callerOf({ call: { principal } }: FastifyRequest): Owner {
+  if (principal === undefined || principal.kind === "job")
+    throw new Error("the relay lets others than users and clients call it");
+  return principal;
+}
+
+function busy(): DomainError {
+  const message = "too many relayed calls are open: try again later";
+  return new DomainError("unavailable", "RELAY_BUSY", message, { retryAfterMs: busyRetryMs });
+}

@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Call } from "../../model/call.ts";
+
+/** RFC 9110, section 7.6.1; what `Connection` names besides, reply-from takes off. */
+const hopByHop = [
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+const credentials = ["authorization", "cookie", "cookie2", "x-api-key", "x-session-token"];
+/** What a caller would have an upstream believe of where it comes from. */
+const claimed = /^(forwarded|via|x-forwarded-.*|x-real-ip|x-request-id)$/;
+/** This origin's own affairs. */
+const ours = /^(access-control-.*|alt-svc|clear-site-data|set-cookie2?|strict-transport-security|x-request-id)$/;
+
+/** A request's headers for the upstream: without its credentials, with who calls and from where. */
+export function upstreamHeaders<Headers extends IncomingHttpHeaders>(
+  headers: Headers,
+  { call, identity, hasBody }: { readonly call: Call; readonly identity: string; readonly hasBody: boolean },
+): Headers {
+  const dropped = [...hopByHop, ...credentials, ...(hasBody ? [] : ["content-length", "content-type"])];
+  const own = {
+    authorization: `Bearer ${identity}`,
+    "x-forwarded-for": call.address,
+    "x-forwarded-proto": call.isSecure ? "https" : "http",
+    "x-request-id": call.requestId,
+  };
+  return { ...without(headers, (name) => dropped.includes(name) || claimed.test(name)), ...own } as Headers;
+}
+
+/** An answer's headers for the caller. */
+export function callerHeaders<Headers extends IncomingHttpHeaders>(headers: Headers): Headers {
+  const named = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
+  return without(headers, (name) => hopByHop.includes(name) || named.includes(name) || ours.test(name));
+}
+
+function without<Headers extends object>(headers: Headers, isDropped: (name: string) => boolean): Headers {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isDropped(name.toLowerCase()))) as Headers;
+}

@@ -1,0 +1,22 @@
+import { finished } from "node:stream";
+import type { FastifyReply } from "fastify";
+
+/** How long one call lives; a caller that still listens then calls again. */
+const callMaxMs = 60 * 60 * 1000;
+
+/**
+ * A signal that ends with the answer, with its caller's leaving, its hour, or what `confirmed` says. `onEnd` is called once,
+ * also where the caller has left already.
+ */
+export function lifeOf(reply: FastifyReply, confirmed: AbortSignal, onEnd: () => void): AbortSignal {
+  const life = new AbortController();
+  const hour = setTimeout(() => life.abort(new DOMException("the call has had its hour", "TimeoutError")), callMaxMs);
+  // Over HTTP/2 the response is but a view of its stream, and does not tell later that it was closed.
+  const { stream = reply.raw } = reply.raw as { stream?: NodeJS.WritableStream };
+  finished(stream, () => {
+    clearTimeout(hour);
+    life.abort();
+    onEnd();
+  });
+  return AbortSignal.any([life.signal, confirmed]);
+}

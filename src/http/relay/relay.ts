@@ -1,0 +1,51 @@
+import type { FastifyInstance } from "fastify";
+import type { Audit } from "../../core/audit.ts";
+import type { Authentication } from "../../core/authentication.ts";
+import type { Clients } from "../../core/clients.ts";
+import type { RelaySettings } from "../../model/relay.ts";
+import { keySetMaxAgeMs } from "../../model/signing-key.ts";
+import type { Log } from "../../ports/log.ts";
+import type { RelayIdentities } from "../../ports/relay-identities.ts";
+import { addClientRoutes } from "./clients.ts";
+import { addForwardRoute } from "./forward.ts";
+import { addTokenRoute } from "./token.ts";
+
+export interface RelayCore {
+  readonly audit: Audit;
+  readonly authentication: Authentication;
+  readonly clients: Clients;
+  /** Undefined where nothing is relayed; then there is no `/v1/`. */
+  readonly relay: { readonly settings: RelaySettings; readonly identities: RelayIdentities } | undefined;
+}
+
+/** The routes of the Relay Service. */
+export async function addRelayRoutes(app: FastifyInstance, core: RelayCore, log: Log): Promise<void> {
+  await app.register(async (scope) => {
+    scope.removeContentTypeParser("text/plain");
+    await scope.register((forms) => addTokenRoute(forms, core));
+    addClientRoutes(scope, core);
+  });
+  if (core.relay === undefined) return;
+  const { settings, identities } = core.relay;
+  addKeySet(app, identities);
+  await app.register((scope) => addForwardRoute(scope, { ...core, settings, identities, log }));
+}
+
+const schema = {
+  summary: "The keys that a relayed call's identity is checked with",
+  tags: ["Relay"],
+  security: [],
+  response: {
+    200: {
+      description: "RFC 7517.",
+      type: "object",
+      properties: { keys: { type: "array", items: { type: "object", additionalProperties: true } } },
+    },
+  },
+};
+
+function addKeySet(app: FastifyInstance, identities: RelayIdentities): void {
+  app.get("/relay/jwks.json", { schema }, async (_request, reply) =>
+    reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(await identities.keySet()),
+  );
+}

@@ -1,0 +1,66 @@
+import formbody from "@fastify/formbody";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Audit } from "../../core/audit.ts";
+import type { Clients, ClientToken } from "../../core/clients.ts";
+import { credentialOf } from "../../model/credential.ts";
+import { DomainError } from "../../model/errors.ts";
+import { clientCredentials, invalidClient, isOAuth, type OAuthError, refused } from "./client-credentials.ts";
+import { tokenSchema as schema } from "./token-schema.ts";
+
+/** Answers callers that exchange their key before they call. */
+export async function addTokenRoute(
+  app: FastifyInstance,
+  { audit, clients }: { readonly audit: Audit; readonly clients: Clients },
+): Promise<void> {
+  await app.register(formbody);
+
+  const exchange = (request: FastifyRequest, key: string, scopes: readonly string[]) =>
+    audit.keep(
+      request.call,
+      "client.key_exchanged",
+      () => "",
+      () => clients.exchange(key, scopes),
+    );
+
+  async function exchangeByOAuth(request: FastifyRequest): Promise<object> {
+    const wanted = clientCredentials(request);
+    if ("error" in wanted) return wanted;
+    try {
+      const token = await exchange(request, wanted.key, wanted.scopes);
+      return { ...answerOf(token), scope: token.scopes.join(" ") };
+    } catch (error) {
+      return oauthErrorOf(error);
+    }
+  }
+
+  app.post<{ Body: { api_key?: string } | null }>("/auth/token", { schema }, async (request, reply) => {
+    reply.header("cache-control", "no-store").header("pragma", "no-cache");
+    if (isOAuth(request)) return sendOAuth(reply, await exchangeByOAuth(request));
+    const { authorization, "x-api-key": header } = request.headers;
+    const key = request.body?.api_key ?? credentialOf(authorization, header?.toString()) ?? "";
+    return answerOf(await exchange(request, key, []));
+  });
+}
+
+function answerOf({ token, expiresAt }: ClientToken): object {
+  // Tokens end with a whole second.
+  return { access_token: token, token_type: "bearer", expires_in: Math.ceil((expiresAt - Date.now()) / 1000) };
+}
+
+function sendOAuth(reply: FastifyReply, answer: object): FastifyReply {
+  if (!("error" in answer)) return reply.send(answer);
+  const isUnknown = answer.error === "invalid_client";
+  if (isUnknown) reply.header("www-authenticate", 'Basic realm="darkroom"');
+  return reply
+    .code(isUnknown ? 401 : 400)
+    .type("application/json")
+    .send(JSON.stringify(answer));
+}
+
+/** What has no name there, for example that there is too much to do, is thrown again. */
+function oauthErrorOf(error: unknown): OAuthError {
+  if (!(error instanceof DomainError)) throw error;
+  if (error.code === "unauthenticated") return invalidClient;
+  if (error.code === "invalid_argument") return refused("invalid_scope", error.message);
+  throw error;
+}

@@ -1,0 +1,56 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Agent, type Dispatcher } from "undici";
+
+const connectMs = 5000;
+const pingMs = 2000;
+const retriesMax = 2;
+const retryDelayMs = 100;
+
+export interface Upstream {
+  /** What reply-from sends by. */
+  readonly dispatcher: { readonly request: Dispatcher["request"] };
+  /** Runs what sends a request, which ends with the signal. */
+  until<Result>(signal: AbortSignal, send: () => Result): Result;
+  close(): Promise<void>;
+}
+
+export function openUpstream(silenceMs: number): Upstream {
+  const agent = new Agent({ connect: { timeout: connectMs }, headersTimeout: silenceMs, bodyTimeout: silenceMs });
+  // reply-from hands over no signal.
+  const signals = new AsyncLocalStorage<AbortSignal>();
+  const request = (options: Dispatcher.RequestOptions, done: (...result: unknown[]) => void) =>
+    agent.request({ ...options, signal: signals.getStore() ?? null }, done);
+  return {
+    dispatcher: { request: request as Dispatcher["request"] },
+    until: (signal, send) => signals.run(signal, send),
+    close: () => agent.destroy(),
+  };
+}
+
+/** How long to wait before the request is sent again; null for one that may have been acted upon, or that would fail again. */
+export function retryDelay({ req, err, attempt }: { req: { method?: string }; err: unknown; attempt: number }) {
+  const isSafe = req.method === "GET" || req.method === "HEAD";
+  const isRetried = isSafe && attempt < retriesMax && lost.includes(codeOf(err));
+  return isRetried ? retryDelayMs * 2 ** attempt : null;
+}
+
+const lost = ["ECONNREFUSED", "ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
+const late = ["ETIMEDOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT", "UND_ERR_HEADERS_TIMEOUT"];
+
+/** What the caller is told of an upstream that failed. */
+export function failureOf(error: unknown): { status: 502 | 504; reason: string; detail: string } {
+  if (late.includes(codeOf(error)) || (error as Error).name === "TimeoutError")
+    return { status: 504, reason: "UPSTREAM_TIMEOUT", detail: "the service behind this one did not answer in time" };
+  return { status: 502, reason: "UPSTREAM_UNREACHABLE", detail: "the service behind this one cannot be reached" };
+}
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException | null)?.code ?? "");
+}
+
+/** Rejects unless the upstream's `/health` answers within two seconds, with anything but a failure of its own. */
+export async function pingUpstream(upstreamUrl: string): Promise<void> {
+  const response = await fetch(`${upstreamUrl}/health`, { signal: AbortSignal.timeout(pingMs), redirect: "manual" });
+  await response.body?.cancel();
+  if (response.status >= 500) throw new Error(`the upstream's health is ${response.status}`);
+}
