@@ -1,5 +1,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { type Account, emailRule, nameKey, newPasswordRule, type Role, usernameRule } from "../model/account.ts";
+import {
+  type Account,
+  emailRule,
+  metadataRule,
+  nameKey,
+  newPasswordRule,
+  type Role,
+  usernameRule,
+} from "../model/account.ts";
 import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
@@ -17,6 +25,7 @@ export interface NewAccount {
   readonly username: string;
   readonly email: string;
   readonly password: string;
+  readonly metadata?: Account["metadata"];
 }
 
 export class Accounts {
@@ -97,13 +106,14 @@ export class Accounts {
     return account;
   }
 
-  #check({ username, email, password }: NewAccount): void {
+  #check({ username, email, password, metadata = {} }: NewAccount): void {
     checkFields({
       username: () => {
         if (username !== "") return usernameRule(username);
         return email === "" ? "must be given when there is no email" : undefined;
       },
       email: () => (email === "" ? undefined : emailRule(email)),
+      data: () => metadataRule(metadata),
       password: () => newPasswordRule(password, (text) => this.#passwords.isCommon(text)),
     });
   }
@@ -124,6 +134,7 @@ export class Accounts {
       disabled: false,
       passwordReset: null,
       emailChange: null,
+      metadata: wanted.metadata ?? {},
       deletedAt: null,
       createdAt: now,
       updatedAt: now,

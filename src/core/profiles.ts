@@ -1,4 +1,4 @@
-import { type Account, nameKey, newPasswordRule, passwordRule, usernameRule } from "../model/account.ts";
+import { type Account, metadataRule, nameKey, newPasswordRule, passwordRule, usernameRule } from "../model/account.ts";
 import { checkFields, DomainError, invalidField, invalidFields, unauthenticated } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
@@ -35,6 +35,13 @@ export class Profiles {
     } catch (error) {
       throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
     }
+  }
+
+  /** Takes the place of what was there. */
+  setMetadata({ account }: UserPrincipal, metadata: Account["metadata"]): Promise<Account> {
+    const broken = metadataRule(metadata);
+    if (broken !== undefined) throw invalidField("data", broken);
+    return this.#deps.accountRecords.change(account.id, (current) => ({ ...current, metadata }));
   }
 
   /** Ends the account's other sessions too. */

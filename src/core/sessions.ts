@@ -3,14 +3,8 @@ import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../m
 import { checkFields, invalidField, notFound, unauthenticated } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
-import {
-  isSessionAlive,
-  refreshGraceMs,
-  type Session,
-  sessionEnd,
-  sessionIdleMs,
-  sessionLifeMs,
-} from "../model/session.ts";
+import { isSessionAlive, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
+import { type Surface, termsOf } from "../model/surface.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessTokens, NamedSecrets, Passwords, RefreshTokens } from "../ports/credentials.ts";
@@ -29,6 +23,12 @@ export interface Login {
   readonly tokens: Tokens;
   /** Undefined unless it was asked for. */
   readonly sessionToken: string | undefined;
+}
+
+export interface LoginOptions {
+  /** Whether a session token is wanted too. */
+  readonly sessionToken?: boolean;
+  readonly surface?: Surface;
 }
 
 export interface Device {
@@ -62,7 +62,7 @@ export class Sessions {
    * Unknown name, wrong password and disabled account get the same answer after the same work. After too many of them the
    * answer is `resource_exhausted`, whatever the password.
    */
-  async login(identity: string, password: string, device: Device, withSessionToken = false): Promise<Login> {
+  async login(identity: string, password: string, device: Device, options: LoginOptions = {}): Promise<Login> {
     checkFields({ identity: () => identityRule(identity), password: () => passwordRule(password) });
     const { guessing, passwords } = this.#deps;
     const account = await this.#find(identity);
@@ -74,7 +74,38 @@ export class Sessions {
     if (account === undefined || !matches) {
       throw unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
     }
-    return this.#start(account, device, withSessionToken);
+    return this.begin(account, device, options);
+  }
+
+  /** Signs in somebody whose password was checked, or set, just now. */
+  async begin(
+    account: Account,
+    device: Device,
+    { sessionToken: isWanted = false, surface = "own" }: LoginOptions = {},
+  ): Promise<Login> {
+    const { clock, sessions, refreshTokens, sessionTokens } = this.#deps;
+    const now = clock();
+    const id = randomUUID();
+    const refresh = refreshTokens.first(id);
+    const sessionToken = isWanted ? sessionTokens.issue(id) : undefined;
+    const session: Session = {
+      id,
+      accountId: account.id,
+      surface,
+      createdAt: now,
+      expiresAt: now + termsOf[surface].lifeMs,
+      idleAt: now + termsOf[surface].idleMs,
+      lastUsedAt: now,
+      refreshHash: refresh.hash,
+      previousRefreshHash: null,
+      refreshedAt: now,
+      sessionTokenHash: sessionToken?.hash ?? null,
+      userAgent: device.userAgent.slice(0, userAgentMax),
+      address: device.address,
+      version: 1,
+    };
+    await sessions.insert(session);
+    return { account, tokens: await this.#tokens(session, account, refresh.token), sessionToken: sessionToken?.token };
   }
 
   async refresh(token: string): Promise<Tokens> {
@@ -91,7 +122,7 @@ export class Sessions {
       await sessions.delete(session.id);
       throw ended();
     }
-    return this.#tokens(current, refreshTokens.successor(token).token);
+    return this.#tokens(current, account, refreshTokens.successor(token).token);
   }
 
   /** Those that are alive, the newest first. */
@@ -126,31 +157,6 @@ export class Sessions {
     return isEmail(identity) ? accounts.findByEmail(key) : accounts.findByUsername(key);
   }
 
-  async #start(account: Account, device: Device, withSessionToken: boolean): Promise<Login> {
-    const { clock, sessions, refreshTokens, sessionTokens } = this.#deps;
-    const now = clock();
-    const id = randomUUID();
-    const refresh = refreshTokens.first(id);
-    const sessionToken = withSessionToken ? sessionTokens.issue(id) : undefined;
-    const session: Session = {
-      id,
-      accountId: account.id,
-      createdAt: now,
-      expiresAt: now + sessionLifeMs,
-      idleAt: now + sessionIdleMs,
-      lastUsedAt: now,
-      refreshHash: refresh.hash,
-      previousRefreshHash: null,
-      refreshedAt: now,
-      sessionTokenHash: sessionToken?.hash ?? null,
-      userAgent: device.userAgent.slice(0, userAgentMax),
-      address: device.address,
-      version: 1,
-    };
-    await sessions.insert(session);
-    return { account, tokens: await this.#tokens(session, refresh.token), sessionToken: sessionToken?.token };
-  }
-
   /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
   async #rotate(session: Session, token: string): Promise<Session> {
     const { clock, sessions, refreshTokens } = this.#deps;
@@ -161,7 +167,7 @@ export class Sessions {
       previousRefreshHash: session.refreshHash,
       refreshedAt: now,
       lastUsedAt: now,
-      idleAt: now + sessionIdleMs,
+      idleAt: now + termsOf[session.surface].idleMs,
       version: session.version + 1,
     };
     if (await sessions.replace(rotated)) return rotated;
@@ -175,8 +181,8 @@ export class Sessions {
     return session.previousRefreshHash === hash && this.#deps.clock() - session.refreshedAt <= refreshGraceMs;
   }
 
-  async #tokens(session: Session, refreshToken: string): Promise<Tokens> {
-    const access = await this.#deps.accessTokens.forSession(session);
+  async #tokens(session: Session, account: Account, refreshToken: string): Promise<Tokens> {
+    const access = await this.#deps.accessTokens.forSession(session, account);
     return {
       accessToken: access.token,
       accessTokenExpiresAt: access.expiresAt,

@@ -3,7 +3,14 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
 import type { Signer } from "./signer.ts";
-import { audience, clientContent, readClaims, sessionContent, type TokenContent, tokenType } from "./token-claims.ts";
+import {
+  audiences,
+  clientContent,
+  readClaims,
+  sessionContent,
+  type TokenContent,
+  type TokenType,
+} from "./token-claims.ts";
 
 const issuer = "darkroom";
 const rememberedMax = 20_000;
@@ -25,13 +32,13 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   const remembered = new LRUCache<string, Remembered>({ max: rememberedMax });
   let state = signer.state();
 
-  async function issue({ subject, claims, expiresAt }: TokenContent): Promise<AccessToken> {
+  async function issue({ type, subject, claims, expiresAt }: TokenContent): Promise<AccessToken> {
     const seconds = Math.floor(expiresAt / 1000);
     const { kid, key } = await signer.signing();
     const token = await new SignJWT(claims)
-      .setProtectedHeader({ alg: signer.algorithm, typ: tokenType, ...(kid === undefined ? {} : { kid }) })
+      .setProtectedHeader({ alg: signer.algorithm, typ: type, ...(kid === undefined ? {} : { kid }) })
       .setIssuer(issuer)
-      .setAudience(audience)
+      .setAudience(audiences[type])
       .setSubject(subject)
       .setJti(crypto.randomUUID())
       .setIssuedAt(Math.floor(clock() / 1000))
@@ -41,14 +48,14 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   }
 
   async function check(token: string): Promise<Remembered> {
-    const kid = kidOf(token);
+    const { kid, type } = headerOf(token);
     const key = await signer.verifying(kid);
     if (key === undefined) throw new InvalidToken("signed by no key of ours");
     const { payload } = await jwtVerify(token, key, {
       algorithms: [signer.algorithm],
       issuer,
-      audience,
-      typ: tokenType,
+      audience: audiences[type],
+      typ: type,
       requiredClaims: ["sub", "exp", "iat"],
       currentDate: new Date(clock()),
     }).catch((cause: unknown) => {
@@ -69,7 +76,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   }
 
   return {
-    forSession: (session) => issue(sessionContent(session, clock())),
+    forSession: (session, account) => issue(sessionContent(session, account, clock())),
     forClient: (client, keyVersion, scopes) =>
       issue(clientContent(client, keyVersion, scopes, clock() + clientTokenMs)),
     async verify(token) {
@@ -82,9 +89,11 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   };
 }
 
-function kidOf(token: string): string | undefined {
+/** Of what the header says only which of our keys and which of our types it claims to be of. */
+function headerOf(token: string): { kid: string | undefined; type: TokenType } {
   try {
-    return decodeProtectedHeader(token).kid;
+    const { kid, typ } = decodeProtectedHeader(token);
+    return { kid, type: typ === "JWT" ? "JWT" : "at+jwt" };
   } catch (cause) {
     throw new InvalidToken("no token", { cause });
   }

@@ -1,28 +1,58 @@
 import type { JWTPayload } from "jose";
+import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
+import { type Surface, termsOf } from "../model/surface.ts";
 import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
-/** RFC 9068. */
-export const tokenType = "at+jwt";
-export const audience = "darkroom";
-const sessionAccessMs = 15 * 60 * 1000;
+const audience = "darkroom";
+
+/** A token's type, of which its audience follows: RFC 9068's, and the plain one that Supabase's callers expect. */
+export const audiences = { "at+jwt": audience, JWT: "authenticated" } as const;
+export type TokenType = keyof typeof audiences;
+
+/** PocketBase's id of its collection of users. */
+const usersCollection = "_pb_users_auth_";
 
 /** What an access token says, before its key and times are added. */
 export interface TokenContent {
+  readonly type: TokenType;
   readonly subject: string;
   readonly claims: JWTPayload;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
 
-export function sessionContent(session: Session, now: number): TokenContent {
+export function sessionContent(session: Session, account: Account, now: number): TokenContent {
   return {
+    type: session.surface === "supabase" ? "JWT" : "at+jwt",
     subject: session.accountId,
-    claims: { client_id: audience, sid: session.id },
-    expiresAt: Math.min(now + sessionAccessMs, sessionEnd(session)),
+    claims: { ...surfaceClaims[session.surface](session, account), sid: session.id },
+    expiresAt: Math.min(now + termsOf[session.surface].accessMs, sessionEnd(session)),
   };
 }
+
+const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Account) => JWTPayload>> = {
+  own: () => ({ client_id: audience }),
+  supabase: (session, { email, metadata }) => ({
+    email: email ?? "",
+    phone: "",
+    app_metadata: { provider: "email", providers: ["email"] },
+    user_metadata: metadata,
+    // Theirs for anybody who is signed in: ours are read from the account's record, never from a token.
+    role: "authenticated",
+    aal: "aal1",
+    amr: [{ method: "password", timestamp: Math.floor(session.createdAt / 1000) }],
+    session_id: session.id,
+    is_anonymous: false,
+  }),
+  pocketbase: (_session, { recordId }) => ({
+    client_id: audience,
+    id: recordId,
+    type: "authRecord",
+    collectionId: usersCollection,
+  }),
+};
 
 export function clientContent(
   client: Client,
@@ -31,6 +61,7 @@ export function clientContent(
   expiresAt: number,
 ): TokenContent {
   return {
+    type: "at+jwt",
     subject: client.id,
     claims: { client_id: client.id, kv: keyVersion, scope: scopes.join(" ") },
     expiresAt: Math.min(expiresAt, client.expiresAt ?? Number.POSITIVE_INFINITY),

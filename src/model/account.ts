@@ -19,6 +19,8 @@ export interface Account {
   readonly passwordReset: HandedOut | null;
   /** A token that makes `email` the account's address, if one is out. */
   readonly emailChange: (HandedOut & { readonly email: string }) | null;
+  /** What the account's owner, or a front end of theirs, keeps there: at most `metadataMaxBytes` as JSON. */
+  readonly metadata: Readonly<Record<string, unknown>>;
   /** Set once it was deleted, while its data is. */
   readonly deletedAt: number | null;
   /** Milliseconds since the epoch, as every time in the model. */
@@ -40,6 +42,14 @@ const identityMax = 254;
 const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
 // Only what can be said without sending mail: one @, no blanks or control characters, a dot-separated domain.
 const emailPattern = /^[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)*$/u;
+
+/** As JSON. */
+const metadataMaxBytes = 16 * 1024;
+
+export function metadataRule(metadata: Readonly<Record<string, unknown>>): string | undefined {
+  const bytes = utf8Length(JSON.stringify(metadata));
+  return bytes > metadataMaxBytes ? `must have at most ${metadataMaxBytes} bytes as JSON` : undefined;
+}
 
 export function usernameRule(username: string): string | undefined {
   return usernamePattern.test(username) ? undefined : "must be 3 to 64 of letters, digits, '.', '_' and '-'";
@@ -90,6 +100,6 @@ export function isEmail(identity: string): boolean {
 export function buried(account: Account, now: number): Account {
   const { id } = account;
   const names = { username: id, usernameKey: id, email: null, emailKey: id };
-  const rights = { role: "user", disabled: true, passwordReset: null, emailChange: null } as const;
+  const rights = { role: "user", disabled: true, passwordReset: null, emailChange: null, metadata: {} } as const;
   return { ...account, ...names, ...rights, deletedAt: now };
 }

@@ -1,7 +1,7 @@
+import type { Surface } from "./surface.ts";
+
 const day = 24 * 60 * 60 * 1000;
 
-export const sessionLifeMs = 30 * day;
-export const sessionIdleMs = 7 * day;
 /** A session token lives this long, and this long after its session was last used. */
 export const sessionTokenLifeMs = 7 * day;
 const sessionTokenIdleMs = day;
@@ -14,6 +14,7 @@ export interface Session {
   /** UUID; `sid` in access tokens. */
   readonly id: string;
   readonly accountId: string;
+  readonly surface: Surface;
   readonly createdAt: number;
   /** When it ends, used or not. */
   readonly expiresAt: number;

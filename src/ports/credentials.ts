@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
 
@@ -22,7 +23,7 @@ export interface AccessToken {
 
 export interface AccessTokens {
   /** Never lives longer than the session. */
-  forSession(session: Session): Promise<AccessToken>;
+  forSession(session: Session, account: Account): Promise<AccessToken>;
   /** Never lives longer than the client. */
   forClient(client: Client, keyVersion: number, scopes: readonly Scope[]): Promise<AccessToken>;
   /** Checks signature, algorithm, type, issuer, audience and times. Rejects with InvalidToken. */

@@ -28,7 +28,7 @@ export function sessionCalls(core: SessionCore) {
       return { account: toAccount(await core.accounts.signUp({ username, email, password })) };
     },
     async login({ identity, password, sessionToken }, context) {
-      const login = await core.sessions.login(identity, password, callOf(context), sessionToken);
+      const login = await core.sessions.login(identity, password, callOf(context), { sessionToken });
       if (login.sessionToken !== undefined) keep(login.sessionToken, context);
       return {
         account: toAccount(login.account),

@@ -3,7 +3,8 @@ import type { Account } from "../../src/model/account.ts";
 import type { Client } from "../../src/model/client.ts";
 import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
-import { type Session, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
+import type { Session } from "../../src/model/session.ts";
+import { termsOf } from "../../src/model/surface.ts";
 
 /** To come: some servers delete what has ended. */
 export const sampleTime = Date.UTC(2126, 1, 3, 4, 5, 6, 789);
@@ -49,6 +50,7 @@ export function sampleAccount(change: Partial<Account> = {}): Account {
     disabled: false,
     passwordReset: null,
     emailChange: null,
+    metadata: {},
     deletedAt: null,
     createdAt: sampleTime,
     updatedAt: sampleTime + 1,
@@ -61,9 +63,10 @@ export function sampleSession(change: Partial<Session> = {}): Session {
   return {
     id: randomUUID(),
     accountId: randomUUID(),
+    surface: "own",
     createdAt: sampleTime,
-    expiresAt: sampleTime + sessionLifeMs,
-    idleAt: sampleTime + sessionIdleMs,
+    expiresAt: sampleTime + termsOf.own.lifeMs,
+    idleAt: sampleTime + termsOf.own.idleMs,
     lastUsedAt: sampleTime,
     refreshHash: "current",
     previousRefreshHash: null,

@@ -12,11 +12,14 @@ import { sessionTokens } from "../../src/crypto/named-secrets.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
 import { sharedSecret } from "../../src/crypto/signer.ts";
-import { refreshGraceMs, sessionIdleMs, sessionLifeMs } from "../../src/model/session.ts";
+import { refreshGraceMs } from "../../src/model/session.ts";
+import { termsOf } from "../../src/model/surface.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { atOnce, sampleAccount } from "../contracts/samples.ts";
+
+const { idleMs: sessionIdleMs, lifeMs: sessionLifeMs } = termsOf.own;
 
 const password = "correct horse battery";
 const passwordHash = bcrypt.hashSync(password, 4);

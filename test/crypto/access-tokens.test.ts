@@ -9,10 +9,11 @@ import type { Clock } from "../../src/ports/clock.ts";
 import { type AccessTokens, InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
-import { sampleSession } from "../contracts/samples.ts";
+import { sampleAccount, sampleSession } from "../contracts/samples.ts";
 import { altered, openSecrets } from "./opened-secrets.ts";
 
-const session = sampleSession();
+const account = sampleAccount();
+const session = sampleSession({ accountId: account.id });
 const claims = { kind: "user" as const, accountId: session.accountId, sessionId: session.id };
 async function openTokens(secrets: SecretStore, jwtSecret: string | undefined, clock: Clock): Promise<AccessTokens> {
   const options = { secrets, clock, tokenMs: 3_600_000, rotateMs: 1e12 };
@@ -26,7 +27,7 @@ async function opened({ secret }: { secret?: string } = {}) {
   const clock = movableClock();
   const secrets = openSecrets();
   const tokens = await openTokens(secrets, secret, clock);
-  const { token, expiresAt } = await tokens.forSession(session);
+  const { token, expiresAt } = await tokens.forSession(session, account);
   return { clock, secrets, tokens, token, expiresAt };
 }
 
@@ -88,7 +89,7 @@ describe.each([
 
   test("are different each time", async () => {
     const { tokens, token } = await open();
-    expect((await tokens.forSession(session)).token).not.toBe(token);
+    expect((await tokens.forSession(session, account)).token).not.toBe(token);
   });
 
   test("end when they said they would", async () => {
@@ -124,7 +125,7 @@ describe.each([
   test("are refused with another's payload under a good signature", async () => {
     const { tokens, token } = await open();
     const [header, , signature] = token.split(".");
-    const other = (await tokens.forSession({ ...session, accountId: randomUUID() })).token.split(".")[1];
+    const other = (await tokens.forSession({ ...session, accountId: randomUUID() }, account)).token.split(".")[1];
     await expectRefused(tokens, [header, other, signature].join("."));
   });
 
@@ -224,7 +225,7 @@ describe("an installation's signing key", () => {
     const secrets = openSecrets();
     const opening = () => openTokens(secrets, undefined, clock);
     const all = await Promise.all([opening(), opening(), opening()]);
-    const { token } = (await all[0]?.forSession(session)) ?? { token: "" };
+    const { token } = (await all[0]?.forSession(session, account)) ?? { token: "" };
     for (const tokens of all) expect(await tokens.verify(token)).toStrictEqual(claims);
   });
 
@@ -233,6 +234,45 @@ describe("an installation's signing key", () => {
     const shared = await openTokens(secrets, jwtSecret, clock);
     await expectRefused(shared, token);
     const pair = await openTokens(secrets, undefined, clock);
-    await expectRefused(pair, (await shared.forSession(session)).token);
+    await expectRefused(pair, (await shared.forSession(session, account)).token);
+  });
+});
+
+describe("access tokens of other surfaces", () => {
+  const of = (surface: "supabase" | "pocketbase") =>
+    opened().then(async ({ tokens, clock }) => {
+      const issued = await tokens.forSession(
+        sampleSession({ accountId: account.id, surface, expiresAt: 8.64e15, idleAt: 8.64e15 }),
+        account,
+      );
+      return {
+        ...issued,
+        tokens,
+        clock,
+        payload: decodeJwt(issued.token),
+        header: decodeProtectedHeader(issued.token),
+      };
+    });
+
+  test("say what Supabase's callers read, live an hour, and are good everywhere", async () => {
+    const { tokens, token, payload, header, expiresAt, clock } = await of("supabase");
+    expect(header.typ).toBe("JWT");
+    expect(payload).toMatchObject({
+      sub: account.id,
+      aud: "authenticated",
+      role: "authenticated",
+      email: account.email,
+    });
+    expect(payload.session_id).toBe(payload.sid);
+    expect(Math.round((expiresAt - clock()) / 60_000)).toBe(60);
+    expect(await tokens.verify(token)).toMatchObject({ kind: "user", accountId: account.id });
+  });
+
+  test("say what PocketBase's callers read, live 14 days, and are good everywhere", async () => {
+    const { tokens, token, payload, header, expiresAt, clock } = await of("pocketbase");
+    expect(header.typ).toBe("at+jwt");
+    expect(payload).toMatchObject({ id: account.recordId, type: "authRecord", collectionId: "_pb_users_auth_" });
+    expect(Math.round((expiresAt - clock()) / 86_400_000)).toBe(14);
+    expect(await tokens.verify(token)).toMatchObject({ kind: "user", accountId: account.id });
   });
 });

@@ -7,12 +7,13 @@ import { publishAheadMs } from "../../src/model/signing-key.ts";
 import { InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
-import { sampleSession } from "../contracts/samples.ts";
+import { sampleAccount, sampleSession } from "../contracts/samples.ts";
 import { openSecrets } from "./opened-secrets.ts";
 
 const tokenMs = 3_600_000;
 const rotateMs = 90 * 24 * tokenMs;
-const session = sampleSession();
+const account = sampleAccount();
+const session = sampleSession({ accountId: account.id });
 
 /** An installation with several servers. */
 async function opened(secrets: SecretStore = openSecrets()) {
@@ -70,7 +71,7 @@ describe("a ring of signing keys", () => {
     for (let turn = 0; turn < 12; turn++) {
       const by = turn % 2 === 0 ? here : there;
       await by.ring.rotate(false);
-      alive.push(await here.tokens.forSession(session), await there.tokens.forSession(session));
+      alive.push(await here.tokens.forSession(session, account), await there.tokens.forSession(session, account));
       clock.advance(publishAheadMs);
       for (const { token } of alive.filter(({ expiresAt }) => clock() < expiresAt)) {
         for (const { tokens } of [here, there]) expect((await tokens.verify(token)).kind).toBe("user");
@@ -80,13 +81,13 @@ describe("a ring of signing keys", () => {
 
   test("drops all others for a key that replaces a leaked one, everywhere within two seconds", async () => {
     const { here, there, clock } = await opened();
-    const { token } = await here.tokens.forSession(session);
+    const { token } = await here.tokens.forSession(session, account);
     for (const { tokens } of [here, there]) await tokens.verify(token);
     await here.ring.rotate(true);
     await expect(here.tokens.verify(token)).rejects.toBeInstanceOf(InvalidToken);
     clock.advance(1500);
     await expect(there.tokens.verify(token)).rejects.toBeInstanceOf(InvalidToken);
-    const { token: next } = await there.tokens.forSession(session);
+    const { token: next } = await there.tokens.forSession(session, account);
     await here.tokens.verify(next);
   });
 
@@ -106,7 +107,7 @@ describe("a ring of signing keys", () => {
     await there.ring.list();
     await here.ring.rotate(true);
     clock.advance(gap);
-    const { token } = await here.tokens.forSession(session);
+    const { token } = await here.tokens.forSession(session, account);
     expect((await there.tokens.verify(token)).kind).toBe("user");
   });
 

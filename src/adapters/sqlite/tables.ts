@@ -83,8 +83,9 @@ export const databaseMigrations = [
   CREATE INDEX attempts_by_age ON attempts (last_at);
   `,
   `
+  UPDATE sessions SET doc = json_set(doc, '$.surface', 'own');
   UPDATE clients SET doc = json_set(doc, '$.limitPerMinute', NULL);
-  UPDATE accounts SET doc = json_set(doc, '$.passwordReset', NULL, '$.emailChange', NULL, '$.deletedAt', NULL);
+  UPDATE accounts SET doc = json_set(doc, '$.passwordReset', NULL, '$.emailChange', NULL, '$.deletedAt', NULL, '$.metadata', json('{}'));
   CREATE INDEX accounts_deleted ON accounts (id) WHERE json_extract(doc, '$.deletedAt') IS NOT NULL;
 
   ALTER TABLE images ADD COLUMN owner_id TEXT;

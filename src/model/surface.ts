@@ -1,0 +1,21 @@
+/** By whose API somebody signed in: its callers expect that system's lifetimes, and tokens that say what its tokens say. */
+export type Surface = "own" | "supabase" | "pocketbase";
+
+interface Terms {
+  /** How long an access token lives. */
+  readonly accessMs: number;
+  /** How long the session lives unless it is refreshed. */
+  readonly idleMs: number;
+  /** How long it lives, used or not. */
+  readonly lifeMs: number;
+}
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+
+export const termsOf: Readonly<Record<Surface, Terms>> = {
+  own: { accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day },
+  supabase: { accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day },
+  // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
+  pocketbase: { accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day },
+};
