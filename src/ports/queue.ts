@@ -19,6 +19,12 @@ export interface Queue {
 
   /** The same for the messages that were given up, which settle by being completed or abandoned. */
   consumeDeadLetters(handler: (message: DeadLetter) => Promise<Settlement>): Consumer;
+
+  /** The messages given up, in the order of their numbers, those after `after` (undefined for the first), `limit` at most; it takes none of them. */
+  listDeadLetters(after: string | undefined, limit: number): Promise<readonly NumberedDeadLetter[]>;
+
+  /** Puts one back among those to be delivered, with a fresh delivery count. Resolves to whether it was there; it is never lost and may, after a crash, come twice. */
+  redrive(number: string): Promise<boolean>;
 }
 
 export interface OutgoingMessage {
@@ -35,6 +41,11 @@ export interface IncomingMessage extends OutgoingMessage {
 export interface DeadLetter extends IncomingMessage {
   readonly reason: string;
   readonly description: string;
+}
+
+export interface NumberedDeadLetter extends DeadLetter {
+  /** Decimal text. */
+  readonly number: string;
 }
 
 export type Handler = (message: IncomingMessage) => Promise<Settlement>;

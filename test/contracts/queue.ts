@@ -230,6 +230,47 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       }
     });
 
+    test("lists dead letters in order and by pages, and takes none of them", async () => {
+      const { harness, queue } = await opened();
+      expect(await queue.listDeadLetters(undefined, 10)).toEqual([]);
+      for (const id of ["a", "b", "c"]) await bury(queue, id);
+      await queue.send([message("alive")]);
+      const other = await harness.open();
+      const first = await other.listDeadLetters(undefined, 2);
+      const last = await other.listDeadLetters(first.at(-1)?.number, 2);
+      expect([first, last].map((page) => page.map(({ id }) => id))).toEqual([["a", "b"], ["c"]]);
+      expect(first[0]).toMatchObject({
+        reason: "Malformed",
+        description: "not JSON",
+        number: expect.stringMatching(/^\d+$/),
+      });
+      expect(Buffer.from(first[0]?.body ?? []).toString()).toBe("body of a");
+      expect(await queue.listDeadLetters(last[0]?.number, 2)).toEqual([]);
+      expect(await queue.listDeadLetters(undefined, 10)).toEqual([...first, ...last]);
+    });
+
+    test("puts a dead letter back as it was sent first, each time that it dies", async () => {
+      const { harness, queue } = await opened();
+      for (const id of ["a", "b", "c"]) await bury(queue, id);
+      for (let round = 0; round < 2; round += 1) {
+        const wanted = (await queue.listDeadLetters(undefined, 10)).find(({ id }) => id === "b");
+        expect(await (await harness.open()).redrive(wanted?.number ?? "")).toBe(true);
+        expect(await queue.redrive(wanted?.number ?? "")).toBe(false);
+        expect((await queue.listDeadLetters(undefined, 10)).map(({ id }) => id)).toEqual(["a", "c"]);
+        const receiver = receive(queue);
+        const delivery = await receiver.next();
+        expect(delivery.message).toMatchObject({ id: "b", deliveryCount: 1 });
+        expect(text(delivery)).toBe("body of b");
+        delivery.settle({ kind: "deadLetter", reason: "Again", description: "" });
+        await receiver.consumer.stop();
+      }
+      expect((await queue.listDeadLetters(undefined, 10)).map(({ id, reason }) => `${id} ${reason}`).sort()).toEqual([
+        "a Malformed",
+        "b Again",
+        "c Malformed",
+      ]);
+    });
+
     test("never gives the same message to two receivers at once", async () => {
       const { harness } = await opened();
       const queues = [await harness.open(), await harness.open(), await harness.open()] as const;

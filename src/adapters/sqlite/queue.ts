@@ -89,6 +89,15 @@ export function sqliteQueue(
     consume: (handler, { concurrency }) =>
       consume("alive", concurrency, (message: IncomingMessage) => handler(message)),
     consumeDeadLetters: (handler) => consume("dead", 1, handler),
+    async listDeadLetters(after, limit) {
+      const rows = db.read(listDeadSql, name, after ?? 0, limit);
+      return rows.map((row) => ({ ...message(row, ""), number: `${row.seq}` }));
+    },
+    async redrive(number) {
+      const rows = await db.writeAll([{ sql: redriveSql, params: [clock(), name, number] }]);
+      bell.ring();
+      return rows.length > 0;
+    },
   };
 }
 
@@ -103,6 +112,14 @@ const waitingSql = {
 const buryExhaustedSql =
   "UPDATE messages SET dead_reason = 'MaxDeliveryCountExceeded', dead_description = 'its receivers died', lock = NULL " +
   `WHERE queue = ? AND ${conditions.alive} AND visible_at <= ? AND deliveries >= ?`;
+
+const listDeadSql =
+  "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +
+  `WHERE queue = ? AND ${conditions.dead} AND seq > ? ORDER BY seq LIMIT ?`;
+
+const redriveSql =
+  "UPDATE messages SET dead_reason = NULL, dead_description = NULL, deliveries = 0, lock = NULL, visible_at = ? " +
+  `WHERE queue = ? AND ${conditions.dead} AND seq = ? RETURNING seq`;
 
 const takeSql = { alive: takeFrom("alive"), dead: takeFrom("dead") } as const;
 
