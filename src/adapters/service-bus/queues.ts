@@ -1,0 +1,62 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ServiceBusClient } from "@azure/service-bus";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { type Access, createClient } from "./client.ts";
+import { isRefusal, reasonOf } from "./errors.ts";
+import { serviceBusQueue } from "./queue.ts";
+import { within } from "./receive.ts";
+
+/** How long a start waits for a broker that is away, and how long between two tries. */
+const startMs = 30_000;
+const againMs = 500;
+
+/** Both queues by one connection, once both answered. Rejects with what an operator should do. */
+export async function openQueues(
+  {
+    access,
+    jobQueue,
+    resultQueue,
+    prefetch,
+  }: {
+    readonly access: Access;
+    readonly jobQueue: string;
+    readonly resultQueue: string;
+    readonly prefetch: number;
+  },
+  clock: Clock,
+  log: Log,
+) {
+  const client = createClient(access);
+  const close = () => within(client.close());
+  try {
+    await Promise.race([reach(client, [jobQueue, resultQueue], log), giveUp(client)]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const open = (name: string) => serviceBusQueue(client, name, { clock, log, prefetch });
+  return { jobQueue: open(jobQueue), resultQueue: open(resultQueue), close };
+}
+
+async function reach(client: ServiceBusClient, names: readonly string[], log: Log): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await Promise.all(names.map((name) => client.createReceiver(name).peekMessages(1)));
+      return;
+    } catch (error) {
+      if (isRefusal(error)) throw new Error(`${reasonOf(error)}; ${advice(names)}`);
+      if (tries === 1) log.warn({ reason: reasonOf(error) }, "Service Bus cannot be reached; waiting for it");
+    }
+    await delay(againMs);
+  }
+}
+
+async function giveUp({ fullyQualifiedNamespace }: ServiceBusClient): Promise<never> {
+  await delay(startMs, undefined, { ref: false });
+  throw new Error(`no Service Bus answers at ${fullyQualifiedNamespace}; start it, or correct the address`);
+}
+
+function advice(names: readonly string[]): string {
+  return `the queues ${names.join(" and ")} must be there, and the key or identity may send to both and listen at both`;
+}
