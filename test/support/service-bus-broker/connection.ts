@@ -5,7 +5,7 @@ import { type Answer, manage } from "./management.ts";
 import { busy, Refusal, tooLarge, unauthorized } from "./refusal.ts";
 import type { Faults, Store } from "./store.ts";
 import { checkToken } from "./tokens.ts";
-import { decodeSent } from "./wire.ts";
+import { decodeSent, sizeOf } from "./wire.ts";
 
 export const maxMessageBytes = 262_144;
 
@@ -76,7 +76,7 @@ export class ClientConnection {
         throw busy();
       }
       const sent: Message | Buffer = message;
-      if (Buffer.isBuffer(sent) && sent.length > maxMessageBytes) throw tooLarge();
+      if (sizeOf(sent) > maxMessageBytes) throw tooLarge();
       store.put(decodeSent(sent));
       delivery.accept();
       this.#namespace.changed();

@@ -3,8 +3,8 @@ import { Broker } from "./broker.ts";
 
 /**
  * The broker as a process: `node test/support/service-bus-broker/main.ts PORT [QUEUE…]`. It prints its connection string,
- * and takes commands line by line on its standard input: drop, expire, refuse N, reorder, twice, stop, start. It ends
- * with its standard input.
+ * and takes commands line by line on its standard input: drop, expire, refuse N, reorder, twice, stop, start. It lives
+ * until it is killed.
  */
 const [port = "0", ...names] = process.argv.slice(2);
 const queues = names.length === 0 ? ["darkroom-jobs", "darkroom-results"] : names;
@@ -33,4 +33,3 @@ for await (const line of createInterface({ input: process.stdin })) {
   await commands[name]?.(argument);
   process.stdout.write(`${name in commands ? "done" : "unknown"}: ${name}\n`);
 }
-process.exit(0);

@@ -20,6 +20,11 @@ export function decodeSent(message: Message | Buffer): Message[] {
   return [content].flat().map(decode);
 }
 
+/** Of a single message rhea gives no more than the decoded one. */
+export function sizeOf(message: Message | Buffer): number {
+  return Buffer.isBuffer(message) ? message.length : rhea.message.encode(message).length;
+}
+
 export function decode(encoded: Buffer): Message {
   return { body: undefined, ...rhea.message.decode(encoded) };
 }
