@@ -5,8 +5,9 @@ import { type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "
 import { Locks } from "./locks.ts";
 import { incoming } from "./message.ts";
 import type { Reach } from "./reach.ts";
-import { receiveOne, within } from "./receive.ts";
+import { receiveOne } from "./receive.ts";
 import { settle } from "./settle.ts";
+import { closed } from "./time.ts";
 
 export interface Source {
   readonly concurrency: number;
@@ -51,11 +52,11 @@ export function consume(source: Source): Consumer {
         receiver = source.open();
       }
     }
-    await within(receiver.close());
+    await closed(receiver.close());
   }
 
   function hold(settling: Promise<void>, receiver: ServiceBusReceiver): void {
-    const holding = settling.then(() => within(receiver.close())).finally(() => held.delete(holding));
+    const holding = settling.then(() => closed(receiver.close())).finally(() => held.delete(holding));
     held.add(holding);
   }
 

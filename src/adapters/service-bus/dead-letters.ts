@@ -2,7 +2,7 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender } 
 import Long from "long";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
 import { again, incoming } from "./message.ts";
-import { within } from "./receive.ts";
+import { closed } from "./time.ts";
 
 const batch = 100;
 /** How long a dead letter that is there may be in another receiver's hands. */
@@ -51,7 +51,7 @@ export async function redrive(
     }
     throw new Error(`the dead letter ${number} is being read by another; try it again`);
   } finally {
-    await Promise.all(passed.map((message) => within(receiver.abandonMessage(message))));
+    await Promise.all(passed.map((message) => closed(receiver.abandonMessage(message))));
   }
 }
 

@@ -1,10 +1,11 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import type { Clock } from "../../ports/clock.ts";
 import { isLost } from "./errors.ts";
+import { inTime } from "./time.ts";
 
 const tickMs = 250;
 /** Locks last 5 s to 5 min. However this machine's clock is set, they are renewed neither too late nor all the time. */
-const renewMs = { least: 1500, most: 10_000 };
+const renewMs = { least: 1500, most: 10_000, patience: 3000 };
 
 interface Kept {
   readonly receiver: ServiceBusReceiver;
@@ -62,7 +63,7 @@ export class Locks {
   async #renew(message: ServiceBusReceivedMessage, kept: Kept): Promise<void> {
     kept.isRenewing = true;
     try {
-      await kept.receiver.renewMessageLock(message);
+      await inTime(renewMs.patience, kept.receiver.renewMessageLock(message));
       kept.renewAt = this.#nextRenewal(message);
     } catch (error) {
       // Somebody else's by now: what the handler does of it is fenced off elsewhere.

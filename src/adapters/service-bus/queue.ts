@@ -7,7 +7,7 @@ import { list, redrive } from "./dead-letters.ts";
 import { reasonOf } from "./errors.ts";
 import { outgoing } from "./message.ts";
 import { Reach } from "./reach.ts";
-import { within } from "./receive.ts";
+import { closed, inTime } from "./time.ts";
 
 /** How long a send may take, with all its tries. */
 const sendMs = 10_000;
@@ -18,7 +18,7 @@ export function serviceBusQueue(
   name: string,
   { clock, log, prefetch }: { readonly clock: Clock; readonly log: Log; readonly prefetch: number },
 ): Queue {
-  const sender = client.createSender(name);
+  let sender = client.createSender(name);
   const reach = new Reach(name, log);
   // Bodies stay bytes; locks are ours to renew, since the SDK stops after some minutes.
   const raw = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
@@ -36,12 +36,27 @@ export function serviceBusQueue(
     reach.answered();
   }
 
+  /** After a send without an answer the next one has a link of its own. */
+  async function sendInTime(messages: readonly OutgoingMessage[]): Promise<void> {
+    const used = sender;
+    const tooLate = performance.now() + sendMs;
+    try {
+      await inTime(sendMs, send(messages));
+    } catch (error) {
+      if (sender === used && performance.now() >= tooLate) {
+        sender = client.createSender(name);
+        void closed(used.close());
+      }
+      throw error;
+    }
+  }
+
   async function withDead<T>(work: (receiver: ReturnType<typeof openDead>) => Promise<T>): Promise<T> {
     const receiver = openDead();
     try {
       return await work(receiver);
     } finally {
-      await within(receiver.close());
+      await closed(receiver.close());
     }
   }
 
@@ -49,7 +64,7 @@ export function serviceBusQueue(
   return {
     async send(messages) {
       if (messages.length === 0) return;
-      await send(messages).catch((error: unknown) => {
+      await sendInTime(messages).catch((error: unknown) => {
         throw new Error(`the queue ${name} did not take what was sent: ${reasonOf(error)}`);
       });
     },

@@ -5,7 +5,7 @@ import type { Log } from "../../ports/log.ts";
 import { type Access, createClient } from "./client.ts";
 import { isRefusal, reasonOf } from "./errors.ts";
 import { serviceBusQueue } from "./queue.ts";
-import { within } from "./receive.ts";
+import { closed } from "./time.ts";
 
 /** How long a start waits for a broker that is away, and how long between two tries. */
 const startMs = 30_000;
@@ -28,9 +28,10 @@ export async function openQueues(
   log: Log,
 ) {
   const client = createClient(access);
-  const close = () => within(client.close());
+  const close = () => closed(client.close());
+  const tooLate = AbortSignal.timeout(startMs);
   try {
-    await Promise.race([reach(client, [jobQueue, resultQueue], log), giveUp(client)]);
+    await Promise.race([reach(client, [jobQueue, resultQueue], tooLate, log), giveUp(client, tooLate)]);
   } catch (error) {
     await close();
     throw error;
@@ -39,8 +40,13 @@ export async function openQueues(
   return { jobQueue: open(jobQueue), resultQueue: open(resultQueue), close };
 }
 
-async function reach(client: ServiceBusClient, names: readonly string[], log: Log): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
+async function reach(
+  client: ServiceBusClient,
+  names: readonly string[],
+  tooLate: AbortSignal,
+  log: Log,
+): Promise<void> {
+  for (let tries = 1; !tooLate.aborted; tries += 1) {
     try {
       await Promise.all(names.map((name) => client.createReceiver(name).peekMessages(1)));
       return;
@@ -52,9 +58,12 @@ async function reach(client: ServiceBusClient, names: readonly string[], log: Lo
   }
 }
 
-async function giveUp({ fullyQualifiedNamespace }: ServiceBusClient): Promise<never> {
-  await delay(startMs, undefined, { ref: false });
-  throw new Error(`no Service Bus answers at ${fullyQualifiedNamespace}; start it, or correct the address`);
+/** Though a try may hang. */
+function giveUp({ fullyQualifiedNamespace }: ServiceBusClient, tooLate: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const message = `no Service Bus answers at ${fullyQualifiedNamespace}; start it, or correct the address`;
+    tooLate.addEventListener("abort", () => reject(new Error(message)));
+  });
 }
 
 function advice(names: readonly string[]): string {

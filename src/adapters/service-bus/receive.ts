@@ -1,8 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-
-/** A link that does not come to an end is left behind after this. */
-const closeMs = 2000;
+import { closed } from "./time.ts";
 
 /**
  * The next message, with nothing else asked for: the receiver takes no other until it is called again. So a connection
@@ -30,14 +27,9 @@ export function receiveOne(
     );
     async function stop(): Promise<void> {
       // What was on its way still comes, and is handed over.
-      await within(subscription.close());
+      await closed(subscription.close());
       resolve(undefined);
     }
     signal.addEventListener("abort", stop, { once: true });
   });
-}
-
-/** Resolves when it is done, failed, or takes too long. */
-export async function within(closing: Promise<unknown>): Promise<void> {
-  await Promise.race([closing.catch(() => {}), delay(closeMs, undefined, { ref: false })]);
 }

@@ -4,8 +4,11 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Settlement } from "../../ports/queue.ts";
 import { isLost } from "./errors.ts";
 import type { Reach } from "./reach.ts";
+import { inTime } from "./time.ts";
 
 const againMs = 500;
+/** Longer than the SDK waits for the answer of a link that was lost. */
+const tryMs = 6000;
 /** As Service Bus has it, in characters. */
 const reasonMax = 4096;
 
@@ -25,7 +28,7 @@ export async function settle(
 ): Promise<void> {
   for (;;) {
     try {
-      await settleOnce(message, receiver, settlement);
+      await inTime(tryMs, settleOnce(message, receiver, settlement));
       return reach.answered();
     } catch (error) {
       reach.failed(error);
