@@ -109,13 +109,14 @@ describe("a broker that is away", () => {
   });
 
   test("keeps its messages, and takes settlements when it is back in time", async () => {
-    const { broker, queue, isEmpty } = await opened();
+    const { broker, queue, isEmpty, log } = await opened();
     await send(queue, "a");
     const receiver = receive(queue);
     const delivery = await receiver.next();
     await broker.stop();
     delivery.settle(complete);
-    await delay(1000);
+    // A first try has failed.
+    await vi.waitUntil(() => log.lines.length > 0, { timeout });
     await broker.start();
     await isEmpty();
     expect(receiver.ids).toEqual(["a"]);
