@@ -51,7 +51,7 @@ async function start(
 ): Promise<Omit<App, "stop">> {
   const stores = await openStores(config, log);
   onStop(stores.close);
-  const queues = await openQueues(config.dataDir, Date.now, log);
+  const queues = await openQueues(config, Date.now, log);
   onStop(queues.close);
   const core = await compose(config, stores, queues, log);
   onStop(() => core.post.stop());

@@ -16,6 +16,7 @@ import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
 import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
 import type { MongodbConfig } from "./config/mongodb.ts";
+import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
@@ -95,7 +96,25 @@ async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => 
   });
 }
 
-export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
+export function openQueues(
+  { dataDir, serviceBus }: Pick<ServerConfig, "dataDir" | "serviceBus">,
+  clock: Clock,
+  log: Log,
+): Promise<Queues> {
+  return serviceBus === undefined
+    ? openEmbeddedQueues(dataDir, clock, log)
+    : openServiceBusQueues(serviceBus, clock, log);
+}
+
+async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log: Log): Promise<Queues> {
+  // The SDK is loaded where it is needed alone.
+  const serviceBus = await import("./adapters/service-bus/queues.ts");
+  return serviceBus.openQueues(config, clock, log).catch((error: Error) => {
+    throw new ConfigError(config.variable, error.message);
+  });
+}
+
+async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
   makeWritable(dataDir);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const path = join(dataDir, "queue.db");

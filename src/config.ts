@@ -8,6 +8,7 @@ import { type MailConfig, readMail } from "./config/mail.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readRelay } from "./config/relay.ts";
+import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
@@ -25,8 +26,10 @@ export interface ServerConfig {
   /** 0 for any free one. */
   readonly port: number;
   readonly dataDir: string;
-  /** Where everything but the queue is stored; undefined for the data directory. */
+  /** Where everything but the queues is stored; undefined for the data directory. */
   readonly mongodb: MongodbConfig | undefined;
+  /** Where the queues are; undefined for the data directory. */
+  readonly serviceBus: ServiceBusConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly mail: MailConfig | undefined;
   readonly corsOrigins: readonly string[];
@@ -56,6 +59,7 @@ export interface ServerConfig {
 
 export interface WorkerConfig {
   readonly dataDir: string;
+  readonly serviceBus: ServiceBusConfig | undefined;
   readonly serverUrl: string;
   /** PEM of the certificate that the server shows; undefined to trust whom the machine trusts. */
   readonly pinnedCert: string | undefined;
@@ -71,7 +75,7 @@ export interface WorkerConfig {
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
-const unsupported = ["AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_SERVICEBUS_NAMESPACE", "IMAGE_SERVICE_URL"];
+const unsupported = ["IMAGE_SERVICE_URL"];
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
@@ -85,6 +89,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     mongodb,
+    serviceBus: readServiceBus(read),
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
@@ -117,6 +122,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   if (!URL.canParse(serverUrl)) throw new ConfigError("DARKROOM_SERVER_URL", "must be a URL");
   return {
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
+    serviceBus: readServiceBus(read),
     serverUrl,
     pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
     concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),

@@ -12,9 +12,9 @@ import { startWorker as startTakingJobs } from "./worker/worker.ts";
 /** How long a stopped worker may take to finish its job, before it returns it. */
 const jobGraceMs = 4000;
 
-/** A worker that shares a data directory with the server at its URL; taking jobs when it resolves. */
+/** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
 export async function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
-  const queues = await openQueues(config.dataDir, Date.now, log);
+  const queues = await openQueues(config, Date.now, log);
   const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
   const health = healthOf(queues, server, log);
   const engines = await loadEngines(config.engines);

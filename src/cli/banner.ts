@@ -3,8 +3,10 @@ import type { ServerConfig } from "../config.ts";
 
 /** What a person reads who has just started a server. */
 export function banner({ url, adminPassword }: App, config: ServerConfig): string {
-  const { dataDir, mongodb, admin, tls } = config;
-  const place = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database}) and its queue in ${dataDir}`;
+  const { dataDir, mongodb, serviceBus, admin, tls } = config;
+  const data = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database})`;
+  const queues = serviceBus === undefined ? dataDir : "Azure Service Bus";
+  const place = data === queues ? data : `${data} and its queue in ${queues}`;
   const lines = [`Darkroom listens on ${url}, with its data in ${place}`, ""];
   if (!config.authEnabled) {
     lines.push("AUTHENTICATION IS OFF: whoever reaches this address is the test user.", "");

@@ -4,7 +4,7 @@ import { encodeJob, jobMessageId } from "../model/messages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { JobTokens } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
-import type { OutgoingMessage, Queue } from "../ports/queue.ts";
+import { type OutgoingMessage, type Queue, sendMaxBytes } from "../ports/queue.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const batchMax = 100;
@@ -64,7 +64,10 @@ export class Dispatcher {
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting.splice(0, batchMax);
       try {
-        await this.#queue.send(await Promise.all(jobs.map((job) => this.#message(job))));
+        const messages = await Promise.all(jobs.map((job) => this.#message(job)));
+        const count = countFitting(messages);
+        this.#waiting.unshift(...jobs.splice(count));
+        await this.#queue.send(messages.slice(0, count));
         await Promise.all(jobs.map((job) => this.#confirm(job)));
       } catch (error) {
         this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
@@ -80,4 +83,14 @@ export class Dispatcher {
   async #confirm({ id, dispatch }: ImageJob): Promise<void> {
     await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), this.#timing));
   }
+}
+
+/** How many go in one send, from the first on; at least one. */
+function countFitting(messages: readonly OutgoingMessage[]): number {
+  let bytes = 0;
+  for (const [index, { body }] of messages.entries()) {
+    bytes += body.length;
+    if (bytes > sendMaxBytes) return Math.max(1, index);
+  }
+  return messages.length;
 }

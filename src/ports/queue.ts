@@ -5,7 +5,7 @@
 export interface Queue {
   /**
    * Sends all or none; when it resolves they survive a crash. A message whose id is still in the queue is the same
-   * message: it is dropped without an error.
+   * message: it is dropped without an error. Bodies of more than {@link sendMaxBytes} together may be refused.
    */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 
@@ -66,6 +66,9 @@ export interface Consumer {
   /** Takes no more messages; resolves when the running handlers have ended and their messages are settled. */
   stop(): Promise<void>;
 }
+
+/** What Service Bus takes at once, 256 KB, less what it adds to a hundred messages. */
+export const sendMaxBytes = 192 * 1024;
 
 /** Deliveries before a message is given up, as Service Bus has it by default. */
 export const maxDeliveries = 10;

@@ -1,6 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Queues } from "../../src/backends.ts";
 import { claim } from "../../src/model/job-life.ts";
+import type { JobMessage } from "../../src/model/messages.ts";
+import { sendMaxBytes } from "../../src/ports/queue.ts";
 import { openCore } from "./opened-core.ts";
 
 const timing = { leaseMs: 15_000, publishMs: 10_000, resendMs: 60_000, keepMs: 0 };
@@ -64,6 +66,33 @@ test("while the broker is away submits are accepted, and go out under the same n
   core.clock.advance(10_000);
   await core.sweeper.sweepJobs();
   expect((await core.drain()).map(({ message_id, dispatch }) => [message_id, dispatch])).toEqual([[id, 1]]);
+});
+
+test("jobs that wait together go out in sends that a queue takes, none left behind", async () => {
+  let isAway = true;
+  const sends: number[] = [];
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      send(messages) {
+        if (isAway) return Promise.reject(new Error("away"));
+        sends.push(messages.reduce((bytes, { body }) => bytes + body.length, 0));
+        return queues.jobQueue.send(messages);
+      },
+    },
+  }));
+  const ids: string[] = [];
+  for (let left = 35; left > 0; left -= 1) ids.push((await core.submit({ prompt: "字".repeat(4000) })).id);
+  await core.dispatcher.idle();
+  isAway = false;
+  core.clock.advance(10_000);
+  await core.sweeper.sweepJobs();
+  const published: JobMessage[] = [];
+  while (published.length < ids.length) published.push(...(await core.drain()));
+  expect(published.map(({ message_id }) => message_id).sort()).toEqual(ids.sort());
+  expect(sends.length).toBeGreaterThan(1);
+  expect(Math.max(...sends)).toBeLessThanOrEqual(sendMaxBytes);
 });
 
 describe("a job that the queue gave up on", () => {

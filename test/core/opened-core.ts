@@ -34,7 +34,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const log = createLog("silent");
   const directory = tempDirectory();
   const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
-  const queues = wrap(await openQueues(directory, clock, log));
+  const queues = wrap(await openQueues({ dataDir: directory, serviceBus: undefined }, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);
   const base = { ...stores, ...queues, ...keep, jobTokens, clock, timing, log };
   const changes = new JobChanges(stores.jobs, () => {});

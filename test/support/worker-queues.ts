@@ -22,7 +22,7 @@ const timeout = 30_000;
 
 /** What a worker sees of a server's queues, for all tests of the file. It takes every job's message, and no job. */
 export async function openWorkerQueues(dataDir: string): Promise<WorkerQueues> {
-  const queues = await openQueues(dataDir, Date.now, createLog("silent"));
+  const queues = await openQueues({ dataDir, serviceBus: undefined }, Date.now, createLog("silent"));
   const messages: JobMessage[] = [];
   const aside = new Map<string, string>();
   const consumers = [

@@ -1,0 +1,103 @@
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import pLimit from "p-limit";
+import type { Clock } from "../../ports/clock.ts";
+import { type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
+import { Locks } from "./locks.ts";
+import { incoming } from "./message.ts";
+import type { Reach } from "./reach.ts";
+import { receiveOne } from "./receive.ts";
+import { settle } from "./settle.ts";
+import { closed } from "./time.ts";
+
+export interface Source {
+  readonly concurrency: number;
+  /** Messages taken beyond those that are handled. */
+  readonly prefetch: number;
+  /** Infinity for those that were given up already. */
+  readonly maxDeliveries: number;
+  open(): ServiceBusReceiver;
+  handle(message: DeadLetter): Promise<Settlement>;
+  readonly clock: Clock;
+  readonly reach: Reach;
+}
+
+/** Messages that wait for another try do not hold up others, up to so many; they stay locked meanwhile. */
+const heldMax = 100;
+/** Before the try that follows a fault: doubled for each that came before. */
+const backoffMs = { first: 1000, most: 60_000 };
+
+/** As many receivers as messages may be taken at once, each with one message at a time. */
+export function consume(source: Source): Consumer {
+  const { reach, clock } = source;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const onError = (error: unknown) => reach.failed(error);
+  const locks = new Locks(clock, onError);
+  const limit = pLimit(source.concurrency);
+  const held = new Set<Promise<void>>();
+
+  async function take(): Promise<void> {
+    let receiver = source.open();
+    while (!signal.aborted) {
+      const message = await receiveOne(receiver, signal, onError);
+      if (message === undefined) break;
+      reach.answered();
+      locks.keep(message, receiver);
+      const settlement = await limit(() => judge(incoming(message)));
+      const settling = bring(message, receiver, settlement);
+      if (isNow(settlement) || held.size >= heldMax) await settling;
+      else {
+        // A link that a message waits on takes no other: made anew under the same name, it could not settle the first.
+        hold(settling, receiver);
+        receiver = source.open();
+      }
+    }
+    await closed(receiver.close());
+  }
+
+  function hold(settling: Promise<void>, receiver: ServiceBusReceiver): void {
+    const holding = settling.then(() => closed(receiver.close())).finally(() => held.delete(holding));
+    held.add(holding);
+  }
+
+  async function judge(message: DeadLetter): Promise<Settlement> {
+    const { deliveryCount } = message;
+    if (deliveryCount > source.maxDeliveries) return exhausted(deliveryCount - 1);
+    if (signal.aborted) return { kind: "abandon", delayMs: 0 };
+    const settlement = await source.handle(message).catch((error: unknown): Settlement => {
+      onError(error);
+      return { kind: "abandon", delayMs: Math.min(backoffMs.first * 2 ** (deliveryCount - 1), backoffMs.most) };
+    });
+    const isLast = settlement.kind === "abandon" && deliveryCount >= source.maxDeliveries;
+    return isLast ? exhausted(deliveryCount) : settlement;
+  }
+
+  async function bring(
+    message: ServiceBusReceivedMessage,
+    receiver: ServiceBusReceiver,
+    settlement: Settlement,
+  ): Promise<void> {
+    if (settlement.kind === "abandon" && settlement.delayMs > 0) await locks.pass(settlement.delayMs, signal);
+    locks.release(message);
+    await settle(message, receiver, settlement, { clock, signal, reach });
+  }
+
+  const taking = Array.from({ length: source.concurrency + source.prefetch }, take);
+  return {
+    async stop() {
+      stopping.abort();
+      await Promise.all(taking);
+      await Promise.all(held);
+      locks.close();
+    },
+  };
+}
+
+function isNow(settlement: Settlement): boolean {
+  return settlement.kind !== "abandon" || settlement.delayMs === 0;
+}
+
+function exhausted(deliveries: number): Settlement {
+  const description = `delivered ${deliveries} times, of at most ${maxDeliveries}`;
+  return { kind: "deadLetter", reason: "MaxDeliveryCountExceeded", description };
+}

@@ -1,0 +1,82 @@
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import type { Clock } from "../../ports/clock.ts";
+import { isLost } from "./errors.ts";
+import { inTime } from "./time.ts";
+
+const tickMs = 250;
+/** Locks last 5 s to 5 min. However this machine's clock is set, they are renewed neither too late nor all the time. */
+const renewMs = { least: 1500, most: 10_000, patience: 3000 };
+
+interface Kept {
+  readonly receiver: ServiceBusReceiver;
+  renewAt: number;
+  isRenewing: boolean;
+}
+
+/** Keeps messages locked for as long as it is told, where the SDK itself would stop, and tells when a time has passed. */
+export class Locks {
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
+  readonly #kept = new Map<ServiceBusReceivedMessage, Kept>();
+  readonly #alarms = new Set<{ readonly at: number; readonly ring: () => void }>();
+  readonly #timer = setInterval(() => this.#tick(), tickMs);
+
+  constructor(clock: Clock, onError: (error: unknown) => void) {
+    this.#clock = clock;
+    this.#onError = onError;
+  }
+
+  keep(message: ServiceBusReceivedMessage, receiver: ServiceBusReceiver): void {
+    this.#kept.set(message, { receiver, renewAt: this.#nextRenewal(message), isRenewing: false });
+  }
+
+  release(message: ServiceBusReceivedMessage): void {
+    this.#kept.delete(message);
+  }
+
+  /** Resolves when so much time has passed, at once when `signal` aborts. */
+  pass(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const alarm = { at: this.#clock() + ms, ring: done };
+      const alarms = this.#alarms.add(alarm);
+      function done(): void {
+        alarms.delete(alarm);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+      signal.addEventListener("abort", done);
+      if (signal.aborted) done();
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const now = this.#clock();
+    for (const { at, ring } of this.#alarms) if (at <= now) ring();
+    for (const [message, kept] of this.#kept)
+      if (kept.renewAt <= now && !kept.isRenewing) void this.#renew(message, kept);
+  }
+
+  async #renew(message: ServiceBusReceivedMessage, kept: Kept): Promise<void> {
+    kept.isRenewing = true;
+    try {
+      await inTime(renewMs.patience, kept.receiver.renewMessageLock(message));
+      kept.renewAt = this.#nextRenewal(message);
+    } catch (error) {
+      // Somebody else's by now: what the handler does of it is fenced off elsewhere.
+      if (isLost(error)) this.release(message);
+      this.#onError(error);
+    } finally {
+      kept.isRenewing = false;
+    }
+  }
+
+  #nextRenewal({ lockedUntilUtc }: ServiceBusReceivedMessage): number {
+    const now = this.#clock();
+    const third = ((lockedUntilUtc?.getTime() ?? now) - now) / 3;
+    return now + Math.min(renewMs.most, Math.max(renewMs.least, third));
+  }
+}

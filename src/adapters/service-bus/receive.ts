@@ -1,0 +1,35 @@
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import { closed } from "./time.ts";
+
+/**
+ * The next message, with nothing else asked for: the receiver takes no other until it is called again. So a connection
+ * that is made anew while a message is handled brings no second one. Undefined once `signal` aborts.
+ */
+export function receiveOne(
+  receiver: ServiceBusReceiver,
+  signal: AbortSignal,
+  onError: (error: unknown) => void,
+): Promise<ServiceBusReceivedMessage | undefined> {
+  return new Promise((resolve) => {
+    const subscription = receiver.subscribe(
+      {
+        async processMessage(message) {
+          signal.removeEventListener("abort", stop);
+          // Before this returns, which would ask for another.
+          subscription.close().catch(onError);
+          resolve(message);
+        },
+        async processError({ error }) {
+          if (!signal.aborted) onError(error);
+        },
+      },
+      { maxConcurrentCalls: 1, autoCompleteMessages: false, abortSignal: signal },
+    );
+    async function stop(): Promise<void> {
+      // What was on its way still comes, and is handed over.
+      await closed(subscription.close());
+      resolve(undefined);
+    }
+    signal.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,53 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import type { Clock } from "../../ports/clock.ts";
+import type { Settlement } from "../../ports/queue.ts";
+import { isLost } from "./errors.ts";
+import type { Reach } from "./reach.ts";
+import { inTime } from "./time.ts";
+
+const againMs = 500;
+/** Longer than the SDK waits for the answer of a link that was lost. */
+const tryMs = 6000;
+/** As Service Bus has it, in characters. */
+const reasonMax = 4096;
+
+interface Circumstances {
+  readonly clock: Clock;
+  /** Aborted when there is no time left to wait for a broker that is away. */
+  readonly signal: AbortSignal;
+  readonly reach: Reach;
+}
+
+/** Tries until the broker took it or the lock has lapsed, and the message comes again anyway. */
+export async function settle(
+  message: ServiceBusReceivedMessage,
+  receiver: ServiceBusReceiver,
+  settlement: Settlement,
+  { clock, signal, reach }: Circumstances,
+): Promise<void> {
+  for (;;) {
+    try {
+      await inTime(tryMs, settleOnce(message, receiver, settlement));
+      return reach.answered();
+    } catch (error) {
+      reach.failed(error);
+      const lapsesAt = message.lockedUntilUtc?.getTime() ?? 0;
+      if (isLost(error) || signal.aborted || clock() >= lapsesAt) return;
+    }
+    await delay(againMs);
+  }
+}
+
+function settleOnce(
+  message: ServiceBusReceivedMessage,
+  receiver: ServiceBusReceiver,
+  settlement: Settlement,
+): Promise<void> {
+  if (settlement.kind === "complete") return receiver.completeMessage(message);
+  if (settlement.kind === "abandon") return receiver.abandonMessage(message);
+  return receiver.deadLetterMessage(message, {
+    deadLetterReason: settlement.reason.slice(0, reasonMax),
+    deadLetterErrorDescription: settlement.description.slice(0, reasonMax),
+  });
+}

@@ -1,0 +1,4 @@
+import { queueContract } from "../contracts/queue.ts";
+import { serviceBusQueueHarness } from "./service-bus-harness.ts";
+
+queueContract("Service Bus", serviceBusQueueHarness);

@@ -1,0 +1,265 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { createClient } from "../../src/adapters/service-bus/client.ts";
+import { openQueues } from "../../src/adapters/service-bus/queues.ts";
+import { complete, type Queue } from "../../src/ports/queue.ts";
+import { receive, receiveDead } from "../contracts/receiver.ts";
+import { recordingLog } from "../support/log.ts";
+import { openQueue, startBroker } from "./service-bus-harness.ts";
+
+const again = { kind: "abandon", delayMs: 0 } as const;
+const send = (queue: Queue, ...ids: string[]) => queue.send(ids.map((id) => ({ id, body: Buffer.from(id) })));
+const timeout = 30_000;
+
+async function opened(options: Parameters<typeof startBroker>[0] = {}, { prefetch = 0 } = {}) {
+  const broker = await startBroker(options);
+  const store = broker.queue("queue");
+  const isEmpty = () => vi.waitUntil(() => store.size === 0, { timeout });
+  return { broker, store, isEmpty, ...openQueue(broker, { prefetch }) };
+}
+
+describe("a connection that drops", () => {
+  test("while a message is handled, takes nothing from the settling and brings no second message", async () => {
+    const { broker, queue, store } = await opened();
+    await send(queue, "a", "b");
+    const receiver = receive(queue);
+    for (const id of ["a", "b"]) {
+      const delivery = await receiver.next();
+      for (let times = 0; times < 3; times += 1) {
+        broker.dropConnections();
+        await vi.waitUntil(() => broker.connections === 0, { timeout });
+        await send(queue, `later than ${id}, ${times}`);
+      }
+      expect(delivery.message).toMatchObject({ id, deliveryCount: 1 });
+      expect(store.peek(0, 99).filter(({ lock }) => lock !== undefined)).toHaveLength(1);
+      delivery.settle(complete);
+    }
+    for (let left = 6; left > 0; left -= 1) (await receiver.next()).settle(complete);
+    await vi.waitUntil(() => store.size === 0, { timeout });
+    expect(new Set(receiver.ids).size).toBe(8);
+    expect(receiver.ids).toHaveLength(8);
+    expect(receiver.mostRunning).toBe(1);
+  });
+
+  test.each([complete, again, { kind: "deadLetter", reason: "Bad", description: "" }] as const)(
+    "in the middle of settling, is settled all the same: $kind",
+    async (settlement) => {
+      const { broker, queue, store } = await opened();
+      await send(queue, "a");
+      const receiver = receive(queue);
+      const delivery = await receiver.next();
+      // The disposition goes out and is not answered.
+      const { settle } = store;
+      store.settle = (...args) => {
+        store.settle = settle;
+        broker.dropConnections();
+        return settle.apply(store, args);
+      };
+      delivery.settle(settlement);
+      if (settlement.kind === "abandon") {
+        const second = await receiver.next();
+        expect(second.message.deliveryCount).toBe(2);
+        second.settle(complete);
+      }
+      await vi.waitUntil(() => store.size === 0, { timeout });
+      expect(store.dead?.size).toBe(settlement.kind === "deadLetter" ? 1 : 0);
+    },
+  );
+
+  test("and one that drops again and again, lose no message", async () => {
+    const { broker, queue, isEmpty } = await opened({ lockMs: 5000 });
+    const ids = Array.from({ length: 60 }, (_, index) => `${index}`);
+    const done = new Set<string>();
+    const consumer = queue.consume(
+      async ({ id }) => {
+        await delay(20);
+        done.add(id);
+        return complete;
+      },
+      { concurrency: 4 },
+    );
+    onTestFinished(() => consumer.stop());
+    const dropping = setInterval(() => broker.dropConnections(), 300);
+    onTestFinished(() => clearInterval(dropping));
+    for (const id of ids)
+      await vi.waitUntil(() => send(queue, id).then(Boolean.bind(null, true), () => false), { timeout });
+    await vi.waitUntil(() => done.size === ids.length, { timeout: 50_000 });
+    clearInterval(dropping);
+    await isEmpty();
+  });
+});
+
+describe("a broker that is away", () => {
+  test("is not waited for by senders, and consumers are back by themselves", async () => {
+    const { broker, queue, log, isEmpty } = await opened();
+    const receiver = receive(queue);
+    await send(queue, "before");
+    (await receiver.next()).settle(complete);
+    await isEmpty();
+    await broker.stop();
+    await expect(send(queue, "while it is away")).rejects.toThrow(/^the queue queue did not take what was sent: /);
+    await broker.start();
+    await vi.waitUntil(() => send(queue, "after").then(Boolean.bind(null, true), () => false), { timeout });
+    expect((await receiver.next()).message.id).toBe("after");
+    const said = log.lines.map(({ level, message }) => `${level}: ${message}`);
+    expect(said.slice(0, 2)).toEqual([
+      "error: the queue failed; it is tried again until it answers",
+      "info: the queue answers again",
+    ]);
+  });
+
+  test("keeps its messages, and takes settlements when it is back in time", async () => {
+    const { broker, queue, isEmpty, log } = await opened();
+    await send(queue, "a");
+    const receiver = receive(queue);
+    const delivery = await receiver.next();
+    await broker.stop();
+    delivery.settle(complete);
+    // A first try has failed.
+    await vi.waitUntil(() => log.lines.length > 0, { timeout });
+    await broker.start();
+    await isEmpty();
+    expect(receiver.ids).toEqual(["a"]);
+  });
+
+  test("holds up no stop", async () => {
+    const { broker, queue } = await opened();
+    await send(queue, "a");
+    const receiver = receive(queue, 3);
+    const delivery = await receiver.next();
+    await broker.stop();
+    const stopping = receiver.consumer.stop().then(() => "stopped");
+    delivery.settle(complete);
+    expect(await Promise.race([stopping, delay(timeout, "still there")])).toBe("stopped");
+  });
+});
+
+test("a handler may take many times as long as a lock lasts", async () => {
+  const { queue, isEmpty, log, store } = await opened({ lockMs: 5000 });
+  await send(queue, "long");
+  const receiver = receive(queue);
+  const long = await receiver.next();
+  const first = store.firstLapse ?? 0;
+  await vi.waitUntil(() => (store.firstLapse ?? 0) > first + 10_000, { timeout });
+  long.settle(complete);
+  await isEmpty();
+  expect(receiver.ids).toEqual(["long"]);
+  expect(log.lines).toEqual([]);
+});
+
+test("a lock that is lost is said, and the message comes again", async () => {
+  const { broker, queue, log } = await opened();
+  await send(queue, "a");
+  const receiver = receive(queue);
+  const first = await receiver.next();
+  broker.expireLocks();
+  first.settle(complete);
+  const second = await receiver.next();
+  expect(second.message).toMatchObject({ id: "a", deliveryCount: 2 });
+  expect(log.lines).toMatchObject([{ level: "warn", fields: { queue: "queue", reason: /MessageLockLost/ } }]);
+});
+
+test("a message that waits for another try leaves its receiver to others, and comes in time after a drop", async () => {
+  const { broker, queue, store } = await opened();
+  await send(queue, "later", "b");
+  const receiver = receive(queue);
+  (await receiver.next()).settle({ kind: "abandon", delayMs: 1500 });
+  (await receiver.next()).settle(complete);
+  broker.dropConnections();
+  const second = await receiver.next();
+  expect(second.message).toMatchObject({ id: "later", deliveryCount: 2 });
+  second.settle({ kind: "abandon", delayMs: 3_600_000 });
+  await vi.waitUntil(() => store.firstLapse !== undefined, { timeout });
+  await receiver.consumer.stop();
+  expect(store.peek(0, 9)).toMatchObject([{ deliveries: 2, lock: undefined }]);
+});
+
+test("messages are taken ahead as it is told, and given back when it stops", async () => {
+  const { queue, store } = await opened({}, { prefetch: 2 });
+  await send(queue, "a", "b", "c", "d");
+  const receiver = receive(queue);
+  const first = await receiver.next();
+  const isLocked = () => store.peek(0, 9).map(({ lock }) => lock !== undefined);
+  await vi.waitUntil(() => `${isLocked()}` === "true,true,true,false", { timeout });
+  const stopping = receiver.consumer.stop();
+  first.settle(complete);
+  await stopping;
+  expect(isLocked()).toEqual([false, false, false]);
+  expect(receiver.ids).toEqual(["a"]);
+});
+
+test("what goes wrong at the broker is met: duplicates, disorder, sends that it refuses", async () => {
+  const { broker, queue, isEmpty } = await opened();
+  broker.faults.twice = true;
+  broker.faults.reorder = true;
+  broker.faults.refuseSends = 2;
+  await send(queue, "a", "b");
+  const receiver = receive(queue);
+  for (let left = 4; left > 0; left -= 1) (await receiver.next()).settle(complete);
+  await isEmpty();
+  expect(receiver.ids).toEqual(["b", "b", "a", "a"]);
+  broker.faults.refuseSends = 9;
+  await expect(send(queue, "c")).rejects.toThrow("did not take what was sent: ServiceBusy");
+});
+
+test("256 KB go in one send, and more is refused with the limit", async () => {
+  const { queue, store } = await opened();
+  const body = (size: number) => [{ id: `${size}`, body: new Uint8Array(size) }];
+  await queue.send(body(261_000));
+  await expect(queue.send(body(262_144))).rejects.toThrow("more than 262144 bytes cannot be sent at once");
+  expect(store.size).toBe(1);
+});
+
+test.each([
+  ["bytes without a content type", Buffer.from('{"message_id":"x"}'), '{"message_id":"x"}'],
+  ["an object, as the SDK sends it", { message_id: "x" }, '{"message_id":"x"}'],
+])("other publishers' messages are bytes too: %s", async (_, body, expected) => {
+  const { broker, queue } = await opened();
+  const client = createClient({ connectionString: broker.connectionString });
+  onTestFinished(() => client.close());
+  await client.createSender("queue").sendMessages({ body });
+  const { message } = await receive(queue).next();
+  expect(Buffer.from(message.body).toString()).toBe(expected);
+  expect(message.deliveryCount).toBe(1);
+});
+
+test("a message that an older setting of the queue let through too often is given up unread", async () => {
+  const { queue, store } = await opened({ maxDeliveries: 100 });
+  await send(queue, "a");
+  const [stored] = store.peek(0, 1);
+  if (stored !== undefined) stored.deliveries = 10;
+  const receiver = receive(queue);
+  const dead = await receiveDead(queue).next();
+  expect(dead.message).toMatchObject({ id: "a", reason: "MaxDeliveryCountExceeded" });
+  expect(receiver.ids).toEqual([]);
+});
+
+describe("a start", () => {
+  const names = { jobQueue: "queue", resultQueue: "results", prefetch: 0 };
+
+  test("waits for a broker that is away, and says so", async () => {
+    const broker = await startBroker({ queues: ["queue", "results"] });
+    const access = { connectionString: broker.connectionString };
+    await broker.stop();
+    const log = recordingLog();
+    const opening = openQueues({ access, ...names }, Date.now, log);
+    await vi.waitUntil(() => log.lines.length > 0, { timeout });
+    expect(log.lines).toMatchObject([{ level: "warn", message: "Service Bus cannot be reached; waiting for it" }]);
+    await broker.start();
+    const queues = await opening;
+    await send(queues.jobQueue, "a");
+    expect((await receive(queues.jobQueue).next()).message.id).toBe("a");
+    onTestFinished(() => queues.close());
+  });
+
+  test("ends at once where a queue is missing or the key is refused, with what to do", async () => {
+    const { connectionString } = await startBroker();
+    const open = (text: string) =>
+      openQueues({ access: { connectionString: text }, ...names }, Date.now, recordingLog());
+    await expect(open(connectionString)).rejects.toThrow(/results.* could not be found.*must be there/);
+    const forged = connectionString.replace(/SharedAccessKey=[^;]+/, "SharedAccessKey=c2VjcmV0");
+    const error = await open(forged).catch((thrown: Error) => thrown.message);
+    expect(error).toMatch(/^UnauthorizedAccess: .*may send to both and listen at both$/);
+    expect(error).not.toContain("c2VjcmV0");
+  });
+});
