@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
+import { readBaseUrl } from "./config/base-url.ts";
 import { ConfigError } from "./config/error.ts";
+import { type ImageServiceConfig, readImageService } from "./config/image-service.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
@@ -22,6 +24,8 @@ export interface ServerConfig {
   readonly dataDir: string;
   /** Where everything but the queue is stored; undefined for the data directory. */
   readonly mongodb: MongodbConfig | undefined;
+  /** Undefined where neither the first system's image service nor its workers are. */
+  readonly imageService: ImageServiceConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: TrustedProxies | undefined;
@@ -79,6 +83,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     mongodb,
+    imageService: readImageService(read.text),
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
@@ -202,16 +207,6 @@ function readEngines(read: Reader): EngineSettings {
   if (url !== undefined) return { sdWebui: { url: readBaseUrl("SD_WEBUI_URL", url), timeoutMs, credentials } };
   if (credentials !== undefined) throw new ConfigError("SD_WEBUI_API_AUTH", "must be given with SD_WEBUI_URL");
   return { sdWebui: undefined };
-}
-
-/** Without a slash at the end, so that a path can follow. */
-function readBaseUrl(variable: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol))
-    throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
-  if (url.username + url.password + url.search + url.hash !== "")
-    throw new ConfigError(variable, "must have no user, password, query or fragment");
-  return url.href.replace(/\/+$/, "");
 }
 
 function readLogLevel(read: Reader): LogLevel {

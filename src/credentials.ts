@@ -6,6 +6,7 @@ import { openJobTokens } from "./crypto/job-tokens.ts";
 import { KeyRing } from "./crypto/key-ring.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
+import { openServiceKey } from "./crypto/service-key.ts";
 import { sessionTokens } from "./crypto/session-tokens.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
@@ -31,6 +32,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     jobTokens,
     passwords: openPasswords(pool),
     refreshTokens,
+    serviceKey: config.imageService && openServiceKey(config.imageService.key),
     sessionTokens,
     signingKeys,
   };

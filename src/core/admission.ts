@@ -31,15 +31,20 @@ export class Admission {
     authorise(operation, call.principal);
   }
 
-  async #identify(operation: string, call: Call, { authorization, apiKey }: CredentialHeaders): Promise<void> {
+  async #identify(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {
     try {
-      const principal = await this.#authentication.identify(credentialOf(authorization, apiKey));
+      const principal = await this.#authentication.identify(this.#credentialIn(headers));
       if (principal !== undefined) call.principal = principal;
     } catch (error) {
       // A refused credential is counted, as nobody's.
       if (error instanceof DomainError && error.code === "unauthenticated") await this.#count(operation, call);
       throw error;
     }
+  }
+
+  #credentialIn({ authorization, apiKey }: CredentialHeaders): string | undefined {
+    const isBare = authorization !== undefined && this.#authentication.isOfWorker(authorization);
+    return isBare ? authorization : credentialOf(authorization, apiKey);
   }
 
   async #count(operation: string, call: Call): Promise<void> {

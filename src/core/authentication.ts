@@ -10,6 +10,7 @@ import {
   type ApiKeys,
   InvalidToken,
   type JobTokens,
+  type ServiceKey,
   type SessionTokens,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
@@ -29,6 +30,8 @@ interface AuthenticationDeps {
   readonly accessTokens: AccessTokens;
   readonly apiKeys: ApiKeys;
   readonly jobTokens: JobTokens;
+  /** Undefined where the first system's workers have none. */
+  readonly serviceKey: ServiceKey | undefined;
   readonly sessionTokens: SessionTokens;
   readonly clock: Clock;
   /** Who everybody is where authentication is switched off. */
@@ -62,9 +65,17 @@ export class Authentication {
     }
   }
 
+  /** Whether it can be a worker's, whose credentials alone come without a scheme too. */
+  isOfWorker(credential: string): boolean {
+    const { serviceKey, jobTokens } = this.#deps;
+    if (credential.length > credentialMax) return false;
+    return serviceKey?.matches(credential) === true || jobTokens.recognises(credential);
+  }
+
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
   async authenticate(credential: string): Promise<Principal> {
     if (credential.length > credentialMax) throw refused();
+    if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
     try {
       if (credential.startsWith("dk_")) return await this.#authenticateKey(credential);
       if (this.#deps.jobTokens.recognises(credential)) return await this.#authenticateJob(credential);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { notFound } from "../model/errors.ts";
 import { type Image, isId } from "../model/image.ts";
+import type { ImageJob } from "../model/image-job.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -38,7 +39,7 @@ export class Images {
     const inspector = new ImageInspector();
     const pending: Image = {
       id: randomUUID(),
-      ownerId: by.kind === "job" ? null : ownerIdOf(by),
+      ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
       jobId: by.kind === "job" ? by.jobId : null,
       type: "image/jpeg",
       width: 0,
@@ -77,17 +78,14 @@ export class Images {
     if (!isKept) throw notFound("image");
   }
 
-  /** Whether all are whole pictures that were uploaded with this job's token. */
-  async areOf(jobId: string, ids: readonly string[]): Promise<boolean> {
-    const images = await Promise.all(ids.map((id) => this.#find(id)));
-    return images.every((image) => image?.jobId === jobId);
-  }
-
-  /** Gives a job's result to its owner. Repeating it changes nothing. */
-  async adopt(id: string, ownerId: string, until: number): Promise<void> {
-    const image = await this.#find(id);
-    if (image !== undefined)
-      await this.#store.update({ ...image, ownerId, expiresAt: Math.max(image.expiresAt, until) });
+  /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */
+  async adopt(ids: readonly string[], { id: jobId, ownerId }: ImageJob, until: number): Promise<boolean> {
+    const found = await Promise.all(ids.map((id) => this.#find(id)));
+    const results = found.flatMap((image) => (image !== undefined && mayBecome(image, jobId) ? image : []));
+    if (results.length < ids.length) return false;
+    const given = results.map((image) => ({ ...image, ownerId, jobId, expiresAt: Math.max(image.expiresAt, until) }));
+    const adopted = await Promise.all(given.map((image) => this.#adopt(image)));
+    return adopted.every(Boolean);
   }
 
   /** Deletes pictures whose time has come, at most `limit`; how many it deleted. */
@@ -95,6 +93,13 @@ export class Images {
     const expired = await this.#store.expired(this.#clock() - skewMs, limit);
     for (const { id } of expired) await this.#delete(id);
     return expired.length;
+  }
+
+  async #adopt(image: Image): Promise<boolean> {
+    if (await this.#store.adopt(image)) return true;
+    // Perhaps by an earlier reading of the same result.
+    const stored = await this.#store.get(image.id);
+    return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
   }
 
   async #delete(id: string): Promise<void> {
@@ -110,6 +115,13 @@ export class Images {
 }
 
 function mayRead(image: Image, by: Principal): boolean {
-  if (by.kind !== "job") return image.ownerId === ownerIdOf(by);
-  return image.id === by.inputImageId || image.jobId === by.jobId;
+  // A worker of the first system says of no job that it does it: that it knows the id must do.
+  if (by.kind === "worker") return true;
+  if (by.kind === "job") return image.id === by.inputImageId || image.jobId === by.jobId;
+  return image.ownerId === ownerIdOf(by);
+}
+
+/** Whether this job's result may name it: uploaded with its token, or without any and not given to anybody yet. */
+function mayBecome(image: Image, jobId: string): boolean {
+  return image.jobId === jobId || (image.jobId === null && image.ownerId === null);
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { hasEnded, type ImageJob } from "../model/image-job.ts";
+import { hasEnded } from "../model/image-job.ts";
 import { bury, finish } from "../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -72,19 +72,13 @@ export class Results {
     const job = await this.#records.store.get(result.jobId);
     if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
     if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
-    if (result.outcome.kind === "succeeded" && !(await this.#take(job, result.outcome.imageIds))) {
+    // The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them.
+    const until = this.#clock() + this.#keepResultMs;
+    if (result.outcome.kind === "succeeded" && !(await this.#images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }
     await this.#records.change(job.id, (now) => finish(now, result.attempt, result.outcome, this.#clock()));
     return complete;
-  }
-
-  /** The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them. */
-  async #take(job: ImageJob, imageIds: readonly string[]): Promise<boolean> {
-    if (!(await this.#images.areOf(job.id, imageIds))) return false;
-    const until = this.#clock() + this.#keepResultMs;
-    await Promise.all(imageIds.map((id) => this.#images.adopt(id, job.ownerId, until)));
-    return true;
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {

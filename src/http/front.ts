@@ -114,6 +114,7 @@ function cut(request: IncomingMessage | Http2ServerRequest): void {
 function named(principal: Principal): Record<string, string> {
   if (principal.kind === "user") return { account: principal.account.id };
   if (principal.kind === "client") return { client: principal.client.id };
+  if (principal.kind === "worker") return { worker: "service key" };
   return { job: principal.jobId, owner: ownerIdOf(principal.owner) };
 }
 

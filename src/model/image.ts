@@ -3,9 +3,9 @@ export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 /** What is known of a stored picture; its bytes lie in the blob store under the same id. */
 export interface Image {
   readonly id: string;
-  /** The account or client it belongs to; null while a worker's result is not accepted. */
+  /** The account or client it belongs to; null while a worker's picture is no accepted result. */
   readonly ownerId: string | null;
-  /** The job whose token uploaded it; null for a person's upload. */
+  /** The job whose token uploaded it, or whose result it became; null for a person's upload. */
   readonly jobId: string | null;
   readonly type: ImageType;
   /** Pixels, as stored. */

@@ -88,7 +88,7 @@ export function toPrincipal(principal: Principal): auth.Principal {
 }
 
 function principalFields(principal: Principal): MessageInitShape<typeof auth.PrincipalSchema> {
-  const { USER, CLIENT, JOB } = auth.Principal_Kind;
+  const { USER, CLIENT, JOB, WORKER } = auth.Principal_Kind;
   switch (principal.kind) {
     case "user":
       return { kind: USER, account: toAccount(principal.account), sessionId: principal.sessionId };
@@ -99,6 +99,8 @@ function principalFields(principal: Principal): MessageInitShape<typeof auth.Pri
       const of = owner.kind === "user" ? { account: toAccount(owner.account) } : { client: toClient(owner.client) };
       return { kind: JOB, jobId, ...of };
     }
+    case "worker":
+      return { kind: WORKER };
   }
 }
 

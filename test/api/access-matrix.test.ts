@@ -9,13 +9,15 @@ import { altered } from "../crypto/opened-secrets.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
-const server = await shareServer({}, { worker: false });
+const serviceKey = "the-key-of-the-image-service";
+const server = await shareServer({ IMAGE_SERVICE_API_KEY: serviceKey }, { worker: false });
 const { auth } = server;
 
-const everyone = ["anonymous", "user", "admin", "scoped client", "bare client"];
+const everyone = ["anonymous", "user", "admin", "scoped client", "bare client", "worker"];
 const people = ["user", "admin"];
 const operators = ["admin", "scoped client"];
 const owners = ["user", "admin", "scoped client"];
+const ownersAndWorkers = [...owners, "worker"];
 
 /** Who gets past the door of each procedure and route; a client is "scoped" when it has every scope there is. */
 const admitted: Readonly<Record<string, readonly string[]>> = {
@@ -65,8 +67,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "GET /health/live": everyone,
   "GET /health/ready": everyone,
   "GET /.well-known/jwks.json": everyone,
-  "POST /images": owners,
-  "GET /download/:uuid": owners,
+  "POST /images": ownersAndWorkers,
+  "GET /download/:uuid": ownersAndWorkers,
 };
 
 const shortName = (operation: string) => operation.replace(/^[\w.]+\.(?=\w+\/)/, "");
@@ -122,6 +124,7 @@ const spent: Readonly<Record<string, string>> = {
   "no algorithm": new UnsecuredJWT(alive).encode(),
   "HS256 by the public key": await signed(alive, Buffer.from(jwk.x, "base64url"), "HS256"),
   "tampered key": altered(keys.scoped, -3),
+  "tampered service key": altered(serviceKey, -3),
   nonsense: "nonsense",
 };
 
@@ -176,6 +179,7 @@ test.each(operations.map((operation) => [operation]))("%s", async (operation) =>
     admin: await tokenOf("admin", adminPassword),
     "scoped client": keys.scoped,
     "bare client": keys.bare,
+    worker: serviceKey,
   };
   for (const [caller, credential] of Object.entries(callers)) {
     const refused = caller === "anonymous" ? 401 : 403;

@@ -9,27 +9,28 @@ import { thrownBy } from "./thrown.ts";
 const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "session" };
 const admin: UserPrincipal = { kind: "user", account: sampleAccount({ role: "admin" }), sessionId: "session" };
 const job: JobPrincipal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", owner: user };
+const worker: Principal = { kind: "worker" };
 const adminsJob: Principal = { ...job, owner: admin };
 const clientWith = (...scopes: Scope[]): Principal => ({ kind: "client", client: sampleClient(), scopes });
 
 const auth = "darkroom.auth.v1.AuthService";
 const jobs = "darkroom.imagejob.v1.ImageJobService";
-const worker = "darkroom.worker.v1.WorkerService";
+const workerService = "darkroom.worker.v1.WorkerService";
 const reflection = "ServerReflection/ServerReflectionInfo";
 
 /** Who may call what, said a second time, so that no change of the table goes unseen. */
 const expected: Record<string, string> = {
-  [`${auth}/SignUp`]: "nobody user admin job",
-  [`${auth}/Login`]: "nobody user admin job",
-  [`${auth}/RefreshToken`]: "nobody user admin job",
+  [`${auth}/SignUp`]: "nobody user admin job worker",
+  [`${auth}/Login`]: "nobody user admin job worker",
+  [`${auth}/RefreshToken`]: "nobody user admin job worker",
   [`${auth}/Logout`]: "user admin",
-  [`${auth}/Validate`]: "nobody user admin job",
+  [`${auth}/Validate`]: "nobody user admin job worker",
   [`${auth}/CheckAuth`]: "user admin job",
   [`${auth}/ListSessions`]: "user admin",
   [`${auth}/RevokeSession`]: "user admin",
   [`${auth}/RevokeOtherSessions`]: "user admin",
   [`${auth}/ChangePassword`]: "user admin",
-  [`${auth}/ExchangeApiKey`]: "nobody user admin job",
+  [`${auth}/ExchangeApiKey`]: "nobody user admin job worker",
   [`${auth}/CreateClient`]: "admin",
   [`${auth}/GetClient`]: "admin",
   [`${auth}/ListClients`]: "admin",
@@ -55,19 +56,19 @@ const expected: Record<string, string> = {
   [`${jobs}/ListModels`]: "user admin",
   [`${jobs}/ListDeadLetters`]: "admin",
   [`${jobs}/Redrive`]: "admin",
-  [`${worker}/ClaimJob`]: "job",
-  [`${worker}/Heartbeat`]: "job",
-  "grpc.health.v1.Health/Check": "nobody user admin job",
-  "grpc.health.v1.Health/List": "nobody user admin job",
-  "grpc.health.v1.Health/Watch": "nobody user admin job",
-  [`grpc.reflection.v1.${reflection}`]: "nobody user admin job",
-  [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
-  "GET /health": "nobody user admin job",
-  "GET /health/live": "nobody user admin job",
-  "GET /health/ready": "nobody user admin job",
-  "GET /.well-known/jwks.json": "nobody user admin job",
-  "POST /images": "user admin job",
-  "GET /download/:uuid": "user admin job",
+  [`${workerService}/ClaimJob`]: "job",
+  [`${workerService}/Heartbeat`]: "job",
+  "grpc.health.v1.Health/Check": "nobody user admin job worker",
+  "grpc.health.v1.Health/List": "nobody user admin job worker",
+  "grpc.health.v1.Health/Watch": "nobody user admin job worker",
+  [`grpc.reflection.v1.${reflection}`]: "nobody user admin job worker",
+  [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job worker",
+  "GET /health": "nobody user admin job worker",
+  "GET /health/live": "nobody user admin job worker",
+  "GET /health/ready": "nobody user admin job worker",
+  "GET /.well-known/jwks.json": "nobody user admin job worker",
+  "POST /images": "user admin job worker",
+  "GET /download/:uuid": "user admin job worker",
 };
 
 /** The scope, or scopes, that open an operation to clients; those that are missing are closed to them, or open to all. */
@@ -107,7 +108,7 @@ describe("the access table", () => {
   });
 
   test.each(Object.entries(expected))("%s: %s", (operation, allowed) => {
-    const callers = { nobody: undefined, user, admin, job, adminsJob };
+    const callers = { nobody: undefined, user, admin, job, worker, adminsJob };
     const admitted = Object.entries(callers).filter(([, principal]) => refusal(operation, principal) === undefined);
     const names = admitted.map(([name]) => name).filter((name) => name !== "adminsJob");
     expect(names.join(" ")).toBe(allowed);
@@ -133,7 +134,7 @@ describe("the access table", () => {
     `${auth}/SignUp/`,
     `/${auth}/SignUp`,
     `${auth}/DeleteUser`,
-    `${worker}/*`,
+    `${workerService}/*`,
     "DELETE /images",
     "GET /download/abc",
     "get /health",
@@ -141,7 +142,7 @@ describe("the access table", () => {
     expect(isListed(operation)).toBe(false);
     expect(isOpen(operation)).toBe(false);
     expect(refusal(operation, undefined)).toMatchObject({ code: "unauthenticated" });
-    for (const principal of [user, admin, job]) {
+    for (const principal of [user, admin, job, worker]) {
       expect(refusal(operation, principal)).toMatchObject({ code: "permission_denied", reason: "NOT_ALLOWED" });
     }
   });
