@@ -13,6 +13,7 @@ import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
 import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
+import { JobQueues } from "./core/job-queues.ts";
 import { JobRecords } from "./core/job-records.ts";
 import { Leases } from "./core/leases.ts";
 import { RateLimiter } from "./core/rate-limiter.ts";
@@ -26,6 +27,7 @@ import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import type { Timing } from "./model/job-life.ts";
+import type { ModelRoutes } from "./model/models.ts";
 import { once } from "./once.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
@@ -118,12 +120,15 @@ async function start(
 
 async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
   const clock = Date.now;
+  const routes = routesOf(config);
   const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
   const base = {
     ...stores,
     ...recentRecords(stores, clock, log),
     ...queues,
+    jobQueues: new JobQueues({ ...queues, routes }),
+    routes,
     ...(await openCredentials(config, stores.secrets, clock)),
     clock,
     timing,
@@ -159,15 +164,7 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
       },
     }),
     images,
-    jobs: new ImageJobs({
-      records,
-      changes,
-      images,
-      dispatcher,
-      models: listModels(config.engines),
-      clock,
-      keepResultMs,
-    }),
+    jobs: new ImageJobs({ ...base, records, changes, images, dispatcher, keepResultMs }),
     leases: new Leases({ ...base, records }),
     results: new Results({ ...base, records, images, keepResultMs }),
     sessions,
@@ -175,6 +172,13 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
     sweeper: new Sweeper({ ...base, records, dispatcher, images, keepAuditMs }),
     users: new Users({ ...base, sessions, guessing }),
   };
+}
+
+function routesOf({ engines, models }: ServerConfig): ModelRoutes {
+  const own = listModels(engines);
+  const taken = own.find(({ name }) => models.has(name));
+  if (taken === undefined) return { own, named: models, rest: undefined };
+  throw new ConfigError("DARKROOM_MODELS", `${taken.name} is a model of Darkroom's own workers; take another name`);
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

@@ -19,6 +19,7 @@ import type { MongodbConfig } from "./config/mongodb.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
+import { ownQueueName, resultQueueName } from "./model/models.ts";
 import type { AccountStore } from "./ports/account-store.ts";
 import type { AttemptStore } from "./ports/attempt-store.ts";
 import type { AuditStore } from "./ports/audit-store.ts";
@@ -50,8 +51,11 @@ export interface Stores {
 }
 
 export interface Queues {
+  /** That of Darkroom's own workers. */
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
+  /** Any other, for the jobs of other workers. */
+  queue(name: string): Queue;
   /** Rejects when the queues cannot be used; cheap. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -101,9 +105,11 @@ export async function openQueues(dataDir: string, clock: Clock, log: Log): Promi
   const path = join(dataDir, "queue.db");
   const db = await openDatabase(path, queueMigrations);
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
+  const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
   return {
-    jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
-    resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
+    jobQueue: queue(ownQueueName),
+    resultQueue: queue(resultQueueName),
+    queue,
     ping: () => ping(db, path),
     async close() {
       bell.close();

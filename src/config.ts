@@ -5,6 +5,7 @@ import { readAuthentication } from "./config/authentication.ts";
 import { readBaseUrl } from "./config/base-url.ts";
 import { ConfigError } from "./config/error.ts";
 import { type ImageServiceConfig, readImageService } from "./config/image-service.ts";
+import { readModels } from "./config/models.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
@@ -42,6 +43,8 @@ export interface ServerConfig {
   readonly keepAuditMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
+  /** Which other workers there are: the queue for each of their models. */
+  readonly models: ReadonlyMap<string, string>;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
@@ -99,6 +102,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
+    models: readModels(read.text("DARKROOM_MODELS")),
     engines: readEngines(read),
     logLevel: readLogLevel(read),
   };

@@ -5,6 +5,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { JobTokens } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import type { OutgoingMessage, Queue } from "../ports/queue.ts";
+import type { JobQueues } from "./job-queues.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const batchMax = 100;
@@ -17,7 +18,7 @@ const waitingMax = 1000;
  */
 export class Dispatcher {
   readonly #records: JobRecords;
-  readonly #queue: Queue;
+  readonly #queues: JobQueues;
   readonly #tokens: JobTokens;
   readonly #clock: Clock;
   readonly #timing: Timing;
@@ -27,14 +28,14 @@ export class Dispatcher {
 
   constructor(deps: {
     records: JobRecords;
-    jobQueue: Queue;
+    jobQueues: JobQueues;
     jobTokens: JobTokens;
     clock: Clock;
     timing: Timing;
     log: Log;
   }) {
     this.#records = deps.records;
-    this.#queue = deps.jobQueue;
+    this.#queues = deps.jobQueues;
     this.#tokens = deps.jobTokens;
     this.#clock = deps.clock;
     this.#timing = deps.timing;
@@ -63,12 +64,17 @@ export class Dispatcher {
   async #publishAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting.splice(0, batchMax);
-      try {
-        await this.#queue.send(await Promise.all(jobs.map((job) => this.#message(job))));
-        await Promise.all(jobs.map((job) => this.#confirm(job)));
-      } catch (error) {
-        this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
-      }
+      const batches = Map.groupBy(jobs, ({ modelType }) => this.#queues.of(modelType));
+      await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
+    }
+  }
+
+  async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {
+    try {
+      await queue.send(await Promise.all(jobs.map((job) => this.#message(job))));
+      await Promise.all(jobs.map((job) => this.#confirm(job)));
+    } catch (error) {
+      this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
     }
   }
 

@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import { type Consumer, complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { Images } from "./images.ts";
+import type { JobQueues } from "./job-queues.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const concurrency = 16;
@@ -20,7 +21,7 @@ export class Results {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #keepResultMs: number;
-  readonly #jobQueue: Queue;
+  readonly #jobQueues: JobQueues;
   readonly #resultQueue: Queue;
   #stopping = false;
   #consumers: Consumer[] = [];
@@ -28,7 +29,7 @@ export class Results {
   constructor(deps: {
     records: JobRecords;
     images: Images;
-    jobQueue: Queue;
+    jobQueues: JobQueues;
     resultQueue: Queue;
     clock: Clock;
     log: Log;
@@ -36,7 +37,7 @@ export class Results {
   }) {
     this.#records = deps.records;
     this.#images = deps.images;
-    this.#jobQueue = deps.jobQueue;
+    this.#jobQueues = deps.jobQueues;
     this.#resultQueue = deps.resultQueue;
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -46,7 +47,9 @@ export class Results {
   start(): void {
     this.#consumers = [
       this.#resultQueue.consume((message) => this.#persist(() => this.#read(message)), { concurrency }),
-      this.#jobQueue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
+      ...this.#jobQueues.all.map((queue) =>
+        queue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
+      ),
     ];
   }
 
