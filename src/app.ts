@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { openQueues, openStores, type Queues, type Stores } from "./backends.ts";
+import { openImageService, openQueues, openStores, type Queues, type Stores } from "./backends.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { Accounts } from "./core/accounts.ts";
 import { Admission } from "./core/admission.ts";
@@ -11,14 +11,15 @@ import { Dispatcher } from "./core/dispatcher.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
-import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
 import { JobQueues } from "./core/job-queues.ts";
 import { JobRecords } from "./core/job-records.ts";
 import { Leases } from "./core/leases.ts";
+import { OwnImages } from "./core/own-images.ts";
 import { RateLimiter } from "./core/rate-limiter.ts";
 import { recentRecords } from "./core/recent-records.ts";
 import { Results } from "./core/results.ts";
+import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
 import { Users } from "./core/users.ts";
@@ -137,7 +138,9 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
 
   const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
   const records = new JobRecords(stores.jobs, changes);
-  const images = new Images({ ...base, keepUploadMs });
+  const service = openImageService(config.imageService, log);
+  const images =
+    service === undefined ? new OwnImages({ ...base, keepUploadMs }) : new ServiceImages({ ...base, service });
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const accounts = new Accounts({ ...base, guessing, signUpEnabled });
@@ -159,8 +162,9 @@ async function compose(config: ServerConfig, stores: Stores, queues: Queues, log
       ...base,
       backends: {
         database: { ping: stores.ping, isNeeded: true },
-        // Without it jobs are accepted all the same, and wait.
+        // Without these jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
+        ...(service && { image_service: { ping: () => service.ping(), isNeeded: false } }),
       },
     }),
     images,

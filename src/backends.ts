@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
+import { httpImageService } from "./adapters/image-service/image-service.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
 import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
@@ -27,6 +28,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { CounterStore } from "./ports/counter-store.ts";
+import type { ImageService } from "./ports/image-service.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
@@ -97,6 +99,12 @@ async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => 
   return mongodb.openStores(config, due, log).catch((error: Error) => {
     throw new ConfigError(config.variable, error.message);
   });
+}
+
+/** Undefined where pictures lie in our own store. */
+export function openImageService(config: ServerConfig["imageService"], log: Log): ImageService | undefined {
+  if (config?.url === undefined) return undefined;
+  return httpImageService({ url: config.url, key: config.key }, log);
 }
 
 export async function openQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {

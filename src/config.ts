@@ -67,12 +67,7 @@ export interface WorkerConfig {
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 /** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
-const unsupported = [
-  "AZURE_SERVICEBUS_CONNECTION_STRING",
-  "AZURE_SERVICEBUS_NAMESPACE",
-  "IMAGE_SERVICE_URL",
-  "RELAY_UPSTREAM_URL",
-];
+const unsupported = ["AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_SERVICEBUS_NAMESPACE", "RELAY_UPSTREAM_URL"];
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
