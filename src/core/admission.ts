@@ -43,8 +43,9 @@ export class Admission {
   }
 
   #credentialIn({ authorization, apiKey }: CredentialHeaders): string | undefined {
-    const isBare = authorization !== undefined && this.#authentication.isOfWorker(authorization);
-    return isBare ? authorization : credentialOf(authorization, apiKey);
+    const credential = credentialOf(authorization, apiKey);
+    if (credential !== undefined || authorization === undefined) return credential;
+    return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
 
   async #count(operation: string, call: Call): Promise<void> {

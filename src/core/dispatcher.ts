@@ -11,6 +11,8 @@ import type { JobRecords } from "./job-records.ts";
 const batchMax = 100;
 /** More than this wait in the database alone; the sweeper brings them back. */
 const waitingMax = 1000;
+/** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
+const resendOthersMs = 60 * 60 * 1000;
 
 /**
  * Publishes jobs that are stored and not sent. Whoever hands a job over has reserved its publish (`dispatchAt`); if
@@ -83,7 +85,8 @@ export class Dispatcher {
     return { id: jobMessageId(job), body: encodeJob(job, token) };
   }
 
-  async #confirm({ id, dispatch }: ImageJob): Promise<void> {
-    await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), this.#timing));
+  async #confirm({ id, dispatch, modelType }: ImageJob): Promise<void> {
+    const timing = this.#queues.areClaimed(modelType) ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
+    await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), timing));
   }
 }

@@ -18,6 +18,11 @@ export class JobQueues {
     return [this.#own, ...this.#others.values()];
   }
 
+  /** Whether those who take them claim them, as ours do; others may, or may not. */
+  areClaimed(model: string): boolean {
+    return this.of(model) === this.#own;
+  }
+
   /** Jobs of a model that is configured no longer go to our own workers, who tell their owners. */
   of(model: string): Queue {
     return this.#others.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;

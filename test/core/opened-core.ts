@@ -33,8 +33,14 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
   const queues = wrap(await openQueues(directory, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);
-  const routes: ModelRoutes = { own: [{ name: "studio", description: "" }], named: new Map(), rest: undefined };
-  const jobQueues = new JobQueues({ routes, queue: () => queues.jobQueue });
+  const routes: ModelRoutes = {
+    own: [{ name: "studio", description: "" }],
+    named: new Map([["sd", "others"]]),
+    rest: undefined,
+  };
+  // Both models' jobs come by one queue, and only one of them is that of workers who claim.
+  const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);
+  const jobQueues = new JobQueues({ routes, queue });
   const base = { ...stores, ...queues, ...keep, jobQueues, jobTokens, routes, clock, timing, log };
   const changes = new JobChanges(stores.jobs, () => {});
   const records = new JobRecords(stores.jobs, changes);
