@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
+import { httpImageService } from "./adapters/image-service/image-service.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
 import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
@@ -20,6 +21,7 @@ import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
+import { ownQueueName, resultQueueName } from "./model/models.ts";
 import type { AccountStore } from "./ports/account-store.ts";
 import type { AttemptStore } from "./ports/attempt-store.ts";
 import type { AuditStore } from "./ports/audit-store.ts";
@@ -27,6 +29,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { CounterStore } from "./ports/counter-store.ts";
+import type { ImageService } from "./ports/image-service.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
@@ -51,8 +54,11 @@ export interface Stores {
 }
 
 export interface Queues {
+  /** That of Darkroom's own workers. */
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
+  /** Any other, for the jobs of other workers. */
+  queue(name: string): Queue;
   /** Rejects when the queues cannot be used; cheap. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -96,6 +102,12 @@ async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => 
   });
 }
 
+/** Undefined where pictures lie in our own store. */
+export function openImageService(config: ServerConfig["imageService"], log: Log): ImageService | undefined {
+  if (config?.url === undefined) return undefined;
+  return httpImageService({ url: config.url, key: config.key }, log);
+}
+
 export function openQueues(
   { dataDir, serviceBus }: Pick<ServerConfig, "dataDir" | "serviceBus">,
   clock: Clock,
@@ -120,9 +132,11 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   const path = join(dataDir, "queue.db");
   const db = await openDatabase(path, queueMigrations);
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
+  const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
   return {
-    jobQueue: sqliteQueue(db, bell, "darkroom-jobs", clock, onError),
-    resultQueue: sqliteQueue(db, bell, "darkroom-results", clock, onError),
+    jobQueue: queue(ownQueueName),
+    resultQueue: queue(resultQueueName),
+    queue,
     ping: () => ping(db, path),
     async close() {
       bell.close();

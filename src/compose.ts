@@ -1,6 +1,6 @@
 import { smtpMailer } from "./adapters/smtp/mailer.ts";
-import type { Queues, Stores } from "./backends.ts";
-import type { ServerConfig } from "./config.ts";
+import { openImageService, type Queues, type Stores } from "./backends.ts";
+import { ConfigError, type ServerConfig } from "./config.ts";
 import { AccountRecords } from "./core/account-records.ts";
 import { Accounts } from "./core/accounts.ts";
 import { Admission } from "./core/admission.ts";
@@ -13,22 +13,25 @@ import { Dispatcher } from "./core/dispatcher.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
-import { Images } from "./core/images.ts";
 import { JobChanges } from "./core/job-changes.ts";
+import { JobQueues } from "./core/job-queues.ts";
 import { JobRecords } from "./core/job-records.ts";
 import { Leases } from "./core/leases.ts";
+import { OwnImages } from "./core/own-images.ts";
 import { Post } from "./core/post.ts";
 import { Profiles } from "./core/profiles.ts";
 import { RateLimiter } from "./core/rate-limiter.ts";
 import { recentRecords } from "./core/recent-records.ts";
 import { Recovery } from "./core/recovery.ts";
 import { Results } from "./core/results.ts";
+import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/upstream.ts";
 import type { Timing } from "./model/job-life.ts";
+import type { ModelRoutes } from "./model/models.ts";
 import type { Log } from "./ports/log.ts";
 import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
@@ -36,6 +39,7 @@ import { listModels } from "./worker/engines/catalogue.ts";
 /** The use cases on their stores and queues; nothing runs yet. */
 export async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
   const clock = Date.now;
+  const routes = routesOf(config);
   const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
   const shared = recentRecords(stores, clock, log);
@@ -43,6 +47,8 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
     ...stores,
     ...shared,
     ...queues,
+    jobQueues: new JobQueues({ ...queues, routes }),
+    routes,
     accountRecords: new AccountRecords(shared.accounts, clock),
     ...(await openCredentials(config, stores.secrets, clock)),
     clock,
@@ -52,7 +58,9 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
 
   const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
   const records = new JobRecords(stores.jobs, changes);
-  const images = new Images({ ...base, keepUploadMs });
+  const service = openImageService(config.imageService, log);
+  const images =
+    service === undefined ? new OwnImages({ ...base, keepUploadMs }) : new ServiceImages({ ...base, service });
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: config.mail && smtpMailer(config.mail), log });
@@ -78,21 +86,14 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
       ...base,
       backends: {
         database: { ping: stores.ping, isNeeded: true },
-        // Without it jobs are accepted all the same, and wait.
+        // Without these jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
+        ...(service && { image_service: { ping: () => service.ping(), isNeeded: false } }),
         ...(config.relay && { relay: { ping: () => pingUpstream(config.relay?.upstreamUrl ?? ""), isNeeded: false } }),
       },
     }),
     images,
-    jobs: new ImageJobs({
-      records,
-      changes,
-      images,
-      dispatcher,
-      models: listModels(config.engines),
-      clock,
-      keepResultMs,
-    }),
+    jobs: new ImageJobs({ ...base, records, changes, images, dispatcher, keepResultMs }),
     leases: new Leases({ ...base, records }),
     relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images, keepResultMs }),
@@ -108,4 +109,11 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
 
 function relayOf({ relay: settings }: ServerConfig, identities: RelayIdentities | undefined) {
   return settings === undefined || identities === undefined ? undefined : { settings, identities };
+}
+
+function routesOf({ engines, models, serviceBus }: ServerConfig): ModelRoutes {
+  const own = listModels(engines);
+  const taken = own.find(({ name }) => models.has(name));
+  if (taken === undefined) return { own, named: models, rest: serviceBus?.publishQueue };
+  throw new ConfigError("DARKROOM_MODELS", `${taken.name} is a model of Darkroom's own workers; take another name`);
 }

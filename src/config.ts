@@ -4,7 +4,9 @@ import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
 import { readBaseUrl } from "./config/base-url.ts";
 import { ConfigError } from "./config/error.ts";
+import { type ImageServiceConfig, readImageService } from "./config/image-service.ts";
 import { type MailConfig, readMail } from "./config/mail.ts";
+import { readModels } from "./config/models.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readRelay } from "./config/relay.ts";
@@ -30,6 +32,8 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   /** Where the queues are; undefined for the data directory. */
   readonly serviceBus: ServiceBusConfig | undefined;
+  /** Undefined where neither the first system's image service nor its workers are. */
+  readonly imageService: ImageServiceConfig | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly mail: MailConfig | undefined;
   readonly corsOrigins: readonly string[];
@@ -50,6 +54,8 @@ export interface ServerConfig {
   readonly leaseMs: number;
   /** Whether unary calls take the fast path. */
   readonly fastRpc: boolean;
+  /** Which other workers there are: the queue for each of their models. */
+  readonly models: ReadonlyMap<string, string>;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
   /** Undefined where nothing is relayed. */
@@ -74,14 +80,10 @@ export interface WorkerConfig {
 /** The longest that JWT_EXPIRY may be: so long a signing key outlives its use, whatever it is on each server. */
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
-/** Engines and switches of the design that this version does not have: better no start than another one than asked for. */
-const unsupported = ["IMAGE_SERVICE_URL"];
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
   const read = reader(env);
-  for (const name of unsupported)
-    if (read.text(name) !== undefined) throw new ConfigError(name, "is not supported yet");
   const host = read.text("HOST") ?? "127.0.0.1";
   const mongodb = readMongodb(read.text);
   return {
@@ -90,6 +92,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     mongodb,
     serviceBus: readServiceBus(read),
+    imageService: readImageService(read.text),
     authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
     corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
@@ -108,6 +111,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
+    models: readModels(read.text("DARKROOM_MODELS")),
     engines: readEngines(read),
     relay: readRelay(read),
     logLevel: readLogLevel(read),

@@ -8,6 +8,7 @@ import { emailChanges, passwordResets, sessionTokens } from "./crypto/named-secr
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
 import { openRelayIdentities } from "./crypto/relay-identities.ts";
+import { openServiceKey } from "./crypto/service-key.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -36,6 +37,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     passwords: openPasswords(pool),
     refreshTokens,
     relayIdentities,
+    serviceKey: config.imageService && openServiceKey(config.imageService.key),
     sessionTokens,
     signingKeys,
   };

@@ -45,14 +45,18 @@ export class Admission {
     }
   }
 
-  #callerOf(
-    operation: string,
-    { authorization, apiKey, sessionToken }: CredentialHeaders,
-  ): Promise<Principal | undefined> {
-    const credential = credentialOf(authorization, apiKey);
+  #callerOf(operation: string, headers: CredentialHeaders): Promise<Principal | undefined> {
+    const credential = this.#credentialIn(headers);
+    const { sessionToken } = headers;
     return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
       ? this.#authentication.identifySession(sessionToken)
       : this.#authentication.identify(credential);
+  }
+
+  #credentialIn({ authorization, apiKey }: CredentialHeaders): string | undefined {
+    const credential = credentialOf(authorization, apiKey);
+    if (credential !== undefined || authorization === undefined) return credential;
+    return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
 
   async #count(operation: string, call: Call): Promise<void> {

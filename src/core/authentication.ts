@@ -11,6 +11,7 @@ import {
   InvalidToken,
   type JobTokens,
   type NamedSecrets,
+  type ServiceKey,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { LastUse } from "./last-use.ts";
@@ -29,6 +30,8 @@ interface AuthenticationDeps {
   readonly accessTokens: AccessTokens;
   readonly apiKeys: ApiKeys;
   readonly jobTokens: JobTokens;
+  /** Undefined where the first system's workers have none. */
+  readonly serviceKey: ServiceKey | undefined;
   readonly sessionTokens: NamedSecrets;
   readonly clock: Clock;
   /** Who everybody is where authentication is switched off. */
@@ -58,9 +61,18 @@ export class Authentication {
   identifySession(token: string | undefined): Promise<UserPrincipal | undefined> {
     return this.#identify(token, () => this.authenticateSession(token ?? ""));
   }
+
+  /** Whether it can be a worker's, whose credentials alone come without a scheme too. */
+  isOfWorker(credential: string): boolean {
+    const { serviceKey, jobTokens } = this.#deps;
+    if (credential.length > credentialMax) return false;
+    return serviceKey?.matches(credential) === true || jobTokens.recognises(credential);
+  }
+
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
   async authenticate(credential: string): Promise<Principal> {
     if (credential.length > credentialMax) throw refused();
+    if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
     try {
       if (credential.startsWith("dk_")) return await this.#authenticateKey(credential);
       if (this.#deps.jobTokens.recognises(credential)) return await this.#authenticateJob(credential);

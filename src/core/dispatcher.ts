@@ -5,11 +5,14 @@ import type { Clock } from "../ports/clock.ts";
 import type { JobTokens } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import { type OutgoingMessage, type Queue, sendMaxBytes } from "../ports/queue.ts";
+import type { JobQueues } from "./job-queues.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const batchMax = 100;
 /** More than this wait in the database alone; the sweeper brings them back. */
 const waitingMax = 1000;
+/** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
+const resendOthersMs = 60 * 60 * 1000;
 
 /**
  * Publishes jobs that are stored and not sent. Whoever hands a job over has reserved its publish (`dispatchAt`); if
@@ -17,7 +20,7 @@ const waitingMax = 1000;
  */
 export class Dispatcher {
   readonly #records: JobRecords;
-  readonly #queue: Queue;
+  readonly #queues: JobQueues;
   readonly #tokens: JobTokens;
   readonly #clock: Clock;
   readonly #timing: Timing;
@@ -27,14 +30,14 @@ export class Dispatcher {
 
   constructor(deps: {
     records: JobRecords;
-    jobQueue: Queue;
+    jobQueues: JobQueues;
     jobTokens: JobTokens;
     clock: Clock;
     timing: Timing;
     log: Log;
   }) {
     this.#records = deps.records;
-    this.#queue = deps.jobQueue;
+    this.#queues = deps.jobQueues;
     this.#tokens = deps.jobTokens;
     this.#clock = deps.clock;
     this.#timing = deps.timing;
@@ -63,15 +66,21 @@ export class Dispatcher {
   async #publishAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting.splice(0, batchMax);
-      try {
-        const messages = await Promise.all(jobs.map((job) => this.#message(job)));
-        const count = countFitting(messages);
-        this.#waiting.unshift(...jobs.splice(count));
-        await this.#queue.send(messages.slice(0, count));
-        await Promise.all(jobs.map((job) => this.#confirm(job)));
-      } catch (error) {
-        this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
+      const batches = Map.groupBy(jobs, ({ modelType }) => this.#queues.of(modelType));
+      await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
+    }
+  }
+
+  async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {
+    try {
+      const messages = await Promise.all(jobs.map((job) => this.#message(job)));
+      for (let from = 0, count = 0; from < jobs.length; from += count) {
+        count = countFitting(messages.slice(from));
+        await queue.send(messages.slice(from, from + count));
+        await Promise.all(jobs.slice(from, from + count).map((job) => this.#confirm(job)));
       }
+    } catch (error) {
+      this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
     }
   }
 
@@ -80,8 +89,9 @@ export class Dispatcher {
     return { id: jobMessageId(job), body: encodeJob(job, token) };
   }
 
-  async #confirm({ id, dispatch }: ImageJob): Promise<void> {
-    await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), this.#timing));
+  async #confirm({ id, dispatch, modelType }: ImageJob): Promise<void> {
+    const timing = this.#queues.areClaimed(modelType) ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
+    await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), timing));
   }
 }
 

@@ -38,7 +38,12 @@ export class ImageInspector {
     if (!this.#end?.isReached(this.#size)) throw invalidField("data", "is cut off: the picture's end is missing");
   }
 
-  /** After everything has passed. */
+  /** Whether the type and the size in pixels are known. */
+  get hasHeader(): boolean {
+    return this.#found !== undefined;
+  }
+
+  /** After everything has passed; before that, once the header has, its size is that of what has passed. */
   get result(): Inspected {
     if (this.#found === undefined) throw new Error("nothing was inspected");
     return { ...this.#found, size: this.#size };

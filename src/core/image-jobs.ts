@@ -10,7 +10,7 @@ import {
   type Submission,
 } from "../model/image-job.ts";
 import { cancel } from "../model/job-life.ts";
-import type { Model } from "../model/models.ts";
+import { listedModels, type Model, type ModelRoutes } from "../model/models.ts";
 import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
@@ -34,8 +34,7 @@ export class ImageJobs {
   readonly #changes: JobChanges;
   readonly #images: Images;
   readonly #dispatcher: Dispatcher;
-  readonly #models: readonly [Model, ...Model[]];
-  readonly #modelNames: ReadonlySet<string>;
+  readonly #routes: ModelRoutes;
   readonly #clock: Clock;
   readonly #keepResultMs: number;
 
@@ -44,7 +43,7 @@ export class ImageJobs {
     changes: JobChanges;
     images: Images;
     dispatcher: Dispatcher;
-    models: readonly [Model, ...Model[]];
+    routes: ModelRoutes;
     clock: Clock;
     /** How long a job, its input and its results are kept after its end. */
     keepResultMs: number;
@@ -53,15 +52,14 @@ export class ImageJobs {
     this.#changes = deps.changes;
     this.#images = deps.images;
     this.#dispatcher = deps.dispatcher;
-    this.#models = deps.models;
-    this.#modelNames = new Set(deps.models.map(({ name }) => name));
+    this.#routes = deps.routes;
     this.#clock = deps.clock;
     this.#keepResultMs = deps.keepResultMs;
   }
 
   /** The default first. */
   models(): readonly Model[] {
-    return this.#models;
+    return listedModels(this.#routes);
   }
 
   async submit(wanted: Submission, ownerId: string): Promise<ImageJob> {
@@ -70,12 +68,12 @@ export class ImageJobs {
     // Before the rules: a repeat gets its job even when its deadline has passed meanwhile.
     const earlier = await this.#earlier(wanted, ownerId, fingerprint);
     if (earlier !== undefined) return earlier;
-    checkSubmission(wanted, this.#modelNames, now);
+    checkSubmission(wanted, this.#routes, now);
     const job = newJob(wanted, {
       id: randomUUID(),
       ownerId,
       fingerprint,
-      defaultModel: this.#models[0].name,
+      defaultModel: this.#routes.own[0].name,
       randomSeed: randomInt(2 ** 32),
       now,
       dispatchAt: now + this.#dispatcher.publishMs,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { hasEnded, type ImageJob } from "../model/image-job.ts";
+import { hasEnded } from "../model/image-job.ts";
 import { bury, finish } from "../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import { type Consumer, complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { Images } from "./images.ts";
+import type { JobQueues } from "./job-queues.ts";
 import type { JobRecords } from "./job-records.ts";
 
 const concurrency = 16;
@@ -20,7 +21,7 @@ export class Results {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #keepResultMs: number;
-  readonly #jobQueue: Queue;
+  readonly #jobQueues: JobQueues;
   readonly #resultQueue: Queue;
   #stopping = false;
   #consumers: Consumer[] = [];
@@ -28,7 +29,7 @@ export class Results {
   constructor(deps: {
     records: JobRecords;
     images: Images;
-    jobQueue: Queue;
+    jobQueues: JobQueues;
     resultQueue: Queue;
     clock: Clock;
     log: Log;
@@ -36,7 +37,7 @@ export class Results {
   }) {
     this.#records = deps.records;
     this.#images = deps.images;
-    this.#jobQueue = deps.jobQueue;
+    this.#jobQueues = deps.jobQueues;
     this.#resultQueue = deps.resultQueue;
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -46,7 +47,9 @@ export class Results {
   start(): void {
     this.#consumers = [
       this.#resultQueue.consume((message) => this.#persist(() => this.#read(message)), { concurrency }),
-      this.#jobQueue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
+      ...this.#jobQueues.all.map((queue) =>
+        queue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
+      ),
     ];
   }
 
@@ -72,19 +75,13 @@ export class Results {
     const job = await this.#records.store.get(result.jobId);
     if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
     if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
-    if (result.outcome.kind === "succeeded" && !(await this.#take(job, result.outcome.imageIds))) {
+    // The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them.
+    const until = this.#clock() + this.#keepResultMs;
+    if (result.outcome.kind === "succeeded" && !(await this.#images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }
     await this.#records.change(job.id, (now) => finish(now, result.attempt, result.outcome, this.#clock()));
     return complete;
-  }
-
-  /** The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them. */
-  async #take(job: ImageJob, imageIds: readonly string[]): Promise<boolean> {
-    if (!(await this.#images.areOf(job.id, imageIds))) return false;
-    const until = this.#clock() + this.#keepResultMs;
-    await Promise.all(imageIds.map((id) => this.#images.adopt(id, job.ownerId, until)));
-    return true;
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {

@@ -103,6 +103,7 @@ function forwardedAddress(request: IncomingMessage, trusted: NonNullable<FrontOp
 function named(principal: Principal): Record<string, string> {
   if (principal.kind === "user") return { account: principal.account.id };
   if (principal.kind === "client") return { client: principal.client.id };
+  if (principal.kind === "worker") return { worker: "service key" };
   return { job: principal.jobId, owner: ownerIdOf(principal.owner) };
 }
 

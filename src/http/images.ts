@@ -28,9 +28,9 @@ export async function addImageRoutes(app: FastifyInstance, images: Images): Prom
 
   app.get<{ Params: { uuid: string } }>("/download/:uuid", async (request, reply) => {
     const { image, bytes } = await images.open(request.params.uuid, principalOf(request));
+    if (image.size !== null) reply.header("content-length", image.size);
     return reply
       .type(image.type)
-      .header("content-length", image.size)
       .header("content-disposition", `inline; filename="${image.id}.${extensions[image.type]}"`)
       .header("cache-control", "private, max-age=3600")
       .header("content-security-policy", "default-src 'none'; sandbox")

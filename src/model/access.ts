@@ -2,12 +2,12 @@ import type { Scope } from "./client.ts";
 import { DomainError, unauthenticated } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
-type Audience = "anyone" | "user" | "admin" | "job" | Exclude<Scope, "admin">;
+type Audience = "anyone" | "user" | "admin" | "job" | "worker" | Exclude<Scope, "admin">;
 
 /**
  * Who may call what: the one table. Procedures by their full name, routes by method and pattern.
  * What is not listed is refused. "admin" is a user with that role, or a client with that scope; "user" includes admins;
- * any other scope means clients that have it.
+ * "worker" is whoever has the image service's key; any other scope means clients that have it.
  */
 const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.auth.v1.AuthService/SignUp": ["anyone"],
@@ -85,8 +85,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "PUT /v1/*": ["user", "relay"],
   "PATCH /v1/*": ["user", "relay"],
   "DELETE /v1/*": ["user", "relay"],
-  "POST /images": ["user", "job", "images:write"],
-  "GET /download/:uuid": ["user", "job", "images:read"],
+  "POST /images": ["user", "job", "worker", "images:write"],
+  "GET /download/:uuid": ["user", "job", "worker", "images:read"],
 };
 
 /** What a browser may get by its session cookie alone: reading, so that other sites can make it do nothing. */
@@ -126,6 +126,7 @@ function belongs(principal: Principal, audience: Audience): boolean {
     case "client":
       return principal.scopes.some((scope) => scope === audience);
     case "job":
-      return audience === "job";
+    case "worker":
+      return audience === principal.kind;
   }
 }

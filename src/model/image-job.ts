@@ -1,4 +1,5 @@
 import { checkFields } from "./errors.ts";
+import { type ModelRoutes, modelRule } from "./models.ts";
 import { integerRule, rangeRule, textRule } from "./text.ts";
 
 export const jobStates = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
@@ -85,14 +86,13 @@ export const deadlineMaxMs = 7 * 24 * hour;
 export const attempts = 3;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
 
-export function checkSubmission(wanted: Submission, models: ReadonlySet<string>, now: number): void {
+export function checkSubmission(wanted: Submission, models: ModelRoutes, now: number): void {
   checkFields({
     image_id: () => (wanted.imageId === "" ? "must name an uploaded picture" : undefined),
     prompt: () => textRule(wanted.prompt, { min: 1, max: promptMax }),
     prompt_guidance: () => rangeRule(wanted.promptGuidance ?? 0, 0, 30),
     strength: () => rangeRule(wanted.strength ?? 0, 0, 1),
-    model_type: () =>
-      wanted.modelType === "" || models.has(wanted.modelType) ? undefined : `must be one of: ${[...models].join(", ")}`,
+    model_type: () => (wanted.modelType === "" ? undefined : modelRule(wanted.modelType, models)),
     seed: () => integerRule(wanted.seed ?? 0, 0, 2 ** 32 - 1),
     image_count: () => integerRule(wanted.imageCount ?? 1, 1, 4),
     deadline: () => deadlineRule(wanted.deadline, now),

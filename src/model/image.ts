@@ -1,22 +1,29 @@
 export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 
-/** What is known of a stored picture; its bytes lie in the blob store under the same id. */
-export interface Image {
+/** What a caller is told of a picture; null for what an image service does not tell. */
+export interface Picture {
   readonly id: string;
-  /** The account or client it belongs to; null while a worker's result is not accepted. */
-  readonly ownerId: string | null;
-  /** The job whose token uploaded it; null for a person's upload. */
-  readonly jobId: string | null;
   readonly type: ImageType;
   /** Pixels, as stored. */
   readonly width: number;
   readonly height: number;
   /** Bytes. */
+  readonly size: number | null;
+  readonly createdAt: number | null;
+  /** When the sweeper deletes it. */
+  readonly expiresAt: number | null;
+}
+
+/** What is known of a picture of our own store; its bytes lie in the blob store under the same id. */
+export interface Image extends Picture {
+  /** The account or client it belongs to; null while a worker's picture is no accepted result. */
+  readonly ownerId: string | null;
+  /** The job whose token uploaded it, or whose result it became; null for a person's upload. */
+  readonly jobId: string | null;
   readonly size: number;
   /** False until every byte is stored: such a picture does not exist for anyone. */
   readonly ready: boolean;
   readonly createdAt: number;
-  /** When the sweeper deletes it. */
   readonly expiresAt: number;
 }
 

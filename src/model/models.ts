@@ -3,3 +3,46 @@ export interface Model {
   readonly name: string;
   readonly description: string;
 }
+
+/** Where Darkroom's own workers take their jobs. */
+export const ownQueueName = "darkroom-jobs";
+export const resultQueueName = "darkroom-results";
+
+/** Which models there are, and in which queue the jobs of each are waited for. */
+export interface ModelRoutes {
+  /** Those of Darkroom's own workers; the first is the default. */
+  readonly own: readonly [Model, ...Model[]];
+  /** The queues of other workers, by the names of their models. */
+  readonly named: ReadonlyMap<string, string>;
+  /** The queue of whoever knows any other model; undefined where nobody does. */
+  readonly rest: string | undefined;
+}
+
+const namePattern = /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/;
+const outside = "Developed by a worker that the operator runs beside Darkroom's own.";
+
+/** The queue for a model's jobs; undefined for a model that there is not. */
+export function queueNameOf({ own, named, rest }: ModelRoutes, model: string): string | undefined {
+  return own.some(({ name }) => name === model) ? ownQueueName : (named.get(model) ?? rest);
+}
+
+/** All queues that jobs go to, each once. */
+export function queueNames({ named, rest }: ModelRoutes): string[] {
+  return [...new Set([ownQueueName, ...named.values(), ...(rest === undefined ? [] : [rest])])];
+}
+
+/** Those that are known by name; the default first. */
+export function listedModels({ own, named }: ModelRoutes): Model[] {
+  return [...own, ...[...named.keys()].map((name) => ({ name, description: outside }))];
+}
+
+export function modelNameRule(name: string): string | undefined {
+  return namePattern.test(name) ? undefined : "must be 1 to 64 printable ASCII characters without blanks around them";
+}
+
+/** Whether a job may ask for it. */
+export function modelRule(name: string, routes: ModelRoutes): string | undefined {
+  if (queueNameOf(routes, name) !== undefined) return modelNameRule(name);
+  const names = listedModels(routes).map((model) => model.name);
+  return `must be one of: ${names.join(", ")}`;
+}

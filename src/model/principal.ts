@@ -2,7 +2,7 @@ import type { Account } from "./account.ts";
 import type { Client, Scope } from "./client.ts";
 
 /** Who a checked credential belongs to. */
-export type Principal = UserPrincipal | ClientPrincipal | JobPrincipal;
+export type Principal = UserPrincipal | ClientPrincipal | JobPrincipal | WorkerPrincipal;
 
 /** Who can own jobs and pictures. */
 export type Owner = UserPrincipal | ClientPrincipal;
@@ -33,6 +33,11 @@ export interface JobPrincipal {
   readonly owner:
     | { readonly kind: "user"; readonly account: Account }
     | { readonly kind: "client"; readonly client: Client };
+}
+
+/** A worker of the first system, by the key that all of them share with the image service; it acts for nobody. */
+export interface WorkerPrincipal {
+  readonly kind: "worker";
 }
 
 /** What jobs and pictures are owned by; accounts' ids are UUIDs and clients' are shorter, so the two never meet. */

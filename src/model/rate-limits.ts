@@ -67,14 +67,15 @@ const unlimited = new Set([
   "GET /health/ready",
 ]);
 
-/** The limits that count this call; none for a worker's job token, whose calls its job bounds. */
+/** The limits that count this call; none for workers, whose calls their jobs bound. */
 export function quotasOf(
   limits: RateLimits,
   operation: string,
   principal: Principal | undefined,
   address: string,
 ): Quota[] {
-  if (principal?.kind === "job" || (principal === undefined && unlimited.has(operation))) return [];
+  if (principal?.kind === "job" || principal?.kind === "worker") return [];
+  if (principal === undefined && unlimited.has(operation)) return [];
   const who = principal === undefined ? `address:${sourceOf(address)}` : `${principal.kind}:${ownerIdOf(principal)}`;
   const general = principal?.kind ?? "address";
   return [general, operation].flatMap((name) => {

@@ -78,6 +78,12 @@ export interface ApiKeys {
   verify(key: string, stored: readonly string[]): Promise<number | undefined>;
 }
 
+/** The one key that the first system's workers share. */
+export interface ServiceKey {
+  /** In constant time. */
+  matches(credential: string): boolean;
+}
+
 export interface Passwords {
   /** Rejects with DomainError `resource_exhausted` when too many are waiting. */
   hash(password: string): Promise<string>;

@@ -7,6 +7,8 @@ export interface ImageStore {
   get(id: string): Promise<Image | undefined>;
   /** Writes all fields of an image that is there; false when it is not. */
   update(image: Image): Promise<boolean>;
+  /** The same while the stored one belongs to nobody; false, and nothing written, when it does. */
+  adopt(image: Image): Promise<boolean>;
   /** Makes the image expire no earlier than `expiresAt`; false when it is not there or has expired by `now`. */
   keepUntil(id: string, expiresAt: number, now: number): Promise<boolean>;
   /** Those of an owner, ready or not, in any order. */

@@ -27,7 +27,8 @@ export function userOf(context: HandlerContext): UserPrincipal {
 /** An account or a client, which own jobs and pictures alike. */
 export function ownerOf(context: HandlerContext): Owner {
   const principal = principalOf(context);
-  if (principal.kind === "job") throw new Error(`${context.method.name} lets workers call it`);
+  if (principal.kind === "job" || principal.kind === "worker")
+    throw new Error(`${context.method.name} lets workers call it`);
   return principal;
 }
 

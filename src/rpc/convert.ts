@@ -7,7 +7,7 @@ import type { Account, Role } from "../model/account.ts";
 import type { AuditEvent } from "../model/audit.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
-import type { Image } from "../model/image.ts";
+import type { Picture } from "../model/image.ts";
 import type { ImageJob, JobState } from "../model/image-job.ts";
 import type { Principal } from "../model/principal.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
@@ -88,7 +88,7 @@ export function toPrincipal(principal: Principal): auth.Principal {
 }
 
 function principalFields(principal: Principal): MessageInitShape<typeof auth.PrincipalSchema> {
-  const { USER, CLIENT, JOB } = auth.Principal_Kind;
+  const { USER, CLIENT, JOB, WORKER } = auth.Principal_Kind;
   switch (principal.kind) {
     case "user":
       return { kind: USER, account: toAccount(principal.account), sessionId: principal.sessionId };
@@ -99,6 +99,8 @@ function principalFields(principal: Principal): MessageInitShape<typeof auth.Pri
       const of = owner.kind === "user" ? { account: toAccount(owner.account) } : { client: toClient(owner.client) };
       return { kind: JOB, jobId, ...of };
     }
+    case "worker":
+      return { kind: WORKER };
   }
 }
 
@@ -107,15 +109,15 @@ function optionalTime<Field extends string>(field: Field, time: number | null): 
   return time === null ? {} : ({ [field]: timestampFromMs(time) } as { [K in Field]?: Timestamp });
 }
 
-export function toImage(image: Image): imagejob.Image {
+export function toImage(image: Picture): imagejob.Image {
   return create(imagejob.ImageSchema, {
     id: image.id,
     contentType: image.type,
     width: image.width,
     height: image.height,
-    sizeBytes: BigInt(image.size),
-    createTime: timestampFromMs(image.createdAt),
-    expireTime: timestampFromMs(image.expiresAt),
+    sizeBytes: BigInt(image.size ?? 0),
+    ...optionalTime("createTime", image.createdAt),
+    ...optionalTime("expireTime", image.expiresAt),
   });
 }
 

@@ -140,6 +140,10 @@ function failure(
 ): ResultMessage | undefined {
   if (signal.reason instanceof Refused || endReasons.includes(reasonOf(error) ?? "")) return undefined;
   const result = { message_id: job.message_id, attempt };
+  if (reasonOf(error) === "IMAGE_NOT_FOUND") {
+    const message = "the job's input picture is not there: submit it again with another one";
+    return { ...result, error: { reason: "INPUT_PICTURE_GONE", message, retryable: false } };
+  }
   if (signal.aborted) {
     return { ...result, error: { reason: "WORKER_STOPPED", message: "the worker was stopped", retryable: true } };
   }

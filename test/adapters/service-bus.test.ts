@@ -235,7 +235,7 @@ test("a message that an older setting of the queue let through too often is give
 });
 
 describe("a start", () => {
-  const names = { jobQueue: "queue", resultQueue: "results", prefetch: 0 };
+  const names = { jobQueue: "queue", resultQueue: "results", publishQueue: undefined, prefetch: 0 };
 
   test("waits for a broker that is away, and says so", async () => {
     const broker = await startBroker({ queues: ["queue", "results"] });

@@ -9,15 +9,17 @@ import { altered } from "../crypto/opened-secrets.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
-// Nothing listens there: what comes through the door is answered 502.
-const relay = { RELAY_UPSTREAM_URL: "http://127.0.0.1:9" };
-const server = await shareServer(relay, { worker: false });
+const serviceKey = "the-key-of-the-image-service";
+// Nothing listens where the relay leads: what comes through the door is answered 502.
+const env = { RELAY_UPSTREAM_URL: "http://127.0.0.1:9", IMAGE_SERVICE_API_KEY: serviceKey };
+const server = await shareServer(env, { worker: false });
 const { auth } = server;
 
-const everyone = ["anonymous", "user", "admin", "scoped client", "bare client"];
+const everyone = ["anonymous", "user", "admin", "scoped client", "bare client", "worker"];
 const people = ["user", "admin"];
 const operators = ["admin", "scoped client"];
 const owners = ["user", "admin", "scoped client"];
+const ownersAndWorkers = [...owners, "worker"];
 
 /** Who gets past the door of each procedure and route; a client is "scoped" when it has every scope there is. */
 const admitted: Readonly<Record<string, readonly string[]>> = {
@@ -91,8 +93,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "PUT /v1/*": owners,
   "PATCH /v1/*": owners,
   "DELETE /v1/*": owners,
-  "POST /images": owners,
-  "GET /download/:uuid": owners,
+  "POST /images": ownersAndWorkers,
+  "GET /download/:uuid": ownersAndWorkers,
 };
 
 const shortName = (operation: string) => operation.replace(/^[\w.]+\.(?=\w+\/)/, "");
@@ -148,6 +150,7 @@ const spent: Readonly<Record<string, string>> = {
   "no algorithm": new UnsecuredJWT(alive).encode(),
   "HS256 by the public key": await signed(alive, Buffer.from(jwk.x, "base64url"), "HS256"),
   "tampered key": altered(keys.scoped, -3),
+  "tampered service key": altered(serviceKey, -3),
   nonsense: "nonsense",
 };
 
@@ -207,6 +210,7 @@ test.each(operations.map((operation) => [operation]))("%s", async (operation) =>
     admin: await tokenOf("admin", adminPassword),
     "scoped client": keys.scoped,
     "bare client": keys.bare,
+    worker: serviceKey,
   };
   for (const [caller, credential] of Object.entries(callers)) {
     const refused = caller === "anonymous" ? 401 : 403;

@@ -92,6 +92,26 @@ export function imageStoreContract(name: string, open: () => Promise<Opened<Imag
       expect(await store.get(image.id)).toBeUndefined();
     });
 
+    test("gives an image that is nobody's to one of those who ask at once, and to nobody else after", async () => {
+      const { store, another } = await open();
+      const stores = [store, await another()] as const;
+      const image = sampleImage({ ownerId: null, jobId: null });
+      await store.insert(image);
+      const given = Array.from({ length: 10 }, (_, index) => ({
+        ...image,
+        ownerId: `o${index}`,
+        expiresAt: now + index,
+      }));
+      const answers = await Promise.all(given.map((one, index) => stores[index % 2 === 0 ? 0 : 1].adopt(one)));
+      expect(answers.filter(Boolean)).toHaveLength(1);
+      const adopted = given[answers.indexOf(true)];
+      expect(await store.get(image.id)).toStrictEqual(adopted);
+      expect(await store.expired(adopted?.expiresAt ?? 0, 10)).toStrictEqual([adopted]);
+      expect(await store.adopt({ ...image, ownerId: "late" })).toBe(false);
+      expect(await store.adopt(sampleImage({ ownerId: null }))).toBe(false);
+      expect(await store.get(image.id)).toStrictEqual(adopted);
+    });
+
     test("keeps an image longer, and never shorter", async () => {
       const { store } = await open();
       const image = sampleImage({ ownerId: null, expiresAt: now + 1001 });

@@ -36,6 +36,20 @@ describe("a submitted job", () => {
     }
   });
 
+  test("is sent again after an hour where workers may never claim", async () => {
+    const core = await openCore();
+    await core.submit({ modelType: "sd" });
+    await core.drain();
+    for (const dispatch of [2, 3]) {
+      core.clock.advance(3_600_000 - 1);
+      await core.sweeper.sweepJobs();
+      expect(await core.drain()).toEqual([]);
+      core.clock.advance(1);
+      await core.sweeper.sweepJobs();
+      expect((await core.drain()).map((message) => message.dispatch)).toEqual([dispatch]);
+    }
+  });
+
   test("is not sent again once it was claimed", async () => {
     const core = await openCore();
     const { id } = await core.submit();

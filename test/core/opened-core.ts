@@ -6,9 +6,10 @@ import { Deletions } from "../../src/core/deletions.ts";
 import { Dispatcher } from "../../src/core/dispatcher.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { ImageJobs } from "../../src/core/image-jobs.ts";
-import { Images } from "../../src/core/images.ts";
 import { JobChanges } from "../../src/core/job-changes.ts";
+import { JobQueues } from "../../src/core/job-queues.ts";
 import { JobRecords } from "../../src/core/job-records.ts";
+import { OwnImages } from "../../src/core/own-images.ts";
 import { Results } from "../../src/core/results.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
 import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
@@ -17,6 +18,7 @@ import { openPasswords } from "../../src/crypto/passwords.ts";
 import { createLog } from "../../src/log.ts";
 import type { Submission } from "../../src/model/image-job.ts";
 import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
+import type { ModelRoutes } from "../../src/model/models.ts";
 import type { UserPrincipal } from "../../src/model/principal.ts";
 import { complete, type Settlement } from "../../src/ports/queue.ts";
 import { tempDirectory } from "../adapters/temp-directory.ts";
@@ -36,13 +38,20 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
   const queues = wrap(await openQueues({ dataDir: directory, serviceBus: undefined }, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);
-  const base = { ...stores, ...queues, ...keep, jobTokens, clock, timing, log };
+  const routes: ModelRoutes = {
+    own: [{ name: "studio", description: "" }],
+    named: new Map([["sd", "others"]]),
+    rest: undefined,
+  };
+  // Both models' jobs come by one queue, and only one of them is that of workers who claim.
+  const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);
+  const jobQueues = new JobQueues({ routes, queue });
+  const base = { ...stores, ...queues, ...keep, jobQueues, jobTokens, routes, clock, timing, log };
   const changes = new JobChanges(stores.jobs, () => {});
   const records = new JobRecords(stores.jobs, changes);
-  const images = new Images(base);
+  const images = new OwnImages(base);
   const dispatcher = new Dispatcher({ ...base, records });
-  const models = [{ name: "studio", description: "" }] as const;
-  const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher, models });
+  const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const results = new Results({ ...base, records, images });
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
   const guessing = new Guessing(base);

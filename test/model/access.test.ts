@@ -9,21 +9,22 @@ import { thrownBy } from "./thrown.ts";
 const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "session" };
 const admin: UserPrincipal = { kind: "user", account: sampleAccount({ role: "admin" }), sessionId: "session" };
 const job: JobPrincipal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", owner: user };
+const worker: Principal = { kind: "worker" };
 const adminsJob: Principal = { ...job, owner: admin };
 const clientWith = (...scopes: Scope[]): Principal => ({ kind: "client", client: sampleClient(), scopes });
 
 const auth = "darkroom.auth.v1.AuthService";
 const jobs = "darkroom.imagejob.v1.ImageJobService";
-const worker = "darkroom.worker.v1.WorkerService";
+const workerService = "darkroom.worker.v1.WorkerService";
 const reflection = "ServerReflection/ServerReflectionInfo";
 
 /** Who may call what, said a second time, so that no change of the table goes unseen. */
 const expected: Record<string, string> = {
-  [`${auth}/SignUp`]: "nobody user admin job",
-  [`${auth}/Login`]: "nobody user admin job",
-  [`${auth}/RefreshToken`]: "nobody user admin job",
+  [`${auth}/SignUp`]: "nobody user admin job worker",
+  [`${auth}/Login`]: "nobody user admin job worker",
+  [`${auth}/RefreshToken`]: "nobody user admin job worker",
   [`${auth}/Logout`]: "user admin",
-  [`${auth}/Validate`]: "nobody user admin job",
+  [`${auth}/Validate`]: "nobody user admin job worker",
   [`${auth}/CheckAuth`]: "user admin job",
   [`${auth}/ListSessions`]: "user admin",
   [`${auth}/RevokeSession`]: "user admin",
@@ -32,10 +33,10 @@ const expected: Record<string, string> = {
   [`${auth}/UpdateProfile`]: "user admin",
   [`${auth}/DeleteProfile`]: "user admin",
   [`${auth}/RequestEmailChange`]: "user admin",
-  [`${auth}/ConfirmEmailChange`]: "nobody user admin job",
-  [`${auth}/RequestPasswordReset`]: "nobody user admin job",
-  [`${auth}/ResetPassword`]: "nobody user admin job",
-  [`${auth}/ExchangeApiKey`]: "nobody user admin job",
+  [`${auth}/ConfirmEmailChange`]: "nobody user admin job worker",
+  [`${auth}/RequestPasswordReset`]: "nobody user admin job worker",
+  [`${auth}/ResetPassword`]: "nobody user admin job worker",
+  [`${auth}/ExchangeApiKey`]: "nobody user admin job worker",
   [`${auth}/CreateClient`]: "admin",
   [`${auth}/GetClient`]: "admin",
   [`${auth}/ListClients`]: "admin",
@@ -63,26 +64,26 @@ const expected: Record<string, string> = {
   [`${jobs}/ListModels`]: "user admin",
   [`${jobs}/ListDeadLetters`]: "admin",
   [`${jobs}/Redrive`]: "admin",
-  [`${worker}/ClaimJob`]: "job",
-  [`${worker}/Heartbeat`]: "job",
-  "grpc.health.v1.Health/Check": "nobody user admin job",
-  "grpc.health.v1.Health/List": "nobody user admin job",
-  "grpc.health.v1.Health/Watch": "nobody user admin job",
-  [`grpc.reflection.v1.${reflection}`]: "nobody user admin job",
-  [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job",
-  "GET /health": "nobody user admin job",
-  "GET /health/live": "nobody user admin job",
-  "GET /health/ready": "nobody user admin job",
-  "GET /.well-known/jwks.json": "nobody user admin job",
-  "GET /session/validate": "nobody user admin job",
-  "POST /auth/token": "nobody user admin job",
+  [`${workerService}/ClaimJob`]: "job",
+  [`${workerService}/Heartbeat`]: "job",
+  "grpc.health.v1.Health/Check": "nobody user admin job worker",
+  "grpc.health.v1.Health/List": "nobody user admin job worker",
+  "grpc.health.v1.Health/Watch": "nobody user admin job worker",
+  [`grpc.reflection.v1.${reflection}`]: "nobody user admin job worker",
+  [`grpc.reflection.v1alpha.${reflection}`]: "nobody user admin job worker",
+  "GET /health": "nobody user admin job worker",
+  "GET /health/live": "nobody user admin job worker",
+  "GET /health/ready": "nobody user admin job worker",
+  "GET /.well-known/jwks.json": "nobody user admin job worker",
+  "GET /session/validate": "nobody user admin job worker",
+  "POST /auth/token": "nobody user admin job worker",
   "GET /admin/clients": "admin",
   "POST /admin/clients": "admin",
   "GET /admin/clients/:id": "admin",
   "PATCH /admin/clients/:id": "admin",
   "DELETE /admin/clients/:id": "admin",
   "POST /admin/clients/:id/regenerate-key": "admin",
-  "GET /relay/jwks.json": "nobody user admin job",
+  "GET /relay/jwks.json": "nobody user admin job worker",
   "GET /v1/*": "user admin",
   "HEAD /v1/*": "user admin",
   "POST /v1/chat": "user admin",
@@ -90,8 +91,8 @@ const expected: Record<string, string> = {
   "PUT /v1/*": "user admin",
   "PATCH /v1/*": "user admin",
   "DELETE /v1/*": "user admin",
-  "POST /images": "user admin job",
-  "GET /download/:uuid": "user admin job",
+  "POST /images": "user admin job worker",
+  "GET /download/:uuid": "user admin job worker",
 };
 
 /** The scope, or scopes, that open an operation to clients; those that are missing are closed to them, or open to all. */
@@ -138,7 +139,7 @@ describe("the access table", () => {
   });
 
   test.each(Object.entries(expected))("%s: %s", (operation, allowed) => {
-    const callers = { nobody: undefined, user, admin, job, adminsJob };
+    const callers = { nobody: undefined, user, admin, job, worker, adminsJob };
     const admitted = Object.entries(callers).filter(([, principal]) => refusal(operation, principal) === undefined);
     const names = admitted.map(([name]) => name).filter((name) => name !== "adminsJob");
     expect(names.join(" ")).toBe(allowed);
@@ -164,7 +165,7 @@ describe("the access table", () => {
     `${auth}/SignUp/`,
     `/${auth}/SignUp`,
     `${auth}/DropUser`,
-    `${worker}/*`,
+    `${workerService}/*`,
     "DELETE /images",
     "GET /download/abc",
     "get /health",
@@ -172,7 +173,7 @@ describe("the access table", () => {
     expect(isListed(operation)).toBe(false);
     expect(isOpen(operation)).toBe(false);
     expect(refusal(operation, undefined)).toMatchObject({ code: "unauthenticated" });
-    for (const principal of [user, admin, job]) {
+    for (const principal of [user, admin, job, worker]) {
       expect(refusal(operation, principal)).toMatchObject({ code: "permission_denied", reason: "NOT_ALLOWED" });
     }
   });

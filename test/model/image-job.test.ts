@@ -8,11 +8,16 @@ import {
   requestKey,
   type Submission,
 } from "../../src/model/image-job.ts";
+import type { ModelRoutes } from "../../src/model/models.ts";
 import { sampleTime } from "../contracts/samples.ts";
 
 const now = sampleTime;
 const hour = 3_600_000;
-const models = new Set(["studio", "sketch"]);
+const models: ModelRoutes = {
+  own: [{ name: "studio", description: "" }],
+  named: new Map([["sketch", "sketches"]]),
+  rest: undefined,
+};
 const nan = Number.NaN;
 const infinity = Number.POSITIVE_INFINITY;
 

@@ -39,6 +39,9 @@ test("leaves alone what services and machines ask, and workers", () => {
   const owner = { kind: "user", account } as const;
   const job: Principal = { kind: "job", jobId: "j", attempt: 1, inputImageId: "i", owner };
   expect(countsOf(job, check)).toEqual([]);
+  expect(countsOf({ kind: "worker" }, check, { ...defaultRateLimits, [check]: { count: 1, windowMs: 1000 } })).toEqual(
+    [],
+  );
 });
 
 test("counts the addresses of one IPv6 network together", () => {

@@ -202,6 +202,9 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["DARKROOM_LEASE_SECONDS", "0"],
     ["MONGODB_URI", "mongodb:127.0.0.1"],
     ["IMAGE_SERVICE_URL", "http://127.0.0.1"],
+    ["IMAGE_SERVICE_API_KEY", "fifteen-letters"],
+    ["DARKROOM_MODELS", "sd=jobs"],
+    ["DARKROOM_MODELS", `{"studio": "jobs"}`],
     ["AUTH_ENABLED", "perhaps"],
   ])("%s=%s", async (name, value) => {
     expect(await refusal({ [name]: value })).toMatch(new RegExp(`^darkroom: ${name}: `));

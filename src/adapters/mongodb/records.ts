@@ -16,11 +16,12 @@ type Condition<V extends Value = Value> =
 
 interface Query {
   readonly _id?: Condition<string>;
-  readonly [field: string]: Condition;
+  readonly [field: string]: Condition | typeof isNull;
 }
 
 // A value stands under an operator of ours, where the server looks for none: whatever somebody sent is compared, never
 // obeyed. A bare value does not compile.
+export const isNull = { $eq: null } as const;
 export const is = <V extends Value>(value: V) => ({ $eq: value });
 export const oneOf = <V extends Value>(values: readonly V[]) => ({ $in: values });
 export const before = <V extends Value>(value: V) => ({ $lt: value });

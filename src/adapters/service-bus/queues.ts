@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusClient } from "@azure/service-bus";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
+import type { Queue } from "../../ports/queue.ts";
 import { type Access, createClient } from "./client.ts";
 import { isRefusal, reasonOf } from "./errors.ts";
 import { serviceBusQueue } from "./queue.ts";
@@ -17,11 +18,14 @@ export async function openQueues(
     access,
     jobQueue,
     resultQueue,
+    publishQueue,
     prefetch,
   }: {
     readonly access: Access;
     readonly jobQueue: string;
     readonly resultQueue: string;
+    /** Where the first system's workers listen. */
+    readonly publishQueue: string | undefined;
     readonly prefetch: number;
   },
   clock: Clock,
@@ -31,14 +35,23 @@ export async function openQueues(
   const close = () => closed(client.close());
   const tooLate = AbortSignal.timeout(startMs);
   try {
-    await Promise.race([reach(client, [jobQueue, resultQueue], tooLate, log), giveUp(client, tooLate)]);
+    await Promise.race([
+      reach(client, [jobQueue, resultQueue, publishQueue ?? []].flat(), tooLate, log),
+      giveUp(client, tooLate),
+    ]);
   } catch (error) {
     await close();
     throw error;
   }
-  const open = (name: string) => serviceBusQueue(client, name, { clock, log, prefetch });
+  const opened = new Map<string, Queue>();
+  const open = (name: string): Queue => {
+    const queue = opened.get(name) ?? serviceBusQueue(client, name, { clock, log, prefetch });
+    opened.set(name, queue);
+    return queue;
+  };
   const lookout = client.createReceiver(resultQueue);
   return {
+    queue: open,
     jobQueue: open(jobQueue),
     resultQueue: open(resultQueue),
     async ping() {

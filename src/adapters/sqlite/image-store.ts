@@ -15,6 +15,11 @@ export function sqliteImageStore(db: Database): ImageStore {
       const sql = "UPDATE images SET owner_id = ?, expires_at = ?, doc = ? WHERE id = ? RETURNING id";
       return (await db.write(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
     },
+    async adopt(image) {
+      const sql =
+        "UPDATE images SET expires_at = ?, doc = ? WHERE id = ? AND json_extract(doc, '$.ownerId') IS NULL RETURNING id";
+      return (await db.write(sql, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+    },
     async keepUntil(id, expiresAt, now) {
       const sql =
         "UPDATE images SET expires_at = max(expires_at, ?1), doc = json_set(doc, '$.expiresAt', max(expires_at, ?1)) " +

@@ -113,7 +113,7 @@ function pathOf({ url }: FastifyRequest): string {
 }
 
 function callerOf({ call: { principal } }: FastifyRequest): Owner {
-  if (principal === undefined || principal.kind === "job")
+  if (principal === undefined || principal.kind === "job" || principal.kind === "worker")
     throw new Error("the relay lets others than users and clients call it");
   return principal;
 }

@@ -52,21 +52,21 @@ export type Image = Message<"darkroom.imagejob.v1.Image"> & {
   height: number;
 
   /**
-   * Bytes.
+   * Bytes; 0 when an image service did not say.
    *
    * @generated from field: uint64 size_bytes = 5;
    */
   sizeBytes: bigint;
 
   /**
-   * When it was stored.
+   * When it was stored; unset when an image service did not say.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it will be deleted.
+   * When it will be deleted; unset where an image service decides.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 7;
    */

@@ -1,0 +1,115 @@
+import { imageMaxBytes } from "../../model/image.ts";
+import { type ImageService, ImageServiceUnavailable } from "../../ports/image-service.ts";
+import type { Log } from "../../ports/log.ts";
+import { idIn, limited, reasonOf, sizeOf } from "./answers.ts";
+import { Patience } from "./patience.ts";
+
+/** How long the service may be silent while we wait for it, and how long one picture may take in all. */
+const silenceMaxMs = 10_000;
+const wholeMs = 60 * 60 * 1000;
+const pieceBytes = 64 * 1024;
+/** That of no picture: to see whether there is an answer. */
+const nobody = "00000000-0000-0000-0000-000000000000";
+
+interface Where {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** Sent as it is, as the first system did. */
+  readonly key: string;
+}
+
+/** The first system's image service: `GET /download/{uuid}`, and `POST /images` answered by `{"uuid": …}`. */
+export function httpImageService({ url, key }: Where, log: Log, silenceMs = silenceMaxMs): ImageService {
+  /** Redirects are not followed: the key is for this address alone. */
+  function request(path: string, patience: Patience, init: RequestInit = {}): Promise<Response> {
+    patience.wait();
+    const headers = { authorization: key, "accept-encoding": "identity", ...init.headers };
+    const signal = AbortSignal.any([patience.signal, AbortSignal.timeout(wholeMs)]);
+    return fetch(url + path, { ...init, headers, signal, redirect: "manual" });
+  }
+
+  function unavailable(cause: unknown): ImageServiceUnavailable {
+    log.warn({ reason: reasonOf(cause) }, "the image service cannot be used");
+    return new ImageServiceUnavailable(cause);
+  }
+
+  async function* pieces(response: Response, patience: Patience): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of limited(response, imageMaxBytes, patience))
+        for (let at = 0; at < chunk.byteLength; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes);
+    } catch (error) {
+      throw unavailable(error);
+    } finally {
+      patience.end();
+    }
+  }
+
+  return {
+    async store(type, bytes) {
+      const patience = new Patience(silenceMs);
+      const source = watched(bytes, patience);
+      try {
+        const body = ReadableStream.from(source.bytes);
+        const init = { method: "POST", headers: { "content-type": type }, body, duplex: "half" } as const;
+        const response = await request("/images", patience, init);
+        if (response.status !== 201) throw new Error(`POST /images was answered ${response.status}`);
+        return await idIn(response, patience);
+      } catch (error) {
+        throw source.failure === undefined ? unavailable(error) : source.failure.error;
+      } finally {
+        patience.end();
+      }
+    },
+
+    async fetch(id) {
+      const patience = new Patience(silenceMs);
+      try {
+        const response = await request(`/download/${id}`, patience);
+        patience.rest();
+        if (response.status === 200) return { size: sizeOf(response), bytes: pieces(response, patience) };
+        patience.end();
+        if (response.status === 404) return undefined;
+        throw new Error(`GET /download was answered ${response.status}`);
+      } catch (error) {
+        patience.end();
+        throw unavailable(error);
+      }
+    },
+
+    async ping() {
+      const patience = new Patience(silenceMs);
+      try {
+        const { status } = await request(`/download/${nobody}`, patience);
+        if (status !== 200 && status !== 404) throw new Error(`GET /download was answered ${status}`);
+      } finally {
+        patience.end();
+      }
+    },
+  };
+}
+
+interface Watched {
+  readonly bytes: AsyncGenerator<Uint8Array>;
+  /** What the source threw: `fetch` would hide it. */
+  failure: { readonly error: unknown } | undefined;
+}
+
+/** The service's time runs while it does not take what we have, not while its sender has nothing. */
+function watched(bytes: AsyncIterable<Uint8Array>, patience: Patience): Watched {
+  const result: Watched = { bytes: pass(), failure: undefined };
+  async function* pass(): AsyncGenerator<Uint8Array> {
+    patience.rest();
+    try {
+      for await (const piece of bytes) {
+        patience.wait();
+        yield piece;
+        patience.rest();
+      }
+    } catch (error) {
+      result.failure = { error };
+      throw error;
+    }
+    patience.wait();
+  }
+  return result;
+}

@@ -1,0 +1,26 @@
+import { readBaseUrl } from "./base-url.ts";
+import { ConfigError } from "./error.ts";
+
+export interface ImageServiceConfig {
+  /** Where pictures lie, without a slash at the end; undefined for our own store. */
+  readonly url: string | undefined;
+  /** We show it to the image service, and workers of the first system show it to us. */
+  readonly key: string;
+}
+
+const [urlVariable, keyVariable] = ["IMAGE_SERVICE_URL", "IMAGE_SERVICE_API_KEY"];
+/** As a header can carry it, and as much as is ever looked at. */
+const keyPattern = /^[\x21-\x7e]{16,1024}$/;
+
+/** Undefined without a key: then no worker has one, and pictures are in our own store. */
+export function readImageService(text: (name: string) => string | undefined): ImageServiceConfig | undefined {
+  const [address, key] = [text(urlVariable), text(keyVariable)];
+  const url = address === undefined ? undefined : readBaseUrl(urlVariable, address);
+  if (key === undefined) {
+    if (url === undefined) return undefined;
+    throw new ConfigError(urlVariable, `must be given with ${keyVariable}`);
+  }
+  if (!keyPattern.test(key))
+    throw new ConfigError(keyVariable, "must be 16 to 1024 printable ASCII characters without blanks");
+  return { url, key };
+}

@@ -1,0 +1,32 @@
+import { modelNameRule, ownQueueName, resultQueueName } from "../model/models.ts";
+import { ConfigError } from "./error.ts";
+
+const variable = "DARKROOM_MODELS";
+const modelsMax = 100;
+/** As Service Bus has it. */
+const queuePattern = /^(?=.{1,260}$)[a-z\d]([\w./-]*[a-z\d_])?$/i;
+
+/** The queues of other workers by the names of their models: `{"MODEL": "QUEUE", …}`. */
+export function readModels(text: string | undefined): ReadonlyMap<string, string> {
+  const entries = Object.entries(text === undefined ? {} : parse(text));
+  if (entries.length > modelsMax) throw new ConfigError(variable, `must name at most ${modelsMax} models`);
+  return new Map(entries.map(([name, queue]) => [name, checked(name, queue)]));
+}
+
+function parse(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {}
+  throw new ConfigError(variable, 'must be JSON such as {"MODEL": "QUEUE"}');
+}
+
+function checked(name: string, queue: unknown): string {
+  const broken = modelNameRule(name);
+  if (broken !== undefined) throw new ConfigError(variable, `the name ${JSON.stringify(name)} ${broken}`);
+  if (typeof queue !== "string" || !queuePattern.test(queue))
+    throw new ConfigError(variable, `${name}'s queue must be 1 to 260 letters, digits, '.', '-', '_' and '/'`);
+  if ([ownQueueName, resultQueueName].includes(queue.toLowerCase()))
+    throw new ConfigError(variable, `${name}'s queue must be another than ${queue}, which is Darkroom's own`);
+  return queue;
+}

@@ -1,0 +1,30 @@
+import { type ModelRoutes, ownQueueName, queueNameOf, queueNames } from "../model/models.ts";
+import type { Queue } from "../ports/queue.ts";
+
+/** The queues that jobs go to, each by the models of those who take from it. */
+export class JobQueues {
+  readonly #routes: ModelRoutes;
+  readonly #own: Queue;
+  readonly #others: ReadonlyMap<string, Queue>;
+
+  constructor({ routes, queue }: { routes: ModelRoutes; queue: (name: string) => Queue }) {
+    const others = queueNames(routes).filter((name) => name !== ownQueueName);
+    this.#routes = routes;
+    this.#own = queue(ownQueueName);
+    this.#others = new Map(others.map((name) => [name, queue(name)]));
+  }
+
+  get all(): readonly Queue[] {
+    return [this.#own, ...this.#others.values()];
+  }
+
+  /** Whether those who take them claim them, as ours do; others may, or may not. */
+  areClaimed(model: string): boolean {
+    return this.of(model) === this.#own;
+  }
+
+  /** Jobs of a model that is configured no longer go to our own workers, who tell their owners. */
+  of(model: string): Queue {
+    return this.#others.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
+  }
+}

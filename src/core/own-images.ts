@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import { notFound } from "../model/errors.ts";
+import { type Image, isId } from "../model/image.ts";
+import type { ImageJob } from "../model/image-job.ts";
+import { ownerIdOf, type Principal } from "../model/principal.ts";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ImageStore } from "../ports/image-store.ts";
+import { StoreUnavailable } from "../ports/store-errors.ts";
+import { ImageInspector } from "./image-inspector.ts";
+import type { Images, StoredImage } from "./images.ts";
+
+/** How long an upload may take; after that what there is of it is swept. */
+const uploadMaxMs = 60 * 60 * 1000;
+/** How far the clocks of several servers may be apart: until then nobody deletes what another may still be keeping. */
+const skewMs = 60_000;
+
+/** Pictures in our own store, each with its owner. */
+export class OwnImages implements Images {
+  readonly #store: ImageStore;
+  readonly #blobs: BlobStore;
+  readonly #clock: Clock;
+  /** How long a picture is kept that no job uses. */
+  readonly #keepUploadMs: number;
+
+  constructor(deps: { images: ImageStore; blobs: BlobStore; clock: Clock; keepUploadMs: number }) {
+    this.#store = deps.images;
+    this.#blobs = deps.blobs;
+    this.#clock = deps.clock;
+    this.#keepUploadMs = deps.keepUploadMs;
+  }
+
+  /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
+  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
+    const now = this.#clock();
+    const inspector = new ImageInspector();
+    const pending: Image = {
+      id: randomUUID(),
+      ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
+      jobId: by.kind === "job" ? by.jobId : null,
+      type: "image/jpeg",
+      width: 0,
+      height: 0,
+      size: 0,
+      ready: false,
+      createdAt: now,
+      expiresAt: now + uploadMaxMs,
+    };
+    // The record first: whatever happens next, the sweeper knows of the bytes.
+    await this.#store.insert(pending);
+    try {
+      await this.#blobs.write(pending.id, inspector.pass(bytes));
+      const image = { ...pending, ...inspector.result, ready: true, expiresAt: now + this.#keepUploadMs };
+      if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
+      return image;
+    } catch (error) {
+      // What is not known to be written may be yet: the sweeper comes when it is.
+      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id);
+      throw error;
+    }
+  }
+
+  async open(id: string, by: Principal): Promise<StoredImage> {
+    const image = await this.#find(id);
+    if (image === undefined || !mayRead(image, by)) throw notFound("image");
+    const bytes = await this.#blobs.read(id);
+    if (bytes === undefined) throw notFound("image");
+    return { image, bytes };
+  }
+
+  async reserve(id: string, ownerId: string, until: number): Promise<void> {
+    const image = await this.#find(id);
+    const isKept = image?.ownerId === ownerId && (await this.#store.keepUntil(id, until, this.#clock()));
+    if (!isKept) throw notFound("image");
+  }
+
+  async adopt(ids: readonly string[], { id: jobId, ownerId }: ImageJob, until: number): Promise<boolean> {
+    const found = await Promise.all(ids.map((id) => this.#find(id)));
+    const results = found.flatMap((image) => (image !== undefined && mayBecome(image, jobId) ? image : []));
+    if (results.length < ids.length) return false;
+    const given = results.map((image) => ({ ...image, ownerId, jobId, expiresAt: Math.max(image.expiresAt, until) }));
+    const adopted = await Promise.all(given.map((image) => this.#adopt(image)));
+    return adopted.every(Boolean);
+  }
+
+  async deleteOf(ownerId: string, limit: number): Promise<number> {
+    const images = await this.#store.listByOwner(ownerId, limit);
+    for (const { id } of images) await this.#delete(id);
+    return images.length;
+  }
+
+  async sweep(limit: number): Promise<number> {
+    const expired = await this.#store.expired(this.#clock() - skewMs, limit);
+    for (const { id } of expired) await this.#delete(id);
+    return expired.length;
+  }
+
+  async #adopt(image: Image): Promise<boolean> {
+    if (await this.#store.adopt(image)) return true;
+    // Perhaps by an earlier reading of the same result.
+    const stored = await this.#store.get(image.id);
+    return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
+  }
+
+  async #delete(id: string): Promise<void> {
+    // The bytes first: while the record is there, the next sweep comes back for them.
+    await this.#blobs.delete(id);
+    await this.#store.delete(id);
+  }
+
+  async #find(id: string): Promise<Image | undefined> {
+    const image = isId(id) ? await this.#store.get(id) : undefined;
+    return image?.ready === true && this.#clock() < image.expiresAt ? image : undefined;
+  }
+}
+
+function mayRead(image: Image, by: Principal): boolean {
+  // A worker of the first system says of no job that it does it: that it knows the id must do.
+  if (by.kind === "worker") return true;
+  if (by.kind === "job") return image.id === by.inputImageId || image.jobId === by.jobId;
+  return image.ownerId === ownerIdOf(by);
+}
+
+/** Whether this job's result may name it: uploaded with its token, or without any and not given to anybody yet. */
+function mayBecome(image: Image, jobId: string): boolean {
+  return image.jobId === jobId || (image.jobId === null && image.ownerId === null);
+}

@@ -1,0 +1,97 @@
+import { DomainError, notFound } from "../model/errors.ts";
+import { isId, type Picture } from "../model/image.ts";
+import type { Principal } from "../model/principal.ts";
+import type { Clock } from "../ports/clock.ts";
+import { type ImageService, ImageServiceUnavailable } from "../ports/image-service.ts";
+import { ImageInspector } from "./image-inspector.ts";
+import type { Images, StoredImage } from "./images.ts";
+
+/**
+ * Pictures at an image service. It knows of no owners, so knowing an id is the right to the picture, and how long it
+ * keeps one is its own affair. What comes from there is inspected as what comes from a caller is.
+ */
+export class ServiceImages implements Images {
+  readonly #service: ImageService;
+  readonly #clock: Clock;
+
+  constructor(deps: { service: ImageService; clock: Clock }) {
+    this.#service = deps.service;
+    this.#clock = deps.clock;
+  }
+
+  async upload(bytes: AsyncIterable<Uint8Array>): Promise<Picture> {
+    const inspector = new ImageInspector();
+    const picture = await begun(inspector, inspector.pass(bytes));
+    const id = await this.#service.store(inspector.result.type, picture);
+    return { ...inspector.result, id, createdAt: this.#clock(), expiresAt: null };
+  }
+
+  async open(id: string, by: Principal): Promise<StoredImage> {
+    const mayRead = by.kind !== "job" || id === by.inputImageId;
+    const found = isId(id) && mayRead ? await this.#service.fetch(id) : undefined;
+    if (found === undefined) throw notFound("image");
+    const inspector = new ImageInspector();
+    const bytes = await begun(inspector, blamed(inspector.pass(found.bytes)));
+    return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
+  }
+
+  /** Whether it is there shows when it is developed: a job is accepted while the service is away. */
+  async reserve(id: string): Promise<void> {
+    if (!isId(id)) throw notFound("image");
+  }
+
+  async adopt(): Promise<boolean> {
+    return true;
+  }
+
+  /** It knows of no owners. */
+  async deleteOf(): Promise<number> {
+    return 0;
+  }
+
+  async sweep(): Promise<number> {
+    return 0;
+  }
+}
+
+/** The same bytes, from the first on, once the picture's header was among them. */
+async function begun(
+  inspector: ImageInspector,
+  bytes: AsyncGenerator<Uint8Array>,
+): Promise<AsyncIterableIterator<Uint8Array>> {
+  const head: Uint8Array[] = [];
+  while (!inspector.hasHeader) {
+    const { value, done } = await bytes.next();
+    if (done) break;
+    head.push(value);
+  }
+  // No generator: one that nobody asks for its first piece would not let go of the others.
+  const whole: AsyncIterableIterator<Uint8Array> = {
+    async next() {
+      const value = head.shift();
+      return value === undefined ? bytes.next() : { value, done: false };
+    },
+    return: () => bytes.return(undefined),
+    [Symbol.asyncIterator]: () => whole,
+  };
+  return whole;
+}
+
+/**
+ * A picture that breaks a rule is the service's fault, not the caller's. The last piece waits until nothing is missing:
+ * whoever has all that was announced has a whole picture.
+ */
+async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    let last: Uint8Array | undefined;
+    for await (const piece of bytes) {
+      if (last !== undefined) yield last;
+      last = piece;
+    }
+    if (last !== undefined) yield last;
+  } catch (error) {
+    throw error instanceof DomainError && error.code === "invalid_argument"
+      ? new ImageServiceUnavailable(error)
+      : error;
+  }
+}

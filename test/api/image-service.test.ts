@@ -1,0 +1,228 @@
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { openQueues } from "../../src/backends.ts";
+import { bearer } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
+import { serviceKey as key, startImageService } from "../support/image-service.ts";
+import { startOldWorker } from "../support/old-worker.ts";
+import { noisyPicture, smallPicture } from "../support/pictures.ts";
+import { drain, refusal, refusalOf } from "../support/refusals.ts";
+import { serve, signIn } from "../support/server.ts";
+
+const patience = { timeout: 30_000, interval: 50 };
+const away = { code: "Unavailable", reason: "IMAGE_SERVICE_UNAVAILABLE" };
+
+/** A server whose pictures lie at an image service, and an account. */
+async function opened({ worker = false } = {}) {
+  const service = await startImageService();
+  const env = {
+    IMAGE_SERVICE_URL: `${service.url}/`,
+    IMAGE_SERVICE_API_KEY: key,
+    DARKROOM_MODELS: `{"sd": "gpu-jobs"}`,
+  };
+  const server = await serve(env, { worker });
+  const { jobs, url } = server;
+  const { credential, token } = await signIn(server);
+  return {
+    server,
+    service,
+    credential,
+    url,
+    jobs,
+    async submit(imageId: string, modelType = "") {
+      return (await jobs.submitImageJob({ imageId, prompt: "sepia", modelType }, credential)).job?.id ?? "";
+    },
+    async ended(jobId: string) {
+      return (await jobs.pollImageJob({ jobId, wait: { seconds: 30n } }, credential)).job;
+    },
+    download: (id: string) => fetch(`${url}/download/${id}`, { headers: { authorization: `Bearer ${token}` } }),
+    post: (body: Uint8Array<ArrayBuffer>) =>
+      fetch(`${url}/images`, {
+        method: "POST",
+        body,
+        headers: { authorization: `Bearer ${token}`, "content-type": "image/png" },
+      }),
+  };
+}
+
+async function openWorkerQueues(dataDir: string) {
+  const queues = await openQueues({ dataDir: dataDir, serviceBus: undefined }, Date.now, createLog("silent"));
+  onTestFinished(() => queues.close());
+  return queues;
+}
+
+describe("pictures at an image service", () => {
+  test("are stored there, as what they are, and come back", async () => {
+    const { service, jobs, credential, post, download } = await opened();
+    const [small, noisy] = [await smallPicture("webp"), await noisyPicture(600)];
+    const { image } = await jobs.uploadImage({ data: small }, credential);
+    const about = { id: "img-1", contentType: "image/webp", width: 24, height: 16, sizeBytes: BigInt(small.length) };
+    expect(image).toMatchObject(about);
+    expect([image?.createTime === undefined, image?.expireTime]).toEqual([false, undefined]);
+    const stored = await post(noisy);
+    expect([stored.status, await stored.json()]).toEqual([201, { uuid: "img-2" }]);
+    expect([...service.pictures.values()].map(({ type, bytes }) => [type, bytes])).toEqual([
+      ["image/webp", Buffer.from(small)],
+      ["image/png", Buffer.from(noisy)],
+    ]);
+    const fetched = await download("img-2");
+    expect(Object.fromEntries(fetched.headers)).toMatchObject({
+      "content-type": "image/png",
+      "content-length": String(noisy.length),
+      "content-disposition": `inline; filename="img-2.png"`,
+      "x-content-type-options": "nosniff",
+    });
+    expect(Buffer.from(await fetched.arrayBuffer()).equals(noisy)).toBe(true);
+    const messages = await drain(jobs.getImage({ imageId: "img-1" }, credential));
+    expect(messages[0]?.image).toMatchObject(about);
+    expect(messages[0]?.image?.createTime).toBeUndefined();
+    expect(Buffer.concat(messages.map(({ data }) => data)).equals(small)).toBe(true);
+    expect(service.violations).toEqual([]);
+  });
+
+  test("are anybody's who knows the id", async () => {
+    const { service, server, jobs } = await opened();
+    const id = service.put(await smallPicture(), "image/png");
+    const stranger = await signIn(server);
+    expect(await drain(jobs.getImage({ imageId: id }, stranger.credential))).toHaveLength(1);
+    for (const authorization of [key, `Bearer ${key}`])
+      expect((await fetch(`${server.url}/download/${id}`, { headers: { authorization } })).status).toBe(200);
+    expect((await fetch(`${server.url}/download/${id}`)).status).toBe(401);
+  });
+
+  test("are their job's alone to a job's token", async () => {
+    const { service, server, jobs, submit } = await opened();
+    const [input, other] = [
+      service.put(await smallPicture(), "image/png"),
+      service.put(await smallPicture(), "image/png"),
+    ];
+    const queues = await openWorkerQueues(server.dataDir);
+    const token = Promise.withResolvers<string>();
+    const consumer = queues.jobQueue.consume(
+      async ({ body }) => {
+        token.resolve(JSON.parse(Buffer.from(body).toString()).token);
+        return { kind: "complete" };
+      },
+      { concurrency: 1 },
+    );
+    onTestFinished(() => consumer.stop());
+    await submit(input);
+    const as = bearer(await token.promise);
+    expect(await drain(jobs.getImage({ imageId: input }, as))).toHaveLength(1);
+    expect(await refusal(jobs.getImage({ imageId: other }, as))).toMatchObject({ reason: "IMAGE_NOT_FOUND" });
+  });
+
+  test("that are not there are not found, whatever the id", async () => {
+    const { download, submit, service } = await opened();
+    for (const id of ["img-9", "..%2Fimages", "a.b"]) expect((await download(id)).status).toBe(404);
+    expect(await refusal(submit("../images"))).toMatchObject({ code: "NotFound", reason: "IMAGE_NOT_FOUND" });
+    expect(service.violations).toEqual([]);
+  });
+
+  test("that are none reach it neither whole nor in part", async () => {
+    const { service, jobs, credential, post } = await opened();
+    const cut = (await noisyPicture(600)).slice(0, -20);
+    const refused = { code: "InvalidArgument", fields: ["data"] };
+    for (const data of [Buffer.from("no picture"), new Uint8Array(), cut])
+      expect(await refusal(jobs.uploadImage({ data }, credential))).toMatchObject(refused);
+    expect((await post(cut)).status).toBe(400);
+    await vi.waitFor(() => expect(service.cutOff).toBe(2), patience);
+    expect(service.pictures.size).toBe(0);
+  });
+});
+
+describe("a job whose picture is at an image service", () => {
+  test("is done by a worker of the first system, which knows that service alone", async () => {
+    const { service, server, submit, ended, download } = await opened();
+    const input = service.put(await smallPicture("jpeg"), "image/jpeg");
+    const queues = await openWorkerQueues(server.dataDir);
+    const output = await noisyPicture(40);
+    const seen: Buffer[] = [];
+    const worker = startOldWorker({
+      jobQueue: queues.queue("gpu-jobs"),
+      resultQueue: queues.resultQueue,
+      imageService: service.url,
+      authorization: () => key,
+      develop: async (picture) => {
+        seen.push(picture);
+        return output;
+      },
+    });
+    onTestFinished(() => worker.stop());
+    const job = await ended(await submit(input, "sd"));
+    expect(job).toMatchObject({ state: State.SUCCEEDED, outputImageIds: ["img-2"] });
+    expect(seen).toEqual([Buffer.from(await smallPicture("jpeg"))]);
+    expect(Buffer.from(await (await download("img-2")).arrayBuffer()).equals(output)).toBe(true);
+    expect(service.violations).toEqual([]);
+  });
+
+  test("is done by our own worker", async () => {
+    const { service, submit, ended, jobs, credential } = await opened({ worker: true });
+    const job = await ended(await submit(service.put(await smallPicture(), "image/png")));
+    expect(job).toMatchObject({ state: State.SUCCEEDED, outputImageIds: ["img-2"] });
+    expect(await drain(jobs.getImage({ imageId: "img-2" }, credential))).toHaveLength(1);
+    expect(service.violations).toEqual([]);
+  });
+
+  test("fails when the picture is not there, and says so", async () => {
+    const { submit, ended } = await opened({ worker: true });
+    const job = await ended(await submit("img-9"));
+    expect(job).toMatchObject({ state: State.FAILED, attempt: 1, error: { reason: "INPUT_PICTURE_GONE" } });
+  });
+});
+
+describe("while the image service is away", () => {
+  test("pictures are unavailable, jobs are accepted, health says so; then all goes on", async () => {
+    const { service, jobs, credential, url, submit, ended, download, post } = await opened({ worker: true });
+    const id = service.put(await smallPicture(), "image/png");
+    const backendIs = (state: string, status: string) =>
+      vi.waitFor(async () => {
+        const response = await fetch(`${url}/health`);
+        expect([response.status, await response.json()]).toMatchObject([
+          200,
+          { status, backends: { image_service: state } },
+        ]);
+      }, patience);
+    await backendIs("up", "ok");
+    service.away = true;
+    await backendIs("down", "degraded");
+    expect(await refusal(jobs.getImage({ imageId: id }, credential))).toMatchObject(away);
+    expect(await refusal(jobs.uploadImage({ data: await smallPicture() }, credential))).toMatchObject(away);
+    for (const response of [await download(id), await post(await smallPicture())]) {
+      expect(response.headers.get("retry-after")).toBe("1");
+      expect(await refusalOf(response)).toMatchObject({ status: 503, reason: away.reason });
+    }
+    const jobId = await submit(id);
+    service.away = false;
+    await backendIs("up", "ok");
+    expect((await ended(jobId))?.state).toBe(State.SUCCEEDED);
+  });
+
+  test("or sends what is no picture, nothing of it goes on", async () => {
+    const { service, download } = await opened();
+    const cut = (await noisyPicture(600)).slice(0, -20);
+    for (const bytes of [Buffer.from("<script>"), Buffer.alloc(0)])
+      expect(await refusalOf(await download(service.put(bytes, "image/png")))).toMatchObject({ status: 503 });
+    const response = await download(service.put(cut, "image/png"));
+    expect(await response.arrayBuffer().catch(() => "broken off")).toBe("broken off");
+  });
+});
+
+describe("IMAGE_SERVICE_URL", () => {
+  const read = (url: string) => readServerConfig({ IMAGE_SERVICE_URL: url, IMAGE_SERVICE_API_KEY: key }).imageService;
+
+  test("is an address, with a path or without", () => {
+    expect(read("http://127.0.0.1:9000/")).toEqual({ url: "http://127.0.0.1:9000", key });
+    expect(read("https://images.example.com/v1/")?.url).toBe("https://images.example.com/v1");
+  });
+
+  test.each(["127.0.0.1:9000", "ftp://h", "http://u:p@h", "http://h?a=b", "http://h/#a"])("is not %s", (url) => {
+    expect(() => read(url)).toThrow(/^IMAGE_SERVICE_URL: must /);
+  });
+
+  test("needs the key", () => {
+    const refused = /^IMAGE_SERVICE_URL: must be given with IMAGE_SERVICE_API_KEY/;
+    expect(() => readServerConfig({ IMAGE_SERVICE_URL: "http://h" })).toThrow(refused);
+  });
+});
