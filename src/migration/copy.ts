@@ -7,6 +7,7 @@ import type { AuditEvent } from "../model/audit.ts";
 import type { Image } from "../model/image.ts";
 import { dueAgain } from "../model/job-life.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
+import type { Log } from "../ports/log.ts";
 import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 
 export type Target = Awaited<ReturnType<typeof openMongodbStores>>;
@@ -36,7 +37,7 @@ const pictureLanes = 3;
 const patience = { retries: 60, factor: 1, minTimeout: 1000 };
 
 /** Rejects when the database has more than there was to copy: it, or the data directory, was used between two runs. */
-export async function copyAll(from: Archive, to: Target, pictures: BlobStore): Promise<Moved[]> {
+export async function copyAll(from: Archive, to: Target, pictures: BlobStore, log: Log): Promise<Moved[]> {
   const copies: Readonly<Record<Table, () => Promise<number>>> = {
     secrets: () => copySecrets(from, to),
     accounts: () => copyTable(from.records("accounts"), to.accounts),
@@ -51,21 +52,22 @@ export async function copyAll(from: Archive, to: Target, pictures: BlobStore): P
   for (const table of tables) {
     const found = from.count(table);
     const copied = await copies[table]();
-    if ((await to.count(table)) > found) throw foreign(`${table} that the data directory has not`);
+    if ((await persist(() => to.count(table))) > found) throw foreign(`${table} that the data directory has not`);
     moved.push({ table, found, copied });
+    log.info({ table, found, copied }, "a table is in the database");
   }
   return moved;
 }
 
 export function foreign(what: string): ConfigError {
-  return new ConfigError("MONGODB_DATABASE", `there is ${what}: name another database, or drop that one first`);
+  return new ConfigError("MONGODB_DATABASE", `there are ${what}: name another database, or drop that one first`);
 }
 
 async function copySecrets(from: Archive, to: Target): Promise<number> {
   const before = await to.count("secrets");
   for (const { name, value } of from.secrets()) {
     const stored = await persist(() => to.secrets.getOrCreate(name, value));
-    if (stored !== value) throw foreign(`another ${name} than in the data directory`);
+    if (stored !== value) throw foreign(`other keys (${name}) than in the data directory`);
   }
   return (await to.count("secrets")) - before;
 }
@@ -92,7 +94,7 @@ async function put<T extends { readonly id: string }>(record: T, to: Keeper<T>):
     await to.insert(record);
     return true;
   }
-  if (!isDeepStrictEqual(stored, record)) throw foreign(`another record ${record.id} than in the data directory`);
+  if (!isDeepStrictEqual(stored, record)) throw foreign(`other contents of ${record.id} than in the data directory`);
   return false;
 }
 

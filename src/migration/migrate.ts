@@ -27,7 +27,7 @@ export async function migrate(config: ServerConfig, { dryRun, log }: MigrationOp
       await refuseOthers(from, to);
       return await (dryRun
         ? compare(from, to)
-        : copyAll(from, to, filesystemBlobStore(embeddedPaths(dataDir).pictures)));
+        : copyAll(from, to, filesystemBlobStore(embeddedPaths(dataDir).pictures), log));
     } finally {
       await to.close();
     }
@@ -52,7 +52,7 @@ async function refuseOthers(from: Archive, to: Target): Promise<void> {
   const counts = await Promise.all(tables.map((table) => to.count(table)));
   const isThere = from.secrets().map(({ name, value }) => to.secrets.replace(name, value, value));
   const isOurs = (await Promise.all(isThere)).includes(true);
-  if (!isOurs && counts.some((count) => count > 0)) throw foreign("what is not of this data directory");
+  if (!isOurs && counts.some((count) => count > 0)) throw foreign("records of another installation");
 }
 
 function compare(from: Archive, to: Target): Promise<Moved[]> {

@@ -163,8 +163,23 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     const { credential } = await signIn(server);
     const { code, stderr } = await migrate(dataDir, env).finished;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: there is accounts that the data directory has not/);
+    expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: there are accounts that the data directory has not/);
     expect((await server.auth.checkAuth({}, credential)).principal).toBeDefined();
+  });
+
+  test("brings nothing back that was ended in the data directory since", async () => {
+    const env = target(mongodb);
+    const first = await serve({}, { worker: false });
+    const { dataDir } = first;
+    const { credential } = await signIn(first);
+    await first.app.stop();
+    expect((await migrate(dataDir, env).finished).code).toBe(0);
+    const second = await serve({}, { worker: false, dataDir });
+    await second.auth.logout({}, credential);
+    await second.app.stop();
+    const { code, stderr } = await migrate(dataDir, env).finished;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: there are sessions that the data directory has not/);
   });
 
   test("refuses a data directory that a server has open, and leaves the server at it", async () => {

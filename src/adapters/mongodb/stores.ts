@@ -36,8 +36,8 @@ export async function openStores(
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
-    /** How many documents a collection has. */
-    count: (name: CollectionName) => db.run(() => db.collection(name).countDocuments()),
+    /** How many documents a collection has, as the server's books say: at no cost, and a few off after it was killed. */
+    count: (name: CollectionName) => db.run(() => db.collection(name).estimatedDocumentCount()),
     async ping() {
       await accounts.listAdmins(1);
     },
