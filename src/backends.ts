@@ -74,10 +74,15 @@ export function openStores(
     : openMongodbStores(config.mongodb, due, log);
 }
 
+/** Where what lies in a data directory. */
+export function embeddedPaths(dataDir: string) {
+  return { database: join(dataDir, "darkroom.db"), pictures: join(dataDir, "pictures") };
+}
+
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number): Promise<Stores> {
   makeWritable(dataDir);
-  const path = join(dataDir, "darkroom.db");
-  const db = await openDatabase(path, databaseMigrations);
+  const paths = embeddedPaths(dataDir);
+  const db = await openDatabase(paths.database, databaseMigrations);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
@@ -87,14 +92,14 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     counters: sqliteCounterStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
-    blobs: filesystemBlobStore(join(dataDir, "pictures")),
+    blobs: filesystemBlobStore(paths.pictures),
     secrets: sqliteSecretStore(db),
-    ping: () => ping(db, path),
+    ping: () => ping(db, paths.database),
     close: () => db.close(),
   };
 }
 
-async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
+export async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => number, log: Log) {
   // The driver is loaded where it is needed alone.
   const mongodb = await import("./adapters/mongodb/stores.ts");
   return mongodb.openStores(config, due, log).catch((error: Error) => {

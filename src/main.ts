@@ -28,6 +28,12 @@ program
   .option("--out <file>", "where to save the result")
   .action(demo);
 
+program
+  .command("migrate")
+  .description("copy the data directory of a stopped server to the MongoDB at MONGODB_URI")
+  .option("--dry-run", "only tell what would be copied", false)
+  .action(migrate);
+
 const operator = {
   serverUrl: process.env.DARKROOM_SERVER_URL || "http://127.0.0.1:8080",
   credential: process.env.DARKROOM_API_KEY?.trim() || undefined,
@@ -41,7 +47,7 @@ program.parseAsync().catch(fail);
 
 /** Only for those who ask for them: a server needs no client. */
 async function addOperatorsCommands(): Promise<void> {
-  if (["serve", "worker", "demo"].includes(process.argv[2] ?? "")) return;
+  if (["serve", "worker", "demo", "migrate"].includes(process.argv[2] ?? "")) return;
   const { clientCommands } = await import("./cli/operators/client-commands.ts");
   const { deadLetterCommands } = await import("./cli/operators/dead-letter-commands.ts");
   const { keyCommands } = await import("./cli/operators/key-commands.ts");
@@ -72,6 +78,12 @@ async function work(): Promise<void> {
   // The server that forked this process is gone, however it went; perhaps already.
   process.once("disconnect", stop);
   if (process.connected === false) stop();
+}
+
+async function migrate({ dryRun }: { dryRun: boolean }): Promise<void> {
+  const { runMigration } = await import("./cli/migrate.ts");
+  const config = readServerConfig(process.env);
+  process.stdout.write(await runMigration(config, { dryRun, log: createLog(config.logLevel) }));
 }
 
 async function demo(picture: string | undefined, options: Omit<DemoOptions, "picture">): Promise<void> {

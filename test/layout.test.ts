@@ -18,7 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   http: ["core", "ports", "model"],
   client: ["gen"],
   worker: ["client", "ports", "model"],
-  cli: ["client", "app", "config", "user-error"],
+  cli: ["client", "app", "config", "migration", "user-error"],
   // Files beside the rooms.
   "user-error": [],
   once: [],
@@ -38,7 +38,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "worker", "model", "ports"],
   app: ["backends", "compose", "config", "once", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
-  main: ["app", "worker-app", "cli", "config", "log", "user-error"],
+  migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
+  main: ["app", "worker-app", "cli", "migration", "config", "log", "user-error"],
 };
 
 /** Packages that belong to one room, so that what they do can be exchanged there. */

@@ -138,6 +138,11 @@ export function confirmPublished(job: ImageJob, dispatch: number, now: number, t
   return { ...job, sent: true, dispatchAt: now + wait };
 }
 
+/** For a queue that has nothing of what was sent before: due to be published at once. The same however often it is asked. */
+export function dueAgain(job: ImageJob): ImageJob {
+  return job.state === "QUEUED" ? { ...job, dispatchAt: job.queuedAt } : job;
+}
+
 /** When time alone will next change the job, or make it ready to be deleted. */
 export function dueAt(job: ImageJob, keepMs: number): number {
   if (job.endedAt !== null) return job.endedAt + keepMs;

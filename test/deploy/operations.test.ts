@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { project } from "../support/consumer.ts";
+
+const page = readFileSync(join(project, "docs/operations.md"), "utf8");
+const src = join(project, "src");
+const code = readdirSync(src, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => readFileSync(join(src, file), "utf8"))
+  .join("\n");
+const quoted = [...page.matchAll(/`([^`\n]+)`/g)].map(([, text = ""]) => text);
+
+test("what docs/operations.md says of the log is what the code writes", () => {
+  const rows = page.split("\n").filter((line) => /^\| (error|warn) \|/.test(line));
+  const messages = rows.flatMap((row) => [...(row.split("|")[2] ?? "").matchAll(/`([^`]+)`/g)].map(([, text]) => text));
+  expect(messages.length).toBeGreaterThan(15);
+  expect(messages.filter((message) => !code.includes(`"${message}"`))).toEqual([]);
+});
+
+test("docs/operations.md names variables that the code reads", () => {
+  const names = quoted.filter((text) => /^[A-Z]+(_[A-Z]+)+$/.test(text));
+  expect(names.length).toBeGreaterThan(20);
+  // The queues' names and reasons for a job's end.
+  const others = names.filter((name) => !name.startsWith("AZURE_"));
+  expect(others.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
+});
