@@ -37,6 +37,7 @@ program
 const operator = {
   serverUrl: process.env.DARKROOM_SERVER_URL || "http://127.0.0.1:8080",
   credential: process.env.DARKROOM_API_KEY?.trim() || undefined,
+  openStore,
   print: (text: string) => void process.stdout.write(text),
 };
 await addOperatorsCommands();
@@ -55,6 +56,12 @@ async function addOperatorsCommands(): Promise<void> {
   const { userCommands } = await import("./cli/operators/user-commands.ts");
   const groups = [clientCommands, userCommands, keyCommands, tokenCommands, deadLetterCommands];
   for (const make of groups) program.addCommand(make(operator));
+}
+
+async function openStore() {
+  const { openStoreApi } = await import("./store-app.ts");
+  // What a command says is its answer.
+  return openStoreApi(readServerConfig(process.env), createLog("error"));
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {

@@ -18,7 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   http: ["core", "ports", "model"],
   client: ["gen"],
   worker: ["client", "ports", "model"],
-  cli: ["client", "app", "config", "migration", "user-error"],
+  cli: ["client", "app", "store-app", "config", "migration", "user-error"],
   // Files beside the rooms.
   "user-error": [],
   once: [],
@@ -39,7 +39,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   app: ["backends", "compose", "config", "once", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
-  main: ["app", "worker-app", "cli", "migration", "config", "log", "user-error"],
+  "store-app": ["backends", "client", "compose", "config", "ports", "rpc"],
+  main: ["app", "store-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
 };
 
 /** Packages that belong to one room, so that what they do can be exchanged there. */

@@ -51,12 +51,12 @@ export class Audit {
 
   /** Acts, and keeps what happened, refused or not, before it is answered. The result is undefined where it failed. */
   async keep<Result>(
-    { principal, address, requestId }: Call,
+    { principal, isOperator, address, requestId }: Call,
     action: AuditAction,
     target: (result: Result | undefined) => string,
     act: () => Promise<Result>,
   ): Promise<Result> {
-    const who = { actor: auditActor(principal), address, requestId };
+    const who = { actor: isOperator === true ? "operator" : auditActor(principal), address, requestId };
     const record = (result: Result | undefined, reason: string) =>
       this.record({ ...who, action, target: target(result), reason });
     try {

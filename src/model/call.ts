@@ -10,6 +10,8 @@ export interface Call {
   readonly setHeader: (name: string, value: string) => void;
   /** Whether it came by TLS. */
   readonly isSecure: boolean;
+  /** Made on the machine itself, straight on the store. */
+  readonly isOperator?: true;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -61,7 +61,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
   return createRpcTransport(rpc, options);
 }
 
-function routesOf(core: RpcCore): (router: ConnectRouter) => void {
+export function routesOf(core: RpcCore): (router: ConnectRouter) => void {
   const names = services.map(({ typeName }) => typeName);
   const files: DescFile[] = [...services.map(({ file }) => file), file_google_rpc_error_details];
   const { v1, v1alpha } = reflection(names, files);

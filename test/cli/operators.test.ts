@@ -5,7 +5,7 @@ import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -78,6 +78,41 @@ test("what was given up is listed, and sent again one by one or all at once", as
   expect(await json("dead-letters", "list", "--source", "result")).toEqual([]);
   expect(await json("dead-letters", "redrive", "--all")).toEqual([{ redriven: 2, skipped: 0 }]);
   expect(await json("dead-letters", "list")).toEqual([]);
+});
+
+test("an account is handed a token for a new password, and deleted", async () => {
+  const [made] = await json("user", "create", "forgetful");
+  const id = String(made?.id);
+  const [{ token = "" } = {}] = (await json("user", "reset", id)) as { token?: string }[];
+  await auth.resetPassword({ token, newPassword: "a good new one" });
+  await auth.login({ identity: "forgetful", password: "a good new one" });
+  expect(await json("user", "delete", id)).toEqual([{ id, deleted: true }]);
+  expect(await json("user", "list", "forgetful")).toEqual([]);
+});
+
+test("without a server the same is done straight on the store, and a server that starts there knows of it", async () => {
+  const dataDir = scratchDirectory();
+  const onStore = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run([...args, "--store", "--json"], { DARKROOM_DATA_DIR: dataDir }).finished;
+    expect([code, stderr]).toEqual([0, ""]);
+    return stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  };
+  const [boss] = await onStore("user", "create", "boss", "--role", "admin");
+  const started = await serve({}, { worker: false, dataDir });
+  const { tokens: own } = await started.auth.login({ identity: "boss", password: boss.password });
+  const as = bearer(own?.accessToken ?? "");
+  // Beside a server, too.
+  const [client] = await onStore("client", "create", "nightly", "--scope", "auth:check");
+  await started.auth.checkAuth({}, bearer(client.key));
+  expect((await onStore("client", "list")).map(({ id }) => id)).toEqual([client.id]);
+  const { events } = await started.auth.listAuditEvents({ actor: "operator" }, as);
+  expect(events.map(({ action }) => action)).toEqual(["client.created", "user.created"]);
+  const { code, stderr } = await run(["user", "role", "nobody", "admin", "--store"], { DARKROOM_DATA_DIR: dataDir })
+    .finished;
+  expect([code, stderr]).toEqual([1, "darkroom: there is no such user\n"]);
 });
 
 test("people get a table, and are told what is wrong in one line", async () => {

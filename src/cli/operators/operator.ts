@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { bearer, connect, type Darkroom, describe } from "../../client/index.ts";
+import type { StoreApi } from "../../store-app.ts";
 import { UserError } from "../../user-error.ts";
 import { type Row, render } from "./render.ts";
 
@@ -8,25 +9,41 @@ export interface OperatorSettings {
   readonly serverUrl: string;
   /** Of a client with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
   readonly credential: string | undefined;
+  /** Opens the store that the environment names. */
+  openStore(): Promise<StoreApi>;
   print(text: string): void;
 }
 
 /** A call of the API as an administrator makes it. */
 export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
   readonly credential: string;
-  readonly as: ReturnType<typeof bearer>;
+  readonly as: Partial<ReturnType<typeof bearer>>;
 }
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
 export function actions(settings: OperatorSettings) {
   return (command: Command, work: (operator: Operator, ...args: string[]) => Promise<Row[]>) =>
-    command.option("--json", "print JSON, for scripts").action(async (...given: unknown[]) => {
-      const args = given.slice(0, command.registeredArguments.length) as string[];
-      const rows = await work(operatorOf(settings), ...args).catch((error: unknown) => {
-        throw error instanceof UserError ? error : new UserError(describe(error));
+    command
+      .option("--json", "print JSON, for scripts")
+      .option("--store", "without a server: straight on the store that the environment names")
+      .action(async (...given: unknown[]) => {
+        const args = given.slice(0, command.registeredArguments.length) as string[];
+        const { json, store } = command.opts<{ json?: true; store?: true }>();
+        const act = (operator: Operator) => work(operator, ...args);
+        const rows = await (store ? onStore(settings, act) : act(operatorOf(settings))).catch((error: unknown) => {
+          throw error instanceof UserError ? error : new UserError(describe(error));
+        });
+        settings.print(render(rows, json === true));
       });
-      settings.print(render(rows, command.opts().json === true));
-    });
+}
+
+async function onStore({ openStore, credential = "" }: OperatorSettings, act: (operator: Operator) => Promise<Row[]>) {
+  const { close, ...api } = await openStore();
+  try {
+    return await act({ ...api, credential, as: {} });
+  } finally {
+    await close();
+  }
 }
 
 function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {

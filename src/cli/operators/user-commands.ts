@@ -56,6 +56,18 @@ export function userCommands(settings: OperatorSettings): Command {
   act(setRole.argument("<id>").argument("<role>", "user or admin"), async ({ auth, as }, userId = "", role = "") => [
     rowOf((await auth.setUserRole({ userId, role: roleOf(role) }, as)).user),
   ]);
+
+  const reset = group.command("reset").description("make a token that sets a new password, to hand to the owner");
+  act(reset.argument("<id>"), async ({ auth, as }, userId = "") => {
+    const { token, expireTime } = await auth.issueUserToken({ userId }, as);
+    return [{ id: userId, token, expires: timeOf(expireTime) }];
+  });
+
+  const remove = group.command("delete").description("delete an account, with its jobs and pictures");
+  act(remove.argument("<id>"), async ({ auth, as }, userId = "") => {
+    await auth.deleteUser({ userId }, as);
+    return [{ id: userId, deleted: true }];
+  });
   return group;
 }
 

@@ -248,7 +248,8 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   action: string;
 
   /**
-   * Who did it: `user:ID`, `client:ID`, or `anonymous`.
+   * Who did it: `user:ID`, `client:ID`, `operator` (straight on the store), or
+   * `anonymous`.
    *
    * @generated from field: string actor = 4;
    */
