@@ -3,7 +3,7 @@ import type { Call } from "../model/call.ts";
 import { credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Principal } from "../model/principal.ts";
-import { quotasOf, type RateLimits, rateLimitHeaders } from "../model/rate-limits.ts";
+import { quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 
@@ -62,8 +62,13 @@ export class Admission {
   async #count(operation: string, call: Call): Promise<void> {
     const quotas = quotasOf(this.#limits, operation, call.principal, call.address);
     if (quotas.length === 0) return;
-    const standings = await Promise.all(quotas.map((quota) => this.#limiter.count(quota)));
-    for (const [name, value] of Object.entries(rateLimitHeaders(standings))) call.setHeader(name, value);
+    const counted = quotas.map((quota) => this.#limiter.count(quota));
+    // Most answers are there: waiting for them would cost each call a turn.
+    const isClear = (each: (typeof counted)[number]) => !(each instanceof Promise);
+    const standings = counted.every(isClear) ? (counted as Standing[]) : await Promise.all(counted);
+    const { policy, state } = rateLimitHeaders(standings);
+    call.setHeader("ratelimit-policy", policy);
+    call.setHeader("ratelimit", state);
     const over = standings.find(({ isOver }) => isOver);
     if (over !== undefined) throw overLimit(over);
   }

@@ -41,13 +41,22 @@ export class RateLimiter {
     this.#log = deps.log;
   }
 
-  /** Counts a call; what was refused by what is known here counts no more. */
-  async count(quota: Quota): Promise<Standing> {
-    const { count: max, windowMs } = quota.limit;
+  /** Counts a call, at once where the answer is clear; what is refused by what is known here counts no more. */
+  count(quota: Quota): Standing | Promise<Standing> {
+    const { limit } = quota;
     const window = this.#window(quota);
-    const isOver = window.count >= max || (await this.#add(window, quota)) > max;
-    const resetMs = Math.max(0, window.startedAt + windowMs - this.#clock());
-    return { quota, isOver, remaining: isOver ? 0 : Math.max(0, max - window.count), resetMs };
+    if (window.count >= limit.count) return this.#standing(window, quota, true);
+    window.count += 1;
+    const batch = window.open;
+    const place = ++batch.calls;
+    if (place <= limit.count * unsentShare) return this.#standing(window, quota, false);
+    batch.sent ??= this.#send(window, batch, quota);
+    return batch.sent.then((before) => this.#standing(window, quota, before + place > limit.count));
+  }
+
+  #standing({ startedAt, count }: Window, quota: Quota, isOver: boolean): Standing {
+    const resetMs = Math.max(0, startedAt + quota.limit.windowMs - this.#clock());
+    return { quota, isOver, remaining: isOver ? 0 : Math.max(0, quota.limit.count - count), resetMs };
   }
 
   #window({ key, limit }: Quota): Window {
@@ -57,17 +66,6 @@ export class RateLimiter {
     const fresh = { startedAt: now, count: 0, open: emptyBatch(), sending: Promise.resolve() };
     this.#windows.set(key, fresh);
     return fresh;
-  }
-
-  /** The call's place among all that are counted, or one that is near enough. */
-  async #add(window: Window, quota: Quota): Promise<number> {
-    const batch = window.open;
-    batch.calls += 1;
-    window.count += 1;
-    const place = batch.calls;
-    if (place <= quota.limit.count * unsentShare) return window.count;
-    batch.sent ??= this.#send(window, batch, quota);
-    return (await batch.sent) + place;
   }
 
   /** One batch of a window at a time; others gather meanwhile in the next. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
+import { jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../ports/clock.ts";
 import { InvalidToken, type JobTokens } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
@@ -7,6 +7,9 @@ import type { SecretStore } from "../ports/secret-store.ts";
 const issuer = "darkroom";
 const audience = "darkroom-job";
 const type = "job+jwt";
+const header = { alg: "HS256", typ: type } as const;
+/** What every token of ours begins with: asked of each credential that comes in, so nothing is decoded. */
+const beginning = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.`;
 
 /** HS256 by a random key of its own, which stays in the store: only servers issue and check these. */
 export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise<JobTokens> {
@@ -18,20 +21,14 @@ export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise
   return {
     issue: ({ jobId, attempt }, expiresAt) =>
       new SignJWT(attempt === null ? {} : { attempt })
-        .setProtectedHeader({ alg: "HS256", typ: type })
+        .setProtectedHeader(header)
         .setIssuer(issuer)
         .setAudience(audience)
         .setSubject(jobId)
         .setExpirationTime(Math.ceil(expiresAt / 1000))
         .sign(key),
 
-    recognises(token) {
-      try {
-        return decodeProtectedHeader(token).typ === type;
-      } catch {
-        return false;
-      }
-    },
+    recognises: (token) => token.startsWith(beginning),
 
     async verify(token) {
       const { payload } = await jwtVerify(token, key, {

@@ -78,18 +78,23 @@ export function quotasOf(
   if (principal === undefined && unlimited.has(operation)) return [];
   const who = principal === undefined ? `address:${sourceOf(address)}` : `${principal.kind}:${ownerIdOf(principal)}`;
   const general = principal?.kind ?? "address";
-  return [general, operation].flatMap((name) => {
-    const limit = (name === "client" && ownLimit(principal)) || limits[name];
-    return limit === undefined ? [] : [{ name, limit, key: `${name} ${who}` }];
-  });
+  const quotas: Quota[] = [];
+  const all = ownLimit(principal) ?? limits[general];
+  if (all !== undefined) quotas.push({ name: general, limit: all, key: `${general} ${who}` });
+  const one = limits[operation];
+  if (one !== undefined) quotas.push({ name: operation, limit: one, key: `${operation} ${who}` });
+  return quotas;
 }
 
-/** As draft-ietf-httpapi-ratelimit-headers-10 has them. */
-export function rateLimitHeaders(standings: readonly Standing[]): Record<string, string> {
-  const policy = ({ quota: { name, limit } }: Standing) => `"${name}";q=${limit.count};w=${limit.windowMs / second}`;
-  const state = ({ quota, remaining, resetMs }: Standing) =>
-    `"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`;
-  return { "ratelimit-policy": standings.map(policy).join(", "), ratelimit: standings.map(state).join(", ") };
+/** The values of `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-10 has them. */
+export function rateLimitHeaders(standings: readonly Standing[]): { policy: string; state: string } {
+  const policy = standings.map(
+    ({ quota: { name, limit } }) => `"${name}";q=${limit.count};w=${limit.windowMs / second}`,
+  );
+  const state = standings.map(
+    ({ quota, remaining, resetMs }) => `"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`,
+  );
+  return { policy: policy.join(", "), state: state.join(", ") };
 }
 
 function ownLimit(principal: Principal | undefined): RateLimit | undefined {

@@ -59,7 +59,7 @@ test("tells each limit in its headers", () => {
     { quota: own, isOver: true, remaining: 0, resetMs: 1 },
   ];
   expect(rateLimitHeaders(standings)).toEqual({
-    "ratelimit-policy": `"address";q=60000;w=60, "${login}";q=60;w=60`,
-    ratelimit: `"address";r=59000;t=60, "${login}";r=0;t=1`,
+    policy: `"address";q=60000;w=60, "${login}";q=60;w=60`,
+    state: `"address";r=59000;t=60, "${login}";r=0;t=1`,
   });
 });
