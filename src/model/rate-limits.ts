@@ -33,8 +33,6 @@ const service = "darkroom.auth.v1.AuthService";
 /** What a caller may ask for at most, in any window. */
 export const countMax = 100_000_000;
 export const windowMaxMs = 24 * 60 * minute;
-/** Calls a minute that a client may be given. */
-export const clientLimitMax = 1_000_000;
 
 export const defaultRateLimits: RateLimits = {
   // More than people do: what it stops is one account's runaway loop.
