@@ -15,8 +15,11 @@ export default defineConfig({
         test: {
           name: "stock rpc",
           include: ["test/api/*.test.ts"],
-          // About what lies behind, however it was called.
-          exclude: ["test/api/{guessing,mongodb,replicas,sd-webui}.test.ts"],
+          // About what lies behind however it was called, or about plain HTTP, which no path of RPCs touches.
+          exclude: [
+            "test/api/{dead-letters,deletion,guessing,mongodb,old-workers,recovery,replicas,sd-webui,service-bus}.test.ts",
+            "test/api/{health,image-service,relay*,service-key,session-validation}.test.ts",
+          ],
           env: { DARKROOM_FAST_RPC: "false" },
         },
       },
