@@ -1,5 +1,5 @@
-import { smtpMailer } from "./adapters/smtp/mailer.ts";
 import { openImageService, type Queues, type Stores } from "./backends.ts";
+import type { MailConfig } from "./config/mail.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
 import { AccountRecords } from "./core/account-records.ts";
 import { Accounts } from "./core/accounts.ts";
@@ -29,10 +29,11 @@ import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
-import { pingUpstream } from "./http/relay/upstream.ts";
+import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
 import type { ModelRoutes } from "./model/models.ts";
 import type { Log } from "./ports/log.ts";
+import type { Mailer } from "./ports/mailer.ts";
 import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 
@@ -63,7 +64,7 @@ export async function compose(config: ServerConfig, stores: Stores, queues: Queu
     service === undefined ? new OwnImages({ ...base, keepUploadMs }) : new ServiceImages({ ...base, service });
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
-  const post = new Post({ mailer: config.mail && smtpMailer(config.mail), log });
+  const post = new Post({ mailer: await openMailer(config.mail), log });
   const deletions = new Deletions({ ...base, guessing, images });
   const accounts = new Accounts({ ...base, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
@@ -116,4 +117,11 @@ function routesOf({ engines, models, serviceBus }: ServerConfig): ModelRoutes {
   const taken = own.find(({ name }) => models.has(name));
   if (taken === undefined) return { own, named: models, rest: serviceBus?.publishQueue };
   throw new ConfigError("DARKROOM_MODELS", `${taken.name} is a model of Darkroom's own workers; take another name`);
+}
+
+async function openMailer(config: MailConfig | undefined): Promise<Mailer | undefined> {
+  if (config === undefined) return undefined;
+  // The package is loaded where mail is set up alone.
+  const { smtpMailer } = await import("./adapters/smtp/mailer.ts");
+  return smtpMailer(config);
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { enableCompileCache } from "node:module";
+import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { banner } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
@@ -8,7 +9,7 @@ import { createLog, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
 
 // Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
-enableCompileCache();
+enableCompileCache(join(import.meta.dirname, "../.cache/node"));
 
 const program = new Command("darkroom").description("An authentication gateway and image-job service.");
 

@@ -6,7 +6,7 @@ import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { bearer } from "../../src/client/index.ts";
-import { pingUpstream } from "../../src/http/relay/upstream.ts";
+import { pingUpstream } from "../../src/http/relay/ping.ts";
 import { refusalOf } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";

@@ -7,7 +7,6 @@ import { keySetMaxAgeMs } from "../../model/signing-key.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { addClientRoutes } from "./clients.ts";
-import { addForwardRoute } from "./forward.ts";
 import { addTokenRoute } from "./token.ts";
 
 export interface RelayCore {
@@ -28,6 +27,8 @@ export async function addRelayRoutes(app: FastifyInstance, core: RelayCore, log:
   if (core.relay === undefined) return;
   const { settings, identities } = core.relay;
   addKeySet(app, identities);
+  // Its packages are loaded where something is relayed alone.
+  const { addForwardRoute } = await import("./forward.ts");
   await app.register((scope) => addForwardRoute(scope, { ...core, settings, identities, log }));
 }
 

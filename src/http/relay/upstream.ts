@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Agent, type Dispatcher } from "undici";
 
 const connectMs = 5000;
-const pingMs = 2000;
 const retriesMax = 2;
 const retryDelayMs = 100;
 
@@ -46,11 +45,4 @@ export function failureOf(error: unknown): { status: 502 | 504; reason: string; 
 
 function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException | null)?.code ?? "");
-}
-
-/** Rejects unless the upstream's `/health` answers within two seconds, with anything but a failure of its own. */
-export async function pingUpstream(upstreamUrl: string): Promise<void> {
-  const response = await fetch(`${upstreamUrl}/health`, { signal: AbortSignal.timeout(pingMs), redirect: "manual" });
-  await response.body?.cancel();
-  if (response.status >= 500) throw new Error(`the upstream's health is ${response.status}`);
 }
