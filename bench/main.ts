@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import { checkAuth } from "./check-auth.ts";
+import { credentials } from "./credentials.ts";
 import { eventLoop } from "./event-loop.ts";
+import { knownNames } from "./known-names.ts";
+import { logins } from "./logins.ts";
 import { manyJobs } from "./many-jobs.ts";
 import { memory } from "./memory.ts";
 import { submitToResult } from "./submit-to-result.ts";
@@ -18,6 +21,9 @@ const benchmarks: readonly Benchmark[] = [
   unaryEcho,
   checkAuth,
   validate,
+  credentials,
+  logins,
+  knownNames,
   submits,
   submitToResult,
   eventLoop,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import pLimit, { type LimitFunction } from "p-limit";
 import { DomainError } from "../model/errors.ts";
 import { type Attempts, counted, forgiven, holdMs, sourceOf, takenBack, waitMs } from "../model/guessing.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
@@ -10,11 +11,15 @@ import { DuplicateKey } from "../ports/store-errors.ts";
 const writesMax = 10;
 /** So many are held at a time; more are made at once, since a refusal would keep the owner out. */
 const heldMax = 1000;
+/** Of one account's tries from one address, on this server: fewer than are free, and those that wait for them. */
+const atOnceMax = 4;
+const lineMax = 64;
 
 /** Makes guessing passwords slow, then useless: for an account as seen from an address, on all servers together. */
 export class Guessing {
   readonly #store: AttemptStore;
   readonly #clock: Clock;
+  readonly #lines = new Map<string, { readonly run: LimitFunction; length: number }>();
   #held = 0;
 
   constructor(deps: { attempts: AttemptStore; clock: Clock }) {
@@ -26,7 +31,11 @@ export class Guessing {
    * Makes a try: it is counted as failed before, and given back when it succeeds, or cannot be made. Rejects with
    * `resource_exhausted` when it may not be made yet.
    */
-  async guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
+  guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
+    return this.#inLine(`${key} ${sourceOf(address)}`, () => this.#guard(key, address, attempt));
+  }
+
+  async #guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
     await this.#count(key, address);
     try {
       const succeeded = await attempt();
@@ -35,6 +44,20 @@ export class Guessing {
     } catch (error) {
       await this.#change(key, (attempts) => takenBack(attempts, sourceOf(address)));
       throw error;
+    }
+  }
+
+  /** One after another but for a few: tries that run count as failed, and many at once that are right would refuse each other. */
+  async #inLine<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const line = this.#lines.get(name) ?? { run: pLimit(atOnceMax), length: 0 };
+    if (line.length >= lineMax) throw tooMany(1000);
+    this.#lines.set(name, line);
+    line.length += 1;
+    try {
+      return await line.run(work);
+    } finally {
+      line.length -= 1;
+      if (line.length === 0) this.#lines.delete(name);
     }
   }
 

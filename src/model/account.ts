@@ -38,6 +38,8 @@ interface HandedOut {
 /** bcrypt reads no more bytes than this; longer passwords are refused, never cut. */
 export const passwordMaxBytes = 72;
 const passwordMinLength = 8;
+/** What somebody would try first here, with digits and signs around it. */
+const contextWords = ["darkroom", "darkroomadmin", "admindarkroom"];
 const identityMax = 254;
 const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
 // Only what can be said without sending mail: one @, no blanks or control characters, a dot-separated domain.
@@ -78,6 +80,8 @@ export function newPasswordRule(password: string, isCommon: (password: string) =
   const broken = passwordRule(password);
   if (broken !== undefined) return broken;
   if ([...password].length < passwordMinLength) return `must have at least ${passwordMinLength} characters`;
+  const letters = password.toLowerCase().replace(/[^a-z]/g, "");
+  if (contextWords.includes(letters)) return "is easy to guess here; choose another";
   return isCommon(password) ? "is one of the most common passwords; choose another" : undefined;
 }
 

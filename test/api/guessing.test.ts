@@ -56,6 +56,12 @@ test("of many tries at once only some are made", async () => {
   expect(answers.every(({ reason }) => reason === "LOGIN_FAILED" || reason === "TOO_MANY_ATTEMPTS")).toBe(true);
 });
 
+test("of many right ones at once all are made", async () => {
+  const user = await signIn(server);
+  const logins = Array.from({ length: 16 }, () => auth.login({ identity: user.username, password: user.password }));
+  for (const { tokens } of await Promise.all(logins)) expect(tokens?.accessToken).toMatch(/^ey/);
+});
+
 test("a login that succeeds begins anew, and an administrator can lift the wait", async () => {
   const user = await signIn(server);
   for (let round = 0; round < 2; round++) {

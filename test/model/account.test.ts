@@ -53,6 +53,8 @@ describe("a password to be set", () => {
     ["🙂".repeat(8), fine],
     ["e\u0301".repeat(4), fine],
     [" ".repeat(8), fine],
+    ["Darkroom2026!", "is easy to guess here; choose another"],
+    ["--darkroom-admin--", "is easy to guess here; choose another"],
     ["password1", "is one of the most common passwords; choose another"],
     ["Password1", fine],
     ["a".repeat(73), "must have at most 72 bytes"],

@@ -1,0 +1,16 @@
+import { randomBytes } from "node:crypto";
+import { bearer } from "../../src/client/index.ts";
+import type { Server } from "./darkroom.ts";
+
+const adminPassword = "correct horse battery";
+
+export async function adminOf({ auth }: Server) {
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  return bearer(tokens?.accessToken ?? "");
+}
+
+/** A client with the key for CheckAuth, and no limit that a benchmark could reach. */
+export async function makeKey(server: Server, admin: Awaited<ReturnType<typeof adminOf>>): Promise<string> {
+  const client = { name: randomBytes(6).toString("hex"), scopes: ["auth:check"], limitPerMinute: 1_000_000 };
+  return (await server.auth.createClient({ client }, admin)).apiKey;
+}
