@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { bearer } from "../../src/client/index.ts";
+import { bearer, State } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 
@@ -41,4 +42,26 @@ test("tokens and keys of one server are good at the other at once", async () => 
   await here.auth.checkAuth({}, bearer(apiKey));
   const { tokens } = await there.auth.refreshToken({ refreshToken: user.refreshToken });
   await here.auth.checkAuth({}, bearer(tokens?.accessToken ?? ""));
+});
+
+test("a job that is submitted at one server is polled, watched and cancelled at another", async () => {
+  const { here, there } = await serveTwice();
+  const { credential } = await signIn(here);
+  const { image } = await here.jobs.uploadImage({ data: await smallPicture() }, credential);
+  const submitted = await here.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const jobId = submitted.job?.id ?? "";
+  expect((await there.jobs.pollImageJob({ jobId }, credential)).job).toMatchObject({ state: State.QUEUED });
+  const polled = there.jobs.pollImageJob({ jobId, wait: { seconds: 60n } }, credential);
+  const states: State[] = [];
+  const watched = (async () => {
+    for await (const { job } of there.jobs.watchImageJob({ jobId }, credential))
+      states.push(job?.state ?? State.UNSPECIFIED);
+  })();
+  await vi.waitUntil(() => states.length > 0, { timeout: 10_000 });
+  await here.jobs.cancelImageJob({ jobId }, credential);
+  await watched;
+  expect(states).toEqual([State.QUEUED, State.CANCELLED]);
+  expect((await polled).job).toMatchObject({ state: State.CANCELLED });
+  const { jobs } = await there.jobs.listImageJobs({}, credential);
+  expect(jobs.map(({ id, state }) => [id, state])).toEqual([[jobId, State.CANCELLED]]);
 });
