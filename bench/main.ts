@@ -16,6 +16,7 @@ import { ratios, summarise } from "./support/statistics.ts";
 import { table } from "./support/table.ts";
 import { unaryEcho } from "./unary-echo.ts";
 import { validate } from "./validate.ts";
+import { workers } from "./workers.ts";
 
 const benchmarks: readonly Benchmark[] = [
   unaryEcho,
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   knownNames,
   submits,
   submitToResult,
+  workers,
   eventLoop,
   manyJobs,
   memory,

@@ -1,5 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { ImageJobService } from "../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { drawSamplePicture } from "../src/cli/sample-picture.ts";
+import { bearer } from "../src/client/index.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { type Call, connectJson, has, unaryCall } from "./support/calls.ts";
 import { type Server, signIn, startDarkroom } from "./support/darkroom.ts";
@@ -17,7 +19,8 @@ const sampled = 1000;
 
 export const manyJobs: Benchmark = {
   name: "many-jobs",
-  measures: "PollImageJob, and the first page of ListImageJobs, of a caller with 10^6 jobs, against one with 10^3",
+  measures:
+    "PollImageJob, SubmitImageJob with its dispatch, and the first page of ListImageJobs, of a caller with 10^6 jobs, against one with 10^3",
   run,
 };
 
@@ -25,16 +28,20 @@ interface Filled {
   readonly server: Server;
   readonly token: string;
   readonly ids: readonly string[];
+  readonly imageId: string;
 }
 
 async function run({ rounds }: Options): Promise<Report> {
   const filled = [await startFilled(many), await startFilled(few)];
-  const { pollImageJob, listImageJobs } = ImageJobService.method;
+  const { pollImageJob, listImageJobs, submitImageJob } = ImageJobService.method;
   const rows: Row[] = [];
   rows.push(
     ...(await compare("PollImageJob", filled, rounds, ({ ids, token }) =>
       ids.map((jobId) => jsonCall(pollImageJob, { jobId }, token, jobId)),
     )),
+    ...(await compare("SubmitImageJob, and its dispatch", filled, rounds, ({ token, imageId }) => [
+      jsonCall(submitImageJob, { imageId, prompt: "sepia" }, token, "STATE_QUEUED"),
+    ])),
     ...(await compare("ListImageJobs, 50 of them", filled, rounds, ({ token }) => [
       jsonCall(listImageJobs, {}, token, "nextPageToken"),
     ])),
@@ -51,7 +58,9 @@ async function startFilled(count: number): Promise<Filled> {
   const { accountId, token } = await signIn(empty);
   await empty.stop();
   const ids = await fillJobs(empty.dataDir, accountId, count, sampled);
-  return { server: await startDarkroom({ dataDir: empty.dataDir }), token, ids };
+  const server = await startDarkroom({ dataDir: empty.dataDir });
+  const { image } = await server.jobs.uploadImage({ data: await drawSamplePicture() }, bearer(token));
+  return { server, token, ids, imageId: image?.id ?? "" };
 }
 
 async function compare(

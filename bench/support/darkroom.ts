@@ -18,9 +18,13 @@ export interface Server extends Child, Darkroom {
 }
 
 /** `darkroom serve` as its users run it: its own command line, its defaults, its access log written to a file. */
-export async function startDarkroom({ worker = false, dataDir = scratchDirectory() } = {}): Promise<Server> {
+export async function startDarkroom({
+  worker = false,
+  dataDir = scratchDirectory(),
+  env = {} as Readonly<Record<string, string>>,
+} = {}): Promise<Server> {
   const child = await startChild([main, "serve", ...(worker ? [] : ["--no-worker"])], {
-    env: { HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info", ...open },
+    env: { HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info", ...open, ...env },
     log: join(dataDir, "bench.log"),
   });
   return { ...child, ...connect(child.url), dataDir };

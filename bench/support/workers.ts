@@ -1,0 +1,23 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { Server } from "./darkroom.ts";
+import { endWithUs } from "./scratch.ts";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+/** So many `darkroom worker`s for the server; resolves to how to end them. */
+export function startWorkers(count: number, server: Server, env: Readonly<Record<string, string>>): () => void {
+  const own = { DARKROOM_SERVER_URL: server.url, DARKROOM_DATA_DIR: server.dataDir, LOG_LEVEL: "error", ...env };
+  const children = Array.from({ length: count }, () => {
+    const child = spawn(process.execPath, [main, "worker"], {
+      env: { ...process.env, ...own },
+      detached: true,
+      stdio: "ignore",
+    });
+    endWithUs(child);
+    return child;
+  });
+  return () => {
+    for (const child of children) child.kill("SIGTERM");
+  };
+}
