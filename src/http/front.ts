@@ -30,7 +30,11 @@ export interface FrontOptions {
 
 const requestIdPattern = /^[\w.-]{1,64}$/;
 const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
-const ownHeaders = { sent: ["authorization", "x-api-key", "x-request-id"], read: ["x-request-id", ...limitHeaders] };
+const supabaseHeaders = ["apikey", "content-type", "x-client-info", "x-supabase-api-version"];
+const ownHeaders = {
+  sent: ["authorization", "x-api-key", "x-request-id", ...supabaseHeaders],
+  read: ["x-request-id", ...limitHeaders],
+};
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
 
@@ -44,7 +48,7 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
       ? noCors
       : cors({
           origin: [...allowed.origins],
-          methods: ["GET", "POST"],
+          methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
           allowedHeaders: [...allowed.sent, ...ownHeaders.sent],
           exposedHeaders: [...allowed.read, ...ownHeaders.read],
           maxAge: preflightMaxAgeS,

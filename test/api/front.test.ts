@@ -145,7 +145,11 @@ describe("CORS", () => {
       expect(response.status).toBe(204);
       expect(response.headers.get("access-control-allow-origin")).toBe(from);
       expect(list(response, "access-control-allow-headers")).toEqual(expect.arrayContaining(connectWeb.split(",")));
-      expect(list(response, "access-control-allow-methods")).toEqual(expect.arrayContaining(["get", "post"]));
+      expect(list(response, "access-control-allow-methods")).toEqual(
+        expect.arrayContaining(["get", "post", "put", "patch", "delete"]),
+      );
+      const supabase = ["apikey", "content-type", "x-client-info", "x-supabase-api-version"];
+      expect(list(response, "access-control-allow-headers")).toEqual(expect.arrayContaining(supabase));
       expect(list(response, "vary")).toContain("origin");
       expect(response.headers.get("access-control-allow-credentials")).toBeNull();
     }
