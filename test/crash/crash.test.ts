@@ -10,11 +10,15 @@ const ms = Number(process.env.CRASH_MINUTES ?? 0.25) * 60_000;
 const timeout = ms + 300_000;
 
 async function expectNothingLost(engines: Engines): Promise<void> {
-  const outcome = await crash(engines, { seed, ms });
-  process.stdout.write(describeOutcome(engines.name, seed, outcome));
-  expect(outcome.wrong).toEqual([]);
-  expect(outcome.crashes).toBeGreaterThan(3);
-  expect(outcome.acknowledged).toBeGreaterThan(0);
+  try {
+    const outcome = await crash(engines, { seed, ms });
+    process.stdout.write(describeOutcome(engines.name, seed, outcome));
+    expect(outcome.wrong).toEqual([]);
+    expect(outcome.crashes).toBeGreaterThan(3);
+    expect(outcome.acknowledged).toBeGreaterThan(0);
+  } finally {
+    await engines.end();
+  }
 }
 
 test(
@@ -26,14 +30,7 @@ test(
 describeOnFerretdb("on the engines of production", (ferretdb) => {
   test(
     "nothing is lost, whatever is killed, dropped or away",
-    async () => {
-      const engines = await production(scratchDirectory(), ferretdb, "crash");
-      try {
-        await expectNothingLost(engines);
-      } finally {
-        await engines.end();
-      }
-    },
+    async () => expectNothingLost(await production(scratchDirectory(), ferretdb, "crash")),
     timeout,
   );
 });

@@ -17,6 +17,8 @@ export interface Outcome {
   readonly succeeded: number;
   readonly failed: number;
   readonly attempts: number;
+  /** Of messages. */
+  readonly redeliveries: number;
   /** Submits that were sent again for want of an answer. */
   readonly repeats: number;
   /** What must not be: in words. */
@@ -135,14 +137,22 @@ async function judge(callers: readonly Client[], engines: Engines) {
   if (new Set(ids).size !== ids.length) wrong.push("two submits got the same job");
   const succeeded = ended.filter(({ state }) => state === State.SUCCEEDED).length;
   const attempts = ended.reduce((sum, { attempt }) => sum + attempt, 0);
-  return { acknowledged: ids.length, succeeded, failed: ended.length - succeeded, attempts, repeats, wrong };
+  return {
+    acknowledged: ids.length,
+    succeeded,
+    failed: ended.length - succeeded,
+    attempts,
+    redeliveries: engines.redeliveries(),
+    repeats,
+    wrong,
+  };
 }
 
 export function describeOutcome(name: string, seed: number, outcome: Outcome): string {
-  const { crashes, faults, acknowledged, succeeded, failed, attempts, repeats } = outcome;
+  const { crashes, faults, acknowledged, succeeded, failed, attempts, redeliveries, repeats } = outcome;
   return (
     `${name}, seed ${seed}: ${crashes} crashes and ${faults} other faults; ${acknowledged} acknowledged jobs, ` +
     `${succeeded} succeeded, ${failed} lost their workers three times; ${attempts} attempts, ` +
-    `${attempts - acknowledged} of them again; ${repeats} submits sent again\n`
+    `${attempts - acknowledged} of them again; ${redeliveries} redeliveries; ${repeats} submits sent again\n`
   );
 }

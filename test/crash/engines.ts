@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Ferretdb } from "../support/ferretdb.ts";
@@ -11,24 +12,44 @@ export interface Engines {
   readonly faults: Readonly<Record<string, () => Promise<void>>>;
   /** Messages that are not done with, of both queues. */
   messages(): number;
+  /** How often a message was delivered again, or somewhat fewer where it can only be looked at now and then. */
+  redeliveries(): number;
   end(): Promise<void>;
 }
 
 const awayMs = 3000;
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+const lookEveryMs = 20;
+
 export function embedded(dataDir: string): Engines {
+  const deliveries = new Map<unknown, number>();
+  const look = setInterval(() => {
+    for (const { seq, count } of read("SELECT seq, deliveries AS count FROM messages WHERE deliveries > 1"))
+      deliveries.set(seq, Number(count));
+  }, lookEveryMs);
+
+  function read(sql: string): Record<string, unknown>[] {
+    const path = join(dataDir, "queue.db");
+    if (!existsSync(path)) return [];
+    const db = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    try {
+      return db.prepare(sql).all();
+    } catch {
+      // Nobody has made its tables yet.
+      return [];
+    } finally {
+      db.close();
+    }
+  }
+
   return {
     name: "the embedded engines",
     env: { DARKROOM_DATA_DIR: dataDir },
     faults: {},
-    messages() {
-      const db = new DatabaseSync(join(dataDir, "queue.db"), { readOnly: true });
-      const row = db.prepare("SELECT count(*) AS count FROM messages").get();
-      db.close();
-      return Number(row?.count);
-    },
-    end: async () => {},
+    messages: () => Number(read("SELECT count(*) AS count FROM messages")[0]?.count),
+    redeliveries: () => [...deliveries.values()].reduce((sum, count) => sum + count - 1, 0),
+    end: async () => clearInterval(look),
   };
 }
 
@@ -59,6 +80,7 @@ export async function production(dataDir: string, ferretdb: Ferretdb, database: 
         ferretdb.resume();
       },
     },
+    redeliveries: () => queues.reduce((sum, name) => sum + broker.queue(name).redeliveries, 0),
     messages: () => queues.reduce((sum, name) => sum + broker.queue(name).size, 0),
     end: () => broker.stop(),
   };

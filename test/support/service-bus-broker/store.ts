@@ -44,6 +44,8 @@ export class Store {
   readonly #locked = new Map<string, Stored>();
   readonly #ids = new Map<unknown, number>();
   #sequence = 0;
+  /** How often a message that was delivered became free again. */
+  redeliveries = 0;
 
   constructor(settings: Settings, dead?: Store) {
     this.#settings = settings;
@@ -146,6 +148,7 @@ export class Store {
   #giveBack(stored: Stored, why: string): void {
     this.#unlock(stored);
     stored.deliveries += 1;
+    this.redeliveries += 1;
     if (this.dead === undefined || stored.deliveries < this.#settings.maxDeliveries) return;
     this.#messages.delete(stored.sequence);
     this.#bury(stored, "MaxDeliveryCountExceeded", why);
