@@ -17,7 +17,7 @@ export default defineConfig({
           include: ["test/api/*.test.ts"],
           // About what lies behind however it was called, or about plain HTTP, which no path of RPCs touches.
           exclude: [
-            "test/api/{dead-letters,deletion,guessing,mongodb,old-workers,recovery,replicas,sd-webui,service-bus}.test.ts",
+            "test/api/{dead-letters,deletion,guessing,mongodb,old-workers,production,recovery,replicas,sd-webui,service-bus}.test.ts",
             "test/api/{health,image-service,relay*,service-key,session-validation}.test.ts",
           ],
           env: { DARKROOM_FAST_RPC: "false" },
