@@ -103,7 +103,8 @@ export function isEmail(identity: string): boolean {
 /** A deleted account until its data is gone: nobody's, and its names are free. */
 export function buried(account: Account, now: number): Account {
   const { id } = account;
-  const names = { username: id, usernameKey: id, email: null, emailKey: id };
+  // An id can be somebody's username; what has an @ cannot.
+  const names = { username: id, usernameKey: `@${id}`, email: null, emailKey: id };
   const rights = { role: "user", disabled: true, passwordReset: null, emailChange: null, metadata: {} } as const;
   return { ...account, ...names, ...rights, deletedAt: now };
 }

@@ -58,6 +58,15 @@ describe("a deleted account", () => {
     });
   });
 
+  test("goes although somebody took its id for a name", async () => {
+    const { server, admin } = await opened();
+    const user = await signIn(server);
+    const userId = user.account?.id ?? "";
+    await server.auth.signUp({ username: userId, password: user.password });
+    await server.auth.deleteUser({ userId }, admin);
+    expect(await refusal(server.auth.getUser({ userId }, admin))).toMatchObject({ reason: "USER_NOT_FOUND" });
+  });
+
   test("may be one's own, by its password", async () => {
     const { server } = await opened();
     const user = await signIn(server);
