@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../model/account.ts";
-import { checkFields, invalidField, notFound, unauthenticated } from "../model/errors.ts";
+import { checkFields, type DomainError, invalidField, notFound, unauthenticated } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
@@ -71,9 +71,7 @@ export class Sessions {
       const isRight = await passwords.verify(password, account?.passwordHash);
       return isRight && account?.disabled === false;
     });
-    if (account === undefined || !matches) {
-      throw unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
-    }
+    if (account === undefined || !matches) throw loginFailed();
     return this.begin(account, device, options);
   }
 
@@ -105,6 +103,11 @@ export class Sessions {
       version: 1,
     };
     await sessions.insert(session);
+    // What ends an account's sessions writes to the account first: it has seen this one, or is seen here.
+    if (!(await this.#isUnchanged(account))) {
+      await sessions.delete(id);
+      throw loginFailed();
+    }
     return { account, tokens: await this.#tokens(session, account, refresh.token), sessionToken: sessionToken?.token };
   }
 
@@ -151,6 +154,11 @@ export class Sessions {
     await this.#deps.sessions.delete(sessionId);
   }
 
+  async #isUnchanged({ id, passwordHash }: Account): Promise<boolean> {
+    const current = await this.#deps.accounts.get(id);
+    return current?.disabled === false && current.passwordHash === passwordHash;
+  }
+
   #find(identity: string): Promise<Account | undefined> {
     const { accounts } = this.#deps;
     const key = nameKey(identity);
@@ -190,6 +198,10 @@ export class Sessions {
       refreshTokenExpiresAt: sessionEnd(session),
     };
   }
+}
+
+function loginFailed(): DomainError {
+  return unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
 }
 
 function ended() {

@@ -108,6 +108,28 @@ describe("logging in", () => {
     expect(new Set(results.map((result) => result.status === "rejected" && `${result.reason}`)).size).toBe(1);
   });
 
+  test.each([
+    ["got another password", { passwordHash: bcrypt.hashSync("another one", 4) }],
+    ["was disabled", { disabled: true }],
+    ["was deleted", undefined],
+  ])("starts no session of an account that %s after its password was checked", async (_what, change) => {
+    let meanwhile = async () => {};
+    const { sessions, account, accounts, store } = await opened((all) => ({
+      ...all,
+      async insert(session) {
+        await meanwhile();
+        await all.insert(session);
+      },
+    }));
+    meanwhile = async () => {
+      if (change === undefined) await accounts.delete(account.id);
+      else await accounts.replace({ ...account, ...change, version: account.version + 1 });
+      await store.deleteByAccount(account.id);
+    };
+    await expect(sessions.login("anna", password, device)).rejects.toMatchObject(loginFailed);
+    expect(await store.listByAccount(account.id, 9)).toEqual([]);
+  });
+
   test("names the fields that can match nobody's", async () => {
     const { sessions } = await opened();
     const violations = [{ field: "identity" }, { field: "password" }];
