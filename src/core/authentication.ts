@@ -105,11 +105,11 @@ export class Authentication {
     return unlessRefused(this.identifySession(token));
   }
 
-  /** For calls that stay open: rejects once the principal's session, account or client is gone. */
+  /** For calls that stay open: rejects once the principal's session, account, client, key or scopes are gone. */
   async confirm(principal: Principal): Promise<void> {
     if (principal === this.#deps.everybody) return;
     if (principal.kind === "user") await this.#user(principal.account.id, principal.sessionId);
-    if (principal.kind === "client") await this.#client(principal.client.id);
+    if (principal.kind === "client") await this.#confirmClient(principal);
   }
 
   /** The client whose key this is, and the version of the key. */
@@ -141,20 +141,23 @@ export class Authentication {
   }
 
   async #authenticateKey(key: string): Promise<ClientPrincipal> {
-    const { client } = await this.ofKey(key);
-    return this.#clientPrincipal(client, client.scopes);
+    const { client, keyVersion } = await this.ofKey(key);
+    return this.#clientPrincipal(client, keyVersion, client.scopes);
   }
 
   async #authenticateAccess(token: string): Promise<UserPrincipal | ClientPrincipal> {
     const claims = await this.#deps.accessTokens.verify(token);
     if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
-    const client = await this.#client(claims.clientId);
-    if (!acceptsKeyVersion(client, claims.keyVersion, this.#deps.clock())) throw refused();
+    const { clientId, keyVersion } = claims;
+    const client = await this.#clientByKey(clientId, keyVersion);
     // What the client has lost since is lost to its tokens too.
-    return this.#clientPrincipal(
-      client,
-      client.scopes.filter((scope) => claims.scopes.includes(scope)),
-    );
+    const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
+    return this.#clientPrincipal(client, keyVersion, scopes);
+  }
+
+  async #confirmClient({ client: { id }, keyVersion, scopes }: ClientPrincipal): Promise<void> {
+    const client = await this.#clientByKey(id, keyVersion);
+    if (!scopes.every((scope) => client.scopes.includes(scope))) throw refused();
   }
 
   async #user(accountId: string, sessionId: string): Promise<UserPrincipal> {
@@ -175,9 +178,15 @@ export class Authentication {
     return client;
   }
 
-  #clientPrincipal(client: Client, scopes: readonly Scope[]): ClientPrincipal {
+  async #clientByKey(id: string, keyVersion: number): Promise<Client> {
+    const client = await this.#client(id);
+    if (!acceptsKeyVersion(client, keyVersion, this.#deps.clock())) throw refused();
+    return client;
+  }
+
+  #clientPrincipal(client: Client, keyVersion: number, scopes: readonly Scope[]): ClientPrincipal {
     this.#deps.clientUse.note(client.id, client.lastUsedAt ?? 0);
-    return { kind: "client", client, scopes };
+    return { kind: "client", client, keyVersion, scopes };
   }
 
   async #authenticateJob(token: string): Promise<JobPrincipal> {

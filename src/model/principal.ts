@@ -18,6 +18,8 @@ export interface UserPrincipal {
 export interface ClientPrincipal {
   readonly kind: "client";
   readonly client: Client;
+  /** Of the key that was shown, or that its token was made from. */
+  readonly keyVersion: number;
   /** Those of this credential that the client still has. */
   readonly scopes: readonly Scope[];
 }

@@ -447,6 +447,27 @@ describe("a stream", () => {
     await closed.promise;
     await expect(text).rejects.toThrow();
   });
+
+  test.each([
+    ["key is another", (clientId: string) => auth.regenerateClientKey({ clientId }, admin)],
+    [
+      "scope is gone",
+      (id: string) =>
+        auth.updateClient({ client: { id, scopes: ["jobs:read"] }, updateMask: { paths: ["scopes"] } }, admin),
+    ],
+  ])("ends when its client's %s", async (_what, change) => {
+    upstream.on("GET /base/v1/watched", (_, response) => {
+      response.writeHead(200, events);
+      const timer = setInterval(() => response.write(": alive\n\n"), 200);
+      response.once("close", () => clearInterval(timer));
+    });
+    const { client, apiKey } = await auth.createClient({ client: { name: "watcher", scopes: ["relay"] } }, admin);
+    const response = await fetch(`${url}/v1/watched`, { headers: { "x-api-key": apiKey } });
+    const text = response.text();
+    text.catch(() => {});
+    await change(client?.id ?? "");
+    await expect(text).rejects.toThrow();
+  });
 });
 
 describe("a limit", () => {

@@ -11,7 +11,12 @@ const admin: UserPrincipal = { kind: "user", account: sampleAccount({ role: "adm
 const job: JobPrincipal = { kind: "job", jobId: "job", attempt: 1, inputImageId: "picture", owner: user };
 const worker: Principal = { kind: "worker" };
 const adminsJob: Principal = { ...job, owner: admin };
-const clientWith = (...scopes: Scope[]): Principal => ({ kind: "client", client: sampleClient(), scopes });
+const clientWith = (...scopes: Scope[]): Principal => ({
+  kind: "client",
+  client: sampleClient(),
+  keyVersion: 1,
+  scopes,
+});
 
 const auth = "darkroom.auth.v1.AuthService";
 const jobs = "darkroom.imagejob.v1.ImageJobService";

@@ -9,7 +9,12 @@ const account = sampleAccount();
 const user: Principal = { kind: "user", account, sessionId: "s" };
 
 function clientWith(limitPerMinute: number | null): Principal {
-  return { kind: "client", client: sampleClient({ id: "aaaaaaaaaaaaaaaa", limitPerMinute }), scopes: [] };
+  return {
+    kind: "client",
+    client: sampleClient({ id: "aaaaaaaaaaaaaaaa", limitPerMinute }),
+    keyVersion: 1,
+    scopes: [],
+  };
 }
 
 function countsOf(principal: Principal | undefined, operation: string, limits: RateLimits = defaultRateLimits) {
