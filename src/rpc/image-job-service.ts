@@ -35,7 +35,9 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
     },
 
     async pollImageJob({ jobId, wait }, context) {
-      const job = await core.jobs.poll(jobId, ownerId(context), fromDuration(wait), context.signal);
+      const waitMs = fromDuration(wait);
+      const job = await core.jobs.poll(jobId, ownerId(context), waitMs, context.signal);
+      if (waitMs > 0) await core.authentication.confirm(principalOf(context));
       return { job: toImageJob(job) };
     },
 

@@ -193,6 +193,16 @@ describe("logout", () => {
     );
     expect(refused).toMatchObject({ code: "Unauthenticated", reason: "SESSION_ENDED" });
   });
+
+  test("leaves a poll that waits without its job", async () => {
+    const { token } = await login(owner.username, owner.password);
+    const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(token));
+    const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(token));
+    const wait = { seconds: 1n, nanos: 0 };
+    const waiting = refusal(jobs.pollImageJob({ jobId: job?.id ?? "", wait }, bearer(token)));
+    await auth.logout({}, bearer(token));
+    expect(await waiting).toMatchObject({ code: "Unauthenticated", reason: "SESSION_ENDED" });
+  });
 });
 
 const encode = (part: object | string) =>
