@@ -1,4 +1,12 @@
-import { type Account, metadataRule, nameKey, newPasswordRule, passwordRule, usernameRule } from "../model/account.ts";
+import {
+  type Account,
+  metadataRule,
+  nameKey,
+  newPasswordRule,
+  passwordRule,
+  usernameRule,
+  withPassword,
+} from "../model/account.ts";
 import { checkFields, DomainError, invalidField, invalidFields, unauthenticated } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
@@ -56,7 +64,7 @@ export class Profiles {
     await accountRecords.change(by.account.id, (current) => {
       if (current.passwordHash !== by.account.passwordHash)
         throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
-      return { ...current, passwordHash };
+      return withPassword(current, passwordHash);
     });
     await sessions.deleteByAccount(by.account.id, by.sessionId);
     post.send(by.account.email, passwordChangedLetter);

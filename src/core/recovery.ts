@@ -1,4 +1,4 @@
-import { type Account, emailRule, nameKey, newPasswordRule } from "../model/account.ts";
+import { type Account, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
 import { checkFields, DomainError, invalidField } from "../model/errors.ts";
 import {
   addressTakenLetter,
@@ -75,7 +75,7 @@ export class Recovery {
     const passwordHash = await passwords.hash(password);
     await this.#deps.accountRecords.change(found.id, (account) => {
       if (!isGood(account)) throw tokenInvalid();
-      return { ...account, passwordHash, passwordReset: null };
+      return withPassword(account, passwordHash);
     });
     await sessions.deleteByAccount(found.id);
     await guessing.unlock(found.id);
@@ -114,7 +114,8 @@ export class Recovery {
       const changed = await this.#deps.accountRecords.change(before.id, (account) => {
         if (account.emailChange == null || !isGood(account)) throw tokenInvalid();
         const { email } = account.emailChange;
-        return { ...account, email, emailKey: nameKey(email), emailChange: null };
+        // What was mailed to the old address opens nothing any more.
+        return { ...account, email, emailKey: nameKey(email), emailChange: null, passwordReset: null };
       });
       post.send(before.email, emailChangedLetter);
       return changed;

@@ -100,6 +100,11 @@ export function isEmail(identity: string): boolean {
   return identity.includes("@");
 }
 
+/** With a new password, which spends every token: whoever holds one may be who it is to keep out. */
+export function withPassword(account: Account, passwordHash: string): Account {
+  return { ...account, passwordHash, passwordReset: null, emailChange: null };
+}
+
 /** A deleted account until its data is gone: nobody's, and its names are free. */
 export function buried(account: Account, now: number): Account {
   const { id } = account;

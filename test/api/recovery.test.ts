@@ -150,6 +150,43 @@ describe("a new address", () => {
   });
 });
 
+describe("tokens that are out", () => {
+  async function issued() {
+    const server = await serve({}, { worker: false });
+    const user = await signUp(server);
+    const admin = await adminOf(server);
+    const issue = async (email = "") => (await server.auth.issueUserToken({ userId: user.id, email }, admin)).token;
+    const { auth } = server;
+    return {
+      auth,
+      user,
+      reset: await issue(),
+      change: await issue("another@example.com"),
+      useReset: (token: string) => auth.resetPassword({ token, newPassword: "a good new one" }),
+      useChange: (token: string) => auth.confirmEmailChange({ token }),
+    };
+  }
+
+  test("are spent by a new password", async () => {
+    const { auth, user, reset, change, useReset, useChange } = await issued();
+    await auth.changePassword({ oldPassword: user.password, newPassword: "another good one" }, user.credential);
+    expect(await refusal(useReset(reset))).toMatchObject(spent);
+    expect(await refusal(useChange(change))).toMatchObject(spent);
+  });
+
+  test("are spent by one that sets a new password", async () => {
+    const { reset, change, useReset, useChange } = await issued();
+    await useReset(reset);
+    expect(await refusal(useChange(change))).toMatchObject(spent);
+  });
+
+  test("and went to an address are spent when it is no more the account's", async () => {
+    const { reset, change, useReset, useChange } = await issued();
+    await useChange(change);
+    expect(await refusal(useReset(reset))).toMatchObject(spent);
+  });
+});
+
 test("an address that holds more than one reaches one", async () => {
   const { mail, server } = await opened();
   const user = await signUp(server, "a,b@example.com");
