@@ -75,8 +75,10 @@ export class RateLimiter {
       const countedHere = window.count - batch.calls;
       try {
         const { key, limit } = quota;
-        const stored = await this.#counters.add(key, batch.calls, this.#clock(), limit.windowMs);
-        window.startedAt = stored.startedAt;
+        const now = this.#clock();
+        const stored = await this.#counters.add(key, batch.calls, now, limit.windowMs);
+        // Another server's clock may be ahead: a window of the future would be taken for one that is over.
+        window.startedAt = Math.min(stored.startedAt, now);
         window.count = stored.count + window.open.calls;
         return stored.count - batch.calls;
       } catch (error) {

@@ -49,6 +49,21 @@ test("lets exactly as many through as the limit says, one by one and at once", a
   }
 });
 
+test("counts on where another server's clock is ahead", async () => {
+  const store = sqliteCounterStore((await openDatabase()).db);
+  const [clock, ahead] = [movableClock(), movableClock()];
+  ahead.advance(20_000);
+  const quota = quotaOf(100);
+  await new RateLimiter({ counters: store, clock: ahead, log }).count({
+    ...quota,
+    limit: { ...quota.limit, count: 1 },
+  });
+  const limiter = new RateLimiter({ counters: store, clock, log });
+  let passed = 0;
+  for (let calls = 0; calls < 500; calls++) if (!(await limiter.count(quota)).isOver) passed += 1;
+  expect(passed).toBeLessThanOrEqual(100);
+});
+
 test("tells what is left, and when the window ends", async () => {
   const { count, clock } = await opened(1);
   expect(await count(0, quotaOf(2))).toMatchObject({ isOver: false, remaining: 1, resetMs: 60_000 });
