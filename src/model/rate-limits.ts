@@ -45,6 +45,7 @@ export const defaultRateLimits: RateLimits = {
   [`${service}/Login`]: { count: 60, windowMs: minute },
   [`${service}/RequestPasswordReset`]: { count: 30, windowMs: 60 * minute },
   [`${service}/RequestEmailChange`]: { count: 30, windowMs: 60 * minute },
+  [`${service}/ConfirmEmailChange`]: { count: 60, windowMs: 60 * minute },
   [`${service}/ResetPassword`]: { count: 60, windowMs: 60 * minute },
   [`${service}/UpdateProfile`]: { count: 60, windowMs: 60 * minute },
   [`${service}/RefreshToken`]: { count: 600, windowMs: minute },

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isOpen, operations } from "../../src/model/access.ts";
 import type { Principal } from "../../src/model/principal.ts";
 import { defaultRateLimits, quotasOf, type RateLimits, rateLimitHeaders } from "../../src/model/rate-limits.ts";
 import { sampleAccount, sampleClient } from "../contracts/samples.ts";
@@ -47,6 +48,15 @@ test("leaves alone what services and machines ask, and workers", () => {
   expect(countsOf({ kind: "worker" }, check, { ...defaultRateLimits, [check]: { count: 1, windowMs: 1000 } })).toEqual(
     [],
   );
+});
+
+test("limits by itself each call that leaves a trace and asks for no credential", () => {
+  const writing = operations.filter((operation) => isOpen(operation) && /AuthService|^POST /.test(operation));
+  const names = (operation: string) =>
+    quotasOf(defaultRateLimits, operation, undefined, "192.0.2.1").map(({ name }) => name);
+  const kept = writing.filter((operation) => !operation.endsWith("/Validate"));
+  expect(kept).toHaveLength(8);
+  for (const operation of kept) expect(names(operation)).toEqual(["address", operation]);
 });
 
 test("counts the addresses of one IPv6 network together", () => {
