@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { mongodbAccountStore } from "../../src/adapters/mongodb/account-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { createClient } from "../../src/adapters/mongodb/client.ts";
+import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
 import { collections } from "../../src/adapters/mongodb/collections.ts";
 import { mongodbImageStore } from "../../src/adapters/mongodb/image-store.ts";
 import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
@@ -13,7 +14,15 @@ import { mongodbSecretStore } from "../../src/adapters/mongodb/secret-store.ts";
 import { mongodbSessionStore } from "../../src/adapters/mongodb/session-store.ts";
 import { sessionEnd } from "../../src/model/session.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
-import { atOnce, sampleAccount, sampleImage, sampleJob, sampleSession, sampleTime } from "../contracts/samples.ts";
+import {
+  atOnce,
+  sampleAccount,
+  sampleClient,
+  sampleImage,
+  sampleJob,
+  sampleSession,
+  sampleTime,
+} from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb } from "../support/mongodb.ts";
 import { openDatabase } from "./mongodb-harness.ts";
@@ -35,6 +44,34 @@ describeOnMongodb("a MongoDB database", (mongodb) => {
       const wanted = indexes.filter((index) => !("expireAfterSeconds" in index)).map((index) => index.name);
       expect(made.map((index) => index.name)).toEqual(expect.arrayContaining(wanted));
     }
+  });
+
+  test("reads what a version before wrote, and has what that did not know of", async () => {
+    const name = mongodb.newDatabase();
+    const db = await openDatabase(mongodb, name);
+    const stores = {
+      accounts: mongodbAccountStore(db),
+      clients: mongodbClientStore(db),
+      sessions: mongodbSessionStore(db),
+    };
+    const [account, client, session] = [sampleAccount(), sampleClient(), sampleSession()];
+    const later = {
+      accounts: ["passwordReset", "emailChange", "metadata", "deletedAt"],
+      clients: ["limitPerMinute"],
+      sessions: ["surface"],
+    };
+    await stores.accounts.insert(account);
+    await stores.clients.insert(client);
+    await stores.sessions.insert(session);
+    for (const [collection, fields] of Object.entries(later))
+      await mongodb.client
+        .db(name)
+        .collection(collection)
+        .updateMany({}, { $unset: Object.fromEntries(fields.map((field) => [field, ""])) });
+    expect(await stores.accounts.get(account.id)).toStrictEqual(account);
+    expect(await stores.accounts.findByEmail(account.emailKey)).toStrictEqual(account);
+    expect(await stores.clients.list(undefined, 9)).toStrictEqual([client]);
+    expect(await stores.sessions.get(session.id)).toStrictEqual(session);
   });
 
   test("lets the server purge what has ended, or says once that it does not", async () => {

@@ -7,7 +7,9 @@ import { after, is, Records, startingWith } from "./records.ts";
 const keys = ["recordId", "usernameKey", "emailKey"] as const;
 
 export function mongodbAccountStore(db: Database): AccountStore {
-  const accounts = new Records<Account>(db, "accounts");
+  const accounts = new Records<Account>(db, "accounts", {
+    later: { passwordReset: null, emailChange: null, metadata: {}, deletedAt: null },
+  });
   async function hasTakenKey({ id, ...account }: Account): Promise<boolean> {
     const holders = keys.map((key) => accounts.findOne({ [key]: is(account[key]) }));
     return (await Promise.all(holders)).some((holder) => holder !== undefined && holder.id !== id);

@@ -5,7 +5,7 @@ import { before, between, is, Records } from "./records.ts";
 
 /** `place` is the id again: in an index behind another field, and in descending order. */
 export function mongodbAuditStore(db: Database): AuditStore {
-  const events = new Records<AuditEvent>(db, "audit", { place: ({ id }) => id });
+  const events = new Records<AuditEvent>(db, "audit", { derived: { place: ({ id }) => id } });
   return {
     append: (event) => events.insert(event),
     list({ where, from, before: end, limit }) {

@@ -5,7 +5,7 @@ import { place } from "./place.ts";
 import { before, is, Records } from "./records.ts";
 
 export function mongodbClientStore(db: Database): ClientStore {
-  const clients = new Records<Client>(db, "clients", { place });
+  const clients = new Records<Client>(db, "clients", { derived: { place }, later: { limitPerMinute: null } });
   return {
     insert: (client) => clients.insert(client),
     get: (id) => clients.get(id),

@@ -8,10 +8,12 @@ import { atMost, before, after as behind, is, oneOf, Records } from "./records.t
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
 export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number): JobStore {
   const jobs = new Records<ImageJob>(db, "jobs", {
-    dueAt,
-    place,
-    deadPlace: (job) => (isDead(job) ? place(job) : undefined),
-    purgeAt: (job) => (hasEnded(job) ? purgeAfter(dueAt(job)) : undefined),
+    derived: {
+      dueAt,
+      place,
+      deadPlace: (job) => (isDead(job) ? place(job) : undefined),
+      purgeAt: (job) => (hasEnded(job) ? purgeAfter(dueAt(job)) : undefined),
+    },
   });
 
   /** The fields that are equal come first in the order too: Cosmos DB sorts by an index's fields only, and by all. */

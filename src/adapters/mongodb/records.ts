@@ -45,19 +45,29 @@ interface Order {
 
 /**
  * Records of one kind, a document each: the id is `_id`, every other field is itself, and beside them stand those that
- * only queries and the server look at, by the name and the rule that `derived` has for them.
+ * only queries and the server look at, by the name and the rule that `derived` has for them. What a version before wrote
+ * has the `later` fields as they are given here.
  */
 export class Records<T extends { readonly id: string }> {
   readonly #db: Database;
   readonly #collection: Collection<Stored>;
   readonly #derived: readonly (readonly [string, (record: T) => unknown])[];
   readonly #projection: Readonly<Record<string, 0>>;
+  readonly #later: Partial<T>;
 
-  constructor(db: Database, name: CollectionName, derived: Readonly<Record<string, (record: T) => unknown>> = {}) {
+  constructor(
+    db: Database,
+    name: CollectionName,
+    {
+      derived = {},
+      later = {},
+    }: { derived?: Readonly<Record<string, (record: T) => unknown>>; later?: Partial<T> } = {},
+  ) {
     this.#db = db;
     this.#collection = db.collection(name);
     this.#derived = Object.entries(derived);
     this.#projection = Object.fromEntries(this.#derived.map(([field]) => [field, 0]));
+    this.#later = later;
   }
 
   /** Rejects with DuplicateKey, and stores nothing, when the id or another unique value is taken. */
@@ -72,13 +82,13 @@ export class Records<T extends { readonly id: string }> {
   async findOne(query: Query): Promise<T | undefined> {
     const projection = this.#projection;
     const found = await this.#db.run(() => this.#collection.findOne(query, { projection }));
-    return found === null ? undefined : toRecord(found);
+    return found === null ? undefined : this.#toRecord(found);
   }
 
   async find(query: Query, order: Partial<Order> = {}): Promise<T[]> {
     const options = { projection: this.#projection, ...order };
     const found = await this.#db.run(() => this.#collection.find(query, options).toArray());
-    return found.map((document) => toRecord<T>(document));
+    return found.map((document) => this.#toRecord(document));
   }
 
   /** Writes all fields of the record if the stored one is as `query` says; false, and nothing written, if not. */
@@ -97,7 +107,7 @@ export class Records<T extends { readonly id: string }> {
     if (found === null) return undefined;
     // Not by a projection, which FerretDB has none of here.
     const own = Object.entries(found).filter(([name]) => !Object.hasOwn(this.#projection, name));
-    return toRecord(Object.fromEntries(own) as Stored);
+    return this.#toRecord(Object.fromEntries(own) as Stored);
   }
 
   /** Raises a number to at least `value` in the one that matches; false when none does. */
@@ -126,8 +136,8 @@ export class Records<T extends { readonly id: string }> {
     const derived = this.#derived.map(([field, derive]) => [field, derive(record)]);
     return { _id: id, ...fields, ...Object.fromEntries(derived) };
   }
-}
 
-function toRecord<T>({ _id, ...fields }: Stored): T {
-  return { id: _id, ...fields } as T;
+  #toRecord({ _id, ...fields }: Stored): T {
+    return { id: _id, ...this.#later, ...fields } as unknown as T;
+  }
 }

@@ -6,8 +6,8 @@ import { atMost, is, Records } from "./records.ts";
 
 export function mongodbSessionStore(db: Database): SessionStore {
   const sessions = new Records<Session>(db, "sessions", {
-    endsAt: sessionEnd,
-    purgeAt: (session) => purgeAfter(sessionEnd(session)),
+    derived: { endsAt: sessionEnd, purgeAt: (session) => purgeAfter(sessionEnd(session)) },
+    later: { surface: "own" },
   });
   return {
     insert: (session) => sessions.insert(session),
