@@ -44,24 +44,31 @@ export class Deletions {
 
   /** Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. */
   async delete(id: string): Promise<void> {
-    const { accountRecords, clock, log } = this.#deps;
+    const { accountRecords, clock } = this.#deps;
     await keepAnAdmin(accountRecords.store, await accountRecords.get(id));
     const account = await accountRecords.change(id, (current) => buried(current, clock()));
+    await this.#tryPurge(account);
+  }
+
+  /** Deletes what is left of deleted accounts; of how many. */
+  async sweep(limit: number): Promise<number> {
+    let purged = 0;
+    for (const account of await this.#deps.accountRecords.store.listDeleted(limit))
+      if (await this.#tryPurge(account)) purged += 1;
+    return purged;
+  }
+
+  async #tryPurge({ id }: Account): Promise<boolean> {
     try {
-      await this.#purge(account);
+      await this.#purge(id);
+      return true;
     } catch (error) {
-      log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
+      this.#deps.log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
+      return false;
     }
   }
 
-  /** Deletes what is left of deleted accounts; how many there were. */
-  async sweep(limit: number): Promise<number> {
-    const accounts = await this.#deps.accountRecords.store.listDeleted(limit);
-    for (const account of accounts) await this.#purge(account);
-    return accounts.length;
-  }
-
-  async #purge({ id }: Account): Promise<void> {
+  async #purge(id: string): Promise<void> {
     const { accountRecords, sessions, images, attempts } = this.#deps;
     await sessions.deleteByAccount(id);
     await this.#deleteJobs(id);

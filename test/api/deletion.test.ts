@@ -101,4 +101,21 @@ describe("a deleted account", () => {
     expect(await core.imageStore.listByOwner(id, 9)).toEqual([]);
     expect(await core.blobs.read(job.inputImageId)).toBeUndefined();
   });
+
+  test("that cannot be deleted yet keeps nothing else from it", async () => {
+    const core = await openCore();
+    const deleted = { disabled: true, deletedAt: sampleTime };
+    const stuck = sampleAccount({ ...deleted, id: core.user.account.id });
+    // The other one comes after it.
+    for (const account of [stuck, sampleAccount({ ...deleted, id: "ffffffff-ffff-4fff-bfff-ffffffffffff" })])
+      await core.accounts.insert(account);
+    await core.submit();
+    const remove = core.blobs.delete;
+    Object.assign(core.blobs, { delete: () => Promise.reject(new Error("this disk is read-only")) });
+    await core.sweeper.sweepRetention();
+    expect(await core.accounts.listDeleted(9)).toEqual([stuck]);
+    Object.assign(core.blobs, { delete: remove });
+    await core.sweeper.sweepRetention();
+    expect(await core.accounts.listDeleted(9)).toEqual([]);
+  });
 });
