@@ -5,7 +5,7 @@ import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
-import { once } from "./once.ts";
+import { type OnStop, startParts } from "./parts.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
@@ -29,26 +29,12 @@ export interface AppDeps {
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
 }
 
-/** A server with everything inside, serving when it resolves. What was started is stopped again when a later step fails. */
-export async function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
-  const started: (() => Promise<void>)[] = [];
-  const stop = once(async () => {
-    const onError = (error: unknown) => deps.log.error({ err: error }, "a part did not stop in order");
-    for (const end of started.toReversed()) await end().catch(onError);
-  });
-  try {
-    return { ...(await start(config, deps, (end) => void started.push(end))), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+/** A server with everything inside, serving when it resolves. */
+export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
+  return startParts(deps.log, (onStop) => start(config, deps, onStop));
 }
 
-async function start(
-  config: ServerConfig,
-  { log, forkWorker }: AppDeps,
-  onStop: (end: () => Promise<void>) => void,
-): Promise<Omit<App, "stop">> {
+async function start(config: ServerConfig, { log, forkWorker }: AppDeps, onStop: OnStop): Promise<Omit<App, "stop">> {
   const stores = await openStores(config, log);
   onStop(stores.close);
   const queues = await openQueues(config, Date.now, log);

@@ -2,29 +2,23 @@ import { openQueues, openStores } from "./backends.ts";
 import { type Api, apiOver } from "./client/api.ts";
 import { compose } from "./compose.ts";
 import type { ServerConfig } from "./config.ts";
+import { type Running, startParts } from "./parts.ts";
 import type { Log } from "./ports/log.ts";
 import { operatorTransport } from "./rpc/in-process.ts";
 
-export interface StoreApi extends Api {
-  close(): Promise<void>;
-}
+export type StoreApi = Running<Api>;
 
 /** The API straight on the store, for its operator: nothing listens, sweeps or works here. Servers may run beside it. */
-export async function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> {
-  const stores = await openStores(config, log);
-  const queues = await openQueues(config, Date.now, log).catch(async (error: unknown) => {
-    await stores.close();
-    throw error;
+export function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> {
+  return startParts(log, async (onStop) => {
+    const stores = await openStores(config, log);
+    onStop(stores.close);
+    const queues = await openQueues(config, Date.now, log);
+    onStop(queues.close);
+    const core = await compose(config, stores, queues, log);
+    onStop(() => core.post.stop());
+    onStop(() => core.changes.stop());
+    onStop(() => core.dispatcher.idle());
+    return apiOver(operatorTransport(core, log));
   });
-  const core = await compose(config, stores, queues, log);
-  return {
-    ...apiOver(operatorTransport(core, log)),
-    async close() {
-      await core.dispatcher.idle();
-      await core.changes.stop();
-      await core.post.stop();
-      await queues.close();
-      await stores.close();
-    },
-  };
 }

@@ -3,7 +3,7 @@ import { connect } from "./client/index.ts";
 import { ConfigError, type WorkerConfig } from "./config.ts";
 import { Health } from "./core/health.ts";
 import { type HealthPort, openHealthPort } from "./http/health-port.ts";
-import { once } from "./once.ts";
+import { startParts } from "./parts.ts";
 import type { Log } from "./ports/log.ts";
 import { loadEngines } from "./worker/engines/catalogue.ts";
 import { JobServer } from "./worker/job-server.ts";
@@ -13,21 +13,22 @@ import { startWorker as startTakingJobs } from "./worker/worker.ts";
 const jobGraceMs = 4000;
 
 /** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
-export async function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
-  const queues = await openQueues(config, Date.now, log);
-  const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
-  const health = healthOf(queues, server, log);
-  const engines = await loadEngines(config.engines);
-  const port = await openPort(config.health, health, log);
-  const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
-  return {
-    stop: once(async () => {
+export function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
+  return startParts(log, async (onStop) => {
+    const queues = await openQueues(config, Date.now, log);
+    onStop(queues.close);
+    const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
+    const health = healthOf(queues, server, log);
+    const engines = await loadEngines(config.engines);
+    const port = await openPort(config.health, health, log);
+    onStop(() => port?.close());
+    const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
+    onStop(() => {
       health.stopping();
-      await worker.stop(jobGraceMs);
-      await queues.close();
-      await port?.close();
-    }),
-  };
+      return worker.stop(jobGraceMs);
+    });
+    return {};
+  });
 }
 
 function healthOf(queues: Queues, server: JobServer, log: Log): Health {

@@ -21,7 +21,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   cli: ["client", "app", "store-app", "config", "migration", "user-error"],
   // Files beside the rooms.
   "user-error": [],
-  once: [],
+  parts: ["ports"],
   log: ["ports"],
   config: ["model", "log", "user-error"],
   backends: [
@@ -36,10 +36,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   credentials: ["config", "crypto", "ports"],
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "worker", "model", "ports"],
-  app: ["backends", "compose", "config", "once", "core", "http", "rpc", "worker", "model", "ports"],
-  "worker-app": ["backends", "config", "once", "core", "http", "client", "worker", "ports"],
+  app: ["backends", "compose", "config", "parts", "core", "http", "rpc", "worker", "model", "ports"],
+  "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
-  "store-app": ["backends", "client", "compose", "config", "ports", "rpc"],
+  "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],
   main: ["app", "store-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
 };
 

@@ -38,11 +38,11 @@ export function actions(settings: OperatorSettings) {
 }
 
 async function onStore({ openStore, credential = "" }: OperatorSettings, act: (operator: Operator) => Promise<Row[]>) {
-  const { close, ...api } = await openStore();
+  const { stop, ...api } = await openStore();
   try {
     return await act({ ...api, credential, as: {} });
   } finally {
-    await close();
+    await stop();
   }
 }
 

@@ -1,0 +1,46 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { startServer } from "../../src/app.ts";
+import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
+import { openStoreApi } from "../../src/store-app.ts";
+import { startWorker } from "../../src/worker-app.ts";
+import { scratchDirectory } from "../support/server.ts";
+
+const log = createLog("silent");
+/** Each open queue watches its bell. */
+const watched = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
+
+/** Its own workers have a model of this name. */
+const wrong = () =>
+  readServerConfig({ DARKROOM_DATA_DIR: scratchDirectory(), PORT: "0", DARKROOM_MODELS: '{"studio": "others"}' });
+
+async function takenPort(): Promise<string> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return String((server.address() as AddressInfo).port);
+}
+
+test.each([
+  ["a server", "DARKROOM_MODELS: studio is", async () => startServer(wrong(), { log, forkWorker: undefined })],
+  ["an operator's API on the store", "DARKROOM_MODELS: studio is", async () => openStoreApi(wrong(), log)],
+  [
+    "a worker",
+    "cannot be listened on",
+    async () => {
+      const port = await takenPort();
+      const env = {
+        DARKROOM_SERVER_URL: "http://127.0.0.1:1",
+        DARKROOM_DATA_DIR: scratchDirectory(),
+        DARKROOM_WORKER_HEALTH_PORT: port,
+      };
+      return startWorker(readWorkerConfig(env), log);
+    },
+  ],
+])("%s that cannot start closes what it opened", async (_what, message, start) => {
+  const before = watched();
+  await expect(start()).rejects.toThrow(message);
+  expect(watched()).toBe(before);
+});
