@@ -4,7 +4,7 @@ import { checkFields, type DomainError, invalidField, notFound, unauthenticated 
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
-import { type Surface, surfaceOf, termsOf } from "../model/surface.ts";
+import { type Surface, termsOf } from "../model/surface.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessTokens, NamedSecrets, Passwords, RefreshTokens } from "../ports/credentials.ts";
@@ -91,8 +91,8 @@ export class Sessions {
       accountId: account.id,
       surface,
       createdAt: now,
-      expiresAt: now + termsOf(surface).lifeMs,
-      idleAt: now + termsOf(surface).idleMs,
+      expiresAt: now + termsOf[surface].lifeMs,
+      idleAt: now + termsOf[surface].idleMs,
       lastUsedAt: now,
       refreshHash: refresh.hash,
       previousRefreshHash: null,
@@ -175,7 +175,7 @@ export class Sessions {
       previousRefreshHash: session.refreshHash,
       refreshedAt: now,
       lastUsedAt: now,
-      idleAt: now + termsOf(surfaceOf(session)).idleMs,
+      idleAt: now + termsOf[session.surface].idleMs,
       version: session.version + 1,
     };
     if (await sessions.replace(rotated)) return rotated;

@@ -2,7 +2,7 @@ import type { JWTPayload } from "jose";
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
-import { type Surface, surfaceOf, termsOf } from "../model/surface.ts";
+import { type Surface, termsOf } from "../model/surface.ts";
 import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
 const audience = "darkroom";
@@ -24,12 +24,11 @@ export interface TokenContent {
 }
 
 export function sessionContent(session: Session, account: Account, now: number): TokenContent {
-  const surface = surfaceOf(session);
   return {
-    type: surface === "supabase" ? "JWT" : "at+jwt",
+    type: session.surface === "supabase" ? "JWT" : "at+jwt",
     subject: session.accountId,
-    claims: { ...surfaceClaims[surface](session, account), sid: session.id },
-    expiresAt: Math.min(now + termsOf(surface).accessMs, sessionEnd(session)),
+    claims: { ...surfaceClaims[session.surface](session, account), sid: session.id },
+    expiresAt: Math.min(now + termsOf[session.surface].accessMs, sessionEnd(session)),
   };
 }
 

@@ -13,18 +13,9 @@ interface Terms {
 const minute = 60_000;
 const day = 24 * 60 * minute;
 
-const terms: Readonly<Record<Surface, Terms>> = {
+export const termsOf: Readonly<Record<Surface, Terms>> = {
   own: { accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day },
   supabase: { accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day },
   // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
   pocketbase: { accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day },
 };
-
-/** MongoDB's documents of before there were several have none. */
-export function surfaceOf({ surface }: { readonly surface?: Surface }): Surface {
-  return surface ?? "own";
-}
-
-export function termsOf(surface: Surface): Terms {
-  return terms[surface];
-}

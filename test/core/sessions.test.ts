@@ -19,7 +19,7 @@ import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { atOnce, sampleAccount } from "../contracts/samples.ts";
 
-const { idleMs: sessionIdleMs, lifeMs: sessionLifeMs } = termsOf("own");
+const { idleMs: sessionIdleMs, lifeMs: sessionLifeMs } = termsOf.own;
 
 const password = "correct horse battery";
 const passwordHash = bcrypt.hashSync(password, 4);

@@ -276,10 +276,3 @@ describe("access tokens of other surfaces", () => {
     expect(await tokens.verify(token)).toMatchObject({ kind: "user", accountId: account.id });
   });
 });
-
-test("access tokens are made for a session that says nothing of its surface", async () => {
-  const { tokens } = await opened();
-  const { surface: _, ...old } = sampleSession({ accountId: account.id });
-  const { token } = await tokens.forSession(old as typeof session, account);
-  expect(decodeJwt(token)).toMatchObject({ sub: account.id, aud: "darkroom" });
-});
