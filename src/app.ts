@@ -6,6 +6,7 @@ import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import { once } from "./once.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
@@ -27,6 +28,8 @@ export interface AppDeps {
   readonly log: Log;
   /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+  /** The machine's unless another is given. */
+  readonly clock?: Clock;
 }
 
 /** A server with everything inside, serving when it resolves. What was started is stopped again when a later step fails. */
@@ -46,14 +49,14 @@ export async function startServer(config: ServerConfig, deps: AppDeps): Promise<
 
 async function start(
   config: ServerConfig,
-  { log, forkWorker }: AppDeps,
+  { log, forkWorker, clock = Date.now }: AppDeps,
   onStop: (end: () => Promise<void>) => void,
 ): Promise<Omit<App, "stop">> {
   const stores = await openStores(config, log);
   onStop(stores.close);
-  const queues = await openQueues(config, Date.now, log);
+  const queues = await openQueues(config, clock, log);
   onStop(queues.close);
-  const core = await compose(config, stores, queues, log);
+  const core = await compose(config, stores, queues, { log, clock });
   onStop(() => core.post.stop());
   onStop(() => core.changes.stop());
   onStop(() => core.dispatcher.idle());

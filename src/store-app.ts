@@ -16,7 +16,7 @@ export async function openStoreApi(config: ServerConfig, log: Log): Promise<Stor
     await stores.close();
     throw error;
   });
-  const core = await compose(config, stores, queues, log);
+  const core = await compose(config, stores, queues, { log, clock: Date.now });
   return {
     ...apiOver(operatorTransport(core, log)),
     async close() {

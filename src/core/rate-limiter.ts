@@ -76,7 +76,8 @@ export class RateLimiter {
       try {
         const { key, limit } = quota;
         const stored = await this.#counters.add(key, batch.calls, this.#clock(), limit.windowMs);
-        window.startedAt = stored.startedAt;
+        // Another server's clock may be ahead; a window that has not begun would count nothing.
+        window.startedAt = Math.min(stored.startedAt, this.#clock());
         window.count = stored.count + window.open.calls;
         return stored.count - batch.calls;
       } catch (error) {

@@ -16,7 +16,7 @@ function quotaOf(count: number, key = "somebody"): Quota {
 }
 
 /** Several servers' limiters on one store, whose additions are counted. */
-async function opened(servers: number) {
+async function opened(servers: number, apartMs = 0) {
   const store = sqliteCounterStore((await openDatabase()).db);
   const clock = movableClock();
   const state = { additions: 0, away: false };
@@ -28,7 +28,10 @@ async function opened(servers: number) {
       return store.add(...args);
     },
   };
-  const limiters = Array.from({ length: servers }, () => new RateLimiter({ counters, clock, log }));
+  const limiters = Array.from(
+    { length: servers },
+    (_, index) => new RateLimiter({ counters, clock: () => clock() - index * apartMs, log }),
+  );
   const count = (index: number, quota: Quota) => (limiters[index % servers] as RateLimiter).count(quota);
   return { clock, state, count };
 }
@@ -76,6 +79,15 @@ test("overshoots by a tenth at most on five servers, whoever is called in whatev
     ),
     { numRuns: 15 },
   );
+});
+
+test("holds on a server whose clock is behind that of the one which began the window", async () => {
+  const { count } = await opened(2, 20_000);
+  const quota = quotaOf(100);
+  let passed = 0;
+  for (let index = 0; index < 500; index++) if (!(await count(index < 5 ? 0 : 1, quota)).isOver) passed += 1;
+  expect(passed).toBeGreaterThanOrEqual(100);
+  expect(passed).toBeLessThanOrEqual(110);
 });
 
 test("asks the store seldom, and not at all for one who is over", async () => {
