@@ -56,14 +56,19 @@ test("keys rotate on two servers under load, and no valid token is refused", asy
   async function call(user: User, first: number): Promise<void> {
     let mine = await logIn(here, user);
     for (let round = first; isRotating; round++) {
-      const [one, other] = round % 2 === 0 ? [here, there] : [there, here];
-      const isLogin = round % 10 === 0;
-      if (isLogin) mine = await logIn(one, user);
-      else if (round % 3 === 0 || clock() >= mine.expiresAt) mine = await refresh(one, mine.refreshToken);
-      logins += isLogin ? 1 : 0;
+      mine = await renewed(round % 2 === 0 ? here : there, user, mine, round);
       kids.add(decodeProtectedHeader(mine.token).kid);
-      for (const server of [other, one]) await check(server, mine);
+      for (const server of round % 2 === 0 ? [there, here] : both) await check(server, mine);
     }
+  }
+
+  async function renewed(server: Darkroom, user: User, mine: ReturnType<typeof held>, round: number) {
+    if (round % 10 === 0) {
+      logins += 1;
+      return logIn(server, user);
+    }
+    const isWanted = round % 3 === 0 || clock() >= mine.expiresAt;
+    return isWanted ? refresh(server, mine.refreshToken) : mine;
   }
 
   async function rotate(server: Darkroom): Promise<void> {
