@@ -1,12 +1,14 @@
 import { AuthService } from "../gen/darkroom/auth/v1/auth_pb.ts";
+import { bearer } from "../src/client/index.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { type Call, connectJson, has, unaryCall } from "./support/calls.ts";
-import { adminOf, makeKey } from "./support/credentials.ts";
+import { adminOf, makeKey, sessionOf } from "./support/credentials.ts";
 import { type Server, type SignedIn, signIn, startDarkroom } from "./support/darkroom.ts";
 import { interleave } from "./support/load.ts";
+import { percentile } from "./support/statistics.ts";
 import { rateRows, side } from "./support/unary.ts";
 
-const cold = 40;
+const cold = 20;
 
 export const credentials: Benchmark = {
   name: "credentials",
@@ -19,11 +21,7 @@ async function run({ rounds }: Options): Promise<Report> {
   const who = await signIn(server);
   const admin = await adminOf(server);
   const key = await makeKey(server, admin);
-  const { sessionToken } = await server.auth.login({
-    identity: who.username,
-    password: who.password,
-    sessionToken: true,
-  });
+  const sessionToken = await sessionOf(server, who);
   const byToken = check(who.token, who.username);
   const rows: Row[] = [];
   const pairs = [
@@ -35,7 +33,7 @@ async function run({ rounds }: Options): Promise<Report> {
     const sides = [await side(server, 1, measured), await side(server, 1, reference)];
     rows.push(...rateRows(what, await interleave(rounds, sides)));
   }
-  rows.push(await coldRow(server, who, admin, rounds));
+  rows.push(...(await coldRows(server, who, rounds)));
   await server.stop();
   return { measured: "that credential", reference: "an access token", rows };
 }
@@ -46,37 +44,42 @@ const check = (token: string, text: string): Call =>
 const validate = (credential: string, text: string): Call =>
   unaryCall(connectJson, AuthService.method.validate, { credential }, { token: undefined, accepts: has(text) });
 
-/** The first call of each: a key's costs one bcrypt. */
-async function coldRow(
-  server: Server,
-  who: SignedIn,
-  admin: Awaited<ReturnType<typeof adminOf>>,
-  rounds: number,
-): Promise<Row> {
-  const row = {
-    what: "the first CheckAuth of each, one by one",
+/** The first call of each credential: a key's costs one bcrypt, the others' a signature or a hash, and the records. */
+async function coldRows(server: Server, who: SignedIn, rounds: number): Promise<Row[]> {
+  const admin = await adminOf(server);
+  const rows = ["CheckAuth with an API key", "Validate of a session token"].map((what) => ({
+    what: `the first ${what}, one by one`,
     unit: "ms",
     measured: [] as number[],
     reference: [] as number[],
-  };
+  }));
   for (let round = 0; round < rounds; round++) {
-    const keys = await Promise.all(Array.from({ length: cold }, () => makeKey(server, admin)));
-    row.measured.push(await medianOf(server, keys));
-    const logins = Array.from({ length: cold / 4 }, () =>
-      server.auth.login({ identity: who.username, password: who.password }),
-    );
-    const tokens = (await Promise.all(logins)).map((login) => login.tokens?.accessToken ?? "");
-    row.reference.push(await medianOf(server, tokens));
+    const logins = await each(() => logIn(server, who));
+    const [keys, tokens] = [await each(() => makeKey(server, admin)), logins.map(({ token }) => token)];
+    const byToken = await medianOf(tokens, (token) => server.auth.checkAuth({}, bearer(token)));
+    for (const row of rows) row.reference.push(byToken);
+    rows[0]?.measured.push(await medianOf(keys, (key) => server.auth.checkAuth({}, bearer(key))));
+    const sessions = (await each(() => logIn(server, who))).map(({ sessionToken }) => sessionToken);
+    rows[1]?.measured.push(await medianOf(sessions, (credential) => server.auth.validate({ credential })));
   }
-  return row;
+  return rows;
 }
 
-async function medianOf({ auth }: Server, all: readonly string[]): Promise<number> {
+async function logIn({ auth }: Server, { username, password }: SignedIn) {
+  const { tokens, sessionToken } = await auth.login({ identity: username, password, sessionToken: true });
+  return { token: tokens?.accessToken ?? "", sessionToken };
+}
+
+function each<Of>(make: () => Promise<Of>): Promise<Of[]> {
+  return Promise.all(Array.from({ length: cold }, make));
+}
+
+async function medianOf(all: readonly string[], call: (credential: string) => Promise<unknown>): Promise<number> {
   const times: number[] = [];
-  for (const token of all) {
+  for (const credential of all) {
     const start = performance.now();
-    await auth.checkAuth({}, { headers: { authorization: `Bearer ${token}` } });
+    await call(credential);
     times.push(performance.now() - start);
   }
-  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+  return percentile(times, 50);
 }

@@ -1,10 +1,8 @@
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
 import { AuthService } from "../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { connectJson, has, unaryCall } from "./support/calls.ts";
-import { type Server, type SignedIn, signIn, startDarkroom } from "./support/darkroom.ts";
-import type { Disturbance } from "./support/disturber.ts";
+import { signIn, startDarkroom } from "./support/darkroom.ts";
+import { startDisturber } from "./support/disturbance.ts";
 import { interleave } from "./support/load.ts";
 import { pacedLatencies } from "./support/paced.ts";
 import { drawLargePicture, uploadCall } from "./support/pictures.ts";
@@ -30,7 +28,8 @@ interface Delay {
 async function run({ rounds }: Options): Promise<Report> {
   const server = await startDarkroom();
   const who = await signIn(server);
-  const disturber = await startDisturber(server, who);
+  const { accepts: _, ...upload } = uploadCall(await drawLargePicture(), who.token);
+  const disturber = await startDisturber(server, who, upload);
   const accepts = has(who.username);
   const call = unaryCall(connectJson, AuthService.method.checkAuth, {}, { token: who.token, accepts });
   await server.watchLoop();
@@ -69,18 +68,4 @@ function rowsOf(busy: readonly Delay[], idle: readonly Delay[]): Row[] {
     row("the event loop's lateness, p99", ({ loop }) => loop.p99),
     row("the event loop's lateness, most", ({ loop }) => loop.max),
   ];
-}
-
-async function startDisturber({ url }: Server, { username, password, token }: SignedIn) {
-  const { accepts: _, ...upload } = uploadCall(await drawLargePicture(), token);
-  const workerData: Disturbance = { url, login: { identity: username, password }, upload };
-  const worker = new Worker(new URL("./support/disturber.ts", import.meta.url), { workerData });
-  return {
-    async tell(what: "start" | "stop"): Promise<void> {
-      const done = once(worker, "message");
-      worker.postMessage(what);
-      await done;
-    },
-    end: () => worker.terminate(),
-  };
 }

@@ -7,6 +7,7 @@ import { knownNames } from "./known-names.ts";
 import { logins } from "./logins.ts";
 import { manyJobs } from "./many-jobs.ts";
 import { memory } from "./memory.ts";
+import { sessionValidation } from "./session-validation.ts";
 import { submitToResult } from "./submit-to-result.ts";
 import { submits } from "./submits.ts";
 import type { Benchmark, Report } from "./support/benchmark.ts";
@@ -15,6 +16,7 @@ import { cleanUpAtExit } from "./support/scratch.ts";
 import { ratios, summarise } from "./support/statistics.ts";
 import { table } from "./support/table.ts";
 import { unaryEcho } from "./unary-echo.ts";
+import { underLogins } from "./under-logins.ts";
 import { validate } from "./validate.ts";
 import { workers } from "./workers.ts";
 
@@ -23,12 +25,14 @@ const benchmarks: readonly Benchmark[] = [
   checkAuth,
   validate,
   credentials,
+  sessionValidation,
   logins,
   knownNames,
   submits,
   submitToResult,
   workers,
   eventLoop,
+  underLogins,
   manyJobs,
   memory,
 ];

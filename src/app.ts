@@ -6,6 +6,7 @@ import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
 import { openRoutes } from "./http/routes.ts";
 import { type OnStop, startParts } from "./parts.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
@@ -27,6 +28,8 @@ export interface AppDeps {
   readonly log: Log;
   /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+  /** The machine's unless another is given. */
+  readonly clock?: Clock;
 }
 
 /** A server with everything inside, serving when it resolves. */
@@ -34,12 +37,16 @@ export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
   return startParts(deps.log, (onStop) => start(config, deps, onStop));
 }
 
-async function start(config: ServerConfig, { log, forkWorker }: AppDeps, onStop: OnStop): Promise<Omit<App, "stop">> {
+async function start(
+  config: ServerConfig,
+  { log, forkWorker, clock = Date.now }: AppDeps,
+  onStop: OnStop,
+): Promise<Omit<App, "stop">> {
   const stores = await openStores(config, log);
   onStop(stores.close);
-  const queues = await openQueues(config, Date.now, log);
+  const queues = await openQueues(config, clock, log);
   onStop(queues.close);
-  const core = await compose(config, stores, queues, log);
+  const core = await compose(config, stores, queues, { log, clock });
   onStop(() => core.post.stop());
   onStop(() => core.changes.stop());
   onStop(() => core.dispatcher.idle());

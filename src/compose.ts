@@ -32,14 +32,19 @@ import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
 import type { ModelRoutes } from "./model/models.ts";
+import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Mailer } from "./ports/mailer.ts";
 import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 
 /** The use cases on their stores and queues; nothing runs yet. */
-export async function compose(config: ServerConfig, stores: Stores, queues: Queues, log: Log) {
-  const clock = Date.now;
+export async function compose(
+  config: ServerConfig,
+  stores: Stores,
+  queues: Queues,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+) {
   const routes = routesOf(config);
   const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };

@@ -10,7 +10,7 @@ import {
 
 /** One request as it goes over the wire, and which answer is the right one. */
 export interface Call {
-  readonly method: "POST";
+  readonly method: "GET" | "POST";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { bearer } from "../../src/client/index.ts";
-import type { Server } from "./darkroom.ts";
+import type { Server, SignedIn } from "./darkroom.ts";
 
 const adminPassword = "correct horse battery";
 
@@ -13,4 +13,9 @@ export async function adminOf({ auth }: Server) {
 export async function makeKey(server: Server, admin: Awaited<ReturnType<typeof adminOf>>): Promise<string> {
   const client = { name: randomBytes(6).toString("hex"), scopes: ["auth:check"], limitPerMinute: 1_000_000 };
   return (await server.auth.createClient({ client }, admin)).apiKey;
+}
+
+/** The session token of a new session. */
+export async function sessionOf({ auth }: Server, { username, password }: SignedIn): Promise<string> {
+  return (await auth.login({ identity: username, password, sessionToken: true })).sessionToken;
 }

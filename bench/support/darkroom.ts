@@ -7,7 +7,7 @@ import { scratchDirectory } from "./scratch.ts";
 /** One address signs in as often as a town does: its limits would be what is measured. The limit of each caller stays. */
 const open = {
   DARKROOM_ADMIN_PASSWORD: "correct horse battery",
-  DARKROOM_RATE_LIMITS: ["SignUp", "Login", "ResetPassword", "ExchangeApiKey"]
+  DARKROOM_RATE_LIMITS: ["SignUp", "Login", "RefreshToken", "ResetPassword", "RequestPasswordReset", "ExchangeApiKey"]
     .map((name) => `darkroom.auth.v1.AuthService/${name}=off`)
     .join(","),
 };

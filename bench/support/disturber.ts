@@ -9,7 +9,8 @@ import { http1Callers } from "./http1.ts";
 export interface Disturbance {
   readonly url: string;
   readonly login: { readonly identity: string; readonly password: string };
-  readonly upload: Omit<Call, "accepts" | "body"> & { readonly body: Uint8Array };
+  /** Undefined for logins alone. */
+  readonly upload: (Omit<Call, "accepts" | "body"> & { readonly body: Uint8Array }) | undefined;
 }
 
 const loginEveryMs = 250;
@@ -19,16 +20,14 @@ const uploadEveryMs = 500;
 const { url, login, upload } = workerData as Disturbance;
 const { auth } = connect(url);
 const [uploader] = await http1Callers(url, 1);
-const { buffer, byteOffset, byteLength } = upload.body;
-const body = Buffer.from(buffer, byteOffset, byteLength);
-const uploadCall: Call = { ...upload, body, accepts: (answer) => answer.includes("uuid") };
+const uploadCall = upload && sent(upload);
 
 let busy = false;
 let running: Promise<unknown> = Promise.resolve();
 
 parentPort?.on("message", async (wanted: "start" | "stop") => {
   busy = wanted === "start";
-  if (busy) running = Promise.all([every(loginEveryMs, logIn), every(uploadEveryMs, uploadOne)]);
+  if (busy) running = Promise.all([every(loginEveryMs, logIn), uploadCall && every(uploadEveryMs, uploadOne)]);
   else await running;
   parentPort?.postMessage("done");
 });
@@ -47,5 +46,12 @@ async function logIn(): Promise<void> {
 }
 
 async function uploadOne(): Promise<void> {
-  await uploader?.call(uploadCall);
+  if (uploadCall !== undefined) await uploader?.call(uploadCall);
+}
+
+/** Between threads a buffer becomes plain bytes. */
+function sent(upload: NonNullable<Disturbance["upload"]>): Call {
+  const { buffer, byteOffset, byteLength } = upload.body;
+  const body = Buffer.from(buffer, byteOffset, byteLength);
+  return { ...upload, body, accepts: (answer) => answer.includes("uuid") };
 }

@@ -27,7 +27,9 @@ export class Post {
   send(to: string | null, letter: Letter): void {
     const mailer = this.#mailer;
     if (mailer === undefined || to === null) return;
-    this.inBackground(() => pRetry(() => mailer.send({ to, ...letter }), { retries, signal: this.#stopping.signal }));
+    const { signal } = this.#stopping;
+    const sendOnce = () => mailer.send({ to, ...letter });
+    this.inBackground(() => (signal.aborted ? sendOnce() : pRetry(sendOnce, { retries, signal })));
   }
 
   /** Does what leads to a letter. */
@@ -42,10 +44,10 @@ export class Post {
     this.#waiting.add(running);
   }
 
-  /** What is being sent is; what would be tried again is not. */
+  /** What was asked for is sent; what would be tried again is not. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#waiting);
+    while (this.#waiting.size > 0) await Promise.all(this.#waiting);
     this.#mailer?.close();
   }
 }

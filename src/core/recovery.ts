@@ -1,3 +1,5 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Account, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
 import { checkFields, DomainError, invalidField } from "../model/errors.ts";
 import {
@@ -23,6 +25,8 @@ export const resetLifeMs = hour;
 export const emailChangeLifeMs = 24 * hour;
 /** No account gets more mail than one in this time, whoever asks. */
 const mailEveryMs = 60_000;
+/** A request for a letter is looked at no later than this. */
+const hiddenMs = 500;
 
 interface RecoveryDeps {
   readonly accountRecords: AccountRecords;
@@ -57,6 +61,8 @@ export class Recovery {
     this.#needMail();
     const { accountRecords, post, mailPage, clock } = this.#deps;
     post.inBackground(async () => {
+      // What is done for a known address would show in the answer's time, or in that of the next call.
+      await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
       const isRecent = account?.passwordReset != null && isNew(account.passwordReset, resetLifeMs, clock());
       if (account === undefined || account.disabled || isRecent) return;

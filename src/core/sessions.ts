@@ -114,14 +114,16 @@ export class Sessions {
   async refresh(token: string): Promise<Tokens> {
     if (token === "") throw invalidField("refresh_token", "must not be empty");
     const { refreshTokens, sessions, accounts, clock } = this.#deps;
+    // The moment that counts: a write that takes long must not make its own caller late.
+    const now = clock();
     const known = refreshTokens.read(token);
     const session = known && (await sessions.get(known.sessionId));
-    if (known === undefined || session === undefined || !isSessionAlive(session, clock())) throw ended();
+    if (known === undefined || session === undefined || !isSessionAlive(session, now)) throw ended();
     const account = await accounts.get(session.accountId);
     if (account === undefined || account.disabled) throw ended();
 
-    const current = known.hash === session.refreshHash ? await this.#rotate(session, token) : session;
-    if (!this.#isRepeat(current, known.hash)) {
+    const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
+    if (!isRepeat(current, known.hash, now)) {
       await sessions.delete(session.id);
       throw ended();
     }
@@ -166,9 +168,8 @@ export class Sessions {
   }
 
   /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
-  async #rotate(session: Session, token: string): Promise<Session> {
-    const { clock, sessions, refreshTokens } = this.#deps;
-    const now = clock();
+  async #rotate(session: Session, token: string, now: number): Promise<Session> {
+    const { sessions, refreshTokens } = this.#deps;
     const rotated: Session = {
       ...session,
       refreshHash: refreshTokens.successor(token).hash,
@@ -184,11 +185,6 @@ export class Sessions {
     return stored;
   }
 
-  /** Whether the spent token may still have its successor: the answer may have been lost. */
-  #isRepeat(session: Session, hash: string): boolean {
-    return session.previousRefreshHash === hash && this.#deps.clock() - session.refreshedAt <= refreshGraceMs;
-  }
-
   async #tokens(session: Session, account: Account, refreshToken: string): Promise<Tokens> {
     const access = await this.#deps.accessTokens.forSession(session, account);
     return {
@@ -202,6 +198,11 @@ export class Sessions {
 
 function loginFailed(): DomainError {
   return unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
+}
+
+/** Whether the spent token may still have its successor: the answer may have been lost. */
+function isRepeat(session: Session, hash: string, now: number): boolean {
+  return session.previousRefreshHash === hash && now - session.refreshedAt <= refreshGraceMs;
 }
 
 function ended() {

@@ -33,7 +33,10 @@ const addressesMax = 100;
 /** How long a try from this address must wait; 0 when it may be made now. */
 export function waitMs(attempts: Attempts | undefined, address: string, now: number): number {
   const here = attempts?.addresses.find((each) => each.address === address);
-  return here === undefined ? 0 : Math.max(0, here.lastAt + delayAfter(here.failures) - now);
+  if (here === undefined) return 0;
+  const delay = delayAfter(here.failures);
+  // By a clock that is behind the one that counted it, it would be longer.
+  return Math.max(0, Math.min(delay, here.lastAt + delay - now));
 }
 
 /** How long a try that may be made is held before. */

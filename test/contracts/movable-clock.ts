@@ -13,3 +13,13 @@ export function movableClock(start = Date.UTC(2026, 1, 3, 4, 5, 6, 789)): Movabl
     },
   });
 }
+
+/** Goes on as the machine's does, from where it is moved to. */
+export function runningClock(apartMs = 0): MovableClock {
+  let apart = apartMs;
+  return Object.assign(() => Date.now() + apart, {
+    advance(ms: number) {
+      apart += ms;
+    },
+  });
+}

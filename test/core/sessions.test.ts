@@ -232,6 +232,21 @@ describe("refreshing", () => {
     expect(refreshTokenOf(await sessions.refresh(repeated.refreshToken))).toBeTruthy();
   });
 
+  test("outlasts a store that takes longer than the 30 s", async () => {
+    const late = { passes: () => {} };
+    const { sessions, clock, tokens, stored } = await opened((store) => ({
+      ...store,
+      async replace(session) {
+        late.passes();
+        return store.replace(session);
+      },
+    }));
+    late.passes = () => clock.advance(refreshGraceMs + 1);
+    const next = await sessions.refresh(tokens.refreshToken);
+    expect(await stored()).toBeDefined();
+    expect(refreshTokenOf(await sessions.refresh(next.refreshToken))).toBeTruthy();
+  });
+
   test("ends no session for a made-up token", async () => {
     const { sessions, tokens, sessionId, stored } = await opened();
     const bytes = Buffer.from(tokens.refreshToken, "base64url");

@@ -61,6 +61,13 @@ describe("failed tries from one address", () => {
     expect(waitMs(left, "a", now)).toBe(2000);
   });
 
+  test("wait no longer by a clock that is behind", () => {
+    for (const times of [1, 4, 5, 10]) {
+      const { attempts, now } = fail(times, "a");
+      expect(waitMs(attempts, "a", now - 30_000)).toBe(waitMs(attempts, "a", now));
+    }
+  });
+
   test("are forgotten after a quiet hour", () => {
     const { attempts, now } = fail(10, "a");
     const next = counted(attempts, "account", "a", now + memoryMs);

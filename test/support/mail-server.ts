@@ -9,12 +9,17 @@ export interface Received {
   readonly text: string;
 }
 
-/** A real mail server on a free port; it stops when the test that asked for it ends. */
-export async function serveMail() {
+/** A real mail server on a free port; it stops when the test that asked for it ends. With a password it takes that alone. */
+export async function serveMail(password?: string) {
   const received: Received[] = [];
   const server = new SMTPServer({
-    authOptional: true,
+    authOptional: password === undefined,
     disabledCommands: ["STARTTLS"],
+    allowInsecureAuth: true,
+    onAuth(auth, _session, done) {
+      if (auth.password === password) done(null, { user: auth.username });
+      else done(new Error("wrong password"));
+    },
     async onData(stream, session, done) {
       const text = Buffer.concat(await stream.toArray()).toString();
       const { mailFrom, rcptTo } = session.envelope;

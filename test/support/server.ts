@@ -8,12 +8,19 @@ import { type App, startServer } from "../../src/app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { Log } from "../../src/ports/log.ts";
 import { rpcPath } from "./fast-rpc.ts";
 
 export const adminPassword = "correct horse battery";
 /** Tests sign many people up from one address. */
-export const manyCalls = ["SignUp", "Login"].map((name) => `darkroom.auth.v1.AuthService/${name}=off`).join(",");
+export const manyCalls = unlimited("SignUp", "Login");
 const main = join(import.meta.dirname, "../../src/main.ts");
+
+/** No limit on these calls of AuthService, as a setting. */
+export function unlimited(...calls: readonly string[]): string {
+  return calls.map((name) => `darkroom.auth.v1.AuthService/${name}=off`).join(",");
+}
 
 export interface TestServer extends Darkroom {
   readonly app: App;
@@ -33,7 +40,7 @@ export function scratchDirectory(): string {
  */
 export async function serve(
   env: Readonly<Record<string, string>> = {},
-  { worker = true, dataDir = scratchDirectory() } = {},
+  { worker = true, dataDir = scratchDirectory(), clock = Date.now as Clock, log = undefined as Log | undefined } = {},
 ): Promise<TestServer> {
   const settings = {
     ...rpcPath,
@@ -45,7 +52,8 @@ export async function serve(
   const limits = { DARKROOM_RATE_LIMITS: manyCalls };
   const config = readServerConfig({ LOG_LEVEL: "silent", ...limits, ...settings });
   const app = await startServer(config, {
-    log: createLog(config.logLevel),
+    log: log ?? createLog(config.logLevel),
+    clock,
     forkWorker: worker
       ? (url) => forkWorker(url, { ...env, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: config.logLevel })
       : undefined,

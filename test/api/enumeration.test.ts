@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { isOpen, operations } from "../../src/model/access.ts";
+import { adminPassword, signIn, unlimited } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+// Nobody needs to get the letters here.
+const mail = { SMTP_URL: "smtp://127.0.0.1:9", MAIL_FROM: "darkroom@example.com" };
+const limits = unlimited("SignUp", "Login", "ResetPassword", "RequestPasswordReset");
+const server = await shareServer({ ...mail, DARKROOM_RATE_LIMITS: limits }, { worker: false });
+const { auth } = server;
+const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+const admin = bearer(tokens?.accessToken ?? "");
+
+/** An account with an address, and all that is known of it. */
+async function account() {
+  const user = await signIn(server);
+  const { account, username, password } = user;
+  const [id, email] = [account?.id ?? "", `${username}@example.com`];
+  const { token } = await auth.issueUserToken({ userId: id, email }, admin);
+  await auth.confirmEmailChange({ token });
+  const { sessionToken } = await auth.login({ identity: username, password, sessionToken: true });
+  const session = /^ds_([\da-f-]{36})_/.exec(sessionToken)?.[1] ?? "";
+  return { ...user, id, email, session };
+}
+
+const [known, disabled, deleted] = [await account(), await account(), await account()];
+await auth.setUserDisabled({ userId: disabled.id, disabled: true }, admin);
+await auth.deleteUser({ userId: deleted.id }, admin);
+const nobody = { username: "nobody-here", email: "nobody@example.com", id: randomUUID(), session: randomUUID() };
+const everyone = [known, disabled, deleted, nobody];
+
+const { apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
+const shut = await auth.createClient({ client: { name: "b", scopes: ["auth:check"], disabled: true } }, admin);
+const secret = "A".repeat(43);
+const clientIds = [apiKey, shut.apiKey, `dk_${"a".repeat(16)}_${secret}`].map((key) => key.split("_")[1] ?? "");
+const wrongKeys = clientIds.map((id) => `dk_${id}_${secret}`);
+const basic = (id: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
+const newPassword = "a good new one";
+
+interface Ask {
+  readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const service = "darkroom.auth.v1.AuthService";
+/** What somebody would ask to learn who has an account: each call's asks differ in that alone. */
+const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
+  [`${service}/Login`]: [
+    everyone.map(({ username }) => ({ body: { identity: username, password: "wrong password" } })),
+    everyone.map(({ email }) => ({ body: { identity: email, password: "wrong password" } })),
+    // Who is shut out is not told so, though the password is right.
+    [disabled, deleted].map(({ username, password }) => ({ body: { identity: username, password } })),
+  ],
+  [`${service}/RequestPasswordReset`]: [everyone.map(({ email }) => ({ body: { email } }))],
+  [`${service}/ResetPassword`]: [
+    everyone.map(({ id }) => ({ body: { token: `dp_${id}_${secret}`, newPassword } })),
+    everyone.map(({ id }) => ({ body: { token: `de_${id}_${secret}`, newPassword } })),
+  ],
+  [`${service}/ConfirmEmailChange`]: [everyone.map(({ id }) => ({ body: { token: `de_${id}_${secret}` } }))],
+  [`${service}/Validate`]: [
+    everyone.map(({ session }) => ({ body: { credential: `ds_${session}_${secret}` } })),
+    [disabled, deleted].map(({ token }) => ({ body: { credential: token } })),
+    wrongKeys.map((credential) => ({ body: { credential } })),
+  ],
+  [`${service}/RefreshToken`]: [
+    [disabled, deleted].map(({ refreshToken }) => ({ body: { refreshToken } })),
+    [known.refreshToken.slice(0, -6), "nonsense"].map((start) => ({ body: { refreshToken: `${start}AAAAAA` } })),
+  ],
+  [`${service}/ExchangeApiKey`]: [[...wrongKeys, shut.apiKey].map((apiKey) => ({ body: { apiKey } }))],
+  "GET /session/validate": [
+    everyone.map(({ session }) => ({ headers: { cookie: `session=ds_${session}_${secret}` } })),
+    everyone.map(({ session }) => ({ headers: { "x-session-token": `ds_${session}_${secret}` } })),
+  ],
+  "POST /auth/token": [
+    [...wrongKeys, shut.apiKey].map((api_key) => ({ body: { api_key } })),
+    wrongKeys.map((key) => ({ headers: { "x-api-key": key }, body: {} })),
+    clientIds.map((id) => ({ headers: { authorization: basic(id) }, body: { grant_type: "client_credentials" } })),
+  ],
+};
+
+/** Open calls that know of no account; sign-up has to say that a name is taken, and is limited for it. */
+const others = /\/(SignUp|health.*|Check|List|Watch|ServerReflectionInfo|jwks\.json)$|health\/(live|ready)$/;
+
+async function answerOf(operation: string, { body, headers = {} }: Ask) {
+  const [method, path] = operation.includes(" ") ? operation.split(" ") : ["POST", `/${operation}`];
+  const response = await fetch(`${server.url}${path}`, {
+    method: method ?? "",
+    headers: { "x-request-id": "q-1", ...(body && { "content-type": "application/json" }), ...headers },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  const changing = ["date", "ratelimit"];
+  const fields = [...response.headers].filter(([name]) => !changing.includes(name));
+  return { status: response.status, fields, body: await response.text() };
+}
+
+test("every open call is asked", () => {
+  expect(operations.filter((operation) => isOpen(operation) && !others.test(operation)).toSorted()).toEqual(
+    Object.keys(asks).toSorted(),
+  );
+});
+
+describe("it is not told whether an account or a client is there", () => {
+  test.each(Object.keys(asks))("by %s", async (operation) => {
+    for (const alike of asks[operation] ?? []) {
+      const [first, ...rest] = await Promise.all(alike.map((ask) => answerOf(operation, ask)));
+      expect(rest.length).toBeGreaterThan(0);
+      for (const [index, answer] of rest.entries()) expect({ index, ...answer }).toEqual({ index, ...first });
+    }
+  });
+});

@@ -1,0 +1,64 @@
+import { expect, test, vi } from "vitest";
+import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { AccountRecords } from "../../src/core/account-records.ts";
+import { Guessing } from "../../src/core/guessing.ts";
+import { Post } from "../../src/core/post.ts";
+import { Recovery } from "../../src/core/recovery.ts";
+import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
+import { emailChanges, passwordResets } from "../../src/crypto/named-secrets.ts";
+import { openPasswords } from "../../src/crypto/passwords.ts";
+import { createLog } from "../../src/log.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
+import { sampleAccount } from "../contracts/samples.ts";
+
+async function opened() {
+  const { db } = await openDatabase();
+  const clock = movableClock();
+  const asked: string[] = [];
+  const sent: string[] = [];
+  const accounts = sqliteAccountStore(db);
+  const watched: typeof accounts = {
+    ...accounts,
+    findByEmail(key) {
+      asked.push(key);
+      return accounts.findByEmail(key);
+    },
+  };
+  const mailer = { send: async ({ to }: { to: string }) => void sent.push(to), close: () => {} };
+  const post = new Post({ mailer, log: createLog("silent") });
+  const recovery = new Recovery({
+    accountRecords: new AccountRecords(watched, clock),
+    sessions: sqliteSessionStore(db),
+    passwords: openPasswords(openBcryptPool()),
+    passwordResets,
+    emailChanges,
+    guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
+    post,
+    mailPage: undefined,
+    clock,
+  });
+  const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
+  await accounts.insert(account);
+  return { recovery, post, asked, sent };
+}
+
+test("a letter is asked for without a look at who has the address, which comes later", async () => {
+  const { recovery, post, asked, sent } = await opened();
+  for (const email of ["Anna@example.com", "nobody@example.com"]) recovery.requestPasswordReset(email);
+  await new Promise(setImmediate);
+  expect(asked).toEqual([]);
+  await vi.waitUntil(() => asked.length === 2 && sent.length === 1, { timeout: 10_000 });
+  expect(asked.toSorted()).toEqual(["anna@example.com", "nobody@example.com"]);
+  expect(sent).toEqual(["anna@example.com"]);
+  await post.stop();
+});
+
+test("a server that stops sends what it was asked for", async () => {
+  const { recovery, post, sent } = await opened();
+  recovery.requestPasswordReset("anna@example.com");
+  await post.stop();
+  expect(sent).toEqual(["anna@example.com"]);
+});

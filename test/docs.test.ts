@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const read = (name: string) => readFileSync(join(root, "docs", name), "utf8");
+
+/** The requirements of levels 1 and 2 in ASVS 5.0.0, by section: the numbers of those that are of level 3 are left out. */
+const requirements: Readonly<Record<string, readonly number[]>> = {
+  "6.1": [1, 2, 3],
+  "6.2": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+  "6.3": [1, 2, 3, 4],
+  "6.4": [1, 2, 3, 4],
+  "6.5": [1, 2, 3, 4, 5],
+  "6.6": [1, 2, 3],
+  "6.8": [1, 2, 3, 4],
+  "7.1": [1, 2, 3],
+  "7.2": [1, 2, 3, 4],
+  "7.3": [1, 2],
+  "7.4": [1, 2, 3, 4, 5],
+  "7.5": [1, 2],
+  "7.6": [1, 2],
+  "9.1": [1, 2, 3],
+  "9.2": [1, 2, 3, 4],
+  "10.1": [1, 2],
+  "10.2": [1, 2],
+  "10.3": [1, 2, 3, 4],
+  "10.4": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+  "10.5": [1, 2, 3, 4, 5],
+  "10.6": [1, 2],
+  "10.7": [1, 2, 3],
+  "11.1": [1, 2],
+  "11.2": [1, 2, 3],
+  "11.3": [1, 2, 3],
+  "11.4": [1, 2, 3, 4],
+  "11.5": [1],
+  "11.6": [1],
+};
+
+const rows = read("asvs.md")
+  .split("\n")
+  .filter((line) => /^\| \d+\.\d/.test(line))
+  .map((line) => line.split("|").map((cell) => cell.trim()));
+
+test("docs/asvs.md has every requirement once, in order", () => {
+  const wanted = Object.entries(requirements).flatMap(([section, numbers]) => numbers.map((n) => `${section}.${n}`));
+  expect(rows.flatMap(([, ids]) => ids?.split(", ")).toSorted(byNumber)).toEqual(wanted);
+});
+
+test("docs/asvs.md says of each whether it is met, and why", () => {
+  for (const [, ids, , , verdict, how] of rows) {
+    expect([ids, ["met", "partly", "not met", "–"].includes(verdict ?? "")]).toEqual([ids, true]);
+    expect([ids, (how ?? "").length > 3]).toEqual([ids, true]);
+  }
+});
+
+test.each(["asvs.md", "security.md"])("the files that docs/%s names are there", (name) => {
+  const named = [...read(name).matchAll(/`((?:test|src|core|model|rpc|http)\/[\w/.-]+\.ts)`/g)].map(([, path]) => path);
+  expect(named.length).toBeGreaterThan(10);
+  const places = (path = "") => [path, join("src", path)].map((each) => join(root, each));
+  expect(named.filter((path) => !places(path).some(existsSync))).toEqual([]);
+});
+
+function byNumber(a = "", b = ""): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}
