@@ -1,5 +1,12 @@
 import { type Account, metadataRule, nameKey, newPasswordRule, passwordRule, usernameRule } from "../model/account.ts";
-import { checkFields, DomainError, invalidField, invalidFields, unauthenticated } from "../model/errors.ts";
+import {
+  checkFields,
+  DomainError,
+  type FieldChecks,
+  invalidField,
+  invalidFields,
+  unauthenticated,
+} from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
@@ -18,6 +25,15 @@ interface ProfilesDeps {
   readonly post: Post;
 }
 
+export interface ProfileUpdate {
+  readonly username?: string;
+  readonly password?: { readonly old: string; readonly wanted: string };
+  /** Is added to what is there; a key that is there already gets the new value. */
+  readonly metadata?: Account["metadata"];
+}
+
+type Changes = Omit<ProfileUpdate, "password"> & { readonly passwordHash?: string };
+
 /** What users change of their own accounts. */
 export class Profiles {
   readonly #deps: ProfilesDeps;
@@ -26,15 +42,8 @@ export class Profiles {
     this.#deps = deps;
   }
 
-  async rename({ account }: UserPrincipal, username: string): Promise<Account> {
-    const broken = usernameRule(username);
-    if (broken !== undefined) throw invalidField("username", broken);
-    const names = { username, usernameKey: nameKey(username) };
-    try {
-      return await this.#deps.accountRecords.change(account.id, (current) => ({ ...current, ...names }));
-    } catch (error) {
-      throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
-    }
+  rename(by: UserPrincipal, username: string): Promise<Account> {
+    return this.#change(by, { username });
   }
 
   /** Takes the place of what was there. */
@@ -46,21 +55,57 @@ export class Profiles {
 
   /** Ends the account's other sessions too. */
   async changePassword(by: UserPrincipal, address: string, old: string, wanted: string): Promise<void> {
-    const { accountRecords, passwords, sessions, post } = this.#deps;
-    checkFields({
-      old_password: () => passwordRule(old),
-      new_password: () => newPasswordRule(wanted, (text) => passwords.isCommon(text)),
-    });
-    await checkPassword(this.#deps, by.account, address, { password: old, field: "old_password" });
-    const passwordHash = await passwords.hash(wanted);
-    await accountRecords.change(by.account.id, (current) => {
-      if (current.passwordHash !== by.account.passwordHash)
-        throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
-      return { ...current, passwordHash };
-    });
+    await this.update(by, address, { password: { old, wanted } });
+  }
+
+  /** All of it in one write, or nothing. A new password ends the account's other sessions. */
+  async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
+    const { passwords, sessions, post } = this.#deps;
+    checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
+    if (password === undefined) return this.#change(by, wanted);
+    await checkPassword(this.#deps, by.account, address, { password: password.old, field: "old_password" });
+    const changed = await this.#change(by, { ...wanted, passwordHash: await passwords.hash(password.wanted) });
     await sessions.deleteByAccount(by.account.id, by.sessionId);
     post.send(by.account.email, passwordChangedLetter);
+    return changed;
   }
+
+  async #change({ account }: UserPrincipal, wanted: Changes): Promise<Account> {
+    checkFields(nameChecks(wanted));
+    try {
+      return await this.#deps.accountRecords.change(account.id, (current) => {
+        if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
+          throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
+        return changed(current, wanted);
+      });
+    } catch (error) {
+      throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
+    }
+  }
+
+  #passwordChecks(password: ProfileUpdate["password"]): FieldChecks {
+    if (password === undefined) return {};
+    return {
+      old_password: () => passwordRule(password.old),
+      new_password: () => newPasswordRule(password.wanted, (text) => this.#deps.passwords.isCommon(text)),
+    };
+  }
+}
+
+function nameChecks({ username }: Changes): FieldChecks {
+  return username === undefined ? {} : { username: () => usernameRule(username) };
+}
+
+function changed(account: Account, { username, passwordHash, metadata: added }: Changes): Account {
+  const metadata = { ...account.metadata, ...added };
+  const broken = metadataRule(metadata);
+  if (broken !== undefined) throw invalidField("data", broken);
+  return {
+    ...account,
+    ...(username === undefined ? {} : { username, usernameKey: nameKey(username) }),
+    ...(passwordHash === undefined ? {} : { passwordHash }),
+    metadata,
+  };
 }
 
 export function taken(field: string, rule: string, cause: unknown): DomainError {

@@ -125,6 +125,16 @@ export class Sessions {
     return this.#tokens(current, account, refreshTokens.successor(token).token);
   }
 
+  /** Another access token, for callers that have no refresh token; the session goes on, and the token before it works on. */
+  async renew({ account, sessionId }: UserPrincipal): Promise<string> {
+    const session = await this.#deps.sessions.get(sessionId);
+    if (session === undefined || !isSessionAlive(session, this.#deps.clock())) throw ended();
+    // Elsewhere a stolen access token must not outlive its quarter of an hour.
+    if (!termsOf(surfaceOf(session)).isRenewedByAccess) throw ended();
+    const renewed = await this.#goOn(session);
+    return (await this.#deps.accessTokens.forSession(renewed, account)).token;
+  }
+
   /** Those that are alive, the newest first. */
   async list(accountId: string): Promise<Session[]> {
     const all = await this.#deps.sessions.listByAccount(accountId, listedMax);
@@ -158,19 +168,26 @@ export class Sessions {
   }
 
   /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
-  async #rotate(session: Session, token: string): Promise<Session> {
-    const { clock, sessions, refreshTokens } = this.#deps;
-    const now = clock();
-    const rotated: Session = {
+  #rotate(session: Session, token: string): Promise<Session> {
+    const { clock, refreshTokens } = this.#deps;
+    return this.#goOn({
       ...session,
       refreshHash: refreshTokens.successor(token).hash,
       previousRefreshHash: session.refreshHash,
-      refreshedAt: now,
+      refreshedAt: clock(),
+    });
+  }
+
+  async #goOn(session: Session): Promise<Session> {
+    const { clock, sessions } = this.#deps;
+    const now = clock();
+    const next: Session = {
+      ...session,
       lastUsedAt: now,
       idleAt: now + termsOf(surfaceOf(session)).idleMs,
       version: session.version + 1,
     };
-    if (await sessions.replace(rotated)) return rotated;
+    if (await sessions.replace(next)) return next;
     const stored = await sessions.get(session.id);
     if (stored === undefined) throw ended();
     return stored;
