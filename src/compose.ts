@@ -101,6 +101,7 @@ export async function compose(
     images,
     jobs: new ImageJobs({ ...base, records, changes, images, dispatcher, keepResultMs }),
     leases: new Leases({ ...base, records }),
+    oldApis: config.oldApis,
     relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images, keepResultMs }),
     post,

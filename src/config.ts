@@ -8,6 +8,7 @@ import { type ImageServiceConfig, readImageService } from "./config/image-servic
 import { type MailConfig, readMail } from "./config/mail.ts";
 import { readModels } from "./config/models.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
+import { readOldApis } from "./config/old-apis.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { readRelay } from "./config/relay.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
@@ -16,6 +17,7 @@ import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxie
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
 import type { EngineSettings } from "./model/engine-settings.ts";
+import type { OldApi } from "./model/old-apis.ts";
 import type { RateLimits } from "./model/rate-limits.ts";
 import type { RelaySettings } from "./model/relay.ts";
 
@@ -58,6 +60,8 @@ export interface ServerConfig {
   readonly models: ReadonlyMap<string, string>;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
+  /** Those whose routes are served. */
+  readonly oldApis: ReadonlySet<OldApi>;
   /** Undefined where nothing is relayed. */
   readonly relay: RelaySettings | undefined;
   readonly logLevel: LogLevel;
@@ -113,6 +117,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     models: readModels(read.text("DARKROOM_MODELS")),
     engines: readEngines(read),
+    oldApis: readOldApis(read.text),
     relay: readRelay(read),
     logLevel: readLogLevel(read),
   };

@@ -8,7 +8,14 @@ import {
   type Role,
   usernameRule,
 } from "../model/account.ts";
-import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
+import {
+  brokenFields,
+  checkFields,
+  DomainError,
+  type FieldChecks,
+  type FieldViolation,
+  invalidFields,
+} from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -47,11 +54,22 @@ export class Accounts {
   }
 
   async signUp(wanted: NewAccount): Promise<Account> {
-    if (!this.#signUpEnabled) {
-      const message = "sign-up is closed here: ask an administrator for an account";
-      throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
-    }
+    this.#needSignUp();
     return this.create(wanted, "user");
+  }
+
+  /** All that stands in the way of a sign-up at once, names that are taken too. */
+  async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
+    this.#needSignUp();
+    const broken = brokenFields(this.#checks(wanted));
+    const taken = await this.#takenNames(nameKey(wanted.username), nameKey(wanted.email));
+    return [...broken, ...taken.filter(({ field }) => !broken.some((other) => other.field === field))];
+  }
+
+  #needSignUp(): void {
+    if (this.#signUpEnabled) return;
+    const message = "sign-up is closed here: ask an administrator for an account";
+    throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
   }
 
   /**
@@ -96,7 +114,7 @@ export class Accounts {
 
   /** For an administrator, also where sign-up is closed. */
   async create(wanted: NewAccount, role: Role): Promise<Account> {
-    this.#check(wanted);
+    checkFields(this.#checks(wanted));
     const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role);
     try {
       await this.#store.insert(account);
@@ -106,8 +124,8 @@ export class Accounts {
     return account;
   }
 
-  #check({ username, email, password, metadata = {} }: NewAccount): void {
-    checkFields({
+  #checks({ username, email, password, metadata = {} }: NewAccount): FieldChecks {
+    return {
       username: () => {
         if (username !== "") return usernameRule(username);
         return email === "" ? "must be given when there is no email" : undefined;
@@ -115,7 +133,7 @@ export class Accounts {
       email: () => (email === "" ? undefined : emailRule(email)),
       data: () => metadataRule(metadata),
       password: () => newPasswordRule(password, (text) => this.#passwords.isCommon(text)),
-    });
+    };
   }
 
   #compose(wanted: NewAccount, passwordHash: string, role: Role): Account {
@@ -143,14 +161,19 @@ export class Accounts {
   }
 
   async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
-    const violations: FieldViolation[] = [];
-    if (await this.#store.findByUsername(account.usernameKey)) {
-      violations.push({ field: "username", rule: "is taken; choose another" });
-    }
-    if (await this.#store.findByEmail(account.emailKey)) {
-      violations.push({ field: "email", rule: "is already in use; log in instead" });
-    }
+    const violations = await this.#takenNames(account.usernameKey, account.emailKey);
     const { message } = invalidFields(violations);
     return new DomainError("already_exists", "ACCOUNT_EXISTS", message, { violations, cause });
+  }
+
+  async #takenNames(usernameKey: string, emailKey: string): Promise<FieldViolation[]> {
+    const [byName, byEmail] = await Promise.all([
+      this.#store.findByUsername(usernameKey),
+      this.#store.findByEmail(emailKey),
+    ]);
+    return brokenFields({
+      username: () => byName && "is taken; choose another",
+      email: () => byEmail && "is already in use; log in instead",
+    });
   }
 }

@@ -27,10 +27,13 @@ export class Admission {
     this.#limits = deps.rateLimits;
   }
 
-  /** Sets the call's principal and its answer's headers. Rejects when it may not be made. */
-  async admit(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {
+  /**
+   * Sets the call's principal and its answer's headers. Rejects when it may not be made. `limitedAs` is the operation whose
+   * limit counts it, where another one does the same.
+   */
+  async admit(operation: string, call: Call, headers: CredentialHeaders, limitedAs = operation): Promise<void> {
     if (!isOpen(operation)) await this.#identify(operation, call, headers);
-    await this.#count(operation, call);
+    await this.#count(limitedAs, call);
     authorise(operation, call.principal);
   }
 

@@ -90,6 +90,10 @@ export class ImageJobs {
     return job;
   }
 
+  get(id: string, ownerId: string): Promise<ImageJob> {
+    return this.#records.getOwn(id, ownerId);
+  }
+
   /** The job now, or when it has ended within `waitMs`. */
   async poll(id: string, ownerId: string, waitMs: number, signal: AbortSignal): Promise<ImageJob> {
     if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);

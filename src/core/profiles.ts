@@ -7,7 +7,14 @@ import {
   usernameRule,
   withPassword,
 } from "../model/account.ts";
-import { checkFields, DomainError, invalidField, invalidFields, unauthenticated } from "../model/errors.ts";
+import {
+  checkFields,
+  DomainError,
+  type FieldChecks,
+  invalidField,
+  invalidFields,
+  unauthenticated,
+} from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
@@ -26,6 +33,15 @@ interface ProfilesDeps {
   readonly post: Post;
 }
 
+export interface ProfileUpdate {
+  readonly username?: string;
+  readonly password?: { readonly old: string; readonly wanted: string };
+  /** Is added to what is there; a key that is there already gets the new value. */
+  readonly metadata?: Account["metadata"];
+}
+
+type Changes = Omit<ProfileUpdate, "password"> & { readonly passwordHash?: string };
+
 /** What users change of their own accounts. */
 export class Profiles {
   readonly #deps: ProfilesDeps;
@@ -34,41 +50,60 @@ export class Profiles {
     this.#deps = deps;
   }
 
-  async rename({ account }: UserPrincipal, username: string): Promise<Account> {
-    const broken = usernameRule(username);
-    if (broken !== undefined) throw invalidField("username", broken);
-    const names = { username, usernameKey: nameKey(username) };
+  rename(by: UserPrincipal, username: string): Promise<Account> {
+    return this.#change(by, { username });
+  }
+
+  /** Ends the account's other sessions too. */
+  async changePassword(by: UserPrincipal, address: string, old: string, wanted: string): Promise<void> {
+    await this.update(by, address, { password: { old, wanted } });
+  }
+
+  /** All of it in one write, or nothing. A new password ends the account's other sessions. */
+  async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
+    const { passwords, sessions, post } = this.#deps;
+    checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
+    if (password === undefined) return this.#change(by, wanted);
+    await checkPassword(this.#deps, by.account, address, { password: password.old, field: "old_password" });
+    const changed = await this.#change(by, { ...wanted, passwordHash: await passwords.hash(password.wanted) });
+    await sessions.deleteByAccount(by.account.id, by.sessionId);
+    post.send(by.account.email, passwordChangedLetter);
+    return changed;
+  }
+
+  async #change({ account }: UserPrincipal, wanted: Changes): Promise<Account> {
+    checkFields(nameChecks(wanted));
     try {
-      return await this.#deps.accountRecords.change(account.id, (current) => ({ ...current, ...names }));
+      return await this.#deps.accountRecords.change(account.id, (current) => {
+        if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
+          throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
+        return changed(current, wanted);
+      });
     } catch (error) {
       throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
     }
   }
 
-  /** Takes the place of what was there. */
-  setMetadata({ account }: UserPrincipal, metadata: Account["metadata"]): Promise<Account> {
-    const broken = metadataRule(metadata);
-    if (broken !== undefined) throw invalidField("data", broken);
-    return this.#deps.accountRecords.change(account.id, (current) => ({ ...current, metadata }));
+  #passwordChecks(password: ProfileUpdate["password"]): FieldChecks {
+    if (password === undefined) return {};
+    return {
+      old_password: () => passwordRule(password.old),
+      new_password: () => newPasswordRule(password.wanted, (text) => this.#deps.passwords.isCommon(text)),
+    };
   }
+}
 
-  /** Ends the account's other sessions too. */
-  async changePassword(by: UserPrincipal, address: string, old: string, wanted: string): Promise<void> {
-    const { accountRecords, passwords, sessions, post } = this.#deps;
-    checkFields({
-      old_password: () => passwordRule(old),
-      new_password: () => newPasswordRule(wanted, (text) => passwords.isCommon(text)),
-    });
-    await checkPassword(this.#deps, by.account, address, { password: old, field: "old_password" });
-    const passwordHash = await passwords.hash(wanted);
-    await accountRecords.change(by.account.id, (current) => {
-      if (current.passwordHash !== by.account.passwordHash)
-        throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
-      return withPassword(current, passwordHash);
-    });
-    await sessions.deleteByAccount(by.account.id, by.sessionId);
-    post.send(by.account.email, passwordChangedLetter);
-  }
+function nameChecks({ username }: Changes): FieldChecks {
+  return username === undefined ? {} : { username: () => usernameRule(username) };
+}
+
+function changed(account: Account, { username, passwordHash, metadata: added }: Changes): Account {
+  const metadata = { ...account.metadata, ...added };
+  const broken = metadataRule(metadata);
+  if (broken !== undefined) throw invalidField("data", broken);
+  const secured = passwordHash === undefined ? account : withPassword(account, passwordHash);
+  const named = username === undefined ? secured : { ...secured, username, usernameKey: nameKey(username) };
+  return { ...named, metadata };
 }
 
 export function taken(field: string, rule: string, cause: unknown): DomainError {

@@ -130,6 +130,17 @@ export class Sessions {
     return this.#tokens(current, account, refreshTokens.successor(token).token);
   }
 
+  /** Another access token, for callers that have no refresh token; the session goes on, and the token before it works on. */
+  async renew({ account, sessionId }: UserPrincipal): Promise<string> {
+    const now = this.#deps.clock();
+    const session = await this.#deps.sessions.get(sessionId);
+    if (session === undefined || !isSessionAlive(session, now)) throw ended();
+    // Elsewhere a stolen access token must not outlive its quarter of an hour.
+    if (!termsOf[session.surface].isRenewedByAccess) throw ended();
+    const renewed = await this.#goOn(session, now);
+    return (await this.#deps.accessTokens.forSession(renewed, account)).token;
+  }
+
   /** Those that are alive, the newest first. */
   async list(accountId: string): Promise<Session[]> {
     const all = await this.#deps.sessions.listByAccount(accountId, listedMax);
@@ -168,18 +179,26 @@ export class Sessions {
   }
 
   /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
-  async #rotate(session: Session, token: string, now: number): Promise<Session> {
-    const { sessions, refreshTokens } = this.#deps;
-    const rotated: Session = {
+  #rotate(session: Session, token: string, now: number): Promise<Session> {
+    const { refreshTokens } = this.#deps;
+    const rotated = {
       ...session,
       refreshHash: refreshTokens.successor(token).hash,
       previousRefreshHash: session.refreshHash,
       refreshedAt: now,
+    };
+    return this.#goOn(rotated, now);
+  }
+
+  async #goOn(session: Session, now: number): Promise<Session> {
+    const { sessions } = this.#deps;
+    const next: Session = {
+      ...session,
       lastUsedAt: now,
       idleAt: now + termsOf[session.surface].idleMs,
       version: session.version + 1,
     };
-    if (await sessions.replace(rotated)) return rotated;
+    if (await sessions.replace(next)) return next;
     const stored = await sessions.get(session.id);
     if (stored === undefined) throw ended();
     return stored;

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Images } from "../core/images.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Images, StoredImage } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
 import { type ImageType, imageMaxBytes } from "../model/image.ts";
 import type { Principal } from "../model/principal.ts";
@@ -27,15 +27,18 @@ export async function addImageRoutes(app: FastifyInstance, images: Images): Prom
   });
 
   app.get<{ Params: { uuid: string } }>("/download/:uuid", async (request, reply) => {
-    const { image, bytes } = await images.open(request.params.uuid, principalOf(request));
-    if (image.size !== null) reply.header("content-length", image.size);
-    return reply
-      .type(image.type)
-      .header("content-disposition", `inline; filename="${image.id}.${extensions[image.type]}"`)
-      .header("cache-control", "private, max-age=3600")
-      .header("content-security-policy", "default-src 'none'; sandbox")
-      .send(Readable.from(bytes, { objectMode: false }));
+    return sendImage(reply, await images.open(request.params.uuid, principalOf(request)));
   });
+}
+
+export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): FastifyReply {
+  if (image.size !== null) reply.header("content-length", image.size);
+  return reply
+    .type(image.type)
+    .header("content-disposition", `inline; filename="${image.id}.${extensions[image.type]}"`)
+    .header("cache-control", "private, max-age=3600")
+    .header("content-security-policy", "default-src 'none'; sandbox")
+    .send(Readable.from(bytes, { objectMode: false }));
 }
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {

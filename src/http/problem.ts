@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { FastifyReply } from "fastify";
 import { DomainError, type ErrorCode, type FieldViolation } from "../model/errors.ts";
 
-const statuses: Readonly<Record<ErrorCode, number>> = {
+export const statuses: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 400,
   unauthenticated: 401,
   permission_denied: 403,

@@ -6,8 +6,8 @@ import type { Authentication } from "../core/authentication.ts";
 import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
 import type { Call } from "../model/call.ts";
-import { challengeOf } from "../model/credential.ts";
-import { DomainError } from "../model/errors.ts";
+import { withScheme } from "../model/credential.ts";
+import type { OldApi } from "../model/old-apis.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
@@ -16,15 +16,19 @@ import { addImageRoutes } from "./images.ts";
 import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
+import { addPocketBaseRoutes, answerUnreadable, isPocketBases, type PocketBaseCore } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
+import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
 
-export interface RoutesCore extends RelayCore {
+export interface RoutesCore extends RelayCore, PocketBaseCore {
   readonly admission: Admission;
   readonly authentication: Authentication;
   readonly health: Health;
   readonly images: Images;
+  /** Those whose routes are served. */
+  readonly oldApis: ReadonlySet<OldApi>;
   readonly signingKeys: SigningKeys;
 }
 
@@ -32,6 +36,12 @@ declare module "fastify" {
   interface FastifyRequest {
     /** What is known of the request, its principal once its route asked for one. */
     call: Call;
+  }
+  interface FastifyContextConfig {
+    /** Whether a credential may come in `Authorization` without its scheme. */
+    readonly bareToken?: boolean;
+    /** The operation that does the same: both are counted by its limit. */
+    readonly limitedAs?: (request: FastifyRequest) => string | undefined;
   }
 }
 
@@ -47,19 +57,29 @@ const parameterMax = 128;
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
 export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const calls = new WeakMap<IncomingMessage, Call>();
+  const callOf = ({ raw }: FastifyRequest): Call => {
+    const call = calls.get(raw);
+    if (call === undefined) throw new Error("a request came in by no port");
+    return call;
+  };
+  /** A path that cannot be read; no hook has seen the request. */
+  const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+    request.call = callOf(request);
+    if (core.oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
+    else answerError(error, request, reply, log);
+  };
   const app = Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     exposeHeadRoutes: false,
     schemaErrorFormatter: invalidBySchema,
+    frameworkErrors: answerUnrouted,
     logger: false,
   });
   app.decorateRequest("call");
   await app.register(cookie);
   app.addHook("onRequest", async (request) => {
-    const call = calls.get(request.raw);
-    if (call === undefined) throw new Error("a request came in by no port");
-    request.call = call;
+    request.call = callOf(request);
     if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
@@ -68,8 +88,9 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
-  addSessionRoute(app, core.authentication);
-  await addRelayRoutes(app, core, log);
+  if (core.oldApis.has("sessions")) addSessionRoute(app, core.authentication);
+  if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
+  if (core.oldApis.has("pocketbase")) await addPocketBaseRoutes(app, core, log);
   await app.ready();
 
   return {
@@ -82,10 +103,12 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 }
 
 function admit(request: FastifyRequest, admission: Admission): Promise<void> {
-  const { authorization, "x-api-key": apiKey } = request.headers;
-  const operation = `${request.method} ${request.routeOptions.url}`;
+  const { "x-api-key": apiKey } = request.headers;
+  const { url, config } = request.routeOptions;
+  const authorization = config.bareToken ? withScheme(request.headers.authorization) : request.headers.authorization;
   const sessionToken = sessionTokenIn(request.cookies);
-  return admission.admit(operation, request.call, { authorization, apiKey: apiKey?.toString(), sessionToken });
+  const headers = { authorization, apiKey: apiKey?.toString(), sessionToken };
+  return admission.admit(`${request.method} ${url}`, request.call, headers, config.limitedAs?.(request));
 }
 
 /** A path that is there for other methods is told from one that is not there. */
@@ -104,11 +127,7 @@ function answerNothing(
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const { requestId } = request.call;
-  if (error instanceof DomainError) {
-    request.call.outcome = error.reason;
-    if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
-    if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
-  }
+  noteRefusal(error, request, reply);
   const expected = toProblem(error, requestId);
   if (expected !== undefined) return sendProblem(reply, expected);
   log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");

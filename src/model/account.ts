@@ -37,7 +37,7 @@ interface HandedOut {
 
 /** bcrypt reads no more bytes than this; longer passwords are refused, never cut. */
 export const passwordMaxBytes = 72;
-const passwordMinLength = 8;
+export const passwordMinLength = 8;
 /** What somebody would try first here, with digits and signs around it. */
 const contextWords = ["darkroom", "darkroomadmin", "admindarkroom"];
 const identityMax = 254;

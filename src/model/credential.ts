@@ -8,6 +8,11 @@ export function challengeOf({ reason }: DomainError): string {
   return `Bearer realm="darkroom"${spent.includes(reason) ? ', error="invalid_token"' : ""}`;
 }
 
+/** `Authorization` of callers that send a token alone, or with its scheme. */
+export function withScheme(authorization: string | undefined): string | undefined {
+  return authorization !== undefined && /^\S+$/.test(authorization) ? `Bearer ${authorization}` : authorization;
+}
+
 /**
  * The credential in the headers `Authorization` (`Bearer TOKEN`, the scheme in any letter case) or `X-API-Key`.
  * Undefined when there is none.

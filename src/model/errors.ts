@@ -60,12 +60,18 @@ export function unauthenticated(reason: string, message: string): DomainError {
   return new DomainError("unauthenticated", reason, message);
 }
 
+/** By field: the rule that is broken, or undefined. */
+export type FieldChecks = Readonly<Record<string, () => string | undefined>>;
+
 /** Runs every check and throws one error that names all fields that broke a rule. */
-export function checkFields(checks: Readonly<Record<string, () => string | undefined>>): void {
-  const violations: FieldViolation[] = [];
-  for (const [field, check] of Object.entries(checks)) {
-    const rule = check();
-    if (rule !== undefined) violations.push({ field, rule });
-  }
+export function checkFields(checks: FieldChecks): void {
+  const violations = brokenFields(checks);
   if (violations.length > 0) throw invalidFields(violations);
+}
+
+export function brokenFields(checks: FieldChecks): FieldViolation[] {
+  return Object.entries(checks).flatMap(([field, check]) => {
+    const rule = check();
+    return rule === undefined ? [] : [{ field, rule }];
+  });
 }

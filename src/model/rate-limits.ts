@@ -61,6 +61,7 @@ const unlimited = new Set([
   "grpc.health.v1.Health/List",
   "grpc.health.v1.Health/Watch",
   "GET /session/validate",
+  "GET /api/health",
   "GET /health",
   "GET /health/live",
   "GET /health/ready",

@@ -8,14 +8,16 @@ interface Terms {
   readonly idleMs: number;
   /** How long it lives, used or not. */
   readonly lifeMs: number;
+  /** Whether an access token alone lets the session go on: its callers have no refresh token. */
+  readonly isRenewedByAccess: boolean;
 }
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 
 export const termsOf: Readonly<Record<Surface, Terms>> = {
-  own: { accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day },
-  supabase: { accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day },
+  own: { accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
+  supabase: { accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
   // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
-  pocketbase: { accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day },
+  pocketbase: { accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isRenewedByAccess: true },
 };

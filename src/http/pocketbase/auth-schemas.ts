@@ -1,0 +1,57 @@
+import { common, commonOfBodies, nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
+
+const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+
+const signedIn = {
+  description: "Signed in, for 14 days.",
+  type: "object",
+  properties: { record, token: text("JWT, for the header `Authorization`.") },
+};
+
+export const listing = {
+  ...withoutToken,
+  summary: "How one can sign in",
+  response: {
+    ...common,
+    200: {
+      description: "By name or by address, with a password.",
+      type: "object",
+      properties: {
+        usernamePassword: { type: "boolean" },
+        emailPassword: { type: "boolean" },
+        authProviders: { type: "array", items: { type: "object" } },
+      },
+    },
+  },
+};
+
+export const signingIn = {
+  ...withoutToken,
+  summary: "Signs in",
+  body: bodyOf({ identity: text("Username or email address."), password: text("The password.") }),
+  response: { ...commonOfBodies, 200: signedIn },
+};
+
+export const refreshing = {
+  ...withToken,
+  summary: "Another token for a session that was begun here; the one before works on",
+  response: { ...commonOfBodies, 200: signedIn, 401: refusal("There is no token of such a session.") },
+};
+
+export const requesting = {
+  ...withoutToken,
+  summary: "Mails a token that sets a new password, where mail is set up",
+  body: bodyOf({ email: text("The account's address.") }),
+  response: { ...commonOfBodies, 204: nothing("Whether or not the address is known.") },
+};
+
+export const resetting = {
+  ...withoutToken,
+  summary: "Sets a new password, and ends all sessions",
+  body: bodyOf({
+    token: text("As it was mailed."),
+    password: text("8 characters to 72 bytes."),
+    passwordConfirm: text("The same."),
+  }),
+  response: { ...commonOfBodies, 204: nothing("It is set.") },
+};

@@ -1,0 +1,97 @@
+import type { FastifyInstance } from "fastify";
+import type { Audit } from "../../core/audit.ts";
+import type { Recovery } from "../../core/recovery.ts";
+import type { Sessions } from "../../core/sessions.ts";
+import { auditSubject } from "../../model/audit.ts";
+import { checkFields, DomainError } from "../../model/errors.ts";
+import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
+import { userOf } from "./caller.ts";
+import { confirmRule } from "./passwords.ts";
+import { toRecord } from "./record-shape.ts";
+
+export interface AuthCore {
+  readonly audit: Audit;
+  readonly recovery: Recovery;
+  readonly sessions: Sessions;
+}
+
+interface Credentials {
+  readonly identity?: string;
+  readonly password?: string;
+}
+
+interface Reset {
+  readonly token?: string;
+  readonly password?: string;
+  readonly passwordConfirm?: string;
+}
+
+const path = "/collections/users";
+const service = "darkroom.auth.v1.AuthService";
+const methods = { usernamePassword: true, emailPassword: true, authProviders: [] };
+const wrongForm = "An error occurred while validating the form.";
+const limitedAs = (procedure: string) => () => `${service}/${procedure}`;
+
+/** Signing in as PocketBase has it, and new passwords. */
+export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: AuthCore): void {
+  scope.get(`${path}/auth-methods`, { schema: listing }, () => Promise.resolve(methods));
+
+  const login = { limitedAs: limitedAs("Login"), failure: "Failed to authenticate." };
+  scope.post<{ Body: Credentials | null }>(
+    `${path}/auth-with-password`,
+    { schema: signingIn, config: login },
+    async ({ call, body }, reply) => {
+      const { identity = "", password = "" } = body ?? {};
+      const { account, tokens } = await audit.keep(
+        call,
+        "session.started",
+        (result) => auditSubject("user", result?.account.id),
+        () => sessions.login(identity, password, call, { surface: "pocketbase" }),
+      );
+      return reply
+        .header("cache-control", "no-store")
+        .send({ record: toRecord(account, "owner"), token: tokens.accessToken });
+    },
+  );
+
+  const refresh = { limitedAs: limitedAs("RefreshToken") };
+  scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
+    const user = userOf(request);
+    const renew = () => sessions.renew(user);
+    const token = await audit.keep(request.call, "session.refreshed", () => "", renew);
+    return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
+  });
+
+  const request = { limitedAs: limitedAs("RequestPasswordReset"), failure: wrongForm };
+  scope.post<{ Body: { email?: string } | null }>(
+    `${path}/request-password-reset`,
+    { schema: requesting, config: request },
+    async ({ call, body }, reply) => {
+      const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
+      await audit.keep(call, "user.password_reset_requested", () => "", ask).catch(unlessNoMail);
+      return reply.code(204).send();
+    },
+  );
+
+  const reset = { limitedAs: limitedAs("ResetPassword"), failure: "Failed to set new password." };
+  scope.post<{ Body: Reset | null }>(
+    `${path}/confirm-password-reset`,
+    { schema: resetting, config: reset },
+    async ({ call, body }, reply) => {
+      const { token = "", password = "", passwordConfirm = "" } = body ?? {};
+      checkFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
+      await audit.keep(
+        call,
+        "user.password_reset",
+        () => auditSubject("user", token.split("_")[1]),
+        () => recovery.resetPassword(token, password),
+      );
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** PocketBase answers the same whether or not there is somebody to write to. */
+function unlessNoMail(error: unknown): void {
+  if (!(error instanceof DomainError && error.reason === "MAIL_NOT_SET_UP")) throw error;
+}

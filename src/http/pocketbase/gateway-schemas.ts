@@ -1,0 +1,79 @@
+import { common, commonOfBodies, refusal, text, withoutToken, withToken } from "./schemas.ts";
+
+const tokenless = refusal("No token, or one that is not valid.");
+const forbidden = refusal("The credential is of a client without the scope.");
+const number = (description: string) => ({ anyOf: [{ type: "string" }, { type: "number" }], description });
+
+const messageParameters = {
+  prompt: text("What the picture shall become: 1 to 4000 characters."),
+  prompt_guidance: text("0 to 30."),
+  strength: text("0 to 1."),
+  uuid: text("The input picture's id."),
+  model_type: text("One of the models; the default when missing."),
+};
+const messageBody = {
+  ...messageParameters,
+  prompt_guidance: number("0 to 30."),
+  strength: number("0 to 1."),
+};
+const idParameter = { message_id: text("As `send_message` answered it.") };
+const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+const queryOf = (properties: object) => ({ type: "object", properties });
+
+export const health = {
+  ...withoutToken,
+  summary: "Whether the service should be sent work",
+  response: {
+    200: { description: "It should.", type: "object", properties: { status: { type: "string", const: "OK" } } },
+    503: refusal("It should not."),
+  },
+};
+
+export const checking = {
+  ...withToken,
+  summary: "Whose the token is",
+  response: {
+    ...common,
+    200: {
+      description: "A job's token names the job's owner.",
+      type: "object",
+      properties: { client_id: text("The username, or the API client's id.") },
+    },
+    403: refusal("There is no token, or it is not valid."),
+  },
+};
+
+const message = {
+  ...withToken,
+  summary: "Sends a picture and a prompt to be developed",
+  response: {
+    ...commonOfBodies,
+    200: { description: "It will be.", type: "object", properties: { messageId: text("Unique.") } },
+    401: tokenless,
+    403: forbidden,
+    404: refusal("There is no such picture."),
+  },
+};
+
+export const sending = { ...message, querystring: queryOf(messageParameters) };
+export const sendingByBody = { ...sending, body: bodyOf(messageBody) };
+
+const binary = { schema: { type: "string", format: "binary" } };
+const picture = {
+  ...withToken,
+  summary: "The developed picture, once it is there; answers at once",
+  response: {
+    ...commonOfBodies,
+    200: { description: "The picture.", content: { "image/jpeg": binary, "image/png": binary, "image/webp": binary } },
+    202: { description: "Message not ready yet.", content: { "text/plain": { schema: { type: "string" } } } },
+    401: tokenless,
+    403: forbidden,
+    404: refusal("There is no such message."),
+    422: refusal(
+      "There will be no picture: it failed, was cancelled, or took too long. `data.message_id` has the reason.",
+    ),
+  },
+};
+
+export const fetching = { ...picture, querystring: queryOf(idParameter) };
+export const fetchingByBody = { ...fetching, body: bodyOf(idParameter) };

@@ -1,0 +1,99 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Health } from "../../core/health.ts";
+import type { ImageJobs } from "../../core/image-jobs.ts";
+import type { Images } from "../../core/images.ts";
+import { DomainError } from "../../model/errors.ts";
+import { hasEnded, type ImageJob } from "../../model/image-job.ts";
+import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
+import { sendImage } from "../images.ts";
+import { ownerOf, principalOf } from "./caller.ts";
+import { envelope } from "./envelope.ts";
+import { sentence } from "./field-errors.ts";
+import { checking, fetching, fetchingByBody, health, sending, sendingByBody } from "./gateway-schemas.ts";
+
+export interface GatewayCore {
+  readonly health: Health;
+  readonly images: Images;
+  readonly jobs: ImageJobs;
+}
+
+type Parameters = Readonly<Record<string, string | number | undefined>>;
+type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;
+
+const onlyRecords = envelope(403, "Only auth records can access this endpoint.");
+/** All that a message must have; its model may be missing. */
+const required = ["prompt", "prompt_guidance", "strength", "uuid"];
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** The gateway's own routes. */
+export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): void {
+  const { jobs, images } = core;
+
+  async function send(request: ByParameters) {
+    const given = parametersOf(request, required);
+    const job = await jobs.submit(submissionOf(given), ownerIdOf(ownerOf(request)));
+    return { messageId: job.id };
+  }
+
+  /** Looks once, whatever there is: a poll never waits. */
+  async function fetch(request: ByParameters, reply: FastifyReply) {
+    const owner = ownerOf(request);
+    const { message_id: id } = parametersOf(request, ["message_id"]);
+    const job = await jobs.get(String(id), ownerIdOf(owner));
+    if (!hasEnded(job)) return reply.code(202).type("text/plain; charset=UTF-8").send("Message not ready yet");
+    const [imageId] = job.outputImageIds;
+    if (job.state !== "SUCCEEDED" || imageId === undefined) return sendFailure(reply, job);
+    return sendImage(reply, await images.open(imageId, owner));
+  }
+
+  scope.get("/health", { schema: health }, async (_request, reply) => {
+    if (await core.health.isReady()) return { status: "OK" };
+    return reply.code(503).send(envelope(503, "The service is not ready."));
+  });
+  scope.get("/check_auth", { schema: checking, config: { guest: { status: 403, body: onlyRecords } } }, (request) =>
+    Promise.resolve({ client_id: nameOf(principalOf(request)) }),
+  );
+  scope.get("/send_message", { schema: sending }, send);
+  scope.post("/send_message", { schema: sendingByBody }, send);
+  scope.get("/get_image", { schema: fetching }, fetch);
+  scope.post("/get_image", { schema: fetchingByBody }, fetch);
+}
+
+function parametersOf({ query, body }: ByParameters, needed: readonly string[]): Parameters {
+  const given = { ...query, ...body };
+  if (needed.every((name) => given[name] !== undefined && given[name] !== "")) return given;
+  throw new DomainError("invalid_argument", "PARAMETERS_MISSING", "Missing required query parameters");
+}
+
+function submissionOf({ prompt, prompt_guidance, strength, uuid, model_type = "" }: Parameters) {
+  return {
+    imageId: String(uuid),
+    prompt: String(prompt),
+    promptGuidance: numberOf(prompt_guidance),
+    strength: numberOf(strength),
+    modelType: String(model_type),
+    seed: undefined,
+    imageCount: undefined,
+    deadline: undefined,
+    requestId: "",
+  };
+}
+
+/** What is none is NaN, which breaks the rule of whatever it stands for. */
+function numberOf(value: string | number | undefined): number {
+  return decimal.test(String(value)) ? Number(value) : Number.NaN;
+}
+
+function sendFailure(reply: FastifyReply, { state, error }: ImageJob): FastifyReply {
+  const { reason, message } = error ?? { reason: state, message: "there is no picture" };
+  const text = sentence(message);
+  return reply.code(422).send(envelope(422, text, { message_id: { code: reason.toLowerCase(), message: text } }));
+}
+
+/** A job's token stands for the job's owner. */
+function nameOf(principal: Principal | JobPrincipal["owner"]): string {
+  if (principal.kind === "job") return nameOf(principal.owner);
+  if (principal.kind === "user") return principal.account.username;
+  if (principal.kind === "client") return principal.client.id;
+  throw new Error("a route for owners lets others call it");
+}

@@ -1,0 +1,78 @@
+import formbody from "@fastify/formbody";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Log } from "../../ports/log.ts";
+import { noteRefusal } from "../refusal.ts";
+import { type AuthCore, addAuthRoutes } from "./auth.ts";
+import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
+import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
+import { addRecordRoutes, type RecordCore } from "./records.ts";
+
+export type PocketBaseCore = AuthCore & GatewayCore & RecordCore;
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What nobody who is known, or may call this, is answered; otherwise that a token is asked for. */
+    readonly guest?: { readonly status: number; readonly body: object };
+    /** What is said of a request that broke a rule. */
+    readonly failure?: string;
+  }
+}
+
+const nothing = envelope(404, "Not Found.");
+const prefix = "/api";
+
+export function isPocketBases(url: string): boolean {
+  return url.startsWith(`${prefix}/`);
+}
+
+/** A path that is none leads to nothing. */
+export function answerUnreadable(reply: FastifyReply): FastifyReply {
+  return send(reply, 404, nothing);
+}
+
+/** The routes of the PocketBase-Gateway: its own, and those of PocketBase that its front ends sign up and in by. */
+export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBaseCore, log: Log): Promise<void> {
+  await app.register(
+    async (scope) => {
+      acceptBodies(scope);
+      await scope.register(formbody);
+      scope.addHook("onRoute", (route) => {
+        route.config = { ...route.config, bareToken: true };
+      });
+      scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+      // What is there for other methods too.
+      scope.setNotFoundHandler((_request, reply) => send(reply, 404, nothing));
+      addGatewayRoutes(scope, core);
+      addAuthRoutes(scope, core);
+      addRecordRoutes(scope, core);
+    },
+    { prefix },
+  );
+}
+
+/** PocketBase's SDK sends a content type without a body too. */
+function acceptBodies(scope: FastifyInstance): void {
+  scope.removeContentTypeParser(["application/json", "text/plain"]);
+  const parse = scope.getDefaultJsonParser("error", "error");
+  scope.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, null);
+    else parse(request, body, done);
+  });
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  noteRefusal(error, request, reply);
+  const { guest, failure } = request.routeOptions.config;
+  const body = toEnvelope(error, failure);
+  if (body === undefined) {
+    const { requestId } = request.call;
+    log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+    return send(reply, 500, envelope(500, `Internal error; quote request id ${requestId}.`));
+  }
+  const isGuest = body === tokenRequired || body === notAllowed;
+  return guest !== undefined && isGuest ? send(reply, guest.status, guest.body) : send(reply, body.code, body);
+}
+
+function send(reply: FastifyReply, status: number, body: object): FastifyReply {
+  return reply.code(status).type("application/json").send(JSON.stringify(body));
+}

@@ -1,0 +1,77 @@
+import { common, commonOfBodies, nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
+
+const own = { description: "The record.", ...record };
+const params = { type: "object", properties: { id: text("The record's id.") } };
+const gone = refusal("There is no such record, or it is somebody else's, or there is no token.");
+
+const fields = {
+  username: text("3 to 64 of letters, digits, `.`, `_` and `-`."),
+  password: text("8 characters to 72 bytes."),
+  passwordConfirm: text("The same."),
+  name: { type: "string" },
+  avatar: { type: "string" },
+  emailVisibility: { type: "boolean", description: "Whether everybody may see the address." },
+};
+
+export const creating = {
+  ...withoutToken,
+  summary: "Signs up",
+  body: {
+    type: ["object", "null"],
+    properties: { ...fields, email: text("Optional where there is a username, which is made up without one.") },
+  },
+  response: { ...commonOfBodies, 200: own },
+};
+
+export const listing = {
+  ...withToken,
+  summary: "The records that the caller may see: the caller's own",
+  querystring: {
+    type: "object",
+    properties: { page: { type: "integer" }, perPage: { type: "integer" }, filter: text("Refused.") },
+  },
+  response: {
+    ...common,
+    200: {
+      description: "None without a token.",
+      type: "object",
+      properties: {
+        page: { type: "integer" },
+        perPage: { type: "integer" },
+        totalItems: { type: "integer" },
+        totalPages: { type: "integer" },
+        items: { type: "array", items: record },
+      },
+    },
+    400: refusal("A parameter is none."),
+  },
+};
+
+const byId = { ...withToken, params };
+
+export const viewing = { ...byId, summary: "One's own record", response: { ...common, 200: own, 404: gone } };
+
+export const updating = {
+  ...byId,
+  summary: "Changes what the body has of one's own record; a new password ends all sessions",
+  body: {
+    type: ["object", "null"],
+    properties: {
+      ...fields,
+      email: text("What it is already."),
+      oldPassword: text("Needed with a new password."),
+    },
+  },
+  response: { ...commonOfBodies, 200: own, 404: gone },
+};
+
+export const deleting = {
+  ...byId,
+  summary: "Deletes one's account with all that it has",
+  response: {
+    ...commonOfBodies,
+    204: nothing("It is gone."),
+    400: refusal("It is the last administrator's."),
+    404: gone,
+  },
+};

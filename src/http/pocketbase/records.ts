@@ -1,0 +1,150 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Accounts } from "../../core/accounts.ts";
+import type { Audit } from "../../core/audit.ts";
+import type { Deletions } from "../../core/deletions.ts";
+import type { Profiles } from "../../core/profiles.ts";
+import type { Sessions } from "../../core/sessions.ts";
+import type { Account } from "../../model/account.ts";
+import { type AuditAction, auditSubject } from "../../model/audit.ts";
+import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
+import type { UserPrincipal } from "../../model/principal.ts";
+import { userOf } from "./caller.ts";
+import { recordNotFound } from "./envelope.ts";
+import { fixedRule } from "./field-errors.ts";
+import { confirmRule, type PasswordFields, passwordChangeOf } from "./passwords.ts";
+import { creating, deleting, listing, updating, viewing } from "./record-schemas.ts";
+import { toRecord } from "./record-shape.ts";
+
+export interface RecordCore {
+  readonly accounts: Accounts;
+  readonly audit: Audit;
+  readonly deletions: Deletions;
+  readonly profiles: Profiles;
+  readonly sessions: Sessions;
+}
+
+interface RecordBody extends PasswordFields {
+  readonly username?: string;
+  readonly email?: string;
+  readonly name?: string;
+  readonly avatar?: string;
+  readonly emailVisibility?: boolean;
+}
+
+interface ById {
+  readonly Params: { readonly id: string };
+}
+
+interface Page {
+  readonly page?: number;
+  readonly perPage?: number;
+  readonly filter?: string;
+}
+
+const path = "/collections/users/records";
+const service = "darkroom.auth.v1.AuthService";
+const pageDefault = 30;
+const pageMax = 500;
+const notThere = { guest: { status: 404, body: recordNotFound } };
+
+/** Accounts as records: of others nobody sees any. */
+export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void {
+  const { accounts, audit, deletions } = core;
+
+  const create = { limitedAs: () => `${service}/SignUp`, failure: "Failed to create record." };
+  scope.post<{ Body: RecordBody | null }>(path, { schema: creating, config: create }, async ({ call, body }) => {
+    const account = await audit.keep(
+      call,
+      "user.signed_up",
+      (made) => auditSubject("user", made?.id),
+      () => signUp(accounts, body ?? {}),
+    );
+    return toRecord(account, "anyone");
+  });
+
+  const list = { guest: { status: 200, body: pageOf([], {}) } };
+  scope.get<{ Querystring: Page }>(path, { schema: listing, config: list }, async (request) => {
+    checkFields({
+      filter: () => (request.query.filter ? "is not supported: the list has your own record alone" : undefined),
+    });
+    return pageOf([toRecord(userOf(request).account, "owner")], request.query);
+  });
+
+  scope.get<ById>(`${path}/:id`, { schema: viewing, config: notThere }, async (request) =>
+    toRecord(ownRecord(request).account, "owner"),
+  );
+
+  const update = { ...notThere, limitedAs: () => `${service}/UpdateProfile`, failure: "Failed to update record." };
+  scope.patch<ById & { Body: RecordBody | null }>(
+    `${path}/:id`,
+    { schema: updating, config: update },
+    async (request) => toRecord(await change(core, request, request.body ?? {}), "owner"),
+  );
+
+  const remove = { ...notThere, failure: "Failed to delete record." };
+  scope.delete<ById>(`${path}/:id`, { schema: deleting, config: remove }, async (request, reply) => {
+    const { account } = ownRecord(request);
+    await audit.keep(
+      request.call,
+      "user.deleted",
+      () => "",
+      () => deletions.delete(account.id),
+    );
+    return reply.code(204).send();
+  });
+}
+
+async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
+  const { username = "", email = "", password = "", passwordConfirm = "" } = body;
+  const wanted = { username, email, password, metadata: metadataOf(body) };
+  const confirm = brokenFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
+  const broken = [...(await accounts.reviewSignUp(wanted)), ...confirm];
+  if (broken.length > 0) throw invalidFields(broken);
+  return accounts.signUp(wanted);
+}
+
+/** With a new password all sessions end, this one too. */
+async function change(core: RecordCore, request: FastifyRequest<ById>, body: RecordBody): Promise<Account> {
+  const by = ownRecord(request);
+  checkFields({
+    email: () => ((body.email ?? by.account.email ?? "") === (by.account.email ?? "") ? undefined : fixedRule),
+  });
+  const password = passwordChangeOf(body);
+  const { username } = body;
+  const wanted = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    metadata: metadataOf(body),
+  };
+  const act = () => core.profiles.update(by, request.call.address, wanted);
+  const actions: AuditAction[] = [];
+  if (username !== undefined && username !== by.account.username) actions.push("user.renamed");
+  if (password !== undefined) actions.push("user.password_changed");
+  const kept = actions.reduce<() => Promise<Account>>(
+    (inner, action) => () => core.audit.keep(request.call, action, () => "", inner),
+    act,
+  );
+  const account = await kept();
+  if (password !== undefined) await core.sessions.revokeAll(account.id);
+  return account;
+}
+
+function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
+  const given = Object.entries({ name, avatar, emailVisibility });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** Somebody else's record is not there. */
+function ownRecord(request: FastifyRequest<ById>): UserPrincipal {
+  const user = userOf(request);
+  if (user.account.recordId !== request.params.id) throw notFound("user");
+  return user;
+}
+
+/** As PocketBase does with numbers that make no page. */
+function pageOf(items: readonly object[], wanted: Page) {
+  const page = Math.max(1, wanted.page ?? 1);
+  const perPage = Math.min(pageMax, (wanted.perPage ?? 0) > 0 ? (wanted.perPage ?? 0) : pageDefault);
+  const { length } = items;
+  return { page, perPage, totalItems: length, totalPages: length, items: page === 1 ? items : [] };
+}

@@ -1,0 +1,56 @@
+/** What the OpenAPI document tells of all these routes. */
+const fieldError = {
+  type: "object",
+  properties: { code: { type: "string", description: "Stable, for programs." }, message: { type: "string" } },
+};
+
+const envelope = {
+  type: "object",
+  required: ["code", "message", "data"],
+  properties: {
+    code: { type: "integer", description: "The answer's status." },
+    message: { type: "string" },
+    data: { type: "object", description: "By field: what is wrong with it.", additionalProperties: fieldError },
+  },
+};
+
+export function refusal(description: string) {
+  return { description, ...envelope };
+}
+
+export const tags = ["PocketBase"];
+/** The token with its scheme or without. */
+export const withToken = { tags, security: [{ bearer: [] }, { apiKey: [] }, { bareToken: [] }] };
+export const withoutToken = { tags, security: [] };
+
+/** What any route may answer. */
+export const common = {
+  429: refusal("Too many calls: `Retry-After` tells when to try again."),
+  503: refusal("The database cannot be reached."),
+};
+export const commonOfBodies = {
+  ...common,
+  400: refusal("A field breaks its rule, or the body is no JSON."),
+  413: refusal("The body is larger than 64 KiB."),
+  415: refusal("The body is of another type."),
+};
+
+export const text = (description: string) => ({ type: "string", description });
+export const nothing = (description: string) => ({ description, type: "null" });
+
+export const record = {
+  type: "object",
+  properties: {
+    avatar: { type: "string" },
+    collectionId: { type: "string" },
+    collectionName: { type: "string" },
+    created: { type: "string" },
+    email: text("Its owner's answers alone have one that is not public."),
+    emailVisibility: { type: "boolean", description: "Whether everybody may see the address." },
+    id: text("15 characters."),
+    name: { type: "string" },
+    updated: { type: "string" },
+    username: { type: "string" },
+    verified: { type: "boolean" },
+  },
+};

@@ -1,0 +1,11 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { challengeOf } from "../model/credential.ts";
+import { DomainError } from "../model/errors.ts";
+
+/** What every refusal brings beside its body, whatever shape that has: the reason in the log, and headers. */
+export function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  if (!(error instanceof DomainError)) return;
+  request.call.outcome = error.reason;
+  if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
+  if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
+}

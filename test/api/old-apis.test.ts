@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { readServerConfig } from "../../src/config.ts";
+import { oldApis } from "../../src/model/old-apis.ts";
+import { serve } from "../support/server.ts";
+
+const paths = {
+  pocketbase: "/api/health",
+  relay: "/admin/clients",
+  sessions: "/session/validate",
+} as const;
+
+test.each(["pocketbase", "sessions, relay", "none"])(
+  "%s is served, and no other old system's routes",
+  async (names) => {
+    const { url } = await serve({ DARKROOM_OLD_APIS: names }, { worker: false });
+    for (const [name, path] of Object.entries(paths)) {
+      const { status } = await fetch(url + path);
+      expect([name, status !== 404]).toEqual([name, names.includes(name)]);
+    }
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+  },
+);
+
+test("all are served where none are named", () => {
+  expect([...readServerConfig({}).oldApis]).toEqual(oldApis);
+});
+
+test.each(["supabase,nothing", "all", "none,relay", ","])("what is no old system is refused: %s", (names) => {
+  expect(() => readServerConfig({ DARKROOM_OLD_APIS: names })).toThrow(/^DARKROOM_OLD_APIS: must be none, or some of/);
+});
+
+test("an upstream without the relay's routes is refused", () => {
+  const env = { DARKROOM_OLD_APIS: "sessions", RELAY_UPSTREAM_URL: "http://127.0.0.1:9" };
+  expect(() => readServerConfig(env)).toThrow(/^DARKROOM_OLD_APIS: must have relay/);
+});

@@ -1,0 +1,255 @@
+import PocketBase, { ClientResponseError } from "pocketbase";
+import { describe, expect, test } from "vitest";
+import { bearer } from "../../src/client/index.ts";
+import { serveMail, tokenIn } from "../support/mail-server.ts";
+import { adminPassword, serve } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const server = await shareServer({}, { worker: false });
+const { auth } = server;
+const password = "a longer secret";
+const day = 24 * 60 * 60;
+let count = 0;
+
+/** A front end with an account on it. */
+async function signedUp(url = server.url) {
+  const pb = new PocketBase(url);
+  const users = pb.collection("users");
+  count += 1;
+  const username = `user${count}`;
+  const email = `${username}@example.com`;
+  const record = await users.create({ username, email, password, passwordConfirm: password });
+  return { pb, users, username, email, record };
+}
+
+async function signedIn() {
+  const user = await signedUp();
+  const { token } = await user.users.authWithPassword(user.username, password);
+  return { ...user, token };
+}
+
+async function refusalOf(call: Promise<unknown>) {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ClientResponseError)) throw new Error("the call was not refused", { cause: error });
+  const { status, response } = error;
+  const fields = Object.entries(response.data as Record<string, { code: string }>);
+  return {
+    status,
+    message: error.message,
+    codes: Object.fromEntries(fields.map(([field, { code }]) => [field, code])),
+  };
+}
+
+const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
+
+describe("the SDK", () => {
+  test("signs up, and in by name and by address", async () => {
+    const { pb, users, username, email, record } = await signedUp();
+    expect(record).toMatchObject({ username, verified: false, name: "" });
+    expect(record.id).toMatch(/^[a-z0-9]{15}$/);
+    expect(record).not.toHaveProperty("email");
+    for (const identity of [username, email, username.toUpperCase()]) {
+      const login = await users.authWithPassword(identity, password);
+      expect(login.record).toMatchObject({ id: record.id, username, email });
+      expect(pb.authStore.isValid).toBe(true);
+      expect(pb.authStore.record?.id).toBe(record.id);
+    }
+  });
+
+  test("has a token for 14 days that says what PocketBase's says", async () => {
+    const { pb, record, token } = await signedIn();
+    const claims = claimsOf(token);
+    expect(claims).toMatchObject({ id: record.id, type: "authRecord", collectionId: "_pb_users_auth_" });
+    expect(Number(claims.exp) - Date.now() / 1000).toBeGreaterThan(14 * day - 60);
+    expect(Number(claims.exp) - Date.now() / 1000).toBeLessThanOrEqual(14 * day);
+    // What is over counts no more for its store.
+    const over = { ...claims, exp: Math.floor(Date.now() / 1000) - 1 };
+    pb.authStore.save(`x.${Buffer.from(JSON.stringify(over)).toString("base64url")}.x`, pb.authStore.record);
+    expect(pb.authStore.isValid).toBe(false);
+  });
+
+  test("gives a token that every other call takes", async () => {
+    const { token, username } = await signedIn();
+    const { principal } = await auth.checkAuth({}, bearer(token));
+    expect(principal?.account?.username).toBe(username);
+    const { sessions } = await auth.listSessions({}, bearer(token));
+    expect(sessions).toHaveLength(1);
+  });
+
+  test("gets another token, while the one before works on", async () => {
+    const { pb, users, token, record } = await signedIn();
+    const refreshed = await users.authRefresh();
+    expect(refreshed.record).toMatchObject({ id: record.id });
+    expect(refreshed.token).not.toBe(token);
+    expect(pb.authStore.token).toBe(refreshed.token);
+    for (const each of [token, refreshed.token]) await auth.checkAuth({}, bearer(each));
+    // It is the same session, and ends as one.
+    await auth.logout({}, bearer(token));
+    expect(await refusalOf(users.authRefresh())).toMatchObject({ status: 401 });
+  });
+
+  test("gets no more time for a short token of another API", async () => {
+    const { pb, users, username } = await signedUp();
+    const { tokens } = await auth.login({ identity: username, password });
+    pb.authStore.save(tokens?.accessToken ?? "");
+    expect(await pb.send("/api/check_auth", {})).toEqual({ client_id: username });
+    expect(await refusalOf(users.authRefresh())).toMatchObject({ status: 401 });
+  });
+
+  test("asks how to sign in, and whether there is a server", async () => {
+    const pb = new PocketBase(server.url);
+    const methods = { usernamePassword: true, emailPassword: true, authProviders: [] };
+    expect(await pb.collection("users").listAuthMethods()).toEqual(methods);
+    expect(await pb.health.check()).toEqual({ status: "OK" });
+  });
+
+  test("views its record in each way there is", async () => {
+    const { users, record, username, email } = await signedIn();
+    const own = { id: record.id, username, email };
+    expect(await users.getOne(record.id)).toMatchObject(own);
+    expect(await users.getFullList()).toMatchObject([own]);
+    expect(await users.getFullList({ batch: 1 })).toMatchObject([own]);
+    expect(await users.getList(2, 10)).toMatchObject({ page: 2, perPage: 10, items: [] });
+    expect(await users.getList(1, 1000)).toMatchObject({ page: 1, perPage: 500, totalItems: 1 });
+    expect(await refusalOf(users.getFirstListItem('username="somebody"'))).toMatchObject({ status: 400 });
+  });
+
+  test("changes its record, all of it or nothing", async () => {
+    const { users, record, username } = await signedIn();
+    const other = await signedUp();
+    const changed = await users.update(record.id, {
+      name: "Ada",
+      emailVisibility: true,
+      nothing: 1,
+      email: record.email,
+    });
+    expect(changed).toMatchObject({ name: "Ada", emailVisibility: true, username, avatar: "" });
+    expect(await users.update(record.id, { avatar: "a.png", username: `${username}x` })).toMatchObject({
+      name: "Ada",
+      avatar: "a.png",
+      username: `${username}x`,
+    });
+    const taken = users.update(record.id, { name: "Bob", username: other.username });
+    expect(await refusalOf(taken)).toMatchObject({ status: 400, codes: { username: "validation_invalid_username" } });
+    const wrong = { oldPassword: "wrong", password: "another secret", passwordConfirm: "another secret" };
+    expect(await refusalOf(users.update(record.id, { name: "Bob", ...wrong }))).toEqual({
+      status: 400,
+      message: "Failed to update record.",
+      codes: { oldPassword: "validation_invalid_old_password" },
+    });
+    expect(await refusalOf(users.update(record.id, { email: "b@example.com" }))).toMatchObject({
+      codes: { email: "validation_in_invalid" },
+    });
+    expect(await users.getOne(record.id)).toMatchObject({ name: "Ada", username: `${username}x` });
+  });
+
+  test("deletes its record, and the account with it", async () => {
+    const { users, pb, record, token, username } = await signedIn();
+    expect(await users.delete(record.id)).toBe(true);
+    expect(pb.authStore.isValid).toBe(false);
+    expect(await auth.validate({ credential: token })).toMatchObject({ valid: false });
+    expect(await refusalOf(users.authWithPassword(username, password))).toEqual({
+      status: 400,
+      message: "Failed to authenticate.",
+      codes: {},
+    });
+  });
+
+  test.each([
+    [{ email: "nobody" }, { email: "validation_is_email" }],
+    [{ username: "a b" }, { username: "validation_match_invalid" }],
+    [{ passwordConfirm: "" }, { passwordConfirm: "validation_required" }],
+    [
+      { password: "", passwordConfirm: "" },
+      { password: "validation_required", passwordConfirm: "validation_required" },
+    ],
+    [{ password: "password1", passwordConfirm: "password1" }, { password: "validation_invalid_value" }],
+    [{ emailVisibility: "perhaps" }, { emailVisibility: "validation_invalid_value" }],
+  ])("is told of what it may not sign up with: %o", async (change, codes) => {
+    const wanted = { username: "somebody", email: "somebody@example.com", password, passwordConfirm: password };
+    const refused = await refusalOf(new PocketBase(server.url).collection("users").create({ ...wanted, ...change }));
+    expect(refused).toEqual({ status: 400, message: "Failed to create record.", codes });
+  });
+
+  test("signs up with an address alone, or with a form", async () => {
+    const users = new PocketBase(server.url).collection("users");
+    const made = await users.create({ email: "alone@example.com", password, passwordConfirm: password });
+    expect(made.username).not.toBe("");
+    await users.authWithPassword(made.username, password);
+    const form = new URLSearchParams({ username: "byform", password, passwordConfirm: password });
+    const response = await fetch(`${server.url}/api/collections/users/records`, { method: "POST", body: form });
+    expect([response.status, await response.json()]).toMatchObject([200, { username: "byform" }]);
+  });
+
+  test("leaves the same trace as the calls", async () => {
+    const { users, record } = await signedIn();
+    await users.update(record.id, {
+      username: "traced",
+      oldPassword: password,
+      password: "b secret",
+      passwordConfirm: "b secret",
+    });
+    await users.authWithPassword("traced", "b secret");
+    await users.authRefresh();
+    await users.delete(record.id);
+    const login = await auth.login({ identity: "admin", password: adminPassword });
+    const { events } = await auth.listAuditEvents({ pageSize: 7 }, bearer(login.tokens?.accessToken ?? ""));
+    expect(
+      events
+        .map(({ action }) => action)
+        .toReversed()
+        .slice(0, -1),
+    ).toEqual([
+      "session.started",
+      "user.renamed",
+      "user.password_changed",
+      "session.started",
+      "session.refreshed",
+      "user.deleted",
+    ]);
+  });
+
+  test("is told when it calls too often, with the calls that do the same", async () => {
+    const login = "darkroom.auth.v1.AuthService/Login";
+    const limited = await serve({ DARKROOM_RATE_LIMITS: `${login}=2/60` }, { worker: false });
+    const { users, username } = await signedUp(limited.url);
+    await limited.auth.login({ identity: username, password });
+    await users.authWithPassword(username, password);
+    expect(await refusalOf(users.authWithPassword(username, password))).toMatchObject({ status: 429, codes: {} });
+    await expect(limited.auth.login({ identity: username, password })).rejects.toThrow(/more than 2 calls/);
+  });
+
+  test("resets a password by mail", async () => {
+    const mail = await serveMail();
+    const env = { SMTP_URL: mail.url, MAIL_FROM: "darkroom@example.com" };
+    const { url } = await serve(env, { worker: false });
+    const { users, email } = await signedUp(url);
+    expect(await users.requestPasswordReset(email)).toBe(true);
+    const token = tokenIn(await mail.mailTo(email, "Set a new password"));
+    const wanted = "another secret";
+    expect(await refusalOf(users.confirmPasswordReset(token, wanted, "else"))).toMatchObject({
+      codes: { passwordConfirm: "validation_values_mismatch" },
+    });
+    expect(await users.confirmPasswordReset(token, wanted, wanted)).toBe(true);
+    expect(await refusalOf(users.confirmPasswordReset(token, wanted, wanted))).toMatchObject({
+      status: 400,
+      codes: { token: "validation_invalid_token" },
+    });
+    await users.authWithPassword(email, wanted);
+  });
+});
+
+test("with sign-up closed, nobody is told which names are taken", async () => {
+  const { url } = await serve({ SIGNUP_ENABLED: "false" }, { worker: false });
+  const users = new PocketBase(url).collection("users");
+  const wanted = { username: "admin", password, passwordConfirm: password };
+  expect(await refusalOf(users.create(wanted))).toEqual({
+    status: 400,
+    message: "Sign-up is closed here: ask an administrator for an account.",
+    codes: {},
+  });
+});
