@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { banner } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
 import { readServerConfig, readWorkerConfig } from "./config.ts";
+import type { ImportOptions, ImportSystem } from "./import-app.ts";
 import { createLog, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
 
@@ -55,14 +56,21 @@ async function addOperatorsCommands(): Promise<void> {
   const { keyCommands } = await import("./cli/operators/key-commands.ts");
   const { tokenCommands } = await import("./cli/operators/token-commands.ts");
   const { userCommands } = await import("./cli/operators/user-commands.ts");
+  const { importCommands } = await import("./cli/import.ts");
   const groups = [clientCommands, userCommands, keyCommands, tokenCommands, deadLetterCommands];
   for (const make of groups) program.addCommand(make(operator));
+  program.addCommand(importCommands({ directory: callersDirectory(), importFrom, print: operator.print }));
 }
 
 async function openStore() {
   const { openStoreApi } = await import("./store-app.ts");
   // What a command says is its answer.
   return openStoreApi(readServerConfig(process.env), createLog("error"));
+}
+
+async function* importFrom(system: ImportSystem, path: string, options: ImportOptions) {
+  const app = await import("./import-app.ts");
+  yield* app.importFrom(system, path, readServerConfig(process.env), { ...options, log: createLog("error") });
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {
@@ -99,7 +107,7 @@ async function demo(picture: string | undefined, options: Omit<DemoOptions, "pic
   await runDemo(
     { picture, ...options },
     {
-      directory: process.env.INIT_CWD ?? process.cwd(),
+      directory: callersDirectory(),
       isTerminal: process.stdout.isTTY,
       print: (text) => void process.stdout.write(text),
       startServer: (env) =>
@@ -110,6 +118,11 @@ async function demo(picture: string | undefined, options: Omit<DemoOptions, "pic
       onInterrupt: (listener) => void process.once("SIGINT", listener).once("SIGTERM", listener),
     },
   );
+}
+
+/** npm changes into the project's before it starts us. */
+function callersDirectory(): string {
+  return process.env.INIT_CWD ?? process.cwd();
 }
 
 function forkWorker(url: string, dataDir: string): ChildProcess {

@@ -18,7 +18,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   http: ["core", "ports", "model"],
   client: ["gen"],
   worker: ["client", "ports", "model"],
-  cli: ["client", "app", "store-app", "config", "migration", "user-error"],
+  cli: ["client", "app", "store-app", "import-app", "config", "migration", "user-error"],
   // Files beside the rooms.
   "user-error": [],
   parts: ["ports"],
@@ -40,12 +40,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],
-  main: ["app", "store-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
+  imports: ["adapters/sqlite", "core", "model", "ports", "user-error"],
+  "import-app": ["backends", "config", "core", "crypto", "imports", "ports"],
+  main: ["app", "store-app", "import-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
 };
 
 /** Packages that belong to one room, so that what they do can be exchanged there. */
 const owners: readonly [RegExp, readonly string[]][] = [
   [/^node:sqlite$/, ["adapters/sqlite"]],
+  [/^csv-parse$/, ["imports"]],
   [/^nodemailer$/, ["adapters/smtp"]],
   [/^mongodb$/, ["adapters/mongodb"]],
   [/^(@azure\/|long$)/, ["adapters/service-bus"]],

@@ -6,6 +6,7 @@ import {
   nameKey,
   newPasswordRule,
   type Role,
+  recordIdLength,
   usernameRule,
 } from "../model/account.ts";
 import {
@@ -23,7 +24,6 @@ import type { Passwords } from "../ports/credentials.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import { randomId } from "./random-id.ts";
 
-const recordIdLength = 15;
 /** The id that the systems before gave their test user. */
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 

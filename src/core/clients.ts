@@ -1,4 +1,12 @@
-import { type Client, type ClientSettings, clientChecks, isClientId, type Scope, toScopes } from "../model/client.ts";
+import {
+  type Client,
+  type ClientSettings,
+  clientChecks,
+  clientIdLength,
+  isClientId,
+  type Scope,
+  toScopes,
+} from "../model/client.ts";
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
 import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
 import type { ClientStore } from "../ports/client-store.ts";
@@ -8,7 +16,6 @@ import type { Authentication } from "./authentication.ts";
 import { changeRecord } from "./change-record.ts";
 import { randomId } from "./random-id.ts";
 
-const idLength = 16;
 const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
 
 export interface ClientPage {
@@ -47,7 +54,7 @@ export class Clients {
   async create(wanted: ClientSettings): Promise<{ client: Client; key: string }> {
     const now = this.#clock();
     checkFields(clientChecks(wanted, now));
-    const id = randomId(idLength);
+    const id = randomId(clientIdLength);
     const key = await this.#keys.issue(id);
     const client: Client = {
       ...wanted,

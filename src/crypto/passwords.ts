@@ -5,7 +5,7 @@ import type { BcryptPool } from "./bcrypt-pool.ts";
 /** The exponent of bcrypt's rounds: about a quarter of a second on one core. */
 const cost = 12;
 /** Of random bytes that were thrown away: compared with when there is no account, so that the answer takes as long. */
-const nobody = "$2b$12$.yp.565fERv1JpgopthS.uR32S.SpJ3pmWCA.RWhPOXX9/PBDE5dq";
+const nobody = nobodyAt(cost);
 
 export function openPasswords(pool: BcryptPool): Passwords {
   const common = new Set(dictionary["passwords-common"]);
@@ -13,9 +13,22 @@ export function openPasswords(pool: BcryptPool): Passwords {
   return {
     hash: (password) => pool.hash(password, cost),
     verify: async (password, stored) => {
-      const matches = await pool.compare(password, stored ?? nobody);
+      const matches = await pool.compare(password, stored ?? nobody, missingWork(stored));
       return matches && stored !== undefined;
     },
     isCommon: (password) => common.has(password.toLowerCase()),
   };
+}
+
+function nobodyAt(exponent: number): string {
+  return `$2b$${String(exponent).padStart(2, "0")}$.yp.565fERv1JpgopthS.uR32S.SpJ3pmWCA.RWhPOXX9/PBDE5dq`;
+}
+
+/**
+ * Hashes to compare with after a cheaper one that was imported, so that a wrong password takes as long as an unknown
+ * name: the rounds of the costs from its own on add up to those of the next one after the last.
+ */
+function missingWork(stored: string | undefined): string[] {
+  const own = Number(stored?.split("$")[2] ?? cost);
+  return Array.from({ length: Math.max(0, cost - own) }, (_, step) => nobodyAt(own + step));
 }

@@ -45,12 +45,24 @@ const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
 // Only what can be said without sending mail: one @, no blanks or control characters, a dot-separated domain.
 const emailPattern = /^[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)*$/u;
 
+export const recordIdLength = 15;
+
 /** As JSON. */
 const metadataMaxBytes = 16 * 1024;
+const metadataMaxLevels = 50;
 
 export function metadataRule(metadata: Readonly<Record<string, unknown>>): string | undefined {
+  if (!isStorable(metadata, metadataMaxLevels))
+    return `must have at most ${metadataMaxLevels} levels, and no key that begins with $ or has a zero byte`;
   const bytes = utf8Length(JSON.stringify(metadata));
   return bytes > metadataMaxBytes ? `must have at most ${metadataMaxBytes} bytes as JSON` : undefined;
+}
+
+/** Not every database can keep all that JSON can say. */
+function isStorable(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  const fields = Object.entries(value);
+  return levels > 0 && fields.every(([key, each]) => !/^\$|\0/.test(key) && isStorable(each, levels - 1));
 }
 
 export function usernameRule(username: string): string | undefined {

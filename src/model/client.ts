@@ -51,7 +51,8 @@ const nameMax = 100;
 /** Calls a minute. */
 const limitMax = 1_000_000;
 const descriptionMax = 1000;
-const clientIdPattern = /^[a-z0-9]{16}$/;
+export const clientIdLength = 16;
+const clientIdPattern = new RegExp(`^[a-z0-9]{${clientIdLength}}$`);
 
 /** The rules of the fields by the API's names; `expire_time` is in the future only where it is set anew. */
 export function clientChecks(wanted: ClientSettings, now: number) {

@@ -42,6 +42,24 @@ describe("passwords", () => {
     }
   });
 
+  test("cost as many rounds when they are wrong, whatever the cost of an imported hash", async () => {
+    const pool = openBcryptPool();
+    const compared: string[] = [];
+    const passwords = openPasswords({
+      hash: pool.hash,
+      compare(text, hash, others = []) {
+        compared.push(hash, ...others);
+        return pool.compare(text, hash, others);
+      },
+    });
+    const rounds = () => compared.splice(0).reduce((sum, hash) => sum + 2 ** bcrypt.getRounds(hash), 0);
+    const dear = await passwords.hash("imported");
+    for (const stored of [undefined, quickHash("imported"), bcrypt.hashSync("imported", 9), dear]) {
+      expect(await passwords.verify("wrong", stored)).toBe(false);
+      expect(rounds()).toBe(2 ** 12);
+    }
+  });
+
   test("match nothing where there is no account, or no hash", async () => {
     const passwords = openPasswords(openBcryptPool());
     expect(await passwords.verify("anything", undefined)).toBe(false);

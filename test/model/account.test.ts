@@ -4,6 +4,7 @@ import {
   emailRule,
   identityRule,
   isEmail,
+  metadataRule,
   nameKey,
   newPasswordRule,
   passwordMaxBytes,
@@ -150,6 +151,25 @@ describe("an identity to sign in with", () => {
     for (const text of ["a", "a@b", "not a name", "x".repeat(254)]) expect(identityRule(text)).toBe(fine);
     for (const text of ["", "  ", "x".repeat(255), "\uD83D", "\uFFFD"]) expect(identityRule(text)).toBeDefined();
   });
+});
+
+describe("metadata", () => {
+  const nested = (levels: number): Record<string, unknown> =>
+    JSON.parse(`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`);
+  const levelRule = "must have at most 50 levels, and no key that begins with $ or has a zero byte";
+
+  test.each([
+    [{}, fine],
+    [{ a: "x".repeat(16_384 - 8) }, fine],
+    [{ a: "x".repeat(16_384 - 7) }, "must have at most 16384 bytes as JSON"],
+    [{ a: "é".repeat(8192) }, "must have at most 16384 bytes as JSON"],
+    [nested(50), fine],
+    [nested(51), levelRule],
+    [nested(100_000), levelRule],
+    [{ a: [[{ $where: 1 }]] }, levelRule],
+    [{ "a\0": 1 }, levelRule],
+    [{ a$: "$where \0", "": null }, fine],
+  ])("case %#", (metadata, rule) => expect(metadataRule(metadata)).toBe(rule));
 });
 
 describe("a name's key", () => {

@@ -19,7 +19,11 @@ export function render(rows: readonly Row[], asJson: boolean): string {
     .join("");
 }
 
-/** What others have named may hold control characters, which a terminal would obey. */
 function cell(value: Row[string]): string {
-  return String(value ?? "").replaceAll(/\p{C}/gu, "�");
+  return printable(String(value ?? ""));
+}
+
+/** What others have named may hold control characters, which a terminal would obey. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, "�");
 }

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { type Client, clientIdLength, toScopes } from "../model/client.ts";
+import { checkFields } from "../model/errors.ts";
+import { type ForeignClient, foreignClientChecks, settingsOf } from "../model/imports.ts";
+import type { ClientStore } from "../ports/client-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ApiKeys } from "../ports/credentials.ts";
+import { type ImportDeps, keepImport, type Outcome, persist } from "./imports.ts";
+import { Turns } from "./turns.ts";
+
+interface ClientImportDeps extends ImportDeps {
+  readonly clients: ClientStore;
+  readonly apiKeys: ApiKeys;
+  readonly clock: Clock;
+  /** What all of them may do, whatever they might before; undefined for what they might. */
+  readonly scopes: readonly string[] | undefined;
+}
+
+type Unkeyed = Omit<Client, "keyHash">;
+
+/**
+ * Brings clients in from the old relay, with new keys: an old one does not say whose it is, and here none is tried
+ * against all hashes.
+ */
+export class ClientImports {
+  readonly #deps: ClientImportDeps;
+  readonly #turns = new Turns();
+
+  constructor(deps: ClientImportDeps) {
+    this.#deps = deps;
+  }
+
+  /** The same one again changes nothing, and its key is not shown again. */
+  async take(foreign: ForeignClient): Promise<Outcome> {
+    const client = this.#compose(foreign);
+    return this.#turns.take([client.id], () => this.#import(client));
+  }
+
+  async #import(client: Unkeyed): Promise<Outcome> {
+    const { apiKeys, clients, dryRun } = this.#deps;
+    const { id, name } = client;
+    const held = await persist(() => clients.get(id));
+    if (held !== undefined) return { outcome: "there", id, name: held.name };
+    const notes = client.disabled ? ["is disabled"] : [];
+    if (dryRun) return { outcome: "imported", id, name, notes };
+    const key = await apiKeys.issue(id);
+    await persist(() => this.#put({ ...client, keyHash: key.hash }));
+    await keepImport(this.#deps, "client", id);
+    return { outcome: "imported", id, name, key: key.token, notes };
+  }
+
+  /** What was written although the answer was lost is found by the next try. */
+  async #put(client: Client): Promise<void> {
+    const { clients } = this.#deps;
+    if ((await clients.get(client.id))?.keyHash !== client.keyHash) await clients.insert(client);
+  }
+
+  #compose(foreign: ForeignClient): Unkeyed {
+    const { clock, scopes: chosen } = this.#deps;
+    const settings = settingsOf(foreign, chosen);
+    checkFields(foreignClientChecks(foreign, settings, chosen !== undefined));
+    const now = clock();
+    return {
+      ...settings,
+      id: clientIdOf(foreign),
+      scopes: toScopes(settings.scopes),
+      keyVersion: 1,
+      previousKeyHash: null,
+      previousKeyUntil: null,
+      lastUsedAt: null,
+      createdAt: foreign.createdAt ?? now,
+      updatedAt: now,
+      version: 1,
+    };
+  }
+}
+
+/** Always the same one for the same client, told apart from another relay's with the same number by name or age. */
+function clientIdOf({ id, name, createdAt }: ForeignClient): string {
+  const identity = JSON.stringify([id || name, createdAt ?? name]);
+  const digest = createHash("sha256").update(identity).digest("hex");
+  return BigInt(`0x${digest}`).toString(36).padStart(clientIdLength, "0").slice(-clientIdLength);
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { openStores, type Stores } from "./backends.ts";
+import type { ServerConfig } from "./config.ts";
+import { Audit } from "./core/audit.ts";
+import { ClientImports } from "./core/client-imports.ts";
+import type { Outcome } from "./core/imports.ts";
+import { UserImports } from "./core/user-imports.ts";
+import { openApiKeys } from "./crypto/api-keys.ts";
+import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
+import { openPasswords } from "./crypto/passwords.ts";
+import { openRows } from "./imports/file.ts";
+import { pocketbase, pocketbaseRows, pocketbaseUser } from "./imports/pocketbase.ts";
+import { relayClient } from "./imports/relay.ts";
+import type { Row, Values } from "./imports/rows.ts";
+import { type Report, reports } from "./imports/run.ts";
+import { supabase, supabaseUser } from "./imports/supabase.ts";
+import type { Log } from "./ports/log.ts";
+
+export type { Report } from "./imports/run.ts";
+
+export interface ImportOptions {
+  readonly dryRun: boolean;
+  /** What imported clients may do; undefined for what they might before. */
+  readonly scopes: readonly string[] | undefined;
+}
+
+export type ImportSystem = keyof typeof systems;
+
+interface System {
+  rows(path: string): Promise<AsyncIterable<Row> | Iterable<Row>>;
+  taker(base: Base): (values: Values) => Promise<Outcome>;
+}
+
+type Base = ReturnType<typeof baseOf>;
+
+const systems = {
+  pocketbase: {
+    rows: async (path) => pocketbaseRows(path),
+    taker(base) {
+      const imports = new UserImports(base, pocketbase);
+      return async (values) => imports.take(pocketbaseUser(values));
+    },
+  },
+  supabase: {
+    rows: openRows,
+    taker(base) {
+      const imports = new UserImports(base, supabase);
+      return async (values) => imports.take(supabaseUser(values));
+    },
+  },
+  relay: {
+    rows: openRows,
+    taker(base) {
+      const imports = new ClientImports(base);
+      return async (values) => imports.take(relayClient(values));
+    },
+  },
+} as const satisfies Readonly<Record<string, System>>;
+
+/** Brings what another system has into the store that the configuration names. Servers may run beside it. */
+export async function* importFrom(
+  system: ImportSystem,
+  path: string,
+  config: ServerConfig,
+  options: ImportOptions & { readonly log: Log },
+): AsyncGenerator<Report> {
+  const { rows, taker } = systems[system];
+  const found = await rows(path);
+  const stores = await openStores(config, options.log);
+  try {
+    yield* reports(found, taker(baseOf(stores, options)), options.log);
+  } finally {
+    await stores.close();
+  }
+}
+
+function baseOf({ accounts, clients, audit }: Stores, { dryRun, scopes, log }: ImportOptions & { readonly log: Log }) {
+  const clock = Date.now;
+  const pool = openBcryptPool();
+  return {
+    accounts,
+    clients,
+    apiKeys: openApiKeys(pool),
+    passwords: openPasswords(pool),
+    audit: new Audit({ audit, clock, log }),
+    requestId: randomUUID(),
+    clock,
+    dryRun,
+    scopes,
+  };
+}

@@ -1,0 +1,108 @@
+import { type Account, emailRule, metadataRule, recordIdLength, usernameRule } from "./account.ts";
+import { type ClientSettings, clientChecks, type Scope, scopes } from "./client.ts";
+
+/** An account as another system has it. Of what it has not: empty, false or undefined. */
+export interface ForeignUser {
+  readonly id: string;
+  readonly username: string;
+  readonly email: string;
+  readonly passwordHash: string;
+  readonly metadata: Account["metadata"];
+  readonly createdAt: number | undefined;
+  readonly isDeleted: boolean;
+  readonly isAnonymous: boolean;
+  /** Whether somebody else says who they are. */
+  readonly isSso: boolean;
+  readonly bannedUntil: number | undefined;
+}
+
+/** A system that accounts come from. */
+export interface UserSource {
+  /** Which of the account's two ids its own stays. */
+  readonly keeps: "id" | "recordId";
+  /** What its fields are called there. */
+  readonly names: Readonly<Record<"username" | "email" | "passwordHash" | "metadata", string>>;
+}
+
+/** A client as the old relay has it. */
+export interface ForeignClient {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** Undefined where there is no list. */
+  readonly scopes: readonly string[] | undefined;
+  readonly expiresAt: number | null;
+  readonly limitPerMinute: number | null;
+  readonly disabled: boolean;
+  readonly createdAt: number | undefined;
+  /** What its fields are called there, by the API's names. */
+  readonly names: Readonly<Record<string, string>>;
+}
+
+const recordIdPattern = new RegExp(`^[a-z0-9]{${recordIdLength}}$`);
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const bcryptPattern = /^\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$/;
+/** What the old relay gave to each of its clients. */
+const defaultScopes: readonly Scope[] = ["relay"];
+/** Here it is the right to everything, and not what another system meant by it. */
+const takenScopes = scopes.filter((scope) => scope !== "admin");
+
+/** Why somebody stays where they are, to be told; undefined for who is imported. */
+export function leftBehind({ isDeleted, isAnonymous, isSso, username, email }: ForeignUser): string | undefined {
+  if (isDeleted) return "was deleted";
+  if (isAnonymous) return "is anonymous";
+  if (isSso) return "signs in by single sign-on, which Darkroom has not";
+  return username === "" && email === "" ? "has neither a name nor an address to sign in by" : undefined;
+}
+
+/** The rules of the fields by their names in the source. */
+export function foreignUserChecks(user: ForeignUser, { keeps, names }: UserSource) {
+  const unlessEmpty = (text: string, rule: (text: string) => string | undefined) => () =>
+    text === "" ? undefined : rule(text);
+  return {
+    id: () => foreignIdRule(user.id, keeps),
+    [names.username]: unlessEmpty(user.username, usernameRule),
+    [names.email]: unlessEmpty(user.email, emailRule),
+    [names.passwordHash]: unlessEmpty(user.passwordHash, passwordHashRule),
+    [names.metadata]: () => metadataRule(user.metadata),
+  };
+}
+
+export function foreignIdRule(id: string, keeps: UserSource["keeps"]): string | undefined {
+  if (keeps === "id") return uuidPattern.test(id) ? undefined : "must be a UUID in lower case";
+  return recordIdPattern.test(id) ? undefined : `must be ${recordIdLength} of a–z and 0–9`;
+}
+
+function passwordHashRule(hash: string): string | undefined {
+  return bcryptPattern.test(hash) ? undefined : "must be a bcrypt hash ($2a$, $2b$ or $2y$) of cost 4 to 15";
+}
+
+/** `$2y$` is another name of `$2b$`, and one that our bcrypt does not know. */
+export function knownHash(hash: string): string {
+  return hash.replace(/^\$2y\$/, "$2b$");
+}
+
+/** What it may do here: `chosen` when an operator chose, else what it was given there. */
+export function settingsOf(client: ForeignClient, chosen: readonly string[] | undefined): ClientSettings {
+  const { name, description, expiresAt, limitPerMinute, disabled } = client;
+  const wanted = chosen ?? client.scopes ?? defaultScopes;
+  return { name, description, expiresAt, limitPerMinute, disabled, scopes: wanted };
+}
+
+/** The rules of the fields by their names in the source. One that has expired may come. */
+export function foreignClientChecks(client: ForeignClient, settings: ClientSettings, isChosen: boolean) {
+  const { expire_time: _, scopes: chosenRule, ...checks } = clientChecks(settings, 0);
+  const named = Object.entries(checks).map(([field, check]) => [client.names[field] ?? field, check] as const);
+  return {
+    ...Object.fromEntries(named),
+    ...(isChosen
+      ? { "--scope": chosenRule }
+      : { [client.names.scopes ?? "scopes"]: () => takenScopesRule(settings.scopes) }),
+  };
+}
+
+function takenScopesRule(wanted: readonly string[]): string | undefined {
+  const known: readonly string[] = takenScopes;
+  if (wanted.every((scope) => known.includes(scope))) return undefined;
+  return `must be any of: ${takenScopes.join(", ")}; or choose by --scope what all of them may do`;
+}

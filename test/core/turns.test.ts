@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { Turns } from "../../src/core/turns.ts";
+
+test("works that share a key wait for each other, in their order, even if one fails; others do not", async () => {
+  const turns = new Turns();
+  const done: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const first = turns.take(["a", "b"], async () => {
+    await gate.promise;
+    done.push("first");
+    throw new Error("no");
+  });
+  const second = turns.take(["b", "c"], async () => void done.push("second"));
+  const third = turns.take(["c"], async () => void done.push("third"));
+  await turns.take(["d"], async () => void done.push("other"));
+  gate.resolve();
+  await expect(first).rejects.toThrow("no");
+  await Promise.all([second, third]);
+  expect(done).toEqual(["other", "first", "second", "third"]);
+});

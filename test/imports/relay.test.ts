@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { relayClient } from "../../src/imports/relay.ts";
+
+const manual = readFileSync(join(import.meta.dirname, "../../docs/moving.md"), "utf8");
+const said = /^\| columns \| become \|\n(.*\n)+?\n/m.exec(manual)?.[0] ?? "";
+const named = said
+  .split("\n")
+  .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, n]) => n));
+const columns = named.filter((name) => name !== undefined);
+
+describe("a client of the relay", () => {
+  test("has the columns that the manual says, and no others", () => {
+    expect(columns.length).toBeGreaterThan(30);
+    const known = columns.filter((name) => !["name", "client_name"].includes(name));
+    for (const name of known) expect(relayClient({ name: "a", [name]: "" }).name).toBe("a");
+    expect(relayClient({ client_name: "a" }).name).toBe("a");
+    for (const name of ["secret", "Name", "__proto__", "constructor"])
+      expect(() => relayClient(JSON.parse(`{"name":"a","${name}":""}`))).toThrow(
+        `the column ${name} is not understood`,
+      );
+  });
+
+  test.each([
+    [
+      ["relay", "jobs:read"],
+      ["relay", "jobs:read"],
+    ],
+    ["{relay,jobs:read}", ["relay", "jobs:read"]],
+    ['{"relay","jobs:read"}', ["relay", "jobs:read"]],
+    ['["relay", "jobs:read"]', ["relay", "jobs:read"]],
+    ["relay jobs:read", ["relay", "jobs:read"]],
+    ["relay, jobs:read", ["relay", "jobs:read"]],
+    ["{}", []],
+    [[], []],
+    ["", undefined],
+    [null, undefined],
+  ])("has scopes as %j", (scopes, list) => expect(relayClient({ name: "a", scopes }).scopes).toEqual(list));
+
+  test.each([
+    [20, 20],
+    ["20", 20],
+    ["20/minute", 20],
+    ["20 per 1 minute", 20],
+    ["20/min", 20],
+    [null, null],
+  ])("has a limit as %j", (limit, count) =>
+    expect(relayClient({ name: "a", rate_limit: limit }).limitPerMinute).toBe(count),
+  );
+
+  test.each(["20/hour", "-1", "1.5", "20/minutes", "many", {}])("has no limit as %j", (limit) =>
+    expect(() => relayClient({ name: "a", rate_limit: limit })).toThrow(/^rate_limit: must be /),
+  );
+
+  test.each([
+    [{ active: true }, false],
+    [{ is_active: "f" }, true],
+    [{ enabled: "No" }, true],
+    [{ enabled: null }, false],
+    [{ revoked: 1 }, true],
+    [{ active: "t", disabled: "t" }, true],
+  ])("is disabled or not as %j", (columns, disabled) =>
+    expect(relayClient({ name: "a", ...columns }).disabled).toBe(disabled),
+  );
+
+  test.each([
+    ["2024-05-01 12:00:00+00", Date.UTC(2024, 4, 1, 12)],
+    ["2024-05-01 12:00:00.123456+05:30", Date.UTC(2024, 4, 1, 6, 30, 0, 123)],
+    ["2024-05-01T12:00:00.5-0200", Date.UTC(2024, 4, 1, 14, 0, 0, 500)],
+    ["2024-05-01 12:00:00 Z", Date.UTC(2024, 4, 1, 12)],
+    ["2024-05-01 12:00:00", Date.UTC(2024, 4, 1, 12)],
+    ["", undefined],
+  ])("was made %j", (created, at) => expect(relayClient({ name: "a", created }).createdAt).toBe(at));
+
+  test.each(["yesterday", "2024", "1714564800", "2024-13-01 00:00:00", "1969-12-31 23:59:59", "infinity", true])(
+    "was not made %j",
+    (created) => expect(() => relayClient({ name: "a", created })).toThrow(/^created: must be /),
+  );
+});
