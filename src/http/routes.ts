@@ -16,9 +16,11 @@ import { addImageRoutes } from "./images.ts";
 import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
+import { addOpenApi } from "./openapi/openapi.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
+import { buildValidator } from "./validation.ts";
 
 export interface RoutesCore extends RelayCore {
   readonly admission: Admission;
@@ -47,24 +49,34 @@ const parameterMax = 128;
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
 export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const calls = new WeakMap<IncomingMessage, Call>();
+  const callOf = ({ raw }: FastifyRequest): Call => {
+    const call = calls.get(raw);
+    if (call === undefined) throw new Error("a request came in by no port");
+    return call;
+  };
   const app = Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     exposeHeadRoutes: false,
+    schemaController: { compilersFactory: { buildValidator } },
     schemaErrorFormatter: invalidBySchema,
+    // A path that cannot be decoded, or has too long a part: no hook has seen the request.
+    frameworkErrors: (error, request: FastifyRequest, reply: FastifyReply) => {
+      request.call = callOf(request);
+      answerError(error, request, reply, log);
+    },
     logger: false,
   });
   app.decorateRequest("call");
   await app.register(cookie);
   app.addHook("onRequest", async (request) => {
-    const call = calls.get(request.raw);
-    if (call === undefined) throw new Error("a request came in by no port");
-    request.call = call;
+    request.call = callOf(request);
     if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
+  await addOpenApi(app);
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
