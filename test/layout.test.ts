@@ -15,7 +15,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "adapters/service-bus": ["ports"],
   "adapters/image-service": ["model", "ports"],
   rpc: ["core", "ports", "model", "gen"],
-  http: ["core", "ports", "model"],
+  http: ["core", "ports", "model", "../package.json"],
   client: ["gen"],
   worker: ["client", "ports", "model"],
   cli: ["client", "app", "store-app", "import-app", "config", "migration", "user-error"],

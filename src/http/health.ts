@@ -1,5 +1,6 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifySchema } from "fastify";
 import type { Health } from "../core/health.ts";
+import { liveness, readiness as readinessSchema } from "./health-schemas.ts";
 
 export interface HealthAnswer {
   readonly status: 200 | 503;
@@ -17,11 +18,15 @@ export const healthHeaders = { "cache-control": "no-store" } as const;
 
 export function addHealthRoutes(app: FastifyInstance, health: Health): void {
   for (const [path, answer] of healthPaths) {
-    app.get(path, async (_request, reply) => {
+    app.get(path, { schema: schemaOf(path) }, async (_request, reply) => {
       const { status, body } = await answer(health);
       return reply.code(status).headers(healthHeaders).send(body);
     });
   }
+}
+
+function schemaOf(path: string): FastifySchema {
+  return path === "/health/live" ? liveness : readinessSchema;
 }
 
 /** Nothing of hosts or reasons: anybody may ask. */

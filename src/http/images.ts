@@ -5,6 +5,7 @@ import type { Images, StoredImage } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
 import { type ImageType, imageMaxBytes } from "../model/image.ts";
 import type { Principal } from "../model/principal.ts";
+import { downloading, uploading } from "./image-schemas.ts";
 
 const extensions: Readonly<Record<ImageType, string>> = {
   "image/jpeg": "jpg",
@@ -21,12 +22,12 @@ export async function addImageRoutes(app: FastifyInstance, images: Images): Prom
   // The body stays a stream.
   app.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
 
-  app.post("/images", async (request, reply) => {
+  app.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {
     const image = await images.upload(await pictureOf(request), principalOf(request));
     return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
   });
 
-  app.get<{ Params: { uuid: string } }>("/download/:uuid", async (request, reply) => {
+  app.get<{ Params: { uuid: string } }>("/download/:uuid", { schema: downloading }, async (request, reply) => {
     return sendImage(reply, await images.open(request.params.uuid, principalOf(request)));
   });
 }
@@ -40,6 +41,9 @@ export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): F
     .header("content-security-policy", "default-src 'none'; sandbox")
     .send(Readable.from(bytes, { objectMode: false }));
 }
+
+/** Streams are checked while they are read. */
+const asTheyCome = () => () => true;
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
   if (request.isMultipart()) {

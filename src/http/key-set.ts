@@ -1,10 +1,17 @@
 import type { FastifyInstance } from "fastify";
 import { keySetMaxAgeMs } from "../model/signing-key.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
+import { keySetAnswer, problemAnswer } from "./schema.ts";
+
+const schema = {
+  summary: "The keys that access tokens are checked with",
+  tags: ["Service"],
+  response: { 200: keySetAnswer, 503: problemAnswer("The database cannot be reached.") },
+};
 
 /** RFC 7517: what other services check access tokens with by themselves. */
 export function addKeySetRoute(app: FastifyInstance, signingKeys: SigningKeys): void {
-  app.get("/.well-known/jwks.json", async (_request, reply) =>
+  app.get("/.well-known/jwks.json", { schema }, async (_request, reply) =>
     reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(await signingKeys.keySet()),
   );
 }

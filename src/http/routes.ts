@@ -16,11 +16,13 @@ import { addImageRoutes } from "./images.ts";
 import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
+import { addOpenApi } from "./openapi/openapi.ts";
 import { addPocketBaseRoutes, answerUnreadable, isPocketBases, type PocketBaseCore } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
 import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
+import { buildValidator } from "./validation.ts";
 
 export interface RoutesCore extends RelayCore, PocketBaseCore {
   readonly admission: Admission;
@@ -62,7 +64,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     if (call === undefined) throw new Error("a request came in by no port");
     return call;
   };
-  /** A path that cannot be read; no hook has seen the request. */
+  /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     request.call = callOf(request);
     if (core.oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
@@ -72,6 +74,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     exposeHeadRoutes: false,
+    schemaController: { compilersFactory: { buildValidator } },
     schemaErrorFormatter: invalidBySchema,
     frameworkErrors: answerUnrouted,
     logger: false,
@@ -85,6 +88,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
+  await addOpenApi(app);
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);

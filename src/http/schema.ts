@@ -1,27 +1,20 @@
-declare module "fastify" {
-  /** What the OpenAPI document tells of a route beside what is checked. */
-  interface FastifySchema {
-    readonly summary?: string;
-    readonly description?: string;
-    readonly tags?: readonly string[];
-    readonly consumes?: readonly string[];
-    readonly security?: ReadonlyArray<{ readonly [scheme: string]: readonly string[] }>;
-  }
-}
-
-const problem = {
+/** An answer as problem.ts makes them: RFC 9457. */
+export const problemSchema = {
+  $id: "Problem",
   type: "object",
   required: ["type", "title", "status", "detail", "request_id"],
   properties: {
-    type: { type: "string" },
+    type: { type: "string", const: "about:blank" },
     title: { type: "string" },
     status: { type: "integer" },
-    detail: { type: "string" },
+    detail: { type: "string", description: "What is wrong and what to do, for people." },
     reason: { type: "string", description: "Stable, for programs." },
     errors: {
       type: "array",
+      description: "Which fields broke which rules.",
       items: {
         type: "object",
+        required: ["field", "rule"],
         properties: { field: { type: "string" }, rule: { type: "string" } },
       },
     },
@@ -29,7 +22,14 @@ const problem = {
   },
 };
 
-/** An answer as problem.ts makes them. */
 export function problemAnswer(description: string) {
-  return { description, content: { "application/problem+json": { schema: problem } } };
+  return { description, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } };
 }
+
+/** RFC 7517: an answer with public keys. */
+export const keySetAnswer = {
+  description: "RFC 7517.",
+  type: "object",
+  required: ["keys"],
+  properties: { keys: { type: "array", items: { type: "object", additionalProperties: true } } },
+};

@@ -69,6 +69,7 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "GET /health/live": ["anyone"],
   "GET /health/ready": ["anyone"],
   "GET /.well-known/jwks.json": ["anyone"],
+  "GET /openapi.json": ["anyone"],
   "GET /session/validate": ["anyone"],
   "POST /auth/token": ["anyone"],
   "GET /admin/clients": ["admin"],

@@ -79,6 +79,7 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "GET /health/live": everyone,
   "GET /health/ready": everyone,
   "GET /.well-known/jwks.json": everyone,
+  "GET /openapi.json": everyone,
   "GET /session/validate": everyone,
   "POST /auth/token": everyone,
   "GET /admin/clients": operators,

@@ -80,6 +80,7 @@ const expected: Record<string, string> = {
   "GET /health/live": "nobody user admin job worker",
   "GET /health/ready": "nobody user admin job worker",
   "GET /.well-known/jwks.json": "nobody user admin job worker",
+  "GET /openapi.json": "nobody user admin job worker",
   "GET /session/validate": "nobody user admin job worker",
   "POST /auth/token": "nobody user admin job worker",
   "GET /admin/clients": "admin",

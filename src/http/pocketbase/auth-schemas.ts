@@ -1,4 +1,4 @@
-import { common, commonOfBodies, nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
+import { nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
 
 const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
 
@@ -12,7 +12,6 @@ export const listing = {
   ...withoutToken,
   summary: "How one can sign in",
   response: {
-    ...common,
     200: {
       description: "By name or by address, with a password.",
       type: "object",
@@ -29,20 +28,20 @@ export const signingIn = {
   ...withoutToken,
   summary: "Signs in",
   body: bodyOf({ identity: text("Username or email address."), password: text("The password.") }),
-  response: { ...commonOfBodies, 200: signedIn },
+  response: { 200: signedIn },
 };
 
 export const refreshing = {
   ...withToken,
   summary: "Another token for a session that was begun here; the one before works on",
-  response: { ...commonOfBodies, 200: signedIn, 401: refusal("There is no token of such a session.") },
+  response: { 200: signedIn, 401: refusal("There is no token of such a session.") },
 };
 
 export const requesting = {
   ...withoutToken,
   summary: "Mails a token that sets a new password, where mail is set up",
   body: bodyOf({ email: text("The account's address.") }),
-  response: { ...commonOfBodies, 204: nothing("Whether or not the address is known.") },
+  response: { 204: nothing("Whether or not the address is known.") },
 };
 
 export const resetting = {
@@ -53,5 +52,5 @@ export const resetting = {
     password: text("8 characters to 72 bytes."),
     passwordConfirm: text("The same."),
   }),
-  response: { ...commonOfBodies, 204: nothing("It is set.") },
+  response: { 204: nothing("It is set.") },
 };

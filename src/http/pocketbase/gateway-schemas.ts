@@ -1,4 +1,4 @@
-import { common, commonOfBodies, refusal, text, withoutToken, withToken } from "./schemas.ts";
+import { refusal, text, withoutToken, withToken } from "./schemas.ts";
 
 const tokenless = refusal("No token, or one that is not valid.");
 const forbidden = refusal("The credential is of a client without the scope.");
@@ -33,7 +33,6 @@ export const checking = {
   ...withToken,
   summary: "Whose the token is",
   response: {
-    ...common,
     200: {
       description: "A job's token names the job's owner.",
       type: "object",
@@ -47,7 +46,6 @@ const message = {
   ...withToken,
   summary: "Sends a picture and a prompt to be developed",
   response: {
-    ...commonOfBodies,
     200: { description: "It will be.", type: "object", properties: { messageId: text("Unique.") } },
     401: tokenless,
     403: forbidden,
@@ -63,7 +61,6 @@ const picture = {
   ...withToken,
   summary: "The developed picture, once it is there; answers at once",
   response: {
-    ...commonOfBodies,
     200: { description: "The picture.", content: { "image/jpeg": binary, "image/png": binary, "image/webp": binary } },
     202: { description: "Message not ready yet.", content: { "text/plain": { schema: { type: "string" } } } },
     401: tokenless,

@@ -6,6 +6,7 @@ import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
 import { addRecordRoutes, type RecordCore } from "./records.ts";
+import { refusal } from "./schemas.ts";
 
 export type PocketBaseCore = AuthCore & GatewayCore & RecordCore;
 
@@ -37,7 +38,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
       acceptBodies(scope);
       await scope.register(formbody);
       scope.addHook("onRoute", (route) => {
-        route.config = { ...route.config, bareToken: true };
+        route.config = { ...route.config, bareToken: true, refusal };
       });
       scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
       // What is there for other methods too.

@@ -1,4 +1,4 @@
-import { common, commonOfBodies, nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
+import { nothing, record, refusal, text, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
 const params = { type: "object", properties: { id: text("The record's id.") } };
@@ -10,7 +10,7 @@ const fields = {
   passwordConfirm: text("The same."),
   name: { type: "string" },
   avatar: { type: "string" },
-  emailVisibility: { type: "boolean", description: "Whether everybody may see the address." },
+  emailVisibility: { enum: [true, false, "true", "false"], description: "Whether everybody may see the address." },
 };
 
 export const creating = {
@@ -20,18 +20,17 @@ export const creating = {
     type: ["object", "null"],
     properties: { ...fields, email: text("Optional where there is a username, which is made up without one.") },
   },
-  response: { ...commonOfBodies, 200: own },
+  response: { 200: own },
 };
 
 export const listing = {
-  ...withToken,
+  ...withTokenOrNot,
   summary: "The records that the caller may see: the caller's own",
   querystring: {
     type: "object",
     properties: { page: { type: "integer" }, perPage: { type: "integer" }, filter: text("Refused.") },
   },
   response: {
-    ...common,
     200: {
       description: "None without a token.",
       type: "object",
@@ -47,9 +46,9 @@ export const listing = {
   },
 };
 
-const byId = { ...withToken, params };
+const byId = { ...withTokenOrNot, params };
 
-export const viewing = { ...byId, summary: "One's own record", response: { ...common, 200: own, 404: gone } };
+export const viewing = { ...byId, summary: "One's own record", response: { 200: own, 404: gone } };
 
 export const updating = {
   ...byId,
@@ -62,14 +61,13 @@ export const updating = {
       oldPassword: text("Needed with a new password."),
     },
   },
-  response: { ...commonOfBodies, 200: own, 404: gone },
+  response: { 200: own, 404: gone },
 };
 
 export const deleting = {
   ...byId,
   summary: "Deletes one's account with all that it has",
   response: {
-    ...commonOfBodies,
     204: nothing("It is gone."),
     400: refusal("It is the last administrator's."),
     404: gone,

@@ -28,7 +28,8 @@ interface RecordBody extends PasswordFields {
   readonly email?: string;
   readonly name?: string;
   readonly avatar?: string;
-  readonly emailVisibility?: boolean;
+  /** A form has text alone. */
+  readonly emailVisibility?: boolean | "true" | "false";
 }
 
 interface ById {
@@ -130,7 +131,8 @@ async function change(core: RecordCore, request: FastifyRequest<ById>, body: Rec
 }
 
 function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
-  const given = Object.entries({ name, avatar, emailVisibility });
+  const isVisible = emailVisibility === undefined ? undefined : String(emailVisibility) === "true";
+  const given = Object.entries({ name, avatar, emailVisibility: isVisible });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 

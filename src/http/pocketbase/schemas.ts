@@ -21,19 +21,9 @@ export function refusal(description: string) {
 export const tags = ["PocketBase"];
 /** The token with its scheme or without. */
 export const withToken = { tags, security: [{ bearer: [] }, { apiKey: [] }, { bareToken: [] }] };
+/** Who sends none is answered as if nothing were there. */
+export const withTokenOrNot = { tags, security: [...withToken.security, {}] };
 export const withoutToken = { tags, security: [] };
-
-/** What any route may answer. */
-export const common = {
-  429: refusal("Too many calls: `Retry-After` tells when to try again."),
-  503: refusal("The database cannot be reached."),
-};
-export const commonOfBodies = {
-  ...common,
-  400: refusal("A field breaks its rule, or the body is no JSON."),
-  413: refusal("The body is larger than 64 KiB."),
-  415: refusal("The body is of another type."),
-};
 
 export const text = (description: string) => ({ type: "string", description });
 export const nothing = (description: string) => ({ description, type: "null" });

@@ -23,7 +23,11 @@ const keyed = {
   properties: { ...client.properties, api_key: { type: "string", description: "Shown this once." } },
 };
 
-const settingsBody = { type: "object", properties: settings };
+const settingsBody = {
+  type: "object",
+  properties: settings,
+  examples: [{ name: "Billing", description: "Makes the monthly collages.", scopes: ["jobs:submit", "relay"] }],
+};
 const pageAnswer = {
   description: "The newest first.",
   type: "object",
@@ -35,18 +39,9 @@ const pageAnswer = {
 const clientAnswer = { description: "The client.", ...client };
 const keyAnswer = { description: "The client, with its key.", ...keyed };
 
-const refusals = {
-  400: problemAnswer("A field breaks its rule."),
-  401: problemAnswer("The credential is missing or not valid."),
-  403: problemAnswer("The credential is no administrator's."),
-  413: problemAnswer("The body is larger than 64 KiB."),
-  415: problemAnswer("The body is no JSON."),
-  503: problemAnswer("The database cannot be reached."),
-};
-
-const common = { tags: ["Relay"], security: [{ bearer: [] }, { apiKey: [] }] };
+const common = { tags: ["Relay"] };
 const byId = { ...common, params: { type: "object", properties: { id: { type: "string" } } } };
-const gone = { ...refusals, 404: problemAnswer("There is no such client.") };
+const gone = { 404: problemAnswer("There is no such client.") };
 
 export const listing = {
   ...common,
@@ -58,14 +53,14 @@ export const listing = {
       page_token: { type: "string", default: "", description: "The next_page_token of an earlier answer." },
     },
   },
-  response: { 200: pageAnswer, ...refusals },
+  response: { 200: pageAnswer },
 };
 
 export const making = {
   ...common,
   summary: "Makes an API client",
   body: { ...settingsBody, required: ["name"] },
-  response: { 201: keyAnswer, ...refusals },
+  response: { 201: keyAnswer },
 };
 
 export const reading = { ...byId, summary: "Reads an API client", response: { 200: clientAnswer, ...gone } };
@@ -88,6 +83,7 @@ export const regenerating = {
   summary: "Gives an API client a new key",
   body: {
     type: ["object", "null"],
+    examples: [{ grace_period: 3600 }],
     properties: {
       grace_period: { type: "integer", description: "Seconds that the old key still works; at most 30 days." },
     },

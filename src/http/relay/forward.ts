@@ -8,7 +8,6 @@ import type { RelaySettings } from "../../model/relay.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { problem, sendProblem } from "../problem.ts";
-import { problemAnswer } from "../schema.ts";
 import { limitedBody } from "./body.ts";
 import { callerHeaders, upstreamHeaders } from "./headers.ts";
 import { lifeOf } from "./life.ts";
@@ -21,17 +20,20 @@ const schema = {
   description:
     "Passed on as it is, and its answer back as it comes: with a short-lived signed identity in place of the credential.",
   tags: ["Relay"],
-  security: [{ bearer: [] }, { apiKey: [] }],
   response: {
-    "2xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
-    "3xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
-    "4xx": { description: "What the service or the relay refuses.", content: { "*/*": { schema: {} } } },
-    502: problemAnswer("The service cannot be reached: UPSTREAM_UNREACHABLE."),
-    503: problemAnswer("Too many calls are open, or the database cannot be reached."),
-    504: problemAnswer("The service did not answer in time: UPSTREAM_TIMEOUT."),
-    "5xx": { description: "What the service answers.", content: { "*/*": { schema: {} } } },
+    "2xx": anything("What the service answers."),
+    "3xx": anything("What the service answers."),
+    "4xx": anything("What the service refuses, or, with a problem, the relay."),
+    "5xx": anything(
+      "What the service answers, or, with a problem, that it cannot be reached (502), did not answer in time (504), or " +
+        "that too many calls are open or the database cannot be reached (503).",
+    ),
   },
 };
+
+function anything(description: string) {
+  return { description, content: { "*/*": { schema: {} } } };
+}
 
 interface ForwardDeps {
   readonly authentication: Authentication;

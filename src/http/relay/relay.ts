@@ -6,6 +6,7 @@ import type { RelaySettings } from "../../model/relay.ts";
 import { keySetMaxAgeMs } from "../../model/signing-key.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
+import { keySetAnswer, problemAnswer } from "../schema.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
 
@@ -35,14 +36,7 @@ export async function addRelayRoutes(app: FastifyInstance, core: RelayCore, log:
 const schema = {
   summary: "The keys that a relayed call's identity is checked with",
   tags: ["Relay"],
-  security: [],
-  response: {
-    200: {
-      description: "RFC 7517.",
-      type: "object",
-      properties: { keys: { type: "array", items: { type: "object", additionalProperties: true } } },
-    },
-  },
+  response: { 200: keySetAnswer, 503: problemAnswer("The database cannot be reached.") },
 };
 
 function addKeySet(app: FastifyInstance, identities: RelayIdentities): void {

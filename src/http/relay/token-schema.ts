@@ -50,9 +50,7 @@ export const tokenSchema = {
     },
     400: refusal("Something is missing or malformed."),
     401: refusal("The key is not good."),
-    413: problemAnswer("The body is larger than 64 KiB."),
-    415: problemAnswer("The body is of another type."),
-    429: problemAnswer("Too many keys are being checked."),
+    429: problemAnswer("Too many calls, or too many keys that are being checked."),
     503: problemAnswer("The database cannot be reached."),
   },
 };

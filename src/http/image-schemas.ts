@@ -1,0 +1,48 @@
+import { imageMaxBytes } from "../model/image.ts";
+import { problemAnswer } from "./schema.ts";
+
+const tags = ["Images"];
+const types = ["image/jpeg", "image/png", "image/webp"];
+const id = { type: "string", format: "uuid" };
+/** Bytes, which no JSON schema describes. */
+const bytes = { schema: {} };
+const asBytes = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, bytes]));
+
+export const uploading = {
+  summary: "Stores a picture",
+  description: "As the body itself, or as the file of a multipart form, whatever its field is called.",
+  tags,
+  body: {
+    content: {
+      ...asBytes(["application/octet-stream", ...types]),
+      "multipart/form-data": {
+        schema: {
+          type: "object",
+          required: ["data"],
+          properties: { data: { type: "string", contentMediaType: "application/octet-stream" } },
+        },
+      },
+    },
+  },
+  response: {
+    201: {
+      description: "It is stored.",
+      type: "object",
+      required: ["uuid"],
+      properties: { uuid: id },
+      headers: { Location: { type: "string", description: "Where it can be fetched." } },
+    },
+    400: problemAnswer(`It is no JPEG, PNG or WebP picture, is cut off, or has more than ${imageMaxBytes} bytes.`),
+    413: problemAnswer("The form has too many parts, or one that is too large."),
+  },
+};
+
+export const downloading = {
+  summary: "A picture",
+  tags,
+  params: { type: "object", properties: { uuid: { type: "string", description: "The picture's id." } } },
+  response: {
+    200: { description: "The picture.", content: asBytes(types) },
+    404: problemAnswer("There is no such picture, or it is somebody else's."),
+  },
+};

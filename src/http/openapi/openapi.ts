@@ -1,0 +1,75 @@
+import swagger, { type SwaggerTransform, type SwaggerTransformObject } from "@fastify/swagger";
+import type { FastifyInstance } from "fastify";
+import { problemSchema } from "../schema.ts";
+import { about, headers, headersOf, securitySchemes } from "./about.ts";
+import { refusalsOf, securityOf } from "./common.ts";
+
+/** The OpenAPI document of all routes that are added from now on, made from their schemas, and its own route. */
+export async function addOpenApi(app: FastifyInstance): Promise<void> {
+  app.addSchema(problemSchema);
+  await app.register(swagger, {
+    openapi: { ...about, components: { securitySchemes, headers } },
+    convertConstToEnum: false,
+    refResolver: { buildLocalReference: ({ $id }) => String($id) },
+    transform,
+    transformObject,
+  });
+  let document = "";
+  app.addHook("onReady", async () => {
+    document = JSON.stringify(app.swagger());
+  });
+  app.get("/openapi.json", { schema }, async (_request, reply) =>
+    reply.type("application/json").header("cache-control", "no-cache").send(document),
+  );
+}
+
+const schema = {
+  summary: "This document",
+  tags: ["Service"],
+  response: { 200: { description: "OpenAPI 3.1.", type: "object", additionalProperties: true } },
+};
+
+/** Adds to what a route says of itself what holds for all of its kind. */
+const transform: SwaggerTransform = ({ schema, url, route }) => {
+  const { response, security, ...own } = schema ?? {};
+  const answers = (response ?? {}) as Record<string, unknown>;
+  return {
+    url: url.replace("*", ":path"),
+    schema: {
+      ...own,
+      security: security ?? securityOf(operationOf(route)),
+      response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusal), ...answers },
+    },
+  };
+};
+
+function operationOf({ method, url }: Parameters<SwaggerTransform>[0]["route"]): string {
+  return `${[method].flat()[0]} ${url}`;
+}
+
+interface Operation {
+  readonly requestBody?: { required: boolean; readonly content: Readonly<Record<string, MediaType>> };
+  readonly responses: Readonly<Record<string, { headers?: object }>>;
+}
+
+interface MediaType {
+  readonly schema?: { readonly type?: string | readonly string[] };
+}
+
+const transformObject: SwaggerTransformObject = (made) => {
+  const document = "openapiObject" in made ? made.openapiObject : {};
+  for (const path of Object.values(document.paths ?? {}))
+    for (const operation of Object.values(path ?? {}) as Operation[]) complete(operation);
+  return document as ReturnType<SwaggerTransformObject>;
+};
+
+/** With what the plugin has no way to say: headers that are always there, bodies that may be left out. */
+function complete({ requestBody, responses }: Operation): void {
+  for (const [status, answer] of Object.entries(responses))
+    answer.headers = { ...headersOf(status), ...answer.headers };
+  if (requestBody !== undefined) requestBody.required = !Object.values(requestBody.content).every(mayBeNull);
+}
+
+function mayBeNull({ schema }: MediaType): boolean {
+  return [schema?.type].flat().includes("null");
+}

@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { isOpen, operations } from "../../src/model/access.ts";
+import { signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+interface Answer {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, object>>;
+  readonly headers?: Readonly<Record<string, object>>;
+}
+
+interface Operation {
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly responses: Readonly<Record<string, Answer>>;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly info: { readonly version: string };
+  readonly servers: readonly { readonly url: string }[];
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+  readonly components: { readonly securitySchemes: Readonly<Record<string, object>> };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+// With every route there is.
+const server = await shareServer({ RELAY_UPSTREAM_URL: "http://127.0.0.1:9" }, { worker: false });
+const response = await fetch(`${server.url}/openapi.json`);
+const document = (await response.json()) as Document;
+
+const routes = operations.filter((operation) => operation.includes(" "));
+const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+);
+
+/** A route as the document writes it. */
+function written(route: string): string {
+  return route.replace("*", "{path}").replace(/:(\w+)/g, "{$1}");
+}
+
+function documentedAs(route: string): Operation | undefined {
+  return documented.find(({ name }) => name === written(route))?.operation;
+}
+
+test("is of this version, for wherever it is served", () => {
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json; charset=utf-8"]);
+  expect(document).toMatchObject({ openapi: "3.1.0", info: { version: manifest.version }, servers: [{ url: "/" }] });
+});
+
+test("has every route that is served, and no other", () => {
+  expect(documented.map(({ name }) => name).sort()).toEqual(routes.map(written).sort());
+});
+
+test.each(routes)("%s says what it is for, who may call it, and what it answers", (route) => {
+  const { summary = "", tags = [], security, responses } = documentedAs(route) ?? { responses: {} };
+  expect(summary).not.toBe("");
+  expect(document.tags.filter(({ description }) => description !== "").map(({ name }) => name)).toEqual(
+    expect.arrayContaining([...tags]),
+  );
+  expect(tags).toHaveLength(1);
+  const alternatives = security?.map((schemes) => Object.keys(schemes));
+  expect(Object.keys(document.components.securitySchemes)).toEqual(
+    expect.arrayContaining(alternatives?.flat() ?? [""]),
+  );
+  // A credential is asked for where the access table does, or nothing is there.
+  const isHidden = route.includes("/api/collections/users/records");
+  const least = Math.min(...(alternatives ?? [[]]).map(({ length }) => length));
+  if (!isOpen(route) && !isHidden) expect([1, 2]).toContain(least);
+  const answers = Object.entries(responses);
+  expect(answers.filter(([status]) => /^2(\d\d|XX)$/.test(status))).not.toEqual([]);
+  for (const [, { description, headers }] of answers) {
+    expect(description).not.toMatch(/^(Default Response)?$/);
+    expect(headers).toHaveProperty("X-Request-Id");
+  }
+});
+
+test("has what is answered before a route is reached", () => {
+  const statuses = (route: string) => Object.keys(documentedAs(route)?.responses ?? {}).join(" ");
+  expect(statuses("GET /health/live")).toBe("200 429 500");
+  expect(statuses("GET /download/:uuid")).toBe("200 400 401 403 404 414 429 500 503");
+  expect(statuses("DELETE /admin/clients/:id")).toBe("204 400 401 403 404 413 414 415 429 500 503");
+  expect(statuses("POST /v1/chat")).toBe("2XX 3XX 4XX 5XX");
+  const late = documentedAs("POST /images")?.responses["429"];
+  expect(Object.keys(late?.headers ?? {})).toEqual(["X-Request-Id", "RateLimit", "RateLimit-Policy", "Retry-After"]);
+  expect(Object.keys(late?.content ?? {})).toEqual(["application/problem+json"]);
+});
+
+test.each([
+  [400, "/download/%zz"],
+  [414, `/download/${"a".repeat(129)}`],
+])("answers %i with a problem to what leads to no route", async (status, path) => {
+  const { credential } = await signIn(server);
+  const refused = await fetch(server.url + path, { headers: credential.headers as Record<string, string> });
+  expect([refused.status, refused.headers.get("content-type")]).toEqual([
+    status,
+    "application/problem+json; charset=utf-8",
+  ]);
+  expect(await refused.json()).toMatchObject({ status, request_id: refused.headers.get("x-request-id") });
+});
+
+test.each([
+  ["a number for a text", { api_key: 123 }, "api_key", "must be string"],
+  ["null for a text", { api_key: null }, "api_key", "must be string"],
+])("takes a body at its word: %s", async (_what, body, field, rule) => {
+  const refused = await fetch(`${server.url}/auth/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  expect([refused.status, await refused.json()]).toMatchObject([400, { errors: [{ field, rule }] }]);
+});

@@ -1,0 +1,35 @@
+import Fastify from "fastify";
+import { expect, test } from "vitest";
+import { addOpenApi } from "../../src/http/openapi/openapi.ts";
+
+async function documentOf(schema: object, config: object = {}) {
+  const app = Fastify();
+  await addOpenApi(app);
+  app.route({ method: "POST", url: "/images", schema, config, handler: () => "" });
+  const { body } = await app.inject("/openapi.json");
+  await app.close();
+  return JSON.parse(body).paths["/images"].post;
+}
+
+test("a route's own word on an answer counts", async () => {
+  const { responses } = await documentOf({ response: { 401: { description: "Nobody.", type: "object" } } });
+  expect(responses[401]).toMatchObject({ description: "Nobody.", content: { "application/json": {} } });
+  expect(responses[403].content).toHaveProperty(["application/problem+json"]);
+});
+
+test("refusals look as their route has them", async () => {
+  const refusal = (description: string) => ({ description: `Oh: ${description}`, type: "object" });
+  const { responses } = await documentOf({}, { refusal });
+  const { description, content } = responses[403];
+  expect([description, Object.keys(content)]).toEqual([
+    "Oh: The credential may not make this call.",
+    ["application/json"],
+  ]);
+});
+
+test("a body may be left out where it may be null", async () => {
+  const isRequired = async (body: object) => (await documentOf({ body })).requestBody.required;
+  expect(await isRequired({ type: "object" })).toBe(true);
+  expect(await isRequired({ type: ["object", "null"] })).toBe(false);
+  expect(await isRequired({ content: { "image/png": { schema: {} } } })).toBe(true);
+});
