@@ -34,9 +34,9 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
 
   async function issue({ type, subject, claims, expiresAt }: TokenContent): Promise<AccessToken> {
     const seconds = Math.floor(expiresAt / 1000);
-    const { kid, key } = await signer.signing();
+    const { kid, key, algorithm } = await signer.signing();
     const token = await new SignJWT(claims)
-      .setProtectedHeader({ alg: signer.algorithm, typ: type, ...(kid === undefined ? {} : { kid }) })
+      .setProtectedHeader({ alg: algorithm, typ: type, ...(kid === undefined ? {} : { kid }) })
       .setIssuer(issuer)
       .setAudience(audiences[type])
       .setSubject(subject)
@@ -49,10 +49,10 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
 
   async function check(token: string): Promise<Remembered> {
     const { kid, type } = headerOf(token);
-    const key = await signer.verifying(kid);
-    if (key === undefined) throw new InvalidToken("signed by no key of ours");
-    const { payload } = await jwtVerify(token, key, {
-      algorithms: [signer.algorithm],
+    const known = await signer.verifying(kid);
+    if (known === undefined) throw new InvalidToken("signed by no key of ours");
+    const { payload } = await jwtVerify(token, known.key, {
+      algorithms: [known.algorithm],
       issuer,
       audience: audiences[type],
       typ: type,

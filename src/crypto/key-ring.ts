@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
-import { publishAheadMs, rotated, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
+import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
@@ -30,7 +30,7 @@ const unknownMs = 1000;
 const triesMax = 10;
 
 /**
- * Ed25519 keys, those of access tokens unless told otherwise: the same ring for all servers, in one secret that is replaced
+ * Key pairs, those of access tokens unless told otherwise: the same ring for all servers, in one secret that is replaced
  * as a whole.
  */
 export class KeyRing {
@@ -172,22 +172,26 @@ export class KeyRing {
 }
 
 /** What anybody may know of a key. */
-export function publicJwk({ jwk: { kty, crv, x }, id, algorithm }: LoadedKey): JWK {
-  return { kty, crv, x, kid: id, alg: algorithm, use: "sig" } as JWK;
+export function publicJwk({ jwk: { d: _private, ...publicPart }, id, algorithm }: LoadedKey): JWK {
+  return { ...publicPart, kid: id, alg: algorithm, use: "sig" };
 }
 
 async function generated(createdAt: number, activeAt: number): Promise<StoredKey> {
-  const { privateKey } = await generateKeyPair("Ed25519", { extractable: true });
+  const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   return { ...(await described(await exportJWK(privateKey))), createdAt, activeAt, expiresAt: null };
 }
 
 async function described(jwk: JWK): Promise<Pick<StoredKey, "id" | "algorithm" | "jwk">> {
   const { d: _private, ...publicPart } = jwk;
-  return { id: await calculateJwkThumbprint(publicPart), algorithm: "EdDSA", jwk };
+  return { id: await calculateJwkThumbprint(publicPart), algorithm: algorithmOf(jwk), jwk };
+}
+
+function algorithmOf({ kty }: JWK): SigningAlgorithm {
+  return kty === "OKP" ? "EdDSA" : "ES256";
 }
 
 async function loaded(key: StoredKey): Promise<LoadedKey> {
   const { d: _private, ...publicPart } = key.jwk;
-  const [sign, verify] = await Promise.all([importJWK(key.jwk, "EdDSA"), importJWK(publicPart, "EdDSA")]);
+  const [sign, verify] = await Promise.all([importJWK(key.jwk, key.algorithm), importJWK(publicPart, key.algorithm)]);
   return { ...key, sign: sign as CryptoKey, verify: verify as CryptoKey };
 }

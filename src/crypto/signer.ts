@@ -1,11 +1,15 @@
+import type { SigningAlgorithm } from "../model/signing-key.ts";
 import type { KeyRing } from "./key-ring.ts";
 
-type Key = CryptoKey | Uint8Array;
+/** A key is for one algorithm, whatever a token says of its own. */
+interface Key {
+  readonly key: CryptoKey | Uint8Array;
+  readonly algorithm: SigningAlgorithm | "HS256";
+}
 
-/** What access tokens are signed and checked with. The algorithm is fixed by configuration, never read from a token. */
+/** What access tokens are signed and checked with. */
 export interface Signer {
-  readonly algorithm: "HS256" | "EdDSA";
-  signing(): Promise<{ readonly kid: string | undefined; readonly key: Key }>;
+  signing(): Promise<Key & { readonly kid: string | undefined }>;
   /** The key that a token names; undefined for one that is not ours. */
   verifying(kid: string | undefined): Promise<Key | undefined>;
   /** Another one once what was verified before may not count any more. */
@@ -13,10 +17,9 @@ export interface Signer {
 }
 
 export function sharedSecret(secret: string): Signer {
-  const key = new TextEncoder().encode(secret);
+  const key = { key: new TextEncoder().encode(secret), algorithm: "HS256" } as const;
   return {
-    algorithm: "HS256",
-    signing: async () => ({ kid: undefined, key }),
+    signing: async () => ({ kid: undefined, ...key }),
     verifying: async () => key,
     state: () => "",
   };
@@ -24,12 +27,14 @@ export function sharedSecret(secret: string): Signer {
 
 export function ringSigner(ring: KeyRing): Signer {
   return {
-    algorithm: "EdDSA",
     async signing() {
-      const { id, sign } = await ring.current();
-      return { kid: id, key: sign };
+      const { id, sign, algorithm } = await ring.current();
+      return { kid: id, key: sign, algorithm };
     },
-    verifying: async (kid) => (await ring.find(kid))?.verify,
+    async verifying(kid) {
+      const found = await ring.find(kid);
+      return found && { key: found.verify, algorithm: found.algorithm };
+    },
     state: () => ring.state,
   };
 }

@@ -1,8 +1,11 @@
+/** ES256 is what every library knows, EdDSA what the first versions made. */
+export type SigningAlgorithm = "ES256" | "EdDSA";
+
 /** A key that access tokens are checked with, and, while it is the newest active one, signed with. */
 export interface SigningKey {
   /** Its RFC 7638 thumbprint: `kid` in the tokens' headers. */
   readonly id: string;
-  readonly algorithm: "EdDSA";
+  readonly algorithm: SigningAlgorithm;
   readonly createdAt: number;
   /** When tokens are signed with it. Before, services may read it from the key set. */
   readonly activeAt: number;

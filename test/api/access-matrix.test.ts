@@ -138,10 +138,10 @@ const db = new DatabaseSync(join(server.dataDir, "darkroom.db"), { readOnly: tru
 afterAll(() => db.close());
 const row = db.prepare("SELECT value FROM secrets WHERE name = 'access-token-keys'").get();
 const [{ jwk, id: kid }] = JSON.parse(String(row?.value));
-const ourKey = await importJWK(jwk, "EdDSA");
-const { privateKey: strangersKey } = await generateKeyPair("Ed25519");
+const ourKey = await importJWK(jwk, "ES256");
+const { privateKey: strangersKey } = await generateKeyPair("ES256");
 
-const signed = (claims: JWTPayload, key: Parameters<SignJWT["sign"]>[0], alg = "EdDSA") =>
+const signed = (claims: JWTPayload, key: Parameters<SignJWT["sign"]>[0], alg = "ES256") =>
   new SignJWT(claims).setProtectedHeader({ alg, typ: "at+jwt", kid }).sign(key);
 
 async function revoked(): Promise<string> {

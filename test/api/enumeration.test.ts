@@ -7,7 +7,7 @@ import { shareServer } from "../support/shared-server.ts";
 
 // Nobody needs to get the letters here.
 const mail = { SMTP_URL: "smtp://127.0.0.1:9", MAIL_FROM: "darkroom@example.com" };
-const limits = unlimited("SignUp", "Login", "ResetPassword", "RequestPasswordReset");
+const limits = unlimited("SignUp", "Login", "ResetPassword", "RequestPasswordReset", "ConfirmEmailChange");
 const server = await shareServer({ ...mail, DARKROOM_RATE_LIMITS: limits }, { worker: false });
 const { auth } = server;
 const { tokens } = await auth.login({ identity: "admin", password: adminPassword });

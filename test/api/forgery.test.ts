@@ -12,7 +12,7 @@ const log = recordingLog();
 const faults = () => log.lines.filter(({ level }) => level === "warn" || level === "error");
 const upstream = await openUpstream();
 afterAll(() => upstream.close());
-const limits = unlimited("SignUp", "Login", "RefreshToken", "ResetPassword", "ExchangeApiKey");
+const limits = unlimited("SignUp", "Login", "RefreshToken", "ResetPassword", "ConfirmEmailChange", "ExchangeApiKey");
 const env = { DARKROOM_RATE_LIMITS: `address=off,${limits}`, RELAY_UPSTREAM_URL: upstream.url };
 const server = await shareServer(env, { worker: false, log });
 const { auth, jobs } = server;

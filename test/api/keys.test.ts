@@ -18,7 +18,7 @@ describe("signing keys", () => {
     // As docs/clients.md has it, but for the wait between two looks.
     const address = new URL("/.well-known/jwks.json", server.url);
     const keys = createRemoteJWKSet(address, { cacheMaxAge: 60_000, cooldownDuration: 0 });
-    const rules = { issuer: "darkroom", audience: "darkroom", typ: "at+jwt", algorithms: ["EdDSA"] };
+    const rules = { issuer: "darkroom", audience: "darkroom", typ: "at+jwt", algorithms: ["ES256"] };
     const check = async (credential: string) => (await jwtVerify(credential, keys, rules)).payload.sub;
     expect(await check(token)).toBe(account?.id);
 
@@ -53,7 +53,7 @@ describe("signing keys", () => {
     expect([response.status, response.headers.get("cache-control")]).toEqual([200, "public, max-age=60"]);
     const { keys } = (await response.json()) as { keys: Record<string, string>[] };
     expect(keys).toHaveLength(1);
-    expect(keys[0]).toMatchObject({ kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig" });
+    expect(keys[0]).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256", use: "sig" });
     expect(keys[0]).not.toHaveProperty("d");
   });
 

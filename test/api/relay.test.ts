@@ -31,7 +31,7 @@ const headers = { authorization };
 const json = { ...headers, "content-type": "application/json" };
 
 const keys = createRemoteJWKSet(new URL(`${url}/relay/jwks.json`));
-const rules = { issuer: "darkroom", audience: "darkroom-relay", typ: "relay-identity+jwt", algorithms: ["EdDSA"] };
+const rules = { issuer: "darkroom", audience: "darkroom-relay", typ: "relay-identity+jwt", algorithms: ["ES256"] };
 const verified = (identity: string) => jwtVerify(identity, keys, { ...rules, requiredClaims: ["sub", "exp"] });
 const identityOf = ({ headers }: IncomingMessage) => headers.authorization?.replace(/^Bearer /, "") ?? "";
 
@@ -280,10 +280,10 @@ describe("the identity", () => {
 
   test("cannot be forged from another credential, by another key or with another content", async () => {
     const identity = identityOf(await seen("/v1/tools"));
-    const { privateKey } = await generateKeyPair("EdDSA");
+    const { privateKey } = await generateKeyPair("ES256");
     const claims = decodeJwt(identity);
     const { kid = "" } = decodeProtectedHeader(identity);
-    const signed = await new SignJWT(claims).setProtectedHeader({ alg: "EdDSA", typ: rules.typ, kid }).sign(privateKey);
+    const signed = await new SignJWT(claims).setProtectedHeader({ alg: "ES256", typ: rules.typ, kid }).sign(privateKey);
     const [head, , signature] = identity.split(".");
     const changed = Buffer.from(JSON.stringify({ ...claims, sub: user.account?.id })).toString("base64url");
     for (const forged of [token, user.token, apiKey, signed, `${head}.${changed}.${signature}`])

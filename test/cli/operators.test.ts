@@ -51,7 +51,7 @@ test("an account is made, found, made an administrator and shut out", async () =
 });
 
 test("signing keys are listed and rotated, and the credential in use is explained", async () => {
-  expect(await json("keys", "list")).toMatchObject([{ algorithm: "EdDSA", forgotten: "" }]);
+  expect(await json("keys", "list")).toMatchObject([{ algorithm: "ES256", forgotten: "" }]);
   const [fresh] = await json("keys", "rotate");
   expect((await json("keys", "list")).map(({ id }) => id)).toEqual([fresh?.id, expect.any(String)]);
   expect(await json("token", "inspect")).toMatchObject([{ valid: true, account: "admin" }]);

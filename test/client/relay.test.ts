@@ -18,7 +18,7 @@ test("a Python script exchanges its key and chats with the service behind the re
 
   // As the page tells upstreams to check it.
   const page = readFileSync(join(project, "docs/clients.md"), "utf8");
-  const rules = { issuer: "darkroom", audience: "darkroom-relay", typ: "relay-identity+jwt", algorithms: ["EdDSA"] };
+  const rules = { issuer: "darkroom", audience: "darkroom-relay", typ: "relay-identity+jwt", algorithms: ["ES256"] };
   for (const [name, value] of Object.entries(rules)) {
     expect(page).toContain(`${name}: ${Array.isArray(value) ? `["${value}"]` : `"${value}"`}`);
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { decodeJwt, decodeProtectedHeader, importJWK, SignJWT, UnsecuredJWT } from "jose";
+import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
@@ -42,7 +42,7 @@ async function storedJwk(secrets: ReturnType<typeof openSecrets>) {
 }
 
 describe.each([
-  ["by a key pair", undefined, "EdDSA"],
+  ["by a key pair", undefined, "ES256"],
   ["by JWT_SECRET", jwtSecret, "HS256"],
 ])("access tokens signed %s", (_, secret, algorithm) => {
   const open = () => opened(secret === undefined ? {} : { secret });
@@ -52,7 +52,7 @@ describe.each([
     { secrets, clock }: Awaited<ReturnType<typeof open>>,
     change: { header?: object; payload?: Record<string, unknown> },
   ): Promise<string> {
-    const key = secret === undefined ? await importJWK(await storedJwk(secrets), "EdDSA") : Buffer.from(secret);
+    const key = secret === undefined ? await importJWK(await storedJwk(secrets), "ES256") : Buffer.from(secret);
     const now = Math.floor(clock() / 1000);
     const payload = {
       iss: "darkroom",
@@ -210,14 +210,30 @@ describe("an installation's signing key", () => {
   test("is not taken from the token", async () => {
     const { tokens, token } = await opened();
     const { publicKey, privateKey } = await crypto.subtle
-      .generateKey("Ed25519", true, ["sign", "verify"])
+      .generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])
       .then((pair) => {
         if (!("privateKey" in pair)) throw new Error("a pair was asked for");
         return pair;
       });
     const jwk = await crypto.subtle.exportKey("jwk", publicKey);
-    const header = { alg: "EdDSA", typ: "at+jwt", jwk: { kty: "OKP", crv: "Ed25519", x: jwk.x ?? "" } };
+    const { kid = "" } = decodeProtectedHeader(token);
+    const header = {
+      alg: "ES256",
+      typ: "at+jwt",
+      kid,
+      jwk: { kty: "EC", crv: "P-256", x: jwk.x ?? "", y: jwk.y ?? "" },
+    };
     await expectRefused(tokens, await new SignJWT(decodeJwt(token)).setProtectedHeader(header).sign(privateKey));
+  });
+
+  test("goes on as it is where an earlier version made it", async () => {
+    const secrets = openSecrets();
+    const { privateKey } = await generateKeyPair("Ed25519", { extractable: true });
+    await secrets.getOrCreate("access-token-key", JSON.stringify(await exportJWK(privateKey)));
+    const tokens = await openTokens(secrets, undefined, movableClock());
+    const { token } = await tokens.forSession(session, account);
+    expect(decodeProtectedHeader(token).alg).toBe("EdDSA");
+    expect(await tokens.verify(token)).toStrictEqual(claims);
   });
 
   test("is the same for processes that start at once", async () => {

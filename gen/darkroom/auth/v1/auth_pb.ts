@@ -306,7 +306,7 @@ export type SigningKey = Message<"darkroom.auth.v1.SigningKey"> & {
   id: string;
 
   /**
-   * JWS algorithm, for example `EdDSA`.
+   * JWS algorithm, for example `ES256`.
    *
    * @generated from field: string algorithm = 2;
    */
