@@ -25,11 +25,17 @@ async function account() {
   return { ...user, id, email, session };
 }
 
-const [known, disabled, deleted] = [await account(), await account(), await account()];
-await auth.setUserDisabled({ userId: disabled.id, disabled: true }, admin);
-await auth.deleteUser({ userId: deleted.id }, admin);
-const nobody = { username: "nobody-here", email: "nobody@example.com", id: randomUUID(), session: randomUUID() };
-const everyone = [known, disabled, deleted, nobody];
+/** Others for each way to sign in, since who is asked for too often is asked more slowly. */
+async function people(name: string) {
+  const [known, disabled, deleted] = [await account(), await account(), await account()];
+  await auth.setUserDisabled({ userId: disabled.id, disabled: true }, admin);
+  await auth.deleteUser({ userId: deleted.id }, admin);
+  const nobody = { username: name, email: `${name}@example.com`, id: randomUUID(), session: randomUUID() };
+  return { known, shutOut: [disabled, deleted], everyone: [known, disabled, deleted, nobody] };
+}
+
+const { known, shutOut, everyone } = await people("nobody-here");
+const inPocketBase = await people("nobody-there");
 
 const { apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
 const shut = await auth.createClient({ client: { name: "b", scopes: ["auth:check"], disabled: true } }, admin);
@@ -51,7 +57,7 @@ const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
     everyone.map(({ username }) => ({ body: { identity: username, password: "wrong password" } })),
     everyone.map(({ email }) => ({ body: { identity: email, password: "wrong password" } })),
     // Who is shut out is not told so, though the password is right.
-    [disabled, deleted].map(({ username, password }) => ({ body: { identity: username, password } })),
+    shutOut.map(({ username, password }) => ({ body: { identity: username, password } })),
   ],
   [`${service}/RequestPasswordReset`]: [everyone.map(({ email }) => ({ body: { email } }))],
   [`${service}/ResetPassword`]: [
@@ -61,14 +67,25 @@ const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
   [`${service}/ConfirmEmailChange`]: [everyone.map(({ id }) => ({ body: { token: `de_${id}_${secret}` } }))],
   [`${service}/Validate`]: [
     everyone.map(({ session }) => ({ body: { credential: `ds_${session}_${secret}` } })),
-    [disabled, deleted].map(({ token }) => ({ body: { credential: token } })),
+    shutOut.map(({ token }) => ({ body: { credential: token } })),
     wrongKeys.map((credential) => ({ body: { credential } })),
   ],
   [`${service}/RefreshToken`]: [
-    [disabled, deleted].map(({ refreshToken }) => ({ body: { refreshToken } })),
+    shutOut.map(({ refreshToken }) => ({ body: { refreshToken } })),
     [known.refreshToken.slice(0, -6), "nonsense"].map((start) => ({ body: { refreshToken: `${start}AAAAAA` } })),
   ],
   [`${service}/ExchangeApiKey`]: [[...wrongKeys, shut.apiKey].map((apiKey) => ({ body: { apiKey } }))],
+  "POST /api/collections/users/auth-with-password": [
+    inPocketBase.everyone.map(({ username }) => ({ body: { identity: username, password: "wrong password" } })),
+    inPocketBase.everyone.map(({ email }) => ({ body: { identity: email, password: "wrong password" } })),
+    inPocketBase.shutOut.map(({ username, password }) => ({ body: { identity: username, password } })),
+  ],
+  "POST /api/collections/users/request-password-reset": [everyone.map(({ email }) => ({ body: { email } }))],
+  "POST /api/collections/users/confirm-password-reset": [
+    everyone.map(({ id }) => ({
+      body: { token: `dp_${id}_${secret}`, password: newPassword, passwordConfirm: newPassword },
+    })),
+  ],
   "GET /session/validate": [
     everyone.map(({ session }) => ({ headers: { cookie: `session=ds_${session}_${secret}` } })),
     everyone.map(({ session }) => ({ headers: { "x-session-token": `ds_${session}_${secret}` } })),
@@ -81,7 +98,8 @@ const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
 };
 
 /** Open calls that know of no account; sign-up has to say that a name is taken, and is limited for it. */
-const others = /\/(SignUp|health.*|Check|List|Watch|ServerReflectionInfo|jwks\.json)$|health\/(live|ready)$/;
+const others =
+  /\/(SignUp|users\/records|auth-methods|openapi\.json|health.*|Check|List|Watch|ServerReflectionInfo|jwks\.json)$|health\/(live|ready)$/;
 
 async function answerOf(operation: string, { body, headers = {} }: Ask) {
   const [method, path] = operation.includes(" ") ? operation.split(" ") : ["POST", `/${operation}`];
