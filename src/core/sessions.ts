@@ -13,14 +13,18 @@ import { type Guessing, unknownNameKey } from "./guessing.ts";
 
 export interface Tokens {
   readonly accessToken: string;
+  readonly accessTokenIssuedAt: number;
   readonly accessTokenExpiresAt: number;
   readonly refreshToken: string;
   readonly refreshTokenExpiresAt: number;
 }
 
-export interface Login {
+export interface Refresh {
   readonly account: Account;
   readonly tokens: Tokens;
+}
+
+export interface Login extends Refresh {
   /** Undefined unless it was asked for. */
   readonly sessionToken: string | undefined;
 }
@@ -111,7 +115,7 @@ export class Sessions {
     return { account, tokens: await this.#tokens(session, account, refresh.token), sessionToken: sessionToken?.token };
   }
 
-  async refresh(token: string): Promise<Tokens> {
+  async refresh(token: string): Promise<Refresh> {
     if (token === "") throw invalidField("refresh_token", "must not be empty");
     const { refreshTokens, sessions, accounts, clock } = this.#deps;
     // The moment that counts: a write that takes long must not make its own caller late.
@@ -125,9 +129,9 @@ export class Sessions {
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
     if (!isRepeat(current, known.hash, now)) {
       await sessions.delete(session.id);
-      throw ended();
+      throw reused();
     }
-    return this.#tokens(current, account, refreshTokens.successor(token).token);
+    return { account, tokens: await this.#tokens(current, account, refreshTokens.successor(token).token) };
   }
 
   /** Another access token, for callers that have no refresh token; the session goes on, and the token before it works on. */
@@ -145,6 +149,11 @@ export class Sessions {
   async list(accountId: string): Promise<Session[]> {
     const all = await this.#deps.sessions.listByAccount(accountId, listedMax);
     return all.filter((session) => isSessionAlive(session, this.#deps.clock()));
+  }
+
+  /** When the account's newest session that is kept began. */
+  async lastStart(accountId: string): Promise<number | undefined> {
+    return (await this.#deps.sessions.listByAccount(accountId, 1))[0]?.createdAt;
   }
 
   /** Somebody else's session is `not_found`, as if it did not exist. */
@@ -208,6 +217,7 @@ export class Sessions {
     const access = await this.#deps.accessTokens.forSession(session, account);
     return {
       accessToken: access.token,
+      accessTokenIssuedAt: access.issuedAt,
       accessTokenExpiresAt: access.expiresAt,
       refreshToken,
       refreshTokenExpiresAt: sessionEnd(session),
@@ -224,6 +234,13 @@ function isRepeat(session: Session, hash: string, now: number): boolean {
   return session.previousRefreshHash === hash && now - session.refreshedAt <= refreshGraceMs;
 }
 
-function ended() {
+function reused(): DomainError {
+  return unauthenticated(
+    "REFRESH_TOKEN_REUSED",
+    "the refresh token was used before, so its session has ended: log in again",
+  );
+}
+
+function ended(): DomainError {
   return unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid any more: log in again");
 }

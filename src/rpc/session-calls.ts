@@ -37,7 +37,8 @@ export function sessionCalls(core: SessionCore) {
       };
     },
     async refreshToken({ refreshToken }) {
-      return { tokens: toTokens(await core.sessions.refresh(refreshToken)) };
+      const { tokens } = await core.sessions.refresh(refreshToken);
+      return { tokens: toTokens(tokens) };
     },
     async logout(_request, context) {
       await core.sessions.logout(userOf(context).sessionId);

@@ -135,7 +135,7 @@ describe("refresh", () => {
     expect(await refresh(second)).toBe(third);
     expect((await auth.checkAuth({}, bearer(token))).principal?.account).toEqual(owner.account);
 
-    expect(await refusal(refresh(first))).toMatchObject(spent);
+    expect(await refusal(refresh(first))).toMatchObject({ ...spent, reason: "REFRESH_TOKEN_REUSED" });
     expect(await refusal(refresh(third))).toMatchObject(spent);
     expect(await refusal(auth.checkAuth({}, bearer(token)))).toMatchObject({ reason: "SESSION_ENDED" });
   });

@@ -24,6 +24,8 @@ const { idleMs: sessionIdleMs, lifeMs: sessionLifeMs } = termsOf.own;
 const password = "correct horse battery";
 const passwordHash = bcrypt.hashSync(password, 4);
 const device = { userAgent: "curl/8", address: "192.0.2.7" };
+const refreshed = async (sessions: Sessions, token: string) => (await sessions.refresh(token)).tokens;
+const reused = { code: "unauthenticated", reason: "REFRESH_TOKEN_REUSED" };
 const ended = { code: "unauthenticated", reason: "REFRESH_TOKEN_INVALID" };
 const loginFailed = { code: "unauthenticated", reason: "LOGIN_FAILED" };
 
@@ -151,7 +153,7 @@ describe("refreshing", () => {
     let latest = tokens;
     for (let day = 1; day <= 5; day += 1) {
       clock.advance(24 * 3_600_000);
-      latest = await sessions.refresh(latest.refreshToken);
+      latest = await refreshed(sessions, latest.refreshToken);
       expect(await sessionOf(latest.accessToken)).toBe(sessionId);
       expect(latest.refreshTokenExpiresAt).toBe(clock() + sessionIdleMs);
       expect(seen.has(latest.refreshToken)).toBe(false);
@@ -161,58 +163,58 @@ describe("refreshing", () => {
 
   test("gives a repeat within 30 s the same successor", async () => {
     const { sessions, clock, tokens } = await opened();
-    const first = await sessions.refresh(tokens.refreshToken);
+    const first = await refreshed(sessions, tokens.refreshToken);
     for (const wait of [0, 1, refreshGraceMs - 1]) {
       clock.advance(wait);
-      expect(refreshTokenOf(await sessions.refresh(tokens.refreshToken))).toBe(first.refreshToken);
+      expect(refreshTokenOf(await refreshed(sessions, tokens.refreshToken))).toBe(first.refreshToken);
     }
-    expect(refreshTokenOf(await sessions.refresh(first.refreshToken))).not.toBe(first.refreshToken);
+    expect(refreshTokenOf(await refreshed(sessions, first.refreshToken))).not.toBe(first.refreshToken);
   });
 
   test("counts the 30 s from the first use, not from a repeat", async () => {
     const { sessions, clock, tokens, stored } = await opened();
-    await sessions.refresh(tokens.refreshToken);
+    await refreshed(sessions, tokens.refreshToken);
     clock.advance(refreshGraceMs - 1);
-    await sessions.refresh(tokens.refreshToken);
+    await refreshed(sessions, tokens.refreshToken);
     clock.advance(2);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(reused);
     expect(await stored()).toBeUndefined();
   });
 
   test("ends the session when a spent token comes after 30 s", async () => {
     const { sessions, clock, tokens, stored } = await opened();
-    const next = await sessions.refresh(tokens.refreshToken);
+    const next = await refreshed(sessions, tokens.refreshToken);
     clock.advance(refreshGraceMs + 1);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(reused);
     expect(await stored()).toBeUndefined();
-    await expect(sessions.refresh(next.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, next.refreshToken)).rejects.toMatchObject(ended);
   });
 
   test("ends the session when a spent token comes after its successor was used, however soon", async () => {
     const { sessions, tokens, stored } = await opened();
-    const second = await sessions.refresh(tokens.refreshToken);
-    const third = await sessions.refresh(second.refreshToken);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    const second = await refreshed(sessions, tokens.refreshToken);
+    const third = await refreshed(sessions, second.refreshToken);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(reused);
     expect(await stored()).toBeUndefined();
-    await expect(sessions.refresh(third.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, third.refreshToken)).rejects.toMatchObject(ended);
   });
 
   test("ends one session and leaves the account's others", async () => {
     const { sessions, clock, tokens, stored } = await opened();
     const other = (await sessions.login("anna", password, device)).tokens;
-    await sessions.refresh(tokens.refreshToken);
+    await refreshed(sessions, tokens.refreshToken);
     clock.advance(refreshGraceMs + 1);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(reused);
     expect(await stored()).toBeUndefined();
-    expect(refreshTokenOf(await sessions.refresh(other.refreshToken))).toBeTruthy();
+    expect(refreshTokenOf(await refreshed(sessions, other.refreshToken))).toBeTruthy();
   });
 
   test("gives all who come at once with the same token the same successor", async () => {
     const { sessions, tokens, stored } = await opened();
-    const all = await atOnce(20, () => sessions.refresh(tokens.refreshToken));
+    const all = await atOnce(20, () => refreshed(sessions, tokens.refreshToken));
     expect(new Set(all.map(refreshTokenOf)).size).toBe(1);
     expect((await stored())?.version).toBe(2);
-    expect(refreshTokenOf(await sessions.refresh(all[0]?.refreshToken ?? ""))).toBeTruthy();
+    expect(refreshTokenOf(await refreshed(sessions, all[0]?.refreshToken ?? ""))).toBeTruthy();
   });
 
   test("can be repeated when the answer of the write was lost", async () => {
@@ -226,10 +228,10 @@ describe("refreshing", () => {
         throw new Error("the connection was lost");
       },
     }));
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toThrow("the connection was lost");
-    const repeated = await sessions.refresh(tokens.refreshToken);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toThrow("the connection was lost");
+    const repeated = await refreshed(sessions, tokens.refreshToken);
     expect((await stored())?.version).toBe(2);
-    expect(refreshTokenOf(await sessions.refresh(repeated.refreshToken))).toBeTruthy();
+    expect(refreshTokenOf(await refreshed(sessions, repeated.refreshToken))).toBeTruthy();
   });
 
   test("outlasts a store that takes longer than the 30 s", async () => {
@@ -242,9 +244,9 @@ describe("refreshing", () => {
       },
     }));
     late.passes = () => clock.advance(refreshGraceMs + 1);
-    const next = await sessions.refresh(tokens.refreshToken);
+    const next = await refreshed(sessions, tokens.refreshToken);
     expect(await stored()).toBeDefined();
-    expect(refreshTokenOf(await sessions.refresh(next.refreshToken))).toBeTruthy();
+    expect(refreshTokenOf(await refreshed(sessions, next.refreshToken))).toBeTruthy();
   });
 
   test("ends no session for a made-up token", async () => {
@@ -254,26 +256,26 @@ describe("refreshing", () => {
     const secondHand = Buffer.from(bytes);
     secondHand[20] = (secondHand[20] ?? 0) ^ 1;
     for (const token of [madeUp, secondHand.toString("base64url"), sessionId, "x", tokens.accessToken, " "]) {
-      await expect(sessions.refresh(token)).rejects.toMatchObject(ended);
+      await expect(refreshed(sessions, token)).rejects.toMatchObject(ended);
     }
-    await expect(sessions.refresh("")).rejects.toMatchObject({ violations: [{ field: "refresh_token" }] });
+    await expect(refreshed(sessions, "")).rejects.toMatchObject({ violations: [{ field: "refresh_token" }] });
     expect(await stored()).toBeDefined();
-    expect(refreshTokenOf(await sessions.refresh(tokens.refreshToken))).toBeTruthy();
+    expect(refreshTokenOf(await refreshed(sessions, tokens.refreshToken))).toBeTruthy();
   });
 
   test("ends the session for a token that was never given out but is its line's", async () => {
     const { sessions, tokens, refreshTokens, stored } = await opened();
     const future = refreshTokens.successor(refreshTokens.successor(tokens.refreshToken).token).token;
-    await expect(sessions.refresh(future)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, future)).rejects.toMatchObject(reused);
     expect(await stored()).toBeUndefined();
   });
 
   test("is refused once the session was idle for too long", async () => {
     const { sessions, clock, tokens } = await opened();
     clock.advance(sessionIdleMs - 1);
-    const next = await sessions.refresh(tokens.refreshToken);
+    const next = await refreshed(sessions, tokens.refreshToken);
     clock.advance(sessionIdleMs);
-    await expect(sessions.refresh(next.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, next.refreshToken)).rejects.toMatchObject(ended);
   });
 
   test("is refused at the session's end, however often it was used", async () => {
@@ -282,21 +284,21 @@ describe("refreshing", () => {
     let latest = tokens;
     while (clock() + sessionIdleMs <= end) {
       clock.advance(sessionIdleMs - 1);
-      latest = await sessions.refresh(latest.refreshToken);
+      latest = await refreshed(sessions, latest.refreshToken);
       expect(latest.refreshTokenExpiresAt).toBe(Math.min(end, clock() + sessionIdleMs));
     }
     clock.advance(end - clock() - 1);
-    latest = await sessions.refresh(latest.refreshToken);
+    latest = await refreshed(sessions, latest.refreshToken);
     clock.advance(1);
-    await expect(sessions.refresh(latest.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, latest.refreshToken)).rejects.toMatchObject(ended);
   });
 
   test("is refused for an account that is disabled or gone", async () => {
     const { sessions, db, tokens, account } = await opened();
     await db.write("UPDATE accounts SET doc = json_set(doc, '$.disabled', json('true')) WHERE id = ?", account.id);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(ended);
     await db.write("DELETE FROM accounts WHERE id = ?", account.id);
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(ended);
   });
 });
 
@@ -306,6 +308,6 @@ describe("logging out", () => {
     await sessions.logout(sessionId);
     await sessions.logout(sessionId);
     expect(await stored()).toBeUndefined();
-    await expect(sessions.refresh(tokens.refreshToken)).rejects.toMatchObject(ended);
+    await expect(refreshed(sessions, tokens.refreshToken)).rejects.toMatchObject(ended);
   });
 });

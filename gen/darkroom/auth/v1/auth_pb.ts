@@ -2181,7 +2181,8 @@ export const AuthService: GenService<{
    * for 30 seconds, while its successor is unused, a repeat gives the same
    * successor (the answer may have been lost); any later use ends the session.
    *
-   * Errors: UNAUTHENTICATED (unknown, spent or ended), INVALID_ARGUMENT.
+   * Errors: UNAUTHENTICATED (unknown or ended; spent, reason
+   * REFRESH_TOKEN_REUSED), INVALID_ARGUMENT.
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RefreshToken
    */
