@@ -165,7 +165,7 @@ describeOnMongodb("a MongoDB database", (mongodb) => {
   test("has one secret for all who ask at once, from many connections", async () => {
     const db = await openDatabase(mongodb, mongodb.newDatabase());
     const store = mongodbSecretStore(db);
-    const got = await atOnce(40, (index) => store.getOrCreate("key", `candidate ${index}`));
+    const got = await atOnce(16, (index) => store.getOrCreate("key", `candidate ${index}`));
     expect(new Set(got).size).toBe(1);
   });
 });
