@@ -39,7 +39,7 @@ export class Accounts {
   readonly #store: AccountStore;
   readonly #passwords: Passwords;
   readonly #clock: Clock;
-  readonly #signUpEnabled: boolean;
+  readonly isSignUpOpen: boolean;
 
   constructor(deps: {
     accounts: AccountStore;
@@ -50,7 +50,7 @@ export class Accounts {
     this.#store = deps.accounts;
     this.#passwords = deps.passwords;
     this.#clock = deps.clock;
-    this.#signUpEnabled = deps.signUpEnabled;
+    this.isSignUpOpen = deps.signUpEnabled;
   }
 
   async signUp(wanted: NewAccount): Promise<Account> {
@@ -67,7 +67,7 @@ export class Accounts {
   }
 
   #needSignUp(): void {
-    if (this.#signUpEnabled) return;
+    if (this.isSignUpOpen) return;
     const message = "sign-up is closed here: ask an administrator for an account";
     throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
   }

@@ -18,7 +18,7 @@ import type { LastUse } from "./last-use.ts";
 import type { Recent } from "./recent.ts";
 
 /** Longer than any credential that is issued here. */
-const credentialMax = 4096;
+const credentialMax = 8192;
 
 interface AuthenticationDeps {
   readonly recentAccounts: Recent<Account>;

@@ -17,6 +17,8 @@ import {
 } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
+import { termsOf } from "../model/surface.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
@@ -31,12 +33,14 @@ interface ProfilesDeps {
   readonly passwords: Passwords;
   readonly guessing: Guessing;
   readonly post: Post;
+  readonly clock: Clock;
 }
 
 export interface ProfileUpdate {
   readonly username?: string;
-  readonly password?: { readonly old: string; readonly wanted: string };
-  /** Is added to what is there; a key that is there already gets the new value. */
+  /** The old one may be left out soon after signing in by an API whose callers do not send it. */
+  readonly password?: { readonly old?: string; readonly wanted: string };
+  /** Is added to what is there; a key that is there already gets the new value, and goes with null. */
   readonly metadata?: Account["metadata"];
 }
 
@@ -64,7 +68,8 @@ export class Profiles {
     const { passwords, sessions, post } = this.#deps;
     checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
     if (password === undefined) return this.#change(by, wanted);
-    await checkPassword(this.#deps, by.account, address, { password: password.old, field: "old_password" });
+    if (password.old === undefined) await this.#needFresh(by);
+    else await checkPassword(this.#deps, by.account, address, { password: password.old, field: "old_password" });
     const changed = await this.#change(by, { ...wanted, passwordHash: await passwords.hash(password.wanted) });
     await sessions.deleteByAccount(by.account.id, by.sessionId);
     post.send(by.account.email, passwordChangedLetter);
@@ -84,10 +89,19 @@ export class Profiles {
     }
   }
 
+  async #needFresh({ sessionId }: UserPrincipal): Promise<void> {
+    const { sessions, clock } = this.#deps;
+    const session = await sessions.get(sessionId);
+    if (session !== undefined && clock() - session.createdAt < termsOf[session.surface].freshMs) return;
+    const message = "log in again, or send the current password too";
+    throw new DomainError("failed_precondition", "REAUTHENTICATION_NEEDED", message);
+  }
+
   #passwordChecks(password: ProfileUpdate["password"]): FieldChecks {
     if (password === undefined) return {};
+    const { old } = password;
     return {
-      old_password: () => passwordRule(password.old),
+      ...(old === undefined ? {} : { old_password: () => passwordRule(old) }),
       new_password: () => newPasswordRule(password.wanted, (text) => this.#deps.passwords.isCommon(text)),
     };
   }
@@ -98,7 +112,8 @@ function nameChecks({ username }: Changes): FieldChecks {
 }
 
 function changed(account: Account, { username, passwordHash, metadata: added }: Changes): Account {
-  const metadata = { ...account.metadata, ...added };
+  const all = Object.entries({ ...account.metadata, ...added });
+  const metadata = Object.fromEntries(all.filter(([, value]) => value !== null));
   const broken = metadataRule(metadata);
   if (broken !== undefined) throw invalidField("data", broken);
   const secured = passwordHash === undefined ? account : withPassword(account, passwordHash);

@@ -14,6 +14,8 @@ import {
 
 const issuer = "darkroom";
 const rememberedMax = 20_000;
+/** Characters of them. */
+const rememberedSizeMax = 16 * 1024 * 1024;
 
 interface Remembered {
   readonly claims: AccessClaims;
@@ -29,11 +31,15 @@ interface Options {
 
 export function openAccessTokens({ signer, clientTokenMs, clock }: Options): AccessTokens {
   /** What a token says cannot change while its key counts; whether it still counts is asked elsewhere. */
-  const remembered = new LRUCache<string, Remembered>({ max: rememberedMax });
+  const remembered = new LRUCache<string, Remembered>({
+    max: rememberedMax,
+    maxSize: rememberedSizeMax,
+    sizeCalculation: (_known, token) => token.length,
+  });
   let state = signer.state();
 
   async function issue({ type, subject, claims, expiresAt }: TokenContent): Promise<AccessToken> {
-    const seconds = Math.floor(expiresAt / 1000);
+    const [issued, expires] = [Math.floor(clock() / 1000), Math.floor(expiresAt / 1000)];
     const { kid, key, algorithm } = await signer.signing();
     const token = await new SignJWT(claims)
       .setProtectedHeader({ alg: algorithm, typ: type, ...(kid === undefined ? {} : { kid }) })
@@ -41,10 +47,10 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
       .setAudience(audiences[type])
       .setSubject(subject)
       .setJti(crypto.randomUUID())
-      .setIssuedAt(Math.floor(clock() / 1000))
-      .setExpirationTime(seconds)
+      .setIssuedAt(issued)
+      .setExpirationTime(expires)
       .sign(key);
-    return { token, expiresAt: seconds * 1000 };
+    return { token, issuedAt: issued * 1000, expiresAt: expires * 1000 };
   }
 
   async function check(token: string): Promise<Remembered> {

@@ -2,6 +2,7 @@ import type { JWTPayload } from "jose";
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
+import { supabaseTokenMetadata } from "../model/supabase-user.ts";
 import { type Surface, termsOf } from "../model/surface.ts";
 import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
@@ -34,11 +35,11 @@ export function sessionContent(session: Session, account: Account, now: number):
 
 const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Account) => JWTPayload>> = {
   own: () => ({ client_id: audience }),
-  supabase: (session, { email, metadata }) => ({
-    email: email ?? "",
+  supabase: (session, account) => ({
+    email: account.email ?? "",
     phone: "",
     app_metadata: { provider: "email", providers: ["email"] },
-    user_metadata: metadata,
+    user_metadata: supabaseTokenMetadata(account),
     // Theirs for anybody who is signed in: ours are read from the account's record, never from a token.
     role: "authenticated",
     aal: "aal1",

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Owner, Principal, UserPrincipal } from "../../model/principal.ts";
+import type { Owner, Principal, UserPrincipal } from "../model/principal.ts";
 
 export function principalOf({ call }: FastifyRequest): Principal {
   if (call.principal === undefined) throw new Error("an open route asks for its caller");

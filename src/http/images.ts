@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Images, StoredImage } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
 import { type ImageType, imageMaxBytes } from "../model/image.ts";
-import type { Principal } from "../model/principal.ts";
+import { principalOf } from "./caller.ts";
 import { downloading, uploading } from "./image-schemas.ts";
 
 const extensions: Readonly<Record<ImageType, string>> = {
@@ -64,9 +64,4 @@ async function* received(body: Readable): AsyncGenerator<Uint8Array> {
   } catch (cause) {
     throw new DomainError("invalid_argument", "BODY_CUT_OFF", "the body ended before it was whole", { cause });
   }
-}
-
-function principalOf(request: FastifyRequest): Principal {
-  if (request.call.principal === undefined) throw new Error("an open route asks for its caller");
-  return request.call.principal;
 }

@@ -22,9 +22,10 @@ import { problem, sendProblem, toProblem } from "./problem.ts";
 import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
+import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
 import { buildValidator } from "./validation.ts";
 
-export interface RoutesCore extends RelayCore, PocketBaseCore {
+export interface RoutesCore extends RelayCore, PocketBaseCore, SupabaseCore {
   readonly admission: Admission;
   readonly authentication: Authentication;
   readonly health: Health;
@@ -95,6 +96,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   if (core.oldApis.has("sessions")) addSessionRoute(app, core.authentication);
   if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
   if (core.oldApis.has("pocketbase")) await addPocketBaseRoutes(app, core, log);
+  if (core.oldApis.has("supabase")) await addSupabaseRoutes(app, core, log);
   await app.ready();
 
   return {

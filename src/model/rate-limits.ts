@@ -62,6 +62,7 @@ const unlimited = new Set([
   "grpc.health.v1.Health/Watch",
   "GET /session/validate",
   "GET /api/health",
+  "GET /auth/v1/health",
   "GET /health",
   "GET /health/live",
   "GET /health/ready",

@@ -2,6 +2,8 @@
 export type Surface = "own" | "supabase" | "pocketbase";
 
 interface Terms {
+  /** How long after it began a session may set a password without the one before. */
+  readonly freshMs: number;
   /** How long an access token lives. */
   readonly accessMs: number;
   /** How long the session lives unless it is refreshed. */
@@ -16,8 +18,8 @@ const minute = 60_000;
 const day = 24 * 60 * minute;
 
 export const termsOf: Readonly<Record<Surface, Terms>> = {
-  own: { accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
-  supabase: { accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
+  own: { freshMs: 0, accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
+  supabase: { freshMs: day, accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
   // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
-  pocketbase: { accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isRenewedByAccess: true },
+  pocketbase: { freshMs: 0, accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isRenewedByAccess: true },
 };

@@ -18,6 +18,8 @@ export type AccessClaims =
 
 export interface AccessToken {
   readonly token: string;
+  /** Both to the second, in milliseconds. */
+  readonly issuedAt: number;
   readonly expiresAt: number;
 }
 

@@ -36,6 +36,7 @@ async function people(name: string) {
 
 const { known, shutOut, everyone } = await people("nobody-here");
 const inPocketBase = await people("nobody-there");
+const inSupabase = await people("nobody-else");
 
 const { apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
 const shut = await auth.createClient({ client: { name: "b", scopes: ["auth:check"], disabled: true } }, admin);
@@ -46,6 +47,7 @@ const basic = (id: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString("
 const newPassword = "a good new one";
 
 interface Ask {
+  readonly query?: string;
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -86,6 +88,18 @@ const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
       body: { token: `dp_${id}_${secret}`, password: newPassword, passwordConfirm: newPassword },
     })),
   ],
+  "POST /auth/v1/token": [
+    inSupabase.everyone.map(({ email }) => ({
+      body: { email, password: "wrong password" },
+      query: "?grant_type=password",
+    })),
+    inSupabase.shutOut.map(({ email, password }) => ({ body: { email, password }, query: "?grant_type=password" })),
+    inSupabase.shutOut.map((each) => ({
+      body: { refresh_token: each.refreshToken },
+      query: "?grant_type=refresh_token",
+    })),
+  ],
+  "POST /auth/v1/recover": [everyone.map(({ email }) => ({ body: { email } }))],
   "GET /session/validate": [
     everyone.map(({ session }) => ({ headers: { cookie: `session=ds_${session}_${secret}` } })),
     everyone.map(({ session }) => ({ headers: { "x-session-token": `ds_${session}_${secret}` } })),
@@ -99,11 +113,11 @@ const asks: Readonly<Record<string, readonly (readonly Ask[])[]>> = {
 
 /** Open calls that know of no account; sign-up has to say that a name is taken, and is limited for it. */
 const others =
-  /\/(SignUp|users\/records|auth-methods|openapi\.json|health.*|Check|List|Watch|ServerReflectionInfo|jwks\.json)$|health\/(live|ready)$/;
+  /\/(SignUp|signup|settings|users\/records|auth-methods|openapi\.json|health.*|Check|List|Watch|ServerReflectionInfo|jwks\.json)$|health\/(live|ready)$/;
 
-async function answerOf(operation: string, { body, headers = {} }: Ask) {
+async function answerOf(operation: string, { query = "", body, headers = {} }: Ask) {
   const [method, path] = operation.includes(" ") ? operation.split(" ") : ["POST", `/${operation}`];
-  const response = await fetch(`${server.url}${path}`, {
+  const response = await fetch(`${server.url}${path}${query}`, {
     method: method ?? "",
     headers: { "x-request-id": "q-1", ...(body && { "content-type": "application/json" }), ...headers },
     ...(body && { body: JSON.stringify(body) }),

@@ -5,11 +5,12 @@ import { serve } from "../support/server.ts";
 
 const paths = {
   pocketbase: "/api/health",
+  supabase: "/auth/v1/health",
   relay: "/admin/clients",
   sessions: "/session/validate",
 } as const;
 
-test.each(["pocketbase", "sessions, relay", "none"])(
+test.each(["pocketbase", "sessions, relay", "supabase", "none"])(
   "%s is served, and no other old system's routes",
   async (names) => {
     const { url } = await serve({ DARKROOM_OLD_APIS: names }, { worker: false });

@@ -8,7 +8,7 @@ import { hasCommand } from "../support/commands.ts";
 import { sh, write } from "../support/consumer.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { pythonWith } from "../support/python.ts";
-import { adminPassword, scratchDirectory, serve } from "../support/server.ts";
+import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
 
 /** Packages are fetched, and some thousand requests are made. */
 const timeoutMs = 600_000;
@@ -35,31 +35,28 @@ test("nothing that schemathesis sends is answered otherwise than documented", { 
   const login = await auth.login({ identity: "admin", password: adminPassword, sessionToken: true });
   const token = login.tokens?.accessToken ?? "";
   const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(token));
+  const another = await signIn(server);
   const directory = scratchDirectory();
-  write(directory, { "schemathesis.toml": operation("/download/{uuid}", { uuid: image?.id ?? "" }) });
   const python = await pythonWith(directory, packages);
   // From a file: what schemathesis fetched itself, it does not test.
   const document = await (await fetch(`${url}/openapi.json`)).text();
   write(directory, { "openapi.json": document });
   await sh(python, ["-m", "openapi_spec_validator", "--schema", "3.1", "openapi.json"], { cwd: directory });
 
-  const run = async (casesMax: number, ...headers: string[]) => {
+  const run = async (casesMax: number, credentials: Readonly<Record<string, string>>, leaving: object) => {
+    const headers = Object.keys(credentials);
+    const settings = [
+      setting("headers", credentials),
+      operation("/download/{uuid}", "parameters", { uuid: image?.id ?? "" }),
+      // Signing out ends the sessions of whoever does it.
+      operation("/auth/v1/logout", "headers", leaving),
+    ];
+    write(directory, { "schemathesis.toml": settings.join("\n") });
     // Who is nobody is answered before the request is read.
     const looked = checks.filter((check) => headers.length > 0 || check !== "negative_data_rejection");
-    const sent = headers.flatMap((header) => ["--header", header]);
-    const settings = ["--checks", looked.join(), "--phases", "examples,coverage,fuzzing", "--seed", "1"];
+    const what = ["--checks", looked.join(), "--phases", "examples,coverage,fuzzing", "--seed", "1"];
     const form = ["--continue-on-failure", "--generation-database", "none", "--no-color", "--warnings", "off"];
-    const args = [
-      "run",
-      "openapi.json",
-      "--url",
-      url,
-      ...settings,
-      ...form,
-      "--max-examples",
-      String(casesMax),
-      ...sent,
-    ];
+    const args = ["run", "openapi.json", "--url", url, ...what, ...form, "--max-examples", String(casesMax)];
     const ran = sh(join(directory, ".venv/bin/schemathesis"), args, { cwd: directory, maxBuffer: 64 * 1024 * 1024 });
     const { stdout } = await ran.catch(({ stdout }) => Promise.reject(new Error(stdout)));
     const { operations, cases } =
@@ -68,8 +65,12 @@ test("nothing that schemathesis sends is answered otherwise than documented", { 
     return { operations: Number(operations), cases: Number(cases) };
   };
   const all = Object.values<object>(JSON.parse(document).paths).flatMap(Object.keys).length;
-  const asAdmin = await run(100, `Authorization: Bearer ${token}`, `X-Session-Token: ${login.sessionToken}`);
-  const asNobody = await run(20);
+  const asAdmin = await run(
+    50,
+    { Authorization: `Bearer ${token}`, "X-Session-Token": login.sessionToken },
+    { Authorization: `Bearer ${another.token}` },
+  );
+  const asNobody = await run(20, {}, {});
   expect([asAdmin.operations, asNobody.operations]).toEqual([all, all]);
   expect(asAdmin.cases).toBeGreaterThan(1000);
 });
@@ -88,8 +89,12 @@ async function openService(): Promise<string> {
   return `http://127.0.0.1:${(service.address() as AddressInfo).port}`;
 }
 
-/** What an operation's parameters are, since nobody guesses them. */
-function operation(path: string, parameters: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(parameters).map(([name, value]) => `${name} = "${value}"`);
-  return ["[[operations]]", `include-path = "${path}"`, `parameters = { ${lines.join(", ")} }`, ""].join("\n");
+/** What one operation alone is sent, since nobody guesses it. */
+function operation(path: string, name: "headers" | "parameters", values: object): string {
+  return ["[[operations]]", `include-path = "${path}"`, setting(name, values)].join("\n");
+}
+
+function setting(name: string, values: object): string {
+  const lines = Object.entries(values).map(([key, value]) => `"${key}" = "${value}"`);
+  return `${name} = { ${lines.join(", ")} }`;
 }

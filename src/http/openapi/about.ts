@@ -21,6 +21,7 @@ export const about = {
     { name: "PocketBase", description: "The PocketBase-Gateway's routes, and those of PocketBase that it needs." },
     { name: "Relay", description: "The Relay Service's routes: API clients, their tokens, and the service behind." },
     { name: "Service", description: "About the service itself: its health, its keys, this document." },
+    { name: "Supabase", description: "The routes of Supabase's auth that its clients sign up and in by." },
     { name: "Sessions", description: "For services that guard pages by the session cookie." },
   ],
 };

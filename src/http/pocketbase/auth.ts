@@ -4,8 +4,8 @@ import type { Recovery } from "../../core/recovery.ts";
 import type { Sessions } from "../../core/sessions.ts";
 import { auditSubject } from "../../model/audit.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
+import { userOf } from "../caller.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
-import { userOf } from "./caller.ts";
 import { confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
 

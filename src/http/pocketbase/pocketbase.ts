@@ -1,6 +1,7 @@
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
+import { readJsonBodies } from "../json-bodies.ts";
 import { noteRefusal } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
@@ -35,7 +36,7 @@ export function answerUnreadable(reply: FastifyReply): FastifyReply {
 export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBaseCore, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
-      acceptBodies(scope);
+      readJsonBodies(scope, "application/json");
       await scope.register(formbody);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusal };
@@ -49,16 +50,6 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
     },
     { prefix },
   );
-}
-
-/** PocketBase's SDK sends a content type without a body too. */
-function acceptBodies(scope: FastifyInstance): void {
-  scope.removeContentTypeParser(["application/json", "text/plain"]);
-  const parse = scope.getDefaultJsonParser("error", "error");
-  scope.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body === "") done(null, null);
-    else parse(request, body, done);
-  });
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {

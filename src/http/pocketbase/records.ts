@@ -8,7 +8,7 @@ import type { Account } from "../../model/account.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { userOf } from "./caller.ts";
+import { userOf } from "../caller.ts";
 import { recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
 import { confirmRule, type PasswordFields, passwordChangeOf } from "./passwords.ts";

@@ -42,9 +42,8 @@ export async function addTokenRoute(
   });
 }
 
-function answerOf({ token, expiresAt }: ClientToken): object {
-  // Tokens end with a whole second.
-  return { access_token: token, token_type: "bearer", expires_in: Math.ceil((expiresAt - Date.now()) / 1000) };
+function answerOf({ token, issuedAt, expiresAt }: ClientToken): object {
+  return { access_token: token, token_type: "bearer", expires_in: (expiresAt - issuedAt) / 1000 };
 }
 
 function sendOAuth(reply: FastifyReply, answer: object): FastifyReply {

@@ -1,0 +1,14 @@
+import type { FastifyInstance } from "fastify";
+
+/**
+ * Reads bodies of this type, or of any, as JSON. The old systems' clients name a type where they send no body; that is
+ * null then.
+ */
+export function readJsonBodies(scope: FastifyInstance, type: "application/json" | "*"): void {
+  scope.removeContentTypeParser(["application/json", "text/plain"]);
+  const parse = scope.getDefaultJsonParser("error", "error");
+  scope.addContentTypeParser<string>(type, { parseAs: "string" }, (request, body, done) => {
+    if (body === "") done(null, null);
+    else parse(request, body, done);
+  });
+}

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from "fastify";
+import type { Accounts } from "../../core/accounts.ts";
+import { keySetMaxAgeMs } from "../../model/signing-key.ts";
+import type { SigningKeys } from "../../ports/signing-keys.ts";
+import { keySetAnswer } from "../schema.ts";
+import { refusal, withoutToken } from "./schemas.ts";
+
+export interface AboutCore {
+  readonly accounts: Accounts;
+  readonly signingKeys: SigningKeys;
+}
+
+const gotrue = {
+  version: "",
+  name: "GoTrue",
+  description: "GoTrue is a user registration and authentication API",
+};
+
+/** The other ways to sign in that front ends ask about. */
+const external = { anonymous_users: false, email: true, phone: false, github: false, google: false };
+
+const anything = { type: "object", additionalProperties: true };
+const health = {
+  ...withoutToken,
+  summary: "That there is such an API",
+  response: { 200: { description: "There is.", ...anything } },
+};
+const settings = {
+  ...withoutToken,
+  summary: "How one can sign up and in",
+  response: { 200: { description: "By address and password.", ...anything } },
+};
+const keySet = {
+  ...withoutToken,
+  summary: "The keys that access tokens are checked with",
+  response: { 200: keySetAnswer, 503: refusal("The database cannot be reached.") },
+};
+
+/** What the API says of itself. */
+export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }: AboutCore): void {
+  scope.get("/health", { schema: health }, async () => gotrue);
+  scope.get("/settings", { schema: settings }, async () => ({
+    external,
+    disable_signup: !accounts.isSignUpOpen,
+    mailer_autoconfirm: true,
+    phone_autoconfirm: false,
+    sms_provider: "",
+    saml_enabled: false,
+  }));
+  scope.get("/.well-known/jwks.json", { schema: keySet }, async (_request, reply) =>
+    reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(await signingKeys.keySet()),
+  );
+}

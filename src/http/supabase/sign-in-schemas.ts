@@ -1,0 +1,39 @@
+import { bodyOf, refusal, sessionAnswer, text, withoutToken } from "./schemas.ts";
+
+const email = text("The account's address.");
+const phone = text("Refused: there are no phones here.");
+
+export const signingUp = {
+  ...withoutToken,
+  summary: "Signs up, and in",
+  body: bodyOf({
+    email,
+    password: text("8 characters to 72 bytes."),
+    data: { type: "object", additionalProperties: true, description: "Becomes `user_metadata`." },
+    phone,
+  }),
+  response: { 200: sessionAnswer, 422: refusal("The address is taken, the password is weak, or sign-up is closed.") },
+};
+
+export const tokenIssuing = {
+  ...withoutToken,
+  summary: "Signs in, or goes on with a session",
+  querystring: { type: "object", properties: { grant_type: text("`password` or `refresh_token`.") } },
+  body: bodyOf({
+    email,
+    phone,
+    password: text("For `password`."),
+    refresh_token: text("For `refresh_token`: the newest of the session."),
+  }),
+  response: { 200: sessionAnswer },
+};
+
+export const recovering = {
+  ...withoutToken,
+  summary: "Mails a token that sets a new password",
+  body: bodyOf({ email }),
+  response: {
+    200: { description: "Whether or not the address is known.", type: "object" },
+    422: refusal("Mail is not set up."),
+  },
+};

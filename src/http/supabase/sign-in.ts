@@ -1,0 +1,104 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Accounts } from "../../core/accounts.ts";
+import type { Audit } from "../../core/audit.ts";
+import type { Recovery } from "../../core/recovery.ts";
+import type { Refresh, Sessions } from "../../core/sessions.ts";
+import { type AuditAction, auditSubject } from "../../model/audit.ts";
+import type { Call } from "../../model/call.ts";
+import { Refused, refusal } from "./refusal.ts";
+import { toSession } from "./session-shape.ts";
+import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
+
+export interface SignInCore {
+  readonly accounts: Accounts;
+  readonly audit: Audit;
+  readonly recovery: Recovery;
+  readonly sessions: Sessions;
+}
+
+interface Credentials {
+  readonly email?: string;
+  readonly phone?: string;
+  readonly password?: string;
+  readonly refresh_token?: string;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+interface Sent {
+  readonly Body: Credentials | null;
+}
+
+interface ByGrant extends Sent {
+  readonly Querystring: { readonly grant_type?: string };
+}
+
+interface Grant {
+  readonly limitedAs: string;
+  readonly action: AuditAction;
+  take(call: Call, body: Credentials): Promise<Refresh>;
+}
+
+const service = "darkroom.auth.v1.AuthService";
+const surface = "supabase";
+const noPhone = refusal(400, "phone_provider_disabled", "Phone logins are disabled");
+const nobody = refusal(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled");
+const passwordless = refusal(400, "validation_failed", "Signup requires a valid password");
+const nameless = refusal(400, "validation_failed", "missing email or phone");
+const unsupported = refusal(400, "invalid_credentials", "unsupported_grant_type");
+
+/** Signing up and in, and going on with a session. */
+export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recovery, sessions }: SignInCore): void {
+  const grants = new Map<string | undefined, Grant>([
+    ["password", { limitedAs: "Login", action: "session.started", take: signIn }],
+    [
+      "refresh_token",
+      {
+        limitedAs: "RefreshToken",
+        action: "session.refreshed",
+        take: (_call, { refresh_token = "" }) => sessions.refresh(refresh_token),
+      },
+    ],
+  ]);
+
+  async function signIn(call: Call, { email = "", phone = "", password = "" }: Credentials): Promise<Refresh> {
+    if (phone !== "") throw new Refused(noPhone);
+    if (email === "") throw new Refused(nameless);
+    return sessions.login(email, password, call, { surface });
+  }
+
+  async function signUp(call: Call, { email = "", phone = "", password = "", data = {} }: Credentials) {
+    if (phone !== "") throw new Refused(noPhone);
+    if (email === "") throw new Refused(nobody);
+    if (password === "") throw new Refused(passwordless);
+    const sign = () => accounts.signUp({ username: "", email, password, metadata: data });
+    const account = await audit.keep(call, "user.signed_up", (made) => auditSubject("user", made?.id), sign);
+    return kept(call, "session.started", () => sessions.begin(account, call, { surface }));
+  }
+
+  async function kept(call: Call, action: AuditAction, act: () => Promise<Refresh>) {
+    const refresh = await audit.keep(call, action, (result) => auditSubject("user", result?.account.id), act);
+    return toSession(refresh, await sessions.lastStart(refresh.account.id));
+  }
+
+  const signUpConfig = { limitedAs: () => `${service}/SignUp` };
+  scope.post<Sent>("/signup", { schema: signingUp, config: signUpConfig }, ({ call, body }) =>
+    signUp(call, body ?? {}),
+  );
+
+  const grantOf = ({ query }: FastifyRequest) => grants.get((query as ByGrant["Querystring"]).grant_type);
+  const tokenConfig = {
+    limitedAs: (request: FastifyRequest) => `${service}/${grantOf(request)?.limitedAs ?? "Login"}`,
+  };
+  scope.post<ByGrant>("/token", { schema: tokenIssuing, config: tokenConfig }, (request) => {
+    const grant = grantOf(request);
+    if (grant === undefined) throw new Refused(unsupported);
+    return kept(request.call, grant.action, () => grant.take(request.call, request.body ?? {}));
+  });
+
+  const recoverConfig = { limitedAs: () => `${service}/RequestPasswordReset` };
+  scope.post<Sent>("/recover", { schema: recovering, config: recoverConfig }, async ({ call, body }) => {
+    const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
+    await audit.keep(call, "user.password_reset_requested", () => "", ask);
+    return {};
+  });
+}

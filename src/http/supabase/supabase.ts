@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Log } from "../../ports/log.ts";
+import { readJsonBodies } from "../json-bodies.ts";
+import { noteRefusal } from "../refusal.ts";
+import { type AboutCore, addAboutRoutes } from "./about.ts";
+import { type Refusal, refusal, toRefusal } from "./refusal.ts";
+import { refusal as refusalAnswer } from "./schemas.ts";
+import { addSignInRoutes, type SignInCore } from "./sign-in.ts";
+import { addUserRoutes, type UserCore } from "./user.ts";
+
+export type SupabaseCore = AboutCore & SignInCore & UserCore;
+
+const prefix = "/auth/v1";
+const unforeseen = "Unexpected failure, please check server logs for more information";
+
+/** The routes of Supabase's auth that its clients sign up and in by. */
+export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore, log: Log): Promise<void> {
+  await app.register(
+    async (scope) => {
+      // As GoTrue does, whatever type they are said to have.
+      readJsonBodies(scope, "*");
+      scope.addHook("onRoute", (route) => {
+        route.config = { ...route.config, refusal: refusalAnswer };
+      });
+      scope.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
+      scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+      scope.setNotFoundHandler((_request, reply) =>
+        reply.code(404).type("text/plain; charset=utf-8").send("404 page not found\n"),
+      );
+      addAboutRoutes(scope, core);
+      addSignInRoutes(scope, core);
+      addUserRoutes(scope, core);
+    },
+    { prefix },
+  );
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  noteRefusal(error, request, reply);
+  const known = toRefusal(error);
+  if (known !== undefined) return send(reply, known);
+  const { requestId } = request.call;
+  log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+  return send(reply, { ...refusal(500, "unexpected_failure", unforeseen), error_id: requestId });
+}
+
+function send(reply: FastifyReply, body: Refusal): FastifyReply {
+  return reply.code(body.code).type("application/json").send(JSON.stringify(body));
+}

@@ -1,0 +1,29 @@
+import { bodyOf, refusal, text, userAnswer, withToken } from "./schemas.ts";
+
+export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };
+
+export const updating = {
+  ...withToken,
+  summary: "Changes what the body has of one's own account; a new password ends the other sessions",
+  body: bodyOf({
+    data: {
+      type: "object",
+      additionalProperties: true,
+      description: "Is added to `user_metadata`; a key with null goes.",
+    },
+    password: text("8 characters to 72 bytes."),
+    current_password: text("Needed for another address, and for a new password once the session is a day old."),
+    email: text("Another address is mailed to first, and becomes the account's when that is confirmed."),
+  }),
+  response: { 200: userAnswer, 409: refusal("It was changed meanwhile."), 422: refusal("The password is weak.") },
+};
+
+export const signingOut = {
+  ...withToken,
+  summary: "Ends sessions",
+  querystring: {
+    type: "object",
+    properties: { scope: { enum: ["global", "local", "others"], default: "global" } },
+  },
+  response: { 204: { description: "They ended.", type: "null" } },
+};

@@ -1,0 +1,74 @@
+import type { FastifyInstance } from "fastify";
+import type { Audit } from "../../core/audit.ts";
+import type { Profiles } from "../../core/profiles.ts";
+import type { Recovery } from "../../core/recovery.ts";
+import type { Sessions } from "../../core/sessions.ts";
+import type { Account } from "../../model/account.ts";
+import type { AuditAction } from "../../model/audit.ts";
+import type { Call } from "../../model/call.ts";
+import type { UserPrincipal } from "../../model/principal.ts";
+import { userOf } from "../caller.ts";
+import { Refused, refusal } from "./refusal.ts";
+import { signingOut, updating, viewing } from "./user-schemas.ts";
+import { toUser } from "./user-shape.ts";
+
+export interface UserCore {
+  readonly audit: Audit;
+  readonly profiles: Profiles;
+  readonly recovery: Recovery;
+  readonly sessions: Sessions;
+}
+
+interface Update {
+  readonly email?: string;
+  readonly password?: string;
+  readonly current_password?: string;
+  readonly data?: Account["metadata"];
+}
+
+type Scope = "global" | "local" | "others";
+
+const service = "darkroom.auth.v1.AuthService";
+const passwordNeeded = refusal(400, "current_password_required", "Current password required when changing the address");
+
+/** What somebody who is signed in sees and changes of their own account. */
+export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recovery, sessions }: UserCore): void {
+  const kept = <Result>(call: Call, action: AuditAction, act: () => Promise<Result>) =>
+    audit.keep(call, action, () => "", act);
+
+  async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
+    const { email, password, current_password: old, data } = update;
+    if (email !== undefined && email !== by.account.email) {
+      if (old === undefined) throw new Refused(passwordNeeded);
+      await kept(call, "user.email_change_requested", () => recovery.requestEmailChange(by, call.address, email, old));
+    }
+    const wanted = {
+      ...(data === undefined ? {} : { metadata: data }),
+      ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),
+    };
+    const act = () => profiles.update(by, call.address, wanted);
+    return password === undefined ? act() : kept(call, "user.password_changed", act);
+  }
+
+  const ends: Readonly<Record<Scope, (call: Call, by: UserPrincipal) => Promise<unknown>>> = {
+    global: (call, { account }) => kept(call, "session.ended", () => sessions.revokeAll(account.id)),
+    local: (call, { sessionId }) => kept(call, "session.ended", () => sessions.logout(sessionId)),
+    others: (call, by) => kept(call, "session.others_revoked", () => sessions.revokeOthers(by)),
+  };
+
+  scope.get("/user", { schema: viewing }, async (request) => {
+    const { account } = userOf(request);
+    return toUser(account, await sessions.lastStart(account.id));
+  });
+
+  const updateConfig = { limitedAs: () => `${service}/UpdateProfile` };
+  scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
+    const account = await change(request.call, userOf(request), request.body ?? {});
+    return toUser(account, await sessions.lastStart(account.id));
+  });
+
+  scope.post<{ Querystring: { readonly scope: Scope } }>("/logout", { schema: signingOut }, async (request, reply) => {
+    await ends[request.query.scope](request.call, userOf(request));
+    return reply.code(204).send();
+  });
+}

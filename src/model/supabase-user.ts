@@ -1,0 +1,22 @@
+import type { Account } from "./account.ts";
+import { utf8Length } from "./text.ts";
+
+/** As JSON, in a token: it must fit into a header. */
+const metadataMaxBytes = 2048;
+
+/** What Supabase's callers read of an account's one way to sign in. */
+export function supabaseIdentity({ id, email }: Account) {
+  return { email: email ?? "", email_verified: true, phone_verified: false, sub: id };
+}
+
+/** The account's metadata as Supabase's callers read it. */
+export function supabaseMetadata(account: Account): Readonly<Record<string, unknown>> {
+  const identity = supabaseIdentity(account);
+  return { ...identity, ...account.metadata, ...identity };
+}
+
+/** The same for a token, without what is too long for one. */
+export function supabaseTokenMetadata(account: Account): Readonly<Record<string, unknown>> {
+  const isShort = utf8Length(JSON.stringify(account.metadata)) <= metadataMaxBytes;
+  return isShort ? supabaseMetadata(account) : supabaseIdentity(account);
+}
