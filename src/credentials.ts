@@ -1,7 +1,7 @@
 import { clientTokenMaxMs, type ServerConfig } from "./config.ts";
 import { openAccessTokens } from "./crypto/access-tokens.ts";
 import { openApiKeys } from "./crypto/api-keys.ts";
-import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
+import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openJobTokens } from "./crypto/job-tokens.ts";
 import { KeyRing } from "./crypto/key-ring.ts";
 import { emailChanges, passwordResets, sessionTokens } from "./crypto/named-secrets.ts";
@@ -19,7 +19,6 @@ const clockSkewMs = 60_000;
 
 /** Everything that makes and checks credentials, with the keys that all servers share. */
 export async function openCredentials(config: ServerConfig, secrets: SecretStore, clock: Clock) {
-  const pool = openBcryptPool();
   const [{ signer, signingKeys }, refreshTokens, jobTokens, relayIdentities] = await Promise.all([
     openSigning(config, secrets, clock),
     openRefreshTokens(secrets),
@@ -27,14 +26,14 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     openIdentities(config, secrets, clock),
   ]);
   const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
-  const apiKeys = openApiKeys(pool);
   return {
     accessTokens,
-    apiKeys,
+    // Of their own: whoever sends keys that are none keeps nobody from signing in.
+    apiKeys: openApiKeys(openBcryptPool(atOnce.keys)),
     jobTokens,
     emailChanges,
     passwordResets,
-    passwords: openPasswords(pool),
+    passwords: openPasswords(openBcryptPool(atOnce.passwords)),
     refreshTokens,
     relayIdentities,
     serviceKey: config.imageService && openServiceKey(config.imageService.key),

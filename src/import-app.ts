@@ -6,7 +6,7 @@ import { ClientImports } from "./core/client-imports.ts";
 import type { Outcome } from "./core/imports.ts";
 import { UserImports } from "./core/user-imports.ts";
 import { openApiKeys } from "./crypto/api-keys.ts";
-import { openBcryptPool } from "./crypto/bcrypt-pool.ts";
+import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRows } from "./imports/file.ts";
 import { pocketbase, pocketbaseRows, pocketbaseUser } from "./imports/pocketbase.ts";
@@ -76,7 +76,7 @@ export async function* importFrom(
 
 function baseOf({ accounts, clients, audit }: Stores, { dryRun, scopes, log }: ImportOptions & { readonly log: Log }) {
   const clock = Date.now;
-  const pool = openBcryptPool();
+  const pool = openBcryptPool(atOnce.passwords);
   return {
     accounts,
     clients,

@@ -2,9 +2,9 @@ import bcrypt from "bcrypt";
 import pLimit from "p-limit";
 import { DomainError } from "../model/errors.ts";
 
-/** How many may hash at once: half of libuv's four threads, so that files always have the other half. */
-const concurrency = 2;
-/** How many may wait: about 8 s of passwords for the two. */
+/** How many may hash at once. libuv has four threads, and files always need one. */
+export const atOnce = { passwords: 2, keys: 1 } as const;
+/** How many may wait: about 8 s of passwords. */
 const waitingMax = 64;
 const retryAfterMs = 5000;
 
@@ -15,12 +15,12 @@ export interface BcryptPool {
   compare(text: string, hash: string, others?: readonly string[]): Promise<boolean>;
 }
 
-export function openBcryptPool(): BcryptPool {
+export function openBcryptPool(concurrency: number): BcryptPool {
   const limit = pLimit(concurrency);
 
   function bounded<T>(work: () => Promise<T>): Promise<T> {
     if (limit.pendingCount >= waitingMax) {
-      const message = "too many passwords are being checked; try again in a few seconds";
+      const message = "too many passwords or keys are being checked; try again in a few seconds";
       return Promise.reject(new DomainError("resource_exhausted", "PASSWORDS_BUSY", message, { retryAfterMs }));
     }
     return limit(work);

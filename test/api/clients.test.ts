@@ -1,6 +1,8 @@
+import type { ConnectError } from "@connectrpc/connect";
 import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
@@ -182,4 +184,14 @@ test.each([
   expect(await refusal(check(forged))).toMatchObject(refused);
   expect(await refusal(auth.exchangeApiKey({ apiKey: forged }))).toMatchObject(refused);
   expect((await auth.validate({ credential: forged })).valid).toBe(false);
+});
+
+test("whoever sends keys that are none keeps nobody from signing in", async () => {
+  const { username: identity, password } = await signIn(server);
+  const forged = Array.from({ length: 100 }, (_, index) => `dk_${"a".repeat(16)}_${String(index).padStart(43, "A")}`);
+  const reasonOf = (error: ConnectError) => error.findDetails(ErrorInfoSchema)[0]?.reason;
+  const flood = forged.map((credential) => auth.validate({ credential }).then(() => "", reasonOf));
+  const login = await auth.login({ identity, password });
+  expect(login.account?.username).toBe(identity);
+  expect(await Promise.all(flood)).toContain("PASSWORDS_BUSY");
 });

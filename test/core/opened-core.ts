@@ -12,7 +12,7 @@ import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
 import { Results } from "../../src/core/results.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
-import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
+import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { createLog } from "../../src/log.ts";
@@ -55,7 +55,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const results = new Results({ ...base, records, images });
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
   const guessing = new Guessing(base);
-  const passwords = openPasswords(openBcryptPool());
+  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const accountRecords = new AccountRecords(stores.accounts, clock);
   const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing });
   const sweeper = new Sweeper({ ...base, deletions, records, dispatcher, images, keepAuditMs: 365 * day });

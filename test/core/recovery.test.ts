@@ -6,7 +6,7 @@ import { AccountRecords } from "../../src/core/account-records.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { Post } from "../../src/core/post.ts";
 import { Recovery } from "../../src/core/recovery.ts";
-import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
+import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { emailChanges, passwordResets } from "../../src/crypto/named-secrets.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { createLog } from "../../src/log.ts";
@@ -32,7 +32,7 @@ async function opened() {
   const recovery = new Recovery({
     accountRecords: new AccountRecords(watched, clock),
     sessions: sqliteSessionStore(db),
-    passwords: openPasswords(openBcryptPool()),
+    passwords: openPasswords(openBcryptPool(atOnce.passwords)),
     passwordResets,
     emailChanges,
     guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
