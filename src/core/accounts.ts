@@ -153,6 +153,8 @@ export class Accounts {
       passwordReset: null,
       emailChange: null,
       metadata: wanted.metadata ?? {},
+      sessionEpoch: 0,
+      keptSessionId: null,
       deletedAt: null,
       createdAt: now,
       updatedAt: now,

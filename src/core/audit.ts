@@ -42,6 +42,8 @@ export class Audit {
   readonly #store: AuditStore;
   readonly #clock: Clock;
   readonly #log: Log;
+  #lastAt = 0;
+  #sequence = 0;
 
   constructor(deps: { audit: AuditStore; clock: Clock; log: Log }) {
     this.#store = deps.audit;
@@ -73,10 +75,17 @@ export class Audit {
   async record(event: Omit<AuditEvent, "id" | "at">): Promise<void> {
     const at = this.#clock();
     try {
-      await this.#store.append({ ...event, at, id: `${auditIdFrom(at)}-${randomUUID()}` });
+      await this.#store.append({ ...event, at, id: this.#idOf(at) });
     } catch (error) {
       this.#log.error({ err: error, event }, "an audit event could not be kept");
     }
+  }
+
+  /** Events of one process are in their order, also within a millisecond. */
+  #idOf(at: number): string {
+    this.#sequence = at === this.#lastAt ? this.#sequence + 1 : 0;
+    this.#lastAt = at;
+    return `${auditIdFrom(at)}-${this.#sequence.toString(16).padStart(8, "0")}${randomUUID().slice(8)}`;
   }
 
   async list(wanted: AuditSearch): Promise<AuditPage> {

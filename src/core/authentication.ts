@@ -3,7 +3,7 @@ import { acceptsKeyVersion, type Client, isClientId, isUsable, type Scope } from
 import { DomainError, invalidField, unauthenticated } from "../model/errors.ts";
 import { hasEnded } from "../model/image-job.ts";
 import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
-import { isSessionAlive, isSessionTokenAlive, type Session } from "../model/session.ts";
+import { isSessionAlive, isSessionOf, isSessionTokenAlive, type Session } from "../model/session.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
   type AccessTokens,
@@ -168,6 +168,7 @@ export class Authentication {
 
   async #userOf(session: Session): Promise<UserPrincipal> {
     const account = await this.#account(session.accountId);
+    if (!isSessionOf(session, account)) throw sessionEnded();
     this.#deps.sessionUse.note(session.id, session.lastUsedAt);
     return { kind: "user", account, sessionId: session.id };
   }

@@ -76,13 +76,13 @@ export class Profiles {
     return changed;
   }
 
-  async #change({ account }: UserPrincipal, wanted: Changes): Promise<Account> {
+  async #change({ account, sessionId }: UserPrincipal, wanted: Changes): Promise<Account> {
     checkFields(nameChecks(wanted));
     try {
       return await this.#deps.accountRecords.change(account.id, (current) => {
         if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
           throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
-        return changed(current, wanted);
+        return changed(current, wanted, sessionId);
       });
     } catch (error) {
       throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
@@ -111,12 +111,12 @@ function nameChecks({ username }: Changes): FieldChecks {
   return username === undefined ? {} : { username: () => usernameRule(username) };
 }
 
-function changed(account: Account, { username, passwordHash, metadata: added }: Changes): Account {
+function changed(account: Account, { username, passwordHash, metadata: added }: Changes, sessionId: string): Account {
   const all = Object.entries({ ...account.metadata, ...added });
   const metadata = Object.fromEntries(all.filter(([, value]) => value !== null));
   const broken = metadataRule(metadata);
   if (broken !== undefined) throw invalidField("data", broken);
-  const secured = passwordHash === undefined ? account : withPassword(account, passwordHash);
+  const secured = passwordHash === undefined ? account : withPassword(account, passwordHash, sessionId);
   const named = username === undefined ? secured : { ...secured, username, usernameKey: nameKey(username) };
   return { ...named, metadata };
 }

@@ -81,7 +81,7 @@ export class Recovery {
     const passwordHash = await passwords.hash(password);
     await this.#deps.accountRecords.change(found.id, (account) => {
       if (!isGood(account)) throw tokenInvalid();
-      return withPassword(account, passwordHash);
+      return withPassword(account, passwordHash, null);
     });
     await sessions.deleteByAccount(found.id);
     await guessing.unlock(found.id);

@@ -3,7 +3,7 @@ import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../m
 import { checkFields, type DomainError, invalidField, notFound, unauthenticated } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
-import { isSessionAlive, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
+import { isSessionAlive, isSessionOf, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
 import { type Surface, termsOf } from "../model/surface.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -94,6 +94,7 @@ export class Sessions {
       id,
       accountId: account.id,
       surface,
+      epoch: account.sessionEpoch,
       createdAt: now,
       expiresAt: now + termsOf[surface].lifeMs,
       idleAt: now + termsOf[surface].idleMs,
@@ -107,8 +108,7 @@ export class Sessions {
       version: 1,
     };
     await sessions.insert(session);
-    // What ends an account's sessions writes to the account first: it has seen this one, or is seen here.
-    if (!(await this.#isUnchanged(account))) {
+    if (!(await this.#isStillOf(session))) {
       await sessions.delete(id);
       throw loginFailed();
     }
@@ -124,7 +124,7 @@ export class Sessions {
     const session = known && (await sessions.get(known.sessionId));
     if (known === undefined || session === undefined || !isSessionAlive(session, now)) throw ended();
     const account = await accounts.get(session.accountId);
-    if (account === undefined || account.disabled) throw ended();
+    if (account === undefined || account.disabled || !isSessionOf(session, account)) throw ended();
 
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
     if (!isRepeat(current, known.hash, now)) {
@@ -146,9 +146,9 @@ export class Sessions {
   }
 
   /** Those that are alive, the newest first. */
-  async list(accountId: string): Promise<Session[]> {
-    const all = await this.#deps.sessions.listByAccount(accountId, listedMax);
-    return all.filter((session) => isSessionAlive(session, this.#deps.clock()));
+  async list(account: Account): Promise<Session[]> {
+    const all = await this.#deps.sessions.listByAccount(account.id, listedMax);
+    return all.filter((session) => isSessionAlive(session, this.#deps.clock()) && isSessionOf(session, account));
   }
 
   /** When the account's newest session that is kept began. */
@@ -176,9 +176,9 @@ export class Sessions {
     await this.#deps.sessions.delete(sessionId);
   }
 
-  async #isUnchanged({ id, passwordHash }: Account): Promise<boolean> {
-    const current = await this.#deps.accounts.get(id);
-    return current?.disabled === false && current.passwordHash === passwordHash;
+  async #isStillOf(session: Session): Promise<boolean> {
+    const account = await this.#deps.accounts.get(session.accountId);
+    return account?.disabled === false && isSessionOf(session, account);
   }
 
   #find(identity: string): Promise<Account | undefined> {

@@ -96,6 +96,8 @@ export class UserImports {
       passwordReset: null,
       emailChange: null,
       metadata: user.metadata,
+      sessionEpoch: 0,
+      keptSessionId: null,
       deletedAt: null,
       createdAt: user.createdAt ?? now,
       updatedAt: now,

@@ -1,4 +1,4 @@
-import { type Account, accountQueryRule, isEmail, nameKey, type Role } from "../model/account.ts";
+import { type Account, accountQueryRule, isEmail, nameKey, type Role, withoutSessions } from "../model/account.ts";
 import { invalidField } from "../model/errors.ts";
 import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
 import type { AccountRecords } from "./account-records.ts";
@@ -42,13 +42,14 @@ export class Users {
 
   /** Disabling ends the sessions too: they do not come back with the account. */
   async setDisabled(id: string, disabled: boolean): Promise<Account> {
-    const account = await this.#change(id, { disabled });
+    const step = (current: Account) => ({ ...(disabled ? withoutSessions(current) : current), disabled });
+    const account = await this.#change(id, disabled, step);
     if (disabled) await this.#sessions.revokeAll(id);
     return account;
   }
 
   setRole(id: string, role: Role): Promise<Account> {
-    return this.#change(id, { role });
+    return this.#change(id, role === "user", (current) => ({ ...current, role }));
   }
 
   /** Lifts what failed logins have put on the account. */
@@ -56,9 +57,8 @@ export class Users {
     await this.#guessing.unlock((await this.get(id)).id);
   }
 
-  async #change(id: string, change: Partial<Pick<Account, "disabled" | "role">>): Promise<Account> {
-    const isLoss = change.disabled === true || change.role === "user";
+  async #change(id: string, isLoss: boolean, step: (account: Account) => Account): Promise<Account> {
     if (isLoss) await keepAnAdmin(this.#records.store, await this.get(id));
-    return this.#records.change(id, (account) => ({ ...account, ...change }));
+    return this.#records.change(id, step);
   }
 }

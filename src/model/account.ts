@@ -21,6 +21,10 @@ export interface Account {
   readonly emailChange: (HandedOut & { readonly email: string }) | null;
   /** What the account's owner, or a front end of theirs, keeps there: at most `metadataMaxBytes` as JSON. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Grows with what ends the account's sessions, by the same write. */
+  readonly sessionEpoch: number;
+  /** The older session that goes on all the same: the one that made the last such change. */
+  readonly keptSessionId: string | null;
   /** Set once it was deleted, while its data is. */
   readonly deletedAt: number | null;
   /** Milliseconds since the epoch, as every time in the model. */
@@ -112,9 +116,14 @@ export function isEmail(identity: string): boolean {
   return identity.includes("@");
 }
 
-/** With a new password, which spends every token: whoever holds one may be who it is to keep out. */
-export function withPassword(account: Account, passwordHash: string): Account {
-  return { ...account, passwordHash, passwordReset: null, emailChange: null };
+/** With a new password, which ends the other sessions and spends every token: whoever holds one may be who it is to keep out. */
+export function withPassword(account: Account, passwordHash: string, keptSessionId: string | null): Account {
+  return { ...withoutSessions(account, keptSessionId), passwordHash, passwordReset: null, emailChange: null };
+}
+
+/** With its sessions ended but for one, before their records are gone. */
+export function withoutSessions(account: Account, keptSessionId: string | null = null): Account {
+  return { ...account, sessionEpoch: account.sessionEpoch + 1, keptSessionId };
 }
 
 /** A deleted account until its data is gone: nobody's, and its names are free. */

@@ -2,7 +2,7 @@ import type { Principal } from "./principal.ts";
 
 /** Something that happened to an account, a session, a client, a key, or what was given up. It never holds a secret. */
 export interface AuditEvent {
-  /** Unique; in the order of time, to the millisecond. */
+  /** Unique; in the order of time, to the millisecond among several servers. */
   readonly id: string;
   readonly at: number;
   readonly action: string;

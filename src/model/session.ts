@@ -1,3 +1,4 @@
+import type { Account } from "./account.ts";
 import type { Surface } from "./surface.ts";
 
 const day = 24 * 60 * 60 * 1000;
@@ -15,6 +16,8 @@ export interface Session {
   readonly id: string;
   readonly accountId: string;
   readonly surface: Surface;
+  /** The account's when it began. */
+  readonly epoch: number;
   readonly createdAt: number;
   /** When it ends, used or not. */
   readonly expiresAt: number;
@@ -41,6 +44,11 @@ export function sessionEnd(session: Session): number {
 
 export function isSessionAlive(session: Session, now: number): boolean {
   return now < sessionEnd(session);
+}
+
+/** Whether the account has not ended it since. One that is newer than the account's record was begun by who read a newer one. */
+export function isSessionOf({ id, epoch }: Session, { sessionEpoch, keptSessionId }: Account): boolean {
+  return epoch >= sessionEpoch || id === keptSessionId;
 }
 
 /** Whether its session token works; the hash is compared elsewhere. */

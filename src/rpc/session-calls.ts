@@ -54,7 +54,7 @@ export function sessionCalls(core: SessionCore) {
     },
     async listSessions(_request, context) {
       const { account, sessionId } = userOf(context);
-      const sessions = await core.sessions.list(account.id);
+      const sessions = await core.sessions.list(account);
       return { sessions: sessions.map((session) => toSession(session, sessionId)) };
     },
     async revokeSession({ sessionId }, context) {

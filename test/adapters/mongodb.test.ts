@@ -58,7 +58,7 @@ describeOnMongodb("a MongoDB database", (mongodb) => {
     const later = {
       accounts: ["passwordReset", "emailChange", "metadata", "deletedAt"],
       clients: ["limitPerMinute"],
-      sessions: ["surface"],
+      sessions: ["surface", "epoch"],
     };
     await stores.accounts.insert(account);
     await stores.clients.insert(client);

@@ -1,8 +1,11 @@
-import { expect, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { CallOptions } from "@connectrpc/connect";
+import { expect, onTestFinished, test } from "vitest";
+import { bearer, type Darkroom } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { refusal } from "../support/refusals.ts";
-import { serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -86,3 +89,63 @@ test("a session token ends after a day without use, and after a week with it", a
   expect(await isValid(fresh.sessionToken)).toBe(false);
   await refresh(fresh.tokens?.refreshToken ?? "");
 });
+
+const newPassword = "another longer secret";
+
+interface Ending {
+  readonly end: (server: Darkroom, user: Awaited<ReturnType<typeof signIn>>, admin: CallOptions) => Promise<unknown>;
+  readonly isKept: boolean;
+  readonly passwordAfter?: string;
+}
+
+/** What ends an account's sessions, and whether the one that did it goes on. */
+const endings: Readonly<Record<string, Ending>> = {
+  "a new password": {
+    end: ({ auth }, { password, credential }) =>
+      auth.changePassword({ oldPassword: password, newPassword }, credential),
+    isKept: true,
+    passwordAfter: newPassword,
+  },
+  "a reset": {
+    async end({ auth }, { account }, admin) {
+      const { token } = await auth.issueUserToken({ userId: account?.id ?? "" }, admin);
+      await auth.resetPassword({ token, newPassword });
+    },
+    isKept: false,
+    passwordAfter: newPassword,
+  },
+  disabling: {
+    async end({ auth }, { account }, admin) {
+      const userId = account?.id ?? "";
+      await auth.setUserDisabled({ userId, disabled: true }, admin);
+      await auth.setUserDisabled({ userId, disabled: false }, admin);
+    },
+    isKept: false,
+  },
+};
+
+test.each(Object.entries(endings))(
+  "%s ends sessions by its own write: who dies before deleting them has done enough",
+  async (_what, { end, isKept, passwordAfter }) => {
+    const server = await serve({}, { worker: false });
+    const { auth } = server;
+    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+    const user = await signIn(server);
+    const { username: identity, password } = user;
+    const other = await auth.login({ identity, password, sessionToken: true });
+    const db = new DatabaseSync(join(server.dataDir, "darkroom.db"));
+    onTestFinished(() => db.close());
+    db.exec("CREATE TEMP TABLE kept AS SELECT * FROM sessions");
+    await end(server, user, bearer(tokens?.accessToken ?? ""));
+    db.exec("INSERT OR IGNORE INTO sessions SELECT * FROM kept");
+
+    const isValid = async (credential = "") => (await auth.validate({ credential })).valid;
+    expect(await isValid(user.token)).toBe(isKept);
+    for (const credential of [other.tokens?.accessToken, other.sessionToken])
+      expect(await isValid(credential)).toBe(false);
+    expect(await refusal(auth.refreshToken({ refreshToken: other.tokens?.refreshToken ?? "" }))).toMatchObject(spent);
+    const fresh = await auth.login({ identity, password: passwordAfter ?? password });
+    const { sessions } = await auth.listSessions({}, bearer(fresh.tokens?.accessToken ?? ""));
+    expect(sessions).toHaveLength(isKept ? 2 : 1);
+  },
+);

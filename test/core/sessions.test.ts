@@ -7,11 +7,12 @@ import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { Sessions, type Tokens } from "../../src/core/sessions.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
-import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
+import { atOnce as hashedAtOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { sessionTokens } from "../../src/crypto/named-secrets.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
 import { sharedSecret } from "../../src/crypto/signer.ts";
+import { type Account, withPassword } from "../../src/model/account.ts";
 import { refreshGraceMs } from "../../src/model/session.ts";
 import { termsOf } from "../../src/model/surface.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
@@ -36,7 +37,7 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
   const signer = sharedSecret("a secret of at least thirty-two characters");
   const accessTokens = openAccessTokens({ signer, clientTokenMs: 1000, clock });
   const refreshTokens = await openRefreshTokens(secrets);
-  const passwords = openPasswords(openBcryptPool());
+  const passwords = openPasswords(openBcryptPool(hashedAtOnce.passwords));
   const sessions = new Sessions({
     accounts,
     sessions: wrap(store),
@@ -110,9 +111,9 @@ describe("logging in", () => {
     expect(new Set(results.map((result) => result.status === "rejected" && `${result.reason}`)).size).toBe(1);
   });
 
-  test.each([
-    ["got another password", { passwordHash: bcrypt.hashSync("another one", 4) }],
-    ["was disabled", { disabled: true }],
+  test.each<[string, ((account: Account) => Account) | undefined]>([
+    ["got another password", (account) => withPassword(account, bcrypt.hashSync("another one", 4), null)],
+    ["was disabled", (account) => ({ ...account, disabled: true })],
     ["was deleted", undefined],
   ])("starts no session of an account that %s after its password was checked", async (_what, change) => {
     let meanwhile = async () => {};
@@ -125,7 +126,7 @@ describe("logging in", () => {
     }));
     meanwhile = async () => {
       if (change === undefined) await accounts.delete(account.id);
-      else await accounts.replace({ ...account, ...change, version: account.version + 1 });
+      else await accounts.replace({ ...change(account), version: account.version + 1 });
       await store.deleteByAccount(account.id);
     };
     await expect(sessions.login("anna", password, device)).rejects.toMatchObject(loginFailed);

@@ -8,7 +8,14 @@ const keys = ["recordId", "usernameKey", "emailKey"] as const;
 
 export function mongodbAccountStore(db: Database): AccountStore {
   const accounts = new Records<Account>(db, "accounts", {
-    later: { passwordReset: null, emailChange: null, metadata: {}, deletedAt: null },
+    later: {
+      passwordReset: null,
+      emailChange: null,
+      metadata: {},
+      sessionEpoch: 0,
+      keptSessionId: null,
+      deletedAt: null,
+    },
   });
   async function hasTakenKey({ id, ...account }: Account): Promise<boolean> {
     const holders = keys.map((key) => accounts.findOne({ [key]: is(account[key]) }));

@@ -7,7 +7,7 @@ import { atMost, is, Records } from "./records.ts";
 export function mongodbSessionStore(db: Database): SessionStore {
   const sessions = new Records<Session>(db, "sessions", {
     derived: { endsAt: sessionEnd, purgeAt: (session) => purgeAfter(sessionEnd(session)) },
-    later: { surface: "own" },
+    later: { surface: "own", epoch: 0 },
   });
   return {
     insert: (session) => sessions.insert(session),

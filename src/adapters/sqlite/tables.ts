@@ -101,6 +101,10 @@ export const databaseMigrations = [
 
   CREATE INDEX jobs_dead ON jobs (created_at DESC, id DESC) WHERE state IN ('FAILED', 'EXPIRED');
   `,
+  `
+  UPDATE accounts SET doc = json_set(doc, '$.sessionEpoch', 0, '$.keptSessionId', NULL);
+  UPDATE sessions SET doc = json_set(doc, '$.epoch', 0);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
