@@ -16,6 +16,7 @@ import { sqliteQueue } from "./adapters/sqlite/queue.ts";
 import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
 import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
+import { sqliteUsageStore } from "./adapters/sqlite/usage-store.ts";
 import type { MongodbConfig } from "./config/mongodb.ts";
 import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
@@ -36,6 +37,7 @@ import type { Log } from "./ports/log.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
 import type { SessionStore } from "./ports/session-store.ts";
+import type { UsageStore } from "./ports/usage-store.ts";
 
 export interface Stores {
   readonly accounts: AccountStore;
@@ -44,6 +46,7 @@ export interface Stores {
   readonly audit: AuditStore;
   readonly attempts: AttemptStore;
   readonly counters: CounterStore;
+  readonly usage: UsageStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
   readonly blobs: BlobStore;
@@ -90,6 +93,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     audit: sqliteAuditStore(db),
     attempts: sqliteAttemptStore(db),
     counters: sqliteCounterStore(db),
+    usage: sqliteUsageStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(paths.pictures),

@@ -27,6 +27,7 @@ import { Results } from "./core/results.ts";
 import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
+import { Usage } from "./core/usage.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
@@ -46,7 +47,7 @@ export async function compose(
   { log, clock }: { readonly log: Log; readonly clock: Clock },
 ) {
   const routes = routesOf(config);
-  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
+  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
   const shared = recentRecords(stores, clock, log);
   const base = {
@@ -70,7 +71,8 @@ export async function compose(
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: await openMailer(config.mail), log });
-  const deletions = new Deletions({ ...base, guessing, images });
+  const usage = new Usage({ ...base, dailyRequests });
+  const deletions = new Deletions({ ...base, guessing, images, usage });
   const accounts = new Accounts({ ...base, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
@@ -78,7 +80,7 @@ export async function compose(
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);
   return {
-    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits }),
+    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits, usage }),
     audit: new Audit(base),
     accounts,
     authentication,
@@ -110,6 +112,7 @@ export async function compose(
     sessions,
     signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, deletions, images, keepAuditMs }),
+    usage,
     users: new Users({ ...base, sessions, guessing }),
   };
 }

@@ -11,6 +11,7 @@ import type { Guessing } from "./guessing.ts";
 import type { Images } from "./images.ts";
 import { keepAnAdmin } from "./last-admin.ts";
 import { checkPassword } from "./password-check.ts";
+import type { Usage } from "./usage.ts";
 
 const batch = 100;
 
@@ -20,6 +21,7 @@ interface DeletionsDeps {
   readonly jobs: JobStore;
   readonly images: Images;
   readonly attempts: AttemptStore;
+  readonly usage: Usage;
   readonly passwords: Passwords;
   readonly guessing: Guessing;
   readonly clock: Clock;
@@ -69,11 +71,12 @@ export class Deletions {
   }
 
   async #purge(id: string): Promise<void> {
-    const { accountRecords, sessions, images, attempts } = this.#deps;
+    const { accountRecords, sessions, images, attempts, usage } = this.#deps;
     await sessions.deleteByAccount(id);
     await this.#deleteJobs(id);
     while ((await images.deleteOf(id, batch)) > 0);
     await attempts.delete(id);
+    await usage.deleteOf(id);
     await accountRecords.store.delete(id);
   }
 

@@ -13,7 +13,17 @@ import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 export type Target = Awaited<ReturnType<typeof openMongodbStores>>;
 
 /** All but counters, which are of the last minutes. In the order in which they are copied. */
-export const tables = ["secrets", "accounts", "clients", "sessions", "attempts", "audit", "images", "jobs"] as const;
+export const tables = [
+  "secrets",
+  "accounts",
+  "clients",
+  "sessions",
+  "attempts",
+  "audit",
+  "user_daily_usage",
+  "images",
+  "jobs",
+] as const;
 type Table = (typeof tables)[number];
 
 export interface Moved {
@@ -45,6 +55,7 @@ export async function copyAll(from: Archive, to: Target, pictures: BlobStore, lo
     sessions: () => copyTable(from.records("sessions"), to.sessions),
     attempts: () => copyTable(from.records("attempts"), to.attempts),
     audit: () => copyTable(from.records("audit"), auditKeeper(to)),
+    user_daily_usage: () => copyTable(from.records("user_daily_usage"), to.usage),
     images: () => copyTable(from.records("images"), imageKeeper(to, pictures), pictureLanes),
     jobs: () => copyTable(from.records("jobs"), to.jobs, lanes, dueAgain),
   };

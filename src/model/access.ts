@@ -1,5 +1,5 @@
 import type { Scope } from "./client.ts";
-import { DomainError, unauthenticated } from "./errors.ts";
+import { notAllowed, unauthenticated } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
 type Audience = "anyone" | "user" | "admin" | "job" | "worker" | Exclude<Scope, "admin">;
@@ -52,6 +52,7 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.imagejob.v1.ImageJobService/ListImageJobs": ["user", "jobs:read"],
   "darkroom.imagejob.v1.ImageJobService/CancelImageJob": ["user", "jobs:submit"],
   "darkroom.imagejob.v1.ImageJobService/GetImage": ["user", "job", "images:read"],
+  "darkroom.imagejob.v1.ImageJobService/GetUsage": ["user", "admin"],
   "darkroom.imagejob.v1.ImageJobService/ListModels": ["user", "jobs:submit", "jobs:read"],
   "darkroom.imagejob.v1.ImageJobService/ListDeadLetters": ["admin"],
   "darkroom.imagejob.v1.ImageJobService/Redrive": ["admin"],
@@ -132,9 +133,11 @@ export function authorise(operation: string, principal: Principal | undefined): 
   const allowed = isListed(operation) ? (audiences[operation] ?? []) : [];
   if (principal === undefined)
     throw unauthenticated("CREDENTIAL_MISSING", "this call needs a credential: log in first");
-  if (!allowed.some((audience) => belongs(principal, audience))) {
-    throw new DomainError("permission_denied", "NOT_ALLOWED", "this credential may not make this call");
-  }
+  if (!allowed.some((audience) => belongs(principal, audience))) throw notAllowed();
+}
+
+export function isAdmin(principal: Principal): boolean {
+  return belongs(principal, "admin");
 }
 
 function belongs(principal: Principal, audience: Audience): boolean {

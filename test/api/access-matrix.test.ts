@@ -66,6 +66,7 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "ImageJobService/ListImageJobs": owners,
   "ImageJobService/CancelImageJob": owners,
   "ImageJobService/GetImage": owners,
+  "ImageJobService/GetUsage": owners,
   "ImageJobService/ListModels": owners,
   "ImageJobService/ListDeadLetters": operators,
   "ImageJobService/Redrive": operators,

@@ -12,6 +12,7 @@ import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
 import { Results } from "../../src/core/results.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
+import { Usage } from "../../src/core/usage.ts";
 import { openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
@@ -57,7 +58,8 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const guessing = new Guessing(base);
   const passwords = openPasswords(openBcryptPool());
   const accountRecords = new AccountRecords(stores.accounts, clock);
-  const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing });
+  const usage = new Usage({ ...base, accountRecords, dailyRequests: undefined });
+  const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing, usage });
   const sweeper = new Sweeper({ ...base, deletions, records, dispatcher, images, keepAuditMs: 365 * day });
   onTestFinished(async () => {
     await results.stop();

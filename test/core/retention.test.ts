@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { cancel } from "../../src/model/job-life.ts";
+import { dateOf } from "../../src/model/usage.ts";
 import { sampleSession } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
 
@@ -64,6 +65,18 @@ test("sessions are deleted once they have ended", async () => {
   core.clock.advance(day);
   await core.sweeper.sweepRetention();
   expect(await core.sessions.get(session.id)).toBeUndefined();
+});
+
+test("a day's count is kept for 400 days", async () => {
+  const core = await openCore();
+  const userId = core.user.account.id;
+  await core.usage.add({ userId, email: null, date: dateOf(core.clock()) }, 1, 1);
+  core.clock.advance(400 * day);
+  await core.sweeper.sweepRetention();
+  expect(await core.usage.list(userId, "")).toHaveLength(1);
+  core.clock.advance(day);
+  await core.sweeper.sweepRetention();
+  expect(await core.usage.list(userId, "")).toEqual([]);
 });
 
 test("what a broken-off upload left is swept", async () => {

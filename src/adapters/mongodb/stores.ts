@@ -13,6 +13,7 @@ import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
 import { mongodbSecretStore } from "./secret-store.ts";
 import { mongodbSessionStore } from "./session-store.ts";
+import { mongodbUsageStore } from "./usage-store.ts";
 
 /**
  * All that a server stores, in one database; `dueAt` is model/job-life's. Rejects with what an operator should know of the
@@ -32,6 +33,7 @@ export async function openStores(
     audit: mongodbAuditStore(db),
     attempts: mongodbAttemptStore(db),
     counters: mongodbCounterStore(db),
+    usage: mongodbUsageStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
     blobs: mongodbBlobStore(db),

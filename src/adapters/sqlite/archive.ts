@@ -6,6 +6,7 @@ import type { Attempts } from "../../model/guessing.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Session } from "../../model/session.ts";
+import type { DailyUsage } from "../../model/usage.ts";
 import { databaseMigrations } from "./tables.ts";
 
 /** SQLITE_BUSY. */
@@ -17,6 +18,7 @@ interface Records {
   readonly sessions: Session;
   readonly attempts: Attempts;
   readonly audit: AuditEvent;
+  readonly user_daily_usage: DailyUsage;
   readonly images: Image;
   readonly jobs: ImageJob;
 }

@@ -101,6 +101,17 @@ export const databaseMigrations = [
 
   CREATE INDEX jobs_dead ON jobs (created_at DESC, id DESC) WHERE state IN ('FAILED', 'EXPIRED');
   `,
+  `
+  CREATE TABLE user_daily_usage (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    date TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (user_id, date)
+  ) STRICT;
+  CREATE INDEX user_daily_usage_by_date ON user_daily_usage (date);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
