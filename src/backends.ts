@@ -10,6 +10,7 @@ import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
 import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
+import { sqliteFileStore } from "./adapters/sqlite/file-store.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
 import { sqliteQueue } from "./adapters/sqlite/queue.ts";
@@ -30,6 +31,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { CounterStore } from "./ports/counter-store.ts";
+import type { FileStore } from "./ports/file-store.ts";
 import type { ImageService } from "./ports/image-service.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
@@ -49,6 +51,7 @@ export interface Stores {
   readonly usage: UsageStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
+  readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
   /** Rejects when the database cannot be used; cheap. */
@@ -96,6 +99,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     usage: sqliteUsageStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
+    files: sqliteFileStore(db),
     blobs: filesystemBlobStore(paths.pictures),
     secrets: sqliteSecretStore(db),
     ping: () => ping(db, paths.database),

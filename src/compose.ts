@@ -10,6 +10,7 @@ import { Clients } from "./core/clients.ts";
 import { DeadLetters } from "./core/dead-letters.ts";
 import { Deletions } from "./core/deletions.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
+import { Files } from "./core/files.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
@@ -71,8 +72,9 @@ export async function compose(
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: await openMailer(config.mail), log });
+  const files = new Files({ ...base, images, keepUploadMs });
   const usage = new Usage({ ...base, dailyRequests });
-  const deletions = new Deletions({ ...base, guessing, images, usage });
+  const deletions = new Deletions({ ...base, files, guessing, images, usage });
   const accounts = new Accounts({ ...base, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
@@ -90,6 +92,7 @@ export async function compose(
     cookieDomain: config.cookieDomain,
     deletions,
     dispatcher,
+    files,
     health: new Health({
       ...base,
       backends: {
@@ -111,7 +114,7 @@ export async function compose(
     recovery: new Recovery({ ...base, guessing, post, mailPage: config.mail?.page }),
     sessions,
     signingKeys: base.signingKeys,
-    sweeper: new Sweeper({ ...base, records, dispatcher, deletions, images, keepAuditMs }),
+    sweeper: new Sweeper({ ...base, records, dispatcher, deletions, files, images, keepAuditMs }),
     usage,
     users: new Users({ ...base, sessions, guessing }),
   };

@@ -13,6 +13,7 @@ import type { SessionStore } from "../ports/session-store.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
 import { type Repeating, repeat } from "./repeat.ts";
@@ -24,6 +25,7 @@ const batch = 100;
 interface SweeperDeps {
   readonly records: JobRecords;
   readonly dispatcher: Dispatcher;
+  readonly files: Files;
   readonly images: Images;
   readonly deletions: Deletions;
   readonly sessions: SessionStore;
@@ -71,8 +73,9 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { deletions, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
+    const { deletions, files, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
     while ((await deletions.sweep(batch)) === batch);
+    while ((await files.sweep(batch)) === batch);
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
     while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);

@@ -104,6 +104,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "GET /api/collections/users/records/:id": ["user"],
   "PATCH /api/collections/users/records/:id": ["user"],
   "DELETE /api/collections/users/records/:id": ["user"],
+  "GET /upload/healthz": ["anyone"],
+  "POST /upload": ["user"],
   "POST /images": ["user", "job", "worker", "images:write"],
   "GET /download/:uuid": ["user", "job", "worker", "images:read"],
 };

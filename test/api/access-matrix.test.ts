@@ -113,6 +113,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "GET /api/collections/users/records/:id": people,
   "PATCH /api/collections/users/records/:id": people,
   "DELETE /api/collections/users/records/:id": people,
+  "GET /upload/healthz": everyone,
+  "POST /upload": people,
   "POST /images": ownersAndWorkers,
   "GET /download/:uuid": ownersAndWorkers,
 };
@@ -184,7 +186,7 @@ async function knock(operation: string, credential: string | undefined): Promise
   const headers = { ...authorization, ...(type === undefined ? {} : { "content-type": type }) };
   const sent = body === undefined ? {} : { body };
   const response = await fetch(server.url + path, { method, headers, ...sent, signal: AbortSignal.timeout(30_000) });
-  if (path.startsWith("/api/")) return inLog(response.headers.get("x-request-id"));
+  if (/^\/(api\/|upload$)/.test(path)) return inLog(response.headers.get("x-request-id"));
   const reader = response.body?.getReader();
   // A stream's refusal is its first message, under status 200.
   const first = streams.some((name) => operation.endsWith(name)) ? (await reader?.read())?.value : undefined;

@@ -7,9 +7,10 @@ const paths = {
   pocketbase: "/api/health",
   relay: "/admin/clients",
   sessions: "/session/validate",
+  template: "/upload/healthz",
 } as const;
 
-test.each(["pocketbase", "sessions, relay", "none"])(
+test.each(["pocketbase", "sessions, relay", "template", "none"])(
   "%s is served, and no other old system's routes",
   async (names) => {
     const { url } = await serve({ DARKROOM_OLD_APIS: names }, { worker: false });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Account } from "../../src/model/account.ts";
 import type { Client } from "../../src/model/client.ts";
+import { fileNameKey, type StoredFile } from "../../src/model/file.ts";
 import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
 import type { Session } from "../../src/model/session.ts";
@@ -110,6 +111,23 @@ export function sampleImage(change: Partial<Image> = {}): Image {
     width: 640,
     height: 480,
     size: 12_345,
+    ready: true,
+    createdAt: sampleTime,
+    expiresAt: sampleTime + 1000,
+    ...change,
+  };
+}
+
+export function sampleFile(change: Partial<StoredFile> = {}): StoredFile {
+  const [id, ownerId] = [randomUUID(), randomUUID()];
+  return {
+    id,
+    ownerId,
+    name: "notes.pdf",
+    nameKey: fileNameKey(ownerId, "notes.pdf"),
+    chatId: null,
+    size: 12_345,
+    imageId: null,
     ready: true,
     createdAt: sampleTime,
     expiresAt: sampleTime + 1000,

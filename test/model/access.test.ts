@@ -114,6 +114,8 @@ const expected: Record<string, string> = {
   "GET /api/collections/users/records/:id": "user admin",
   "PATCH /api/collections/users/records/:id": "user admin",
   "DELETE /api/collections/users/records/:id": "user admin",
+  "GET /upload/healthz": "nobody user admin job worker",
+  "POST /upload": "user admin",
   "POST /images": "user admin job worker",
   "GET /download/:uuid": "user admin job worker",
 };

@@ -28,6 +28,7 @@ export const collections = {
   attempts: [by({ lastAt: 1 })],
   counters: [by({ startedAt: 1 })],
   user_daily_usage: [by({ userId: 1, date: -1 }), by({ date: 1 })],
+  files: [unique({ nameKey: 1 }), by({ ownerId: 1 }), by({ expiresAt: 1 })],
   images: [by({ expiresAt: 1 }), by({ ownerId: 1 })],
   secrets: [],
   "fs.files": [],

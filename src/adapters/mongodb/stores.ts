@@ -9,6 +9,7 @@ import { mongodbClientStore } from "./client-store.ts";
 import type { CollectionName } from "./collections.ts";
 import { mongodbCounterStore } from "./counter-store.ts";
 import { Database } from "./database.ts";
+import { mongodbFileStore } from "./file-store.ts";
 import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
 import { mongodbSecretStore } from "./secret-store.ts";
@@ -36,6 +37,7 @@ export async function openStores(
     usage: mongodbUsageStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
+    files: mongodbFileStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
     /** How many documents a collection has, as the server's books say: at no cost, and a few off after it was killed. */

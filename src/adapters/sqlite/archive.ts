@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Account } from "../../model/account.ts";
 import type { AuditEvent } from "../../model/audit.ts";
 import type { Client } from "../../model/client.ts";
+import type { StoredFile } from "../../model/file.ts";
 import type { Attempts } from "../../model/guessing.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
@@ -20,6 +21,7 @@ interface Records {
   readonly audit: AuditEvent;
   readonly user_daily_usage: DailyUsage;
   readonly images: Image;
+  readonly files: StoredFile;
   readonly jobs: ImageJob;
 }
 

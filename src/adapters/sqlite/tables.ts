@@ -112,6 +112,17 @@ export const databaseMigrations = [
   ) STRICT;
   CREATE INDEX user_daily_usage_by_date ON user_daily_usage (date);
   `,
+  `
+  CREATE TABLE files (
+    id TEXT PRIMARY KEY,
+    owner_id TEXT NOT NULL,
+    name_key TEXT NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX files_by_owner ON files (owner_id);
+  CREATE INDEX files_by_expiry ON files (expires_at);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */

@@ -22,6 +22,7 @@ export const about = {
     { name: "Relay", description: "The Relay Service's routes: API clients, their tokens, and the service behind." },
     { name: "Service", description: "About the service itself: its health, its keys, this document." },
     { name: "Sessions", description: "For services that guard pages by the session cookie." },
+    { name: "Template", description: "The FastAPI template's routes." },
   ],
 };
 
