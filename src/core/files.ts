@@ -66,9 +66,10 @@ export class Files {
   /** Undefined for what is not there, or is somebody else's. */
   async open(id: string, by: Principal): Promise<OpenedFile | undefined> {
     const { files, blobs, clock } = this.#deps;
-    const file = isId(id) && by.kind === "user" ? await files.get(id) : undefined;
-    if (file === undefined || !file.ready || file.imageId !== null || clock() >= file.expiresAt) return undefined;
-    const bytes = by.kind === "user" && by.account.id === file.ownerId ? await blobs.read(id) : undefined;
+    if (by.kind !== "user" || !isId(id)) return undefined;
+    const file = await files.get(id);
+    if (file?.ownerId !== by.account.id || !file.ready || clock() >= file.expiresAt) return undefined;
+    const bytes = file.imageId === null ? await blobs.read(id) : undefined;
     return bytes && { file, bytes };
   }
 

@@ -15,12 +15,12 @@ const extensions: Readonly<Record<ImageType, string>> = {
   "image/png": "png",
   "image/webp": "webp",
 };
-const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
+/** Bodies that stay streams. */
+export const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
 
 /** Pictures in, pictures and other files out by plain HTTP, streamed both ways. */
 export async function addImageRoutes(app: FastifyInstance, images: Images, files: Files): Promise<void> {
   await app.register(multipart, { limits: formLimits, throwFileSizeLimit: false });
-  // The body stays a stream.
   app.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
 
   app.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {

@@ -5,6 +5,7 @@ import { invalidField } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import type { Log } from "../../ports/log.ts";
 import { received, unreadableForm } from "../form.ts";
+import { rawTypes } from "../images.ts";
 import { noteRefusal } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusal, uploading } from "./schemas.ts";
@@ -19,7 +20,7 @@ const unforeseen: Refusal = { status: 500, detail: "Failed to upload file to sto
 export async function addTemplateRoutes(app: FastifyInstance, { files }: TemplateCore, log: Log): Promise<void> {
   await app.register(async (scope) => {
     // What is no form is looked at no further: it has no file.
-    scope.removeContentTypeParser([...otherTypes]);
+    scope.removeContentTypeParser(["application/json", "text/plain", ...rawTypes]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
     scope.get("/upload/healthz", { schema: health, config: { refusal } }, async () => ({ status: "ok" }));
@@ -32,15 +33,6 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     });
   });
 }
-
-const otherTypes = [
-  "application/json",
-  "text/plain",
-  "application/octet-stream",
-  "image/jpeg",
-  "image/png",
-  "image/webp",
-];
 
 /** The core knows the rules. */
 const asTheyCome = () => () => true;
