@@ -55,6 +55,8 @@ async function start(
   onStop(() => core.sweeper.stop());
   core.results.start();
   onStop(() => core.results.stop());
+  core.usage.start();
+  onStop(() => core.usage.stop());
 
   const stopping = new AbortController();
   const routes = await openRoutes(core, log);

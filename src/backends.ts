@@ -10,12 +10,14 @@ import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
 import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
 import { Database } from "./adapters/sqlite/database.ts";
+import { sqliteFileStore } from "./adapters/sqlite/file-store.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
 import { sqliteQueue } from "./adapters/sqlite/queue.ts";
 import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
 import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
+import { sqliteUsageStore } from "./adapters/sqlite/usage-store.ts";
 import type { MongodbConfig } from "./config/mongodb.ts";
 import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
@@ -29,6 +31,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { CounterStore } from "./ports/counter-store.ts";
+import type { FileStore } from "./ports/file-store.ts";
 import type { ImageService } from "./ports/image-service.ts";
 import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
@@ -36,6 +39,7 @@ import type { Log } from "./ports/log.ts";
 import type { Queue } from "./ports/queue.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
 import type { SessionStore } from "./ports/session-store.ts";
+import type { UsageStore } from "./ports/usage-store.ts";
 
 export interface Stores {
   readonly accounts: AccountStore;
@@ -44,8 +48,10 @@ export interface Stores {
   readonly audit: AuditStore;
   readonly attempts: AttemptStore;
   readonly counters: CounterStore;
+  readonly usage: UsageStore;
   readonly jobs: JobStore;
   readonly images: ImageStore;
+  readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
   /** Rejects when the database cannot be used; cheap. */
@@ -90,8 +96,10 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     audit: sqliteAuditStore(db),
     attempts: sqliteAttemptStore(db),
     counters: sqliteCounterStore(db),
+    usage: sqliteUsageStore(db),
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
+    files: sqliteFileStore(db),
     blobs: filesystemBlobStore(paths.pictures),
     secrets: sqliteSecretStore(db),
     ping: () => ping(db, paths.database),

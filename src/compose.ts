@@ -10,6 +10,7 @@ import { Clients } from "./core/clients.ts";
 import { DeadLetters } from "./core/dead-letters.ts";
 import { Deletions } from "./core/deletions.ts";
 import { Dispatcher } from "./core/dispatcher.ts";
+import { Files } from "./core/files.ts";
 import { Guessing } from "./core/guessing.ts";
 import { Health } from "./core/health.ts";
 import { ImageJobs } from "./core/image-jobs.ts";
@@ -27,6 +28,7 @@ import { Results } from "./core/results.ts";
 import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
+import { Usage } from "./core/usage.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
@@ -46,7 +48,7 @@ export async function compose(
   { log, clock }: { readonly log: Log; readonly clock: Clock },
 ) {
   const routes = routesOf(config);
-  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled } = config;
+  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
   const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
   const shared = recentRecords(stores, clock, log);
   const base = {
@@ -70,7 +72,9 @@ export async function compose(
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: await openMailer(config.mail), log });
-  const deletions = new Deletions({ ...base, guessing, images });
+  const files = new Files({ ...base, images, keepUploadMs });
+  const usage = new Usage({ ...base, dailyRequests });
+  const deletions = new Deletions({ ...base, files, guessing, images, usage });
   const accounts = new Accounts({ ...base, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
@@ -78,7 +82,7 @@ export async function compose(
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);
   return {
-    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits }),
+    admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits, usage }),
     audit: new Audit(base),
     accounts,
     authentication,
@@ -88,6 +92,7 @@ export async function compose(
     cookieDomain: config.cookieDomain,
     deletions,
     dispatcher,
+    files,
     health: new Health({
       ...base,
       backends: {
@@ -109,7 +114,8 @@ export async function compose(
     recovery: new Recovery({ ...base, guessing, post, mailPage: config.mail?.page }),
     sessions,
     signingKeys: base.signingKeys,
-    sweeper: new Sweeper({ ...base, records, dispatcher, deletions, images, keepAuditMs }),
+    sweeper: new Sweeper({ ...base, records, dispatcher, deletions, files, images, keepAuditMs }),
+    usage,
     users: new Users({ ...base, sessions, guessing }),
   };
 }

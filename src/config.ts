@@ -20,6 +20,7 @@ import type { EngineSettings } from "./model/engine-settings.ts";
 import type { OldApi } from "./model/old-apis.ts";
 import type { RateLimits } from "./model/rate-limits.ts";
 import type { RelaySettings } from "./model/relay.ts";
+import { dailyRequestsMax } from "./model/usage.ts";
 
 export { ConfigError } from "./config/error.ts";
 
@@ -41,6 +42,8 @@ export interface ServerConfig {
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: TrustedProxies | undefined;
   readonly rateLimits: RateLimits;
+  /** Metered requests of a user in a day; undefined for any number. */
+  readonly dailyRequests: number | undefined;
   readonly cookieDomain: string | undefined;
   /** False makes everybody the test user. */
   readonly authEnabled: boolean;
@@ -103,6 +106,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     mail: readMail(read.text),
     trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
     rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
+    dailyRequests: read.integer("DARKROOM_DAILY_REQUESTS", undefined, 1, dailyRequestsMax),
     cookieDomain: readCookieDomain(read.text),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
@@ -155,7 +159,7 @@ function reader(env: Environment) {
       if (["false", "0", "no", "off"].includes(value)) return false;
       throw new ConfigError(name, "must be true or false");
     },
-    integer(name: string, fallback: number, min: number, max: number): number {
+    integer<Fallback extends number | undefined>(name: string, fallback: Fallback, min: number, max: number) {
       const value = text(name);
       if (value === undefined) return fallback;
       const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;

@@ -4,8 +4,10 @@ import { credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Principal } from "../model/principal.ts";
 import { quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
+import { isMetered } from "../model/usage.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
+import type { Usage } from "./usage.ts";
 
 /** The headers that a credential comes in. */
 export interface CredentialHeaders {
@@ -20,11 +22,13 @@ export class Admission {
   readonly #authentication: Authentication;
   readonly #limiter: RateLimiter;
   readonly #limits: RateLimits;
+  readonly #usage: Usage;
 
-  constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits }) {
+  constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits; usage: Usage }) {
     this.#authentication = deps.authentication;
     this.#limiter = deps.limiter;
     this.#limits = deps.rateLimits;
+    this.#usage = deps.usage;
   }
 
   /**
@@ -35,6 +39,7 @@ export class Admission {
     if (!isOpen(operation)) await this.#identify(operation, call, headers);
     await this.#count(limitedAs, call);
     authorise(operation, call.principal);
+    if (isMetered(operation) && call.principal?.kind === "user") await this.#usage.count(call.principal);
   }
 
   async #identify(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {

@@ -7,10 +7,12 @@ import type { JobStore } from "../ports/job-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import type { AccountRecords } from "./account-records.ts";
+import type { Files } from "./files.ts";
 import type { Guessing } from "./guessing.ts";
 import type { Images } from "./images.ts";
 import { keepAnAdmin } from "./last-admin.ts";
 import { checkPassword } from "./password-check.ts";
+import type { Usage } from "./usage.ts";
 
 const batch = 100;
 
@@ -18,8 +20,10 @@ interface DeletionsDeps {
   readonly accountRecords: AccountRecords;
   readonly sessions: SessionStore;
   readonly jobs: JobStore;
+  readonly files: Files;
   readonly images: Images;
   readonly attempts: AttemptStore;
+  readonly usage: Usage;
   readonly passwords: Passwords;
   readonly guessing: Guessing;
   readonly clock: Clock;
@@ -27,7 +31,7 @@ interface DeletionsDeps {
 }
 
 /**
- * Accounts that go, with their sessions, jobs and pictures. The first write takes the account out of everybody's sight and
+ * Accounts that go, with their sessions, jobs, files and pictures. The first write takes the account out of everybody's sight and
  * frees its names; the rest can be done again, by any server, until the record itself goes last.
  */
 export class Deletions {
@@ -69,11 +73,13 @@ export class Deletions {
   }
 
   async #purge(id: string): Promise<void> {
-    const { accountRecords, sessions, images, attempts } = this.#deps;
+    const { accountRecords, sessions, files, images, attempts, usage } = this.#deps;
     await sessions.deleteByAccount(id);
     await this.#deleteJobs(id);
+    while ((await files.deleteOf(id, batch)) > 0);
     while ((await images.deleteOf(id, batch)) > 0);
     await attempts.delete(id);
+    await usage.deleteOf(id);
     await accountRecords.store.delete(id);
   }
 

@@ -11,9 +11,9 @@ import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
-const uploadMaxMs = 60 * 60 * 1000;
+export const uploadMaxMs = 60 * 60 * 1000;
 /** How far the clocks of several servers may be apart: until then nobody deletes what another may still be keeping. */
-const skewMs = 60_000;
+export const skewMs = 60_000;
 
 /** Pictures in our own store, each with its owner. */
 export class OwnImages implements Images {

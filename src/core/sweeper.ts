@@ -3,14 +3,17 @@ import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, type Timing } from "../model/job-life.ts";
 import { windowMaxMs } from "../model/rate-limits.ts";
+import { dateOf, keepUsageMs } from "../model/usage.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
+import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
 import { type Repeating, repeat } from "./repeat.ts";
@@ -22,6 +25,7 @@ const batch = 100;
 interface SweeperDeps {
   readonly records: JobRecords;
   readonly dispatcher: Dispatcher;
+  readonly files: Files;
   readonly images: Images;
   readonly deletions: Deletions;
   readonly sessions: SessionStore;
@@ -29,6 +33,7 @@ interface SweeperDeps {
   readonly keepAuditMs: number;
   readonly attempts: AttemptStore;
   readonly counters: CounterStore;
+  readonly usage: UsageStore;
   readonly clock: Clock;
   readonly timing: Timing;
   readonly log: Log;
@@ -68,13 +73,15 @@ export class Sweeper {
   }
 
   async sweepRetention(): Promise<void> {
-    const { deletions, images, sessions, audit, keepAuditMs, attempts, counters, clock } = this.#deps;
+    const { deletions, files, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
     while ((await deletions.sweep(batch)) === batch);
+    while ((await files.sweep(batch)) === batch);
     while ((await images.sweep(batch)) === batch);
     while ((await sessions.deleteEnded(clock(), batch)) === batch);
     while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);
     while ((await attempts.deleteBefore(clock() - memoryMs, batch)) === batch);
     while ((await counters.deleteBefore(clock() - windowMaxMs, batch)) === batch);
+    while ((await usage.deleteBefore(dateOf(clock() - keepUsageMs), batch)) === batch);
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

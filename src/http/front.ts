@@ -33,7 +33,7 @@ const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
 const supabaseHeaders = ["apikey", "content-type", "x-client-info", "x-supabase-api-version"];
 const ownHeaders = {
   sent: ["authorization", "x-api-key", "x-request-id", ...supabaseHeaders],
-  read: ["x-request-id", ...limitHeaders],
+  read: ["location", "x-request-id", ...limitHeaders],
 };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;

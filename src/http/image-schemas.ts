@@ -38,11 +38,14 @@ export const uploading = {
 };
 
 export const downloading = {
-  summary: "A picture",
+  summary: "A picture, or a file that was uploaded",
   tags,
   params: { type: "object", properties: { uuid: { type: "string", description: "The picture's id." } } },
   response: {
-    200: { description: "The picture.", content: asBytes(types) },
-    404: problemAnswer("There is no such picture, or it is somebody else's."),
+    200: {
+      description: "The picture; any other file as one to be saved.",
+      content: asBytes([...types, "application/octet-stream"]),
+    },
+    404: problemAnswer("There is no such picture or file, or it is somebody else's."),
   },
 };

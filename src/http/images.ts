@@ -1,10 +1,13 @@
 import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Files } from "../core/files.ts";
 import type { Images, StoredImage } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
-import { type ImageType, imageMaxBytes } from "../model/image.ts";
+import type { ImageType } from "../model/image.ts";
+import { sendFile } from "./attachment.ts";
 import { principalOf } from "./caller.ts";
+import { formLimits, received, unreadableForm } from "./form.ts";
 import { downloading, uploading } from "./image-schemas.ts";
 
 const extensions: Readonly<Record<ImageType, string>> = {
@@ -12,14 +15,12 @@ const extensions: Readonly<Record<ImageType, string>> = {
   "image/png": "png",
   "image/webp": "webp",
 };
-const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
-/** One more than a picture may have, so that the rule, not the parser, says that it is too large. */
-const multipartLimits = { files: 1, fields: 8, parts: 9, fileSize: imageMaxBytes + 1, fieldSize: 4096 };
+/** Bodies that stay streams. */
+export const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
 
-/** Pictures in and out by plain HTTP, streamed both ways. */
-export async function addImageRoutes(app: FastifyInstance, images: Images): Promise<void> {
-  await app.register(multipart, { limits: multipartLimits, throwFileSizeLimit: false });
-  // The body stays a stream.
+/** Pictures in, pictures and other files out by plain HTTP, streamed both ways. */
+export async function addImageRoutes(app: FastifyInstance, images: Images, files: Files): Promise<void> {
+  await app.register(multipart, { limits: formLimits, throwFileSizeLimit: false });
   app.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
 
   app.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {
@@ -28,7 +29,16 @@ export async function addImageRoutes(app: FastifyInstance, images: Images): Prom
   });
 
   app.get<{ Params: { uuid: string } }>("/download/:uuid", { schema: downloading }, async (request, reply) => {
-    return sendImage(reply, await images.open(request.params.uuid, principalOf(request)));
+    const { uuid } = request.params;
+    const by = principalOf(request);
+    try {
+      return sendImage(reply, await images.open(uuid, by));
+    } catch (error) {
+      const isMissing = error instanceof DomainError && error.code === "not_found";
+      const file = isMissing ? await files.open(uuid, by) : undefined;
+      if (file === undefined) throw error;
+      return sendFile(reply, file);
+    }
   });
 }
 
@@ -47,21 +57,10 @@ const asTheyCome = () => () => true;
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
   if (request.isMultipart()) {
-    const part = await request.file().catch((cause: unknown) => {
-      throw new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });
-    });
+    const part = await request.file().catch((cause: unknown) => Promise.reject(unreadableForm(cause)));
     if (part === undefined) throw invalidField("data", "must be a file in the multipart form");
     return received(part.file);
   }
   if (request.body instanceof Readable) return received(request.body);
   throw new DomainError("invalid_argument", "BODY_MISSING", "the body must be the picture's bytes or a multipart form");
-}
-
-/** A body that breaks off is its sender's matter. */
-async function* received(body: Readable): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (cause) {
-    throw new DomainError("invalid_argument", "BODY_CUT_OFF", "the body ended before it was whole", { cause });
-  }
 }

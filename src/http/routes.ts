@@ -3,6 +3,7 @@ import cookie from "@fastify/cookie";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
 import type { Authentication } from "../core/authentication.ts";
+import type { Files } from "../core/files.ts";
 import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
 import type { Call } from "../model/call.ts";
@@ -23,11 +24,13 @@ import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute } from "./session-validation.ts";
 import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
+import { addTemplateRoutes, type TemplateCore } from "./template/template.ts";
 import { buildValidator } from "./validation.ts";
 
-export interface RoutesCore extends RelayCore, PocketBaseCore, SupabaseCore {
+export interface RoutesCore extends RelayCore, PocketBaseCore, SupabaseCore, TemplateCore {
   readonly admission: Admission;
   readonly authentication: Authentication;
+  readonly files: Files;
   readonly health: Health;
   readonly images: Images;
   /** Those whose routes are served. */
@@ -90,13 +93,14 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
   await addOpenApi(app);
-  await addImageRoutes(app, core.images);
+  await addImageRoutes(app, core.images, core.files);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
   if (core.oldApis.has("sessions")) addSessionRoute(app, core.authentication);
   if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
   if (core.oldApis.has("pocketbase")) await addPocketBaseRoutes(app, core, log);
   if (core.oldApis.has("supabase")) await addSupabaseRoutes(app, core, log);
+  if (core.oldApis.has("template")) await addTemplateRoutes(app, core, log);
   await app.ready();
 
   return {

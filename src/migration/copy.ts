@@ -4,7 +4,6 @@ import type { Archive } from "../adapters/sqlite/archive.ts";
 import type { openMongodbStores } from "../backends.ts";
 import { ConfigError } from "../config.ts";
 import type { AuditEvent } from "../model/audit.ts";
-import type { Image } from "../model/image.ts";
 import { dueAgain } from "../model/job-life.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Log } from "../ports/log.ts";
@@ -13,7 +12,18 @@ import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 export type Target = Awaited<ReturnType<typeof openMongodbStores>>;
 
 /** All but counters, which are of the last minutes. In the order in which they are copied. */
-export const tables = ["secrets", "accounts", "clients", "sessions", "attempts", "audit", "images", "jobs"] as const;
+export const tables = [
+  "secrets",
+  "accounts",
+  "clients",
+  "sessions",
+  "attempts",
+  "audit",
+  "user_daily_usage",
+  "images",
+  "files",
+  "jobs",
+] as const;
 type Table = (typeof tables)[number];
 
 export interface Moved {
@@ -45,7 +55,9 @@ export async function copyAll(from: Archive, to: Target, pictures: BlobStore, lo
     sessions: () => copyTable(from.records("sessions"), to.sessions),
     attempts: () => copyTable(from.records("attempts"), to.attempts),
     audit: () => copyTable(from.records("audit"), auditKeeper(to)),
-    images: () => copyTable(from.records("images"), imageKeeper(to, pictures), pictureLanes),
+    user_daily_usage: () => copyTable(from.records("user_daily_usage"), to.usage),
+    images: () => copyTable(from.records("images"), blobKeeper(to.images, to.blobs, pictures), pictureLanes),
+    files: () => copyTable(from.records("files"), blobKeeper(to.files, to.blobs, pictures), pictureLanes),
     jobs: () => copyTable(from.records("jobs"), to.jobs, lanes, dueAgain),
   };
   const moved: Moved[] = [];
@@ -114,23 +126,27 @@ function auditKeeper({ audit }: Target): Keeper<AuditEvent> {
 }
 
 /** The bytes first: a record that is there says that they are. */
-function imageKeeper({ images, blobs }: Target, pictures: BlobStore): Keeper<Image> {
+function blobKeeper<T extends { readonly id: string; readonly ready: boolean }>(
+  records: Keeper<T>,
+  blobs: BlobStore,
+  pictures: BlobStore,
+): Keeper<T> {
   async function copyBytes(id: string): Promise<void> {
     const bytes = await pictures.read(id);
     if (bytes !== undefined) await blobs.write(id, bytes);
   }
 
   return {
-    get: (id) => images.get(id),
-    async insert(image) {
-      if (image.ready) {
-        await copyBytes(image.id).catch((error: unknown) => {
+    get: (id) => records.get(id),
+    async insert(record) {
+      if (record.ready) {
+        await copyBytes(record.id).catch((error: unknown) => {
           // What an interrupted run left was in the way, and is gone now.
-          if (error instanceof DuplicateKey) return copyBytes(image.id);
+          if (error instanceof DuplicateKey) return copyBytes(record.id);
           throw error;
         });
       }
-      await images.insert(image);
+      await records.insert(record);
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Scope } from "./client.ts";
-import { DomainError, unauthenticated } from "./errors.ts";
+import { notAllowed, unauthenticated } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
 type Audience = "anyone" | "user" | "admin" | "job" | "worker" | Exclude<Scope, "admin">;
@@ -52,6 +52,7 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "darkroom.imagejob.v1.ImageJobService/ListImageJobs": ["user", "jobs:read"],
   "darkroom.imagejob.v1.ImageJobService/CancelImageJob": ["user", "jobs:submit"],
   "darkroom.imagejob.v1.ImageJobService/GetImage": ["user", "job", "images:read"],
+  "darkroom.imagejob.v1.ImageJobService/GetUsage": ["user", "admin"],
   "darkroom.imagejob.v1.ImageJobService/ListModels": ["user", "jobs:submit", "jobs:read"],
   "darkroom.imagejob.v1.ImageJobService/ListDeadLetters": ["admin"],
   "darkroom.imagejob.v1.ImageJobService/Redrive": ["admin"],
@@ -112,6 +113,8 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "GET /auth/v1/user": ["user"],
   "PUT /auth/v1/user": ["user"],
   "POST /auth/v1/logout": ["user"],
+  "GET /upload/healthz": ["anyone"],
+  "POST /upload": ["user"],
   "POST /images": ["user", "job", "worker", "images:write"],
   "GET /download/:uuid": ["user", "job", "worker", "images:read"],
 };
@@ -141,9 +144,11 @@ export function authorise(operation: string, principal: Principal | undefined): 
   const allowed = isListed(operation) ? (audiences[operation] ?? []) : [];
   if (principal === undefined)
     throw unauthenticated("CREDENTIAL_MISSING", "this call needs a credential: log in first");
-  if (!allowed.some((audience) => belongs(principal, audience))) {
-    throw new DomainError("permission_denied", "NOT_ALLOWED", "this credential may not make this call");
-  }
+  if (!allowed.some((audience) => belongs(principal, audience))) throw notAllowed();
+}
+
+export function isAdmin(principal: Principal): boolean {
+  return belongs(principal, "admin");
 }
 
 function belongs(principal: Principal, audience: Audience): boolean {

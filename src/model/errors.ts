@@ -56,6 +56,10 @@ export function notFound(what: "job" | "image" | "user" | "session" | "client"):
   return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
 }
 
+export function notAllowed(): DomainError {
+  return new DomainError("permission_denied", "NOT_ALLOWED", "this credential may not make this call");
+}
+
 export function unauthenticated(reason: string, message: string): DomainError {
   return new DomainError("unauthenticated", reason, message);
 }

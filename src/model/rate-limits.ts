@@ -66,6 +66,7 @@ const unlimited = new Set([
   "GET /health",
   "GET /health/live",
   "GET /health/ready",
+  "GET /upload/healthz",
 ]);
 
 /** The limits that count this call; none for workers, whose calls their jobs bound. */

@@ -4,6 +4,7 @@ import type { Authentication } from "../core/authentication.ts";
 import { confirmation } from "../core/confirmation.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
+import type { Usage } from "../core/usage.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
 import { ownerOf, principalOf } from "./call.ts";
@@ -17,6 +18,7 @@ export interface ImageJobCore extends DeadLetterCore {
   readonly authentication: Authentication;
   readonly images: Images;
   readonly jobs: ImageJobs;
+  readonly usage: Usage;
 }
 
 export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJobService> {
@@ -73,6 +75,14 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
         yield first ? { image: toImage(image), data } : { data };
         first = false;
       }
+    },
+
+    async getUsage(wanted, context) {
+      const days = await core.usage.list(ownerOf(context), wanted);
+      return {
+        days: days.map(({ date, count }) => ({ date, requestCount: count })),
+        dailyLimit: core.usage.dailyRequests ?? 0,
+      };
     },
 
     listModels() {

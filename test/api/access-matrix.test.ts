@@ -66,6 +66,7 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "ImageJobService/ListImageJobs": owners,
   "ImageJobService/CancelImageJob": owners,
   "ImageJobService/GetImage": owners,
+  "ImageJobService/GetUsage": owners,
   "ImageJobService/ListModels": owners,
   "ImageJobService/ListDeadLetters": operators,
   "ImageJobService/Redrive": operators,
@@ -121,6 +122,8 @@ const admitted: Readonly<Record<string, readonly string[]>> = {
   "GET /auth/v1/user": people,
   "PUT /auth/v1/user": people,
   "POST /auth/v1/logout": people,
+  "GET /upload/healthz": everyone,
+  "POST /upload": people,
   "POST /images": ownersAndWorkers,
   "GET /download/:uuid": ownersAndWorkers,
 };
@@ -192,7 +195,7 @@ async function knock(operation: string, credential: string | undefined): Promise
   const headers = { ...authorization, ...(type === undefined ? {} : { "content-type": type }) };
   const sent = body === undefined ? {} : { body };
   const response = await fetch(server.url + path, { method, headers, ...sent, signal: AbortSignal.timeout(30_000) });
-  if (/^\/(api|auth\/v1)\//.test(path)) return inLog(response.headers.get("x-request-id"));
+  if (/^\/(api\/|auth\/v1\/|upload$)/.test(path)) return inLog(response.headers.get("x-request-id"));
   const reader = response.body?.getReader();
   // A stream's refusal is its first message, under status 200.
   const first = streams.some((name) => operation.endsWith(name)) ? (await reader?.read())?.value : undefined;

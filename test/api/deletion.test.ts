@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
@@ -15,6 +16,13 @@ async function opened() {
   return { server, admin: bearer(tokens?.accessToken ?? ""), adminId: account?.id ?? "" };
 }
 
+function rowsOf(dataDir: string, table: string): number {
+  const db = new DatabaseSync(join(dataDir, "darkroom.db"), { readOnly: true });
+  const { count } = db.prepare(`SELECT count(*) AS count FROM ${table}`).get() ?? {};
+  db.close();
+  return Number(count);
+}
+
 describe("a deleted account", () => {
   test("is gone with its sessions, jobs and pictures, and its names are free", async () => {
     const { server, admin } = await opened();
@@ -26,6 +34,9 @@ describe("a deleted account", () => {
       const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
       uploaded.push({ imageId: image?.id ?? "", jobId: job?.id ?? "" });
     }
+    const counted = () => rowsOf(dataDir, "user_daily_usage");
+    await server.jobs.getUsage({}, user.credential);
+    expect(counted()).toBe(2);
     const files = () =>
       readdirSync(join(dataDir, "pictures"), { recursive: true }).filter((f) => /[\da-f-]{36}$/.test(String(f)));
     expect(files()).toHaveLength(2);
@@ -46,6 +57,7 @@ describe("a deleted account", () => {
     const { users } = await auth.listUsers({}, admin);
     expect(users.map(({ username }) => username).toSorted()).toEqual(["admin", other.username].toSorted());
     expect(files()).toHaveLength(1);
+    expect(counted()).toBe(1);
 
     const { job } = await jobs.pollImageJob({ jobId: uploaded[1]?.jobId ?? "" }, other.credential);
     expect(job?.id).toBe(uploaded[1]?.jobId);

@@ -166,6 +166,7 @@ describe("CORS", () => {
           "grpc-status",
           "grpc-message",
           "grpc-status-details-bin",
+          "location",
           "x-request-id",
           "retry-after",
           "www-authenticate",

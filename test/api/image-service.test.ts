@@ -1,3 +1,5 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { openQueues } from "../../src/backends.ts";
@@ -51,6 +53,58 @@ async function openWorkerQueues(dataDir: string) {
   onTestFinished(() => queues.close());
   return queues;
 }
+
+describe("files that are uploaded where pictures lie at an image service", () => {
+  const post = (
+    url: string,
+    name: string,
+    bytes: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string>,
+  ) => {
+    const body = new FormData();
+    body.set("uploadFile", new Blob([bytes]), name);
+    return fetch(`${url}/upload`, { method: "POST", body, headers });
+  };
+
+  test("are stored here, but for pictures, which are stored there", async () => {
+    const { server, service, url, credential, download } = await opened();
+    const headers = credential.headers as Record<string, string>;
+    const bytes = await smallPicture();
+    const [notes, picture] = [
+      await post(url, "notes.txt", "notes", headers),
+      await post(url, "picture.png", bytes, headers),
+    ];
+    expect([notes.status, picture.status]).toEqual([200, 200]);
+    expect(picture.headers.get("location")).toBe("/download/img-1");
+    expect(service.pictures.get("img-1")?.bytes).toEqual(Buffer.from(bytes));
+    expect(Buffer.from(await (await download("img-1")).arrayBuffer())).toEqual(Buffer.from(bytes));
+    const response = await fetch(url + notes.headers.get("location"), { headers });
+    expect([response.headers.get("content-type"), await response.text()]).toEqual([
+      "application/octet-stream",
+      "notes",
+    ]);
+    const kept = readdirSync(join(server.dataDir, "pictures"), { recursive: true });
+    expect(kept.filter((entry) => String(entry).length > 36)).toHaveLength(1);
+    expect((await post(url, "picture.png", bytes, headers)).status).toBe(403);
+    expect(service.pictures.size).toBe(1);
+  });
+
+  test("are refused whole while it is away, if they are pictures", async () => {
+    const { server, service, url, credential } = await opened();
+    const headers = credential.headers as Record<string, string>;
+    service.away = true;
+    const refused = await post(url, "picture.png", await smallPicture(), headers);
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      { detail: "the image service cannot be used: try again in a moment" },
+    ]);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    const kept = readdirSync(join(server.dataDir, "pictures"), { recursive: true });
+    expect(kept.filter((entry) => String(entry).length > 36)).toEqual([]);
+    service.away = false;
+    expect((await post(url, "picture.png", await smallPicture(), headers)).status).toBe(200);
+  });
+});
 
 describe("pictures at an image service", () => {
   test("are stored there, as what they are, and come back", async () => {

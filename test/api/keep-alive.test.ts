@@ -42,6 +42,8 @@ test("a connection serves the next call, whatever was refused on it and however 
     refusals.push(["/images", { authorization, "content-type": type }, body, 400]);
     refusals.push(["/images", { authorization, "content-type": "image/png" }, text(size), 400]);
     refusals.push(["/images", { "content-type": "image/png" }, text(size), 401]);
+    refusals.push(["/upload", { "content-type": type }, body, 403]);
+    refusals.push(["/upload", { authorization, "content-type": "application/json" }, text(size), 422]);
     refusals.push([upload, { "content-type": "application/proto" }, text(size), 401]);
   }
   const login = "/darkroom.auth.v1.AuthService/Login";
@@ -64,6 +66,8 @@ test("over HTTP/2 whoever was refused can send the rest, however much, and is do
   const service = "/darkroom.imagejob.v1.ImageJobService";
   const refusals: [string, Record<string, string>][] = [
     ["/images", { "content-type": "image/png" }],
+    ["/upload", { "content-type": "multipart/form-data; boundary=x" }],
+    ["/upload", { "content-type": "application/json", authorization: `Bearer ${token}` }],
     [`${service}/UploadImage`, { "content-type": "application/proto" }],
     [`${service}/UploadImage`, { "content-type": "application/grpc" }],
     [`${service}/ListModels`, { "content-type": "application/proto", authorization: `Bearer ${token}` }],

@@ -1,8 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { bearer, type Darkroom, State } from "../../src/client/index.ts";
+import { atOnce } from "../contracts/samples.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
@@ -100,6 +102,42 @@ describeOnMongodb("two servers on one MongoDB that start at once", (mongodb) => 
     const polled = there.jobs.pollImageJob({ jobId, wait }, credential);
     await here.jobs.cancelImageJob({ jobId }, credential);
     expect((await polled).job?.state).toBe(State.CANCELLED);
+  });
+
+  test("hold a day's quota together, to the request", async () => {
+    const servers = await pair({ DARKROOM_DAILY_REQUESTS: "10" });
+    const { credential } = await signIn(servers[0]);
+    const answers = await atOnce(40, (index) =>
+      refusal(servers[index % 2 === 0 ? 0 : 1].jobs.submitImageJob({}, credential)),
+    );
+    expect(answers.filter(({ reason }) => reason === "INVALID_FIELD")).toHaveLength(10);
+    expect(answers.filter(({ reason }) => reason === "DAILY_QUOTA")).toHaveLength(30);
+    expect((await servers[1].jobs.getUsage({}, credential)).days).toMatchObject([{ requestCount: 10 }]);
+  });
+
+  test("give a file's name to one of those who upload it at once", async () => {
+    const database = mongodb.newDatabase();
+    const servers = await pair({ MONGODB_DATABASE: database });
+    const { token } = await signIn(servers[0]);
+    const headers = { authorization: `Bearer ${token}` };
+    for (const [name, bytes] of [
+      ["notes.txt", Uint8Array.from(randomBytes(300_000))],
+      ["picture.png", await smallPicture()],
+    ] as const) {
+      const body = () => {
+        const form = new FormData();
+        form.set("uploadFile", new Blob([bytes]), name);
+        return form;
+      };
+      const answers = await atOnce(6, (index) =>
+        fetch(`${servers[index % 2 === 0 ? 0 : 1].url}/upload`, { method: "POST", headers, body: body() }),
+      );
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 403, 403, 403, 403, 403]);
+      const location = answers.find(({ status }) => status === 200)?.headers.get("location");
+      const fetched = await fetch(servers[1].url + location, { headers });
+      expect(Buffer.from(await fetched.arrayBuffer())).toEqual(Buffer.from(bytes));
+    }
+    expect(await mongodb.client.db(database).collection("fs.files").countDocuments()).toBe(2);
   });
 });
 

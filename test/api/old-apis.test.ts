@@ -8,9 +8,10 @@ const paths = {
   supabase: "/auth/v1/health",
   relay: "/admin/clients",
   sessions: "/session/validate",
+  template: "/upload/healthz",
 } as const;
 
-test.each(["pocketbase", "sessions, relay", "supabase", "none"])(
+test.each(["pocketbase", "sessions, relay", "supabase", "template", "none"])(
   "%s is served, and no other old system's routes",
   async (names) => {
     const { url } = await serve({ DARKROOM_OLD_APIS: names }, { worker: false });

@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Account } from "../../src/model/account.ts";
 import type { Client } from "../../src/model/client.ts";
+import { fileNameKey, type StoredFile } from "../../src/model/file.ts";
 import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
 import type { Session } from "../../src/model/session.ts";
 import { termsOf } from "../../src/model/surface.ts";
+import { type DailyUsage, usageId } from "../../src/model/usage.ts";
 
 /** To come: some servers delete what has ended. */
 export const sampleTime = Date.UTC(2126, 1, 3, 4, 5, 6, 789);
@@ -117,6 +119,28 @@ export function sampleImage(change: Partial<Image> = {}): Image {
     expiresAt: sampleTime + 1000,
     ...change,
   };
+}
+
+export function sampleFile(change: Partial<StoredFile> = {}): StoredFile {
+  const [id, ownerId] = [randomUUID(), randomUUID()];
+  return {
+    id,
+    ownerId,
+    name: "notes.pdf",
+    nameKey: fileNameKey(ownerId, "notes.pdf"),
+    chatId: null,
+    size: 12_345,
+    imageId: null,
+    ready: true,
+    createdAt: sampleTime,
+    expiresAt: sampleTime + 1000,
+    ...change,
+  };
+}
+
+export function sampleUsage(change: Partial<DailyUsage> = {}): DailyUsage {
+  const day = { userId: randomUUID(), email: "ada@example.org", date: "2126-02-03" };
+  return { id: usageId({ ...day, ...change }), ...day, count: 3, ...change };
 }
 
 export function sampleJob(change: Partial<ImageJob> = {}): ImageJob {

@@ -4,6 +4,7 @@ import { AccountRecords } from "../../src/core/account-records.ts";
 import { DeadLetters } from "../../src/core/dead-letters.ts";
 import { Deletions } from "../../src/core/deletions.ts";
 import { Dispatcher } from "../../src/core/dispatcher.ts";
+import { Files } from "../../src/core/files.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { ImageJobs } from "../../src/core/image-jobs.ts";
 import { JobChanges } from "../../src/core/job-changes.ts";
@@ -12,6 +13,7 @@ import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
 import { Results } from "../../src/core/results.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
+import { Usage } from "../../src/core/usage.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
@@ -57,8 +59,10 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const guessing = new Guessing(base);
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const accountRecords = new AccountRecords(stores.accounts, clock);
-  const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing });
-  const sweeper = new Sweeper({ ...base, deletions, records, dispatcher, images, keepAuditMs: 365 * day });
+  const files = new Files({ ...base, images });
+  const usage = new Usage({ ...base, accountRecords, dailyRequests: undefined });
+  const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing, files, usage });
+  const sweeper = new Sweeper({ ...base, deletions, records, dispatcher, files, images, keepAuditMs: 365 * day });
   onTestFinished(async () => {
     await results.stop();
     await dispatcher.idle();
@@ -92,10 +96,13 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   }
 
   const imageStore = stores.images;
+  const fileStore = stores.files;
   return {
     ...stores,
     ...queues,
     imageStore,
+    fileStore,
+    files,
     clock,
     records,
     images,

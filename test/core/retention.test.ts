@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { cancel } from "../../src/model/job-life.ts";
+import { dateOf } from "../../src/model/usage.ts";
 import { sampleSession } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
+import { picture } from "./pictures.ts";
 
 const minute = 60_000;
 
@@ -66,6 +68,44 @@ test("sessions are deleted once they have ended", async () => {
   expect(await core.sessions.get(session.id)).toBeUndefined();
 });
 
+test("a file is gone after seven days, bytes and all, and its name is free", async () => {
+  const core = await openCore();
+  const store = () => core.files.store({ name: "notes.txt", chatId: undefined }, once("notes"), core.user);
+  const id = await store();
+  core.clock.advance(7 * day - 1);
+  await core.sweeper.sweepRetention();
+  expect((await core.files.open(id, core.user))?.file.name).toBe("notes.txt");
+  core.clock.advance(1);
+  expect(await core.files.open(id, core.user)).toBeUndefined();
+  core.clock.advance(minute);
+  await core.sweeper.sweepRetention();
+  expect(await core.blobs.read(id)).toBeUndefined();
+  expect(await store()).not.toBe(id);
+});
+
+test("a picture outlives the name that it was uploaded by, while a job uses it", async () => {
+  const core = await openCore();
+  const name = { name: "picture.png", chatId: undefined };
+  const imageId = await core.files.store(name, once(await picture("png")), core.user);
+  const job = await core.submit({ imageId });
+  core.clock.advance(7 * day + minute);
+  await core.sweeper.sweepRetention();
+  expect(await core.fileStore.listByOwner(core.user.account.id, 9)).toEqual([]);
+  expect((await core.images.open(job.inputImageId, core.user)).image.id).toBe(imageId);
+});
+
+test("a day's count is kept for 400 days", async () => {
+  const core = await openCore();
+  const userId = core.user.account.id;
+  await core.usage.add({ userId, email: null, date: dateOf(core.clock()) }, 1, 1);
+  core.clock.advance(400 * day);
+  await core.sweeper.sweepRetention();
+  expect(await core.usage.list(userId, "")).toHaveLength(1);
+  core.clock.advance(day);
+  await core.sweeper.sweepRetention();
+  expect(await core.usage.list(userId, "")).toEqual([]);
+});
+
 test("what a broken-off upload left is swept", async () => {
   const core = await openCore();
   async function* broken(): AsyncGenerator<Uint8Array> {
@@ -76,3 +116,7 @@ test("what a broken-off upload left is swept", async () => {
   core.clock.advance(60 * minute + minute);
   expect(await core.images.sweep(100)).toBe(0);
 });
+
+async function* once(bytes: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(bytes);
+}

@@ -83,3 +83,34 @@ test("an upload that was swept before it was done leaves no bytes", async () => 
   await expect(core.upload()).rejects.toThrow("swept");
   expect(await core.blobs.read(written)).toBeUndefined();
 });
+
+test("what a file left when the database or the disk went away is swept, bytes and all", async () => {
+  const core = await openCore();
+  const { write, delete: remove } = core.blobs;
+  let written = "";
+  const store = (error: Error) => {
+    core.blobs.write = async (id, bytes) => {
+      await write(id, bytes);
+      written = id;
+      throw error;
+    };
+    return core.files.store({ name: "notes.txt", chatId: undefined }, notes(), core.user);
+  };
+  const onDisk = new Error("this disk is read-only");
+  for (const error of [new StoreUnavailable(), onDisk]) {
+    core.blobs.delete = () => Promise.reject(onDisk);
+    await expect(store(error)).rejects.toBe(error);
+    expect(await core.files.open(written, core.user)).toBeUndefined();
+    expect(await core.blobs.read(written)).toBeDefined();
+    core.blobs.delete = remove;
+    core.clock.advance(2 * hour);
+    expect(await core.files.sweep(10)).toBe(1);
+    expect(await core.blobs.read(written)).toBeUndefined();
+  }
+  core.blobs.write = write;
+  await core.files.store({ name: "notes.txt", chatId: undefined }, notes(), core.user);
+});
+
+async function* notes(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from("notes");
+}

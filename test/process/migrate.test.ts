@@ -85,6 +85,11 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     await vi.waitFor(async () =>
       expect((await second.jobs.pollImageJob({ jobId: waitingId }, credential)).job?.version).toBe(2n),
     );
+    const headers = credential.headers as Record<string, string>;
+    const form = new FormData();
+    form.set("uploadFile", new Blob(["notes"]), "notes.txt");
+    const uploaded = await fetch(`${second.url}/upload`, { method: "POST", headers, body: form });
+    const usage = await second.jobs.getUsage({}, credential);
     await second.app.stop();
 
     const env = target(mongodb);
@@ -98,6 +103,9 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
     expect((await third.jobs.pollImageJob({ jobId: doneId }, credential)).job).toEqual(done);
     expect(await pictureOf(third, developed, credential)).toEqual(picture);
+    const file = await fetch(third.url + uploaded.headers.get("location"), { headers });
+    expect(await file.text()).toBe("notes");
+    expect(await third.jobs.getUsage({}, credential)).toEqual(usage);
     expect((await third.auth.refreshToken({ refreshToken })).tokens?.accessToken).toBeTruthy();
     expect((await third.auth.login({ identity: username, password })).account?.username).toBe(username);
     expect((await third.auth.checkAuth({}, bearer(apiKey))).principal?.client?.name).toBe("a");

@@ -54,8 +54,8 @@ export async function startFerretdb(): Promise<Ferretdb> {
       const listening = /Listening on TCP 127\.0\.0\.1:(\d+)/.exec(printed);
       if (listening === null) continue;
       port = listening[1] ?? "";
-      // What it says from here on nobody reads; it must not block it.
-      child.stderr.resume();
+      // What it says from here on nobody needs; it must not block it. The iterator's listener would hold up a resume().
+      child.stderr.on("data", () => {});
       return;
     }
     throw new Error(`FerretDB did not start: ${printed}`);

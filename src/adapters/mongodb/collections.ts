@@ -27,6 +27,8 @@ export const collections = {
   audit: [by({ place: -1 }), ...(["action", "actor", "target"] as const).map((field) => by({ [field]: 1, place: -1 }))],
   attempts: [by({ lastAt: 1 })],
   counters: [by({ startedAt: 1 })],
+  user_daily_usage: [by({ userId: 1, date: -1 }), by({ date: 1 })],
+  files: [unique({ nameKey: 1 }), by({ ownerId: 1 }), by({ expiresAt: 1 })],
   images: [by({ expiresAt: 1 }), by({ ownerId: 1 })],
   secrets: [],
   "fs.files": [],

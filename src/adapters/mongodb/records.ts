@@ -11,6 +11,7 @@ type Condition<V extends Value = Value> =
   | { readonly $lt: V }
   | { readonly $lte: V }
   | { readonly $gt: V }
+  | { readonly $gte: V }
   | { readonly $gte: V; readonly $lt: V }
   | { readonly $gt: V; readonly $lt: V };
 
@@ -26,6 +27,7 @@ export const is = <V extends Value>(value: V) => ({ $eq: value });
 export const oneOf = <V extends Value>(values: readonly V[]) => ({ $in: values });
 export const before = <V extends Value>(value: V) => ({ $lt: value });
 export const atMost = <V extends Value>(value: V) => ({ $lte: value });
+export const atLeast = <V extends Value>(value: V) => ({ $gte: value });
 export const after = <V extends Value>(value: V) => ({ $gt: value });
 export const between = <V extends Value>(from: V, end: V) => ({ $gte: from, $lt: end });
 /** Texts that begin with `prefix`, from `after` on when there is one, which begins with it too. */

@@ -9,10 +9,12 @@ import { mongodbClientStore } from "./client-store.ts";
 import type { CollectionName } from "./collections.ts";
 import { mongodbCounterStore } from "./counter-store.ts";
 import { Database } from "./database.ts";
+import { mongodbFileStore } from "./file-store.ts";
 import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
 import { mongodbSecretStore } from "./secret-store.ts";
 import { mongodbSessionStore } from "./session-store.ts";
+import { mongodbUsageStore } from "./usage-store.ts";
 
 /**
  * All that a server stores, in one database; `dueAt` is model/job-life's. Rejects with what an operator should know of the
@@ -32,8 +34,10 @@ export async function openStores(
     audit: mongodbAuditStore(db),
     attempts: mongodbAttemptStore(db),
     counters: mongodbCounterStore(db),
+    usage: mongodbUsageStore(db),
     jobs: mongodbJobStore(db, dueAt),
     images: mongodbImageStore(db),
+    files: mongodbFileStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
     /** How many documents a collection has, as the server's books say: at no cost, and a few off after it was killed. */

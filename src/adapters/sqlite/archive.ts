@@ -2,10 +2,12 @@ import { DatabaseSync } from "node:sqlite";
 import type { Account } from "../../model/account.ts";
 import type { AuditEvent } from "../../model/audit.ts";
 import type { Client } from "../../model/client.ts";
+import type { StoredFile } from "../../model/file.ts";
 import type { Attempts } from "../../model/guessing.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Session } from "../../model/session.ts";
+import type { DailyUsage } from "../../model/usage.ts";
 import { databaseMigrations } from "./tables.ts";
 
 /** SQLITE_BUSY. */
@@ -17,7 +19,9 @@ interface Records {
   readonly sessions: Session;
   readonly attempts: Attempts;
   readonly audit: AuditEvent;
+  readonly user_daily_usage: DailyUsage;
   readonly images: Image;
+  readonly files: StoredFile;
   readonly jobs: ImageJob;
 }
 

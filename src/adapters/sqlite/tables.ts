@@ -104,6 +104,26 @@ export const databaseMigrations = [
   `
   UPDATE accounts SET doc = json_set(doc, '$.sessionEpoch', 0, '$.keptSessionId', NULL);
   UPDATE sessions SET doc = json_set(doc, '$.epoch', 0);
+
+  CREATE TABLE user_daily_usage (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    date TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (user_id, date)
+  ) STRICT;
+  CREATE INDEX user_daily_usage_by_date ON user_daily_usage (date);
+
+  CREATE TABLE files (
+    id TEXT PRIMARY KEY,
+    owner_id TEXT NOT NULL,
+    name_key TEXT NOT NULL UNIQUE,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX files_by_owner ON files (owner_id);
+  CREATE INDEX files_by_expiry ON files (expires_at);
   `,
 ] as const;
 

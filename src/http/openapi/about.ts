@@ -23,6 +23,7 @@ export const about = {
     { name: "Service", description: "About the service itself: its health, its keys, this document." },
     { name: "Supabase", description: "The routes of Supabase's auth that its clients sign up and in by." },
     { name: "Sessions", description: "For services that guard pages by the session cookie." },
+    { name: "Template", description: "The FastAPI template's routes." },
   ],
 };
 

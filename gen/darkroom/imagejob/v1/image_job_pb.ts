@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file darkroom/imagejob/v1/image_job.proto.
  */
 export const file_darkroom_imagejob_v1_image_job: GenFile = /*@__PURE__*/
-  fileDesc("CiRkYXJrcm9vbS9pbWFnZWpvYi92MS9pbWFnZV9qb2IucHJvdG8SFGRhcmtyb29tLmltYWdlam9iLnYxIr4BCgVJbWFnZRIKCgJpZBgBIAEoCRIUCgxjb250ZW50X3R5cGUYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNEhIKCnNpemVfYnl0ZXMYBSABKAQSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrCghKb2JFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSLEBAoISW1hZ2VKb2ISCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdGF0ZRIOCgZwcm9tcHQYAyABKAkSFwoPcHJvbXB0X2d1aWRhbmNlGAQgASgBEhAKCHN0cmVuZ3RoGAUgASgBEhIKCm1vZGVsX3R5cGUYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSDAoEc2VlZBgIIAEoDRITCgtpbWFnZV9jb3VudBgJIAEoDRIPCgdhdHRlbXB0GAogASgNEhAKCHByb2dyZXNzGAsgASgBEi0KBWVycm9yGAwgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSm9iRXJyb3ISGAoQb3V0cHV0X2ltYWdlX2lkcxgNIAMoCRIvCgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcXVldWVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd2ZXJzaW9uGBMgASgEEhIKCnJlcXVlc3RfaWQYFCABKAkiPgoFTW9kZWwSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIiIKElVwbG9hZEltYWdlUmVxdWVzdBIMCgRkYXRhGAEgASgMIkEKE1VwbG9hZEltYWdlUmVzcG9uc2USKgoFaW1hZ2UYASABKAsyGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZSKrAgoVU3VibWl0SW1hZ2VKb2JSZXF1ZXN0EhAKCGltYWdlX2lkGAEgASgJEg4KBnByb21wdBgCIAEoCRIcCg9wcm9tcHRfZ3VpZGFuY2UYAyABKAFIAIgBARIVCghzdHJlbmd0aBgEIAEoAUgBiAEBEhIKCm1vZGVsX3R5cGUYBSABKAkSEQoEc2VlZBgGIAEoDUgCiAEBEhgKC2ltYWdlX2NvdW50GAcgASgNSAOIAQESLAoIZGVhZGxpbmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYCSABKAlCEgoQX3Byb21wdF9ndWlkYW5jZUILCglfc3RyZW5ndGhCBwoFX3NlZWRCDgoMX2ltYWdlX2NvdW50IkUKFlN1Ym1pdEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiTgoTUG9sbEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDChRQb2xsSW1hZ2VKb2JSZXNwb25zZRIrCgNqb2IYASABKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYiI9ChRXYXRjaEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFQoNYWZ0ZXJfdmVyc2lvbhgCIAEoBCJEChVXYXRjaEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiagoUTGlzdEltYWdlSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoGc3RhdGVzGAMgAygOMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3RhdGUiXgoVTGlzdEltYWdlSm9ic1Jlc3BvbnNlEiwKBGpvYnMYASADKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoVQ2FuY2VsSW1hZ2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChZDYW5jZWxJbWFnZUpvYlJlc3BvbnNlEisKA2pvYhgBIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iIiMKD0dldEltYWdlUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJMChBHZXRJbWFnZVJlc3BvbnNlEioKBWltYWdlGAEgASgLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2USDAoEZGF0YRgCIAEoDCITChFMaXN0TW9kZWxzUmVxdWVzdCJBChJMaXN0TW9kZWxzUmVzcG9uc2USKwoGbW9kZWxzGAEgAygLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTW9kZWwisgIKCkRlYWRMZXR0ZXISNwoGc291cmNlGAEgASgOMicuZGFya3Jvb20uaW1hZ2Vqb2IudjEuRGVhZExldHRlci5Tb3VyY2USCgoCaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEigKBHRpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKA2pvYhgGIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iEhAKCG93bmVyX2lkGAcgASgJEgwKBGJvZHkYCCABKAwiQwoGU291cmNlEhYKElNPVVJDRV9VTlNQRUNJRklFRBAAEg4KClNPVVJDRV9KT0IQARIRCg1TT1VSQ0VfUkVTVUxUEAIieAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRI3CgZzb3VyY2UYAyABKA4yJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyLlNvdXJjZSJqChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRI2CgxkZWFkX2xldHRlcnMYASADKAsyIC5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKqAgoOUmVkcml2ZVJlcXVlc3QSNwoDb25lGAEgASgLMiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlcXVlc3QuT25lSAASNwoDYWxsGAIgASgLMiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlcXVlc3QuQWxsSAAaSgoDT25lEjcKBnNvdXJjZRgBIAEoDjInLmRhcmtyb29tLmltYWdlam9iLnYxLkRlYWRMZXR0ZXIuU291cmNlEgoKAmlkGAIgASgJGlIKA0FsbBI3CgZzb3VyY2UYASABKA4yJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyLlNvdXJjZRISCgpwYWdlX3Rva2VuGAIgASgJQgYKBHdoYXQiTQoPUmVkcml2ZVJlc3BvbnNlEhAKCHJlZHJpdmVuGAEgASgFEg8KB3NraXBwZWQYAiABKAUSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJKpIBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhEKDVNUQVRFX1JVTk5JTkcQAhITCg9TVEFURV9TVUNDRUVERUQQAxIQCgxTVEFURV9GQUlMRUQQBBITCg9TVEFURV9DQU5DRUxMRUQQBRIRCg1TVEFURV9FWFBJUkVEEAYyoQgKD0ltYWdlSm9iU2VydmljZRJiCgtVcGxvYWRJbWFnZRIoLmRhcmtyb29tLmltYWdlam9iLnYxLlVwbG9hZEltYWdlUmVxdWVzdBopLmRhcmtyb29tLmltYWdlam9iLnYxLlVwbG9hZEltYWdlUmVzcG9uc2USawoOU3VibWl0SW1hZ2VKb2ISKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdWJtaXRJbWFnZUpvYlJlcXVlc3QaLC5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdWJtaXRJbWFnZUpvYlJlc3BvbnNlEmUKDFBvbGxJbWFnZUpvYhIpLmRhcmtyb29tLmltYWdlam9iLnYxLlBvbGxJbWFnZUpvYlJlcXVlc3QaKi5kYXJrcm9vbS5pbWFnZWpvYi52MS5Qb2xsSW1hZ2VKb2JSZXNwb25zZRJqCg1XYXRjaEltYWdlSm9iEiouZGFya3Jvb20uaW1hZ2Vqb2IudjEuV2F0Y2hJbWFnZUpvYlJlcXVlc3QaKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5XYXRjaEltYWdlSm9iUmVzcG9uc2UwARJtCg1MaXN0SW1hZ2VKb2JzEiouZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdEltYWdlSm9ic1JlcXVlc3QaKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0SW1hZ2VKb2JzUmVzcG9uc2UiA5ACARJrCg5DYW5jZWxJbWFnZUpvYhIrLmRhcmtyb29tLmltYWdlam9iLnYxLkNhbmNlbEltYWdlSm9iUmVxdWVzdBosLmRhcmtyb29tLmltYWdlam9iLnYxLkNhbmNlbEltYWdlSm9iUmVzcG9uc2USWwoIR2V0SW1hZ2USJS5kYXJrcm9vbS5pbWFnZWpvYi52MS5HZXRJbWFnZVJlcXVlc3QaJi5kYXJrcm9vbS5pbWFnZWpvYi52MS5HZXRJbWFnZVJlc3BvbnNlMAESZAoKTGlzdE1vZGVscxInLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiguZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgEScwoPTGlzdERlYWRMZXR0ZXJzEiwuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBotLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESVgoHUmVkcml2ZRIkLmRhcmtyb29tLmltYWdlam9iLnYxLlJlZHJpdmVSZXF1ZXN0GiUuZGFya3Jvb20uaW1hZ2Vqb2IudjEuUmVkcml2ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiRkYXJrcm9vbS9pbWFnZWpvYi92MS9pbWFnZV9qb2IucHJvdG8SFGRhcmtyb29tLmltYWdlam9iLnYxIr4BCgVJbWFnZRIKCgJpZBgBIAEoCRIUCgxjb250ZW50X3R5cGUYAiABKAkSDQoFd2lkdGgYAyABKA0SDgoGaGVpZ2h0GAQgASgNEhIKCnNpemVfYnl0ZXMYBSABKAQSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrCghKb2JFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSLEBAoISW1hZ2VKb2ISCgoCaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5TdGF0ZRIOCgZwcm9tcHQYAyABKAkSFwoPcHJvbXB0X2d1aWRhbmNlGAQgASgBEhAKCHN0cmVuZ3RoGAUgASgBEhIKCm1vZGVsX3R5cGUYBiABKAkSEAoIaW1hZ2VfaWQYByABKAkSDAoEc2VlZBgIIAEoDRITCgtpbWFnZV9jb3VudBgJIAEoDRIPCgdhdHRlbXB0GAogASgNEhAKCHByb2dyZXNzGAsgASgBEi0KBWVycm9yGAwgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSm9iRXJyb3ISGAoQb3V0cHV0X2ltYWdlX2lkcxgNIAMoCRIvCgtjcmVhdGVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcXVldWVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRfdGltZRgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd2ZXJzaW9uGBMgASgEEhIKCnJlcXVlc3RfaWQYFCABKAkiPgoFTW9kZWwSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgppc19kZWZhdWx0GAMgASgIIiIKElVwbG9hZEltYWdlUmVxdWVzdBIMCgRkYXRhGAEgASgMIkEKE1VwbG9hZEltYWdlUmVzcG9uc2USKgoFaW1hZ2UYASABKAsyGy5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZSKrAgoVU3VibWl0SW1hZ2VKb2JSZXF1ZXN0EhAKCGltYWdlX2lkGAEgASgJEg4KBnByb21wdBgCIAEoCRIcCg9wcm9tcHRfZ3VpZGFuY2UYAyABKAFIAIgBARIVCghzdHJlbmd0aBgEIAEoAUgBiAEBEhIKCm1vZGVsX3R5cGUYBSABKAkSEQoEc2VlZBgGIAEoDUgCiAEBEhgKC2ltYWdlX2NvdW50GAcgASgNSAOIAQESLAoIZGVhZGxpbmUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYCSABKAlCEgoQX3Byb21wdF9ndWlkYW5jZUILCglfc3RyZW5ndGhCBwoFX3NlZWRCDgoMX2ltYWdlX2NvdW50IkUKFlN1Ym1pdEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiTgoTUG9sbEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJDChRQb2xsSW1hZ2VKb2JSZXNwb25zZRIrCgNqb2IYASABKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYiI9ChRXYXRjaEltYWdlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFQoNYWZ0ZXJfdmVyc2lvbhgCIAEoBCJEChVXYXRjaEltYWdlSm9iUmVzcG9uc2USKwoDam9iGAEgASgLMh4uZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2VKb2IiagoUTGlzdEltYWdlSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSKwoGc3RhdGVzGAMgAygOMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3RhdGUiXgoVTGlzdEltYWdlSm9ic1Jlc3BvbnNlEiwKBGpvYnMYASADKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJwoVQ2FuY2VsSW1hZ2VKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJFChZDYW5jZWxJbWFnZUpvYlJlc3BvbnNlEisKA2pvYhgBIAEoCzIeLmRhcmtyb29tLmltYWdlam9iLnYxLkltYWdlSm9iIiMKD0dldEltYWdlUmVxdWVzdBIQCghpbWFnZV9pZBgBIAEoCSJMChBHZXRJbWFnZVJlc3BvbnNlEioKBWltYWdlGAEgASgLMhsuZGFya3Jvb20uaW1hZ2Vqb2IudjEuSW1hZ2USDAoEZGF0YRgCIAEoDCIxCgpEYWlseVVzYWdlEgwKBGRhdGUYASABKAkSFQoNcmVxdWVzdF9jb3VudBgCIAEoDSIwCg9HZXRVc2FnZVJlcXVlc3QSDAoEZGF5cxgBIAEoBRIPCgd1c2VyX2lkGAIgASgJIlcKEEdldFVzYWdlUmVzcG9uc2USLgoEZGF5cxgBIAMoCzIgLmRhcmtyb29tLmltYWdlam9iLnYxLkRhaWx5VXNhZ2USEwoLZGFpbHlfbGltaXQYAiABKA0iEwoRTGlzdE1vZGVsc1JlcXVlc3QiQQoSTGlzdE1vZGVsc1Jlc3BvbnNlEisKBm1vZGVscxgBIAMoCzIbLmRhcmtyb29tLmltYWdlam9iLnYxLk1vZGVsIrICCgpEZWFkTGV0dGVyEjcKBnNvdXJjZRgBIAEoDjInLmRhcmtyb29tLmltYWdlam9iLnYxLkRlYWRMZXR0ZXIuU291cmNlEgoKAmlkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCRIoCgR0aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgNqb2IYBiABKAsyHi5kYXJrcm9vbS5pbWFnZWpvYi52MS5JbWFnZUpvYhIQCghvd25lcl9pZBgHIAEoCRIMCgRib2R5GAggASgMIkMKBlNvdXJjZRIWChJTT1VSQ0VfVU5TUEVDSUZJRUQQABIOCgpTT1VSQ0VfSk9CEAESEQoNU09VUkNFX1JFU1VMVBACIngKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSNwoGc291cmNlGAMgASgOMicuZGFya3Jvb20uaW1hZ2Vqb2IudjEuRGVhZExldHRlci5Tb3VyY2UiagoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USNgoMZGVhZF9sZXR0ZXJzGAEgAygLMiAuZGFya3Jvb20uaW1hZ2Vqb2IudjEuRGVhZExldHRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiqgIKDlJlZHJpdmVSZXF1ZXN0EjcKA29uZRgBIAEoCzIoLmRhcmtyb29tLmltYWdlam9iLnYxLlJlZHJpdmVSZXF1ZXN0Lk9uZUgAEjcKA2FsbBgCIAEoCzIoLmRhcmtyb29tLmltYWdlam9iLnYxLlJlZHJpdmVSZXF1ZXN0LkFsbEgAGkoKA09uZRI3CgZzb3VyY2UYASABKA4yJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5EZWFkTGV0dGVyLlNvdXJjZRIKCgJpZBgCIAEoCRpSCgNBbGwSNwoGc291cmNlGAEgASgOMicuZGFya3Jvb20uaW1hZ2Vqb2IudjEuRGVhZExldHRlci5Tb3VyY2USEgoKcGFnZV90b2tlbhgCIAEoCUIGCgR3aGF0Ik0KD1JlZHJpdmVSZXNwb25zZRIQCghyZWRyaXZlbhgBIAEoBRIPCgdza2lwcGVkGAIgASgFEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSqSAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARIRCg1TVEFURV9SVU5OSU5HEAISEwoPU1RBVEVfU1VDQ0VFREVEEAMSEAoMU1RBVEVfRkFJTEVEEAQSEwoPU1RBVEVfQ0FOQ0VMTEVEEAUSEQoNU1RBVEVfRVhQSVJFRBAGMoEJCg9JbWFnZUpvYlNlcnZpY2USYgoLVXBsb2FkSW1hZ2USKC5kYXJrcm9vbS5pbWFnZWpvYi52MS5VcGxvYWRJbWFnZVJlcXVlc3QaKS5kYXJrcm9vbS5pbWFnZWpvYi52MS5VcGxvYWRJbWFnZVJlc3BvbnNlEmsKDlN1Ym1pdEltYWdlSm9iEisuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3VibWl0SW1hZ2VKb2JSZXF1ZXN0GiwuZGFya3Jvb20uaW1hZ2Vqb2IudjEuU3VibWl0SW1hZ2VKb2JSZXNwb25zZRJlCgxQb2xsSW1hZ2VKb2ISKS5kYXJrcm9vbS5pbWFnZWpvYi52MS5Qb2xsSW1hZ2VKb2JSZXF1ZXN0GiouZGFya3Jvb20uaW1hZ2Vqb2IudjEuUG9sbEltYWdlSm9iUmVzcG9uc2USagoNV2F0Y2hJbWFnZUpvYhIqLmRhcmtyb29tLmltYWdlam9iLnYxLldhdGNoSW1hZ2VKb2JSZXF1ZXN0GisuZGFya3Jvb20uaW1hZ2Vqb2IudjEuV2F0Y2hJbWFnZUpvYlJlc3BvbnNlMAESbQoNTGlzdEltYWdlSm9icxIqLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3RJbWFnZUpvYnNSZXF1ZXN0GisuZGFya3Jvb20uaW1hZ2Vqb2IudjEuTGlzdEltYWdlSm9ic1Jlc3BvbnNlIgOQAgESawoOQ2FuY2VsSW1hZ2VKb2ISKy5kYXJrcm9vbS5pbWFnZWpvYi52MS5DYW5jZWxJbWFnZUpvYlJlcXVlc3QaLC5kYXJrcm9vbS5pbWFnZWpvYi52MS5DYW5jZWxJbWFnZUpvYlJlc3BvbnNlElsKCEdldEltYWdlEiUuZGFya3Jvb20uaW1hZ2Vqb2IudjEuR2V0SW1hZ2VSZXF1ZXN0GiYuZGFya3Jvb20uaW1hZ2Vqb2IudjEuR2V0SW1hZ2VSZXNwb25zZTABEl4KCEdldFVzYWdlEiUuZGFya3Jvb20uaW1hZ2Vqb2IudjEuR2V0VXNhZ2VSZXF1ZXN0GiYuZGFya3Jvb20uaW1hZ2Vqb2IudjEuR2V0VXNhZ2VSZXNwb25zZSIDkAIBEmQKCkxpc3RNb2RlbHMSJy5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0TW9kZWxzUmVxdWVzdBooLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEnMKD0xpc3REZWFkTGV0dGVycxIsLmRhcmtyb29tLmltYWdlam9iLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaLS5kYXJrcm9vbS5pbWFnZWpvYi52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSIDkAIBElYKB1JlZHJpdmUSJC5kYXJrcm9vbS5pbWFnZWpvYi52MS5SZWRyaXZlUmVxdWVzdBolLmRhcmtyb29tLmltYWdlam9iLnYxLlJlZHJpdmVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A picture in the store.
@@ -692,6 +692,90 @@ export const GetImageResponseSchema: GenMessage<GetImageResponse> = /*@__PURE__*
   messageDesc(file_darkroom_imagejob_v1_image_job, 17);
 
 /**
+ * A user's metered requests of one day.
+ *
+ * @generated from message darkroom.imagejob.v1.DailyUsage
+ */
+export type DailyUsage = Message<"darkroom.imagejob.v1.DailyUsage"> & {
+  /**
+   * `YYYY-MM-DD`, in UTC.
+   *
+   * @generated from field: string date = 1;
+   */
+  date: string;
+
+  /**
+   * At least 1.
+   *
+   * @generated from field: uint32 request_count = 2;
+   */
+  requestCount: number;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.DailyUsage.
+ * Use `create(DailyUsageSchema)` to create a new message.
+ */
+export const DailyUsageSchema: GenMessage<DailyUsage> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 18);
+
+/**
+ * Request of GetUsage.
+ *
+ * @generated from message darkroom.imagejob.v1.GetUsageRequest
+ */
+export type GetUsageRequest = Message<"darkroom.imagejob.v1.GetUsageRequest"> & {
+  /**
+   * How many days, today's included: 1 to 90; 30 when 0.
+   *
+   * @generated from field: int32 days = 1;
+   */
+  days: number;
+
+  /**
+   * Whose, for administrators; the caller's own when empty. Clients have none.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.GetUsageRequest.
+ * Use `create(GetUsageRequestSchema)` to create a new message.
+ */
+export const GetUsageRequestSchema: GenMessage<GetUsageRequest> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 19);
+
+/**
+ * Response of GetUsage.
+ *
+ * @generated from message darkroom.imagejob.v1.GetUsageResponse
+ */
+export type GetUsageResponse = Message<"darkroom.imagejob.v1.GetUsageResponse"> & {
+  /**
+   * The newest first; days without a request are left out.
+   *
+   * @generated from field: repeated darkroom.imagejob.v1.DailyUsage days = 1;
+   */
+  days: DailyUsage[];
+
+  /**
+   * How many requests a user has in a day, until midnight UTC; 0 for any number.
+   *
+   * @generated from field: uint32 daily_limit = 2;
+   */
+  dailyLimit: number;
+};
+
+/**
+ * Describes the message darkroom.imagejob.v1.GetUsageResponse.
+ * Use `create(GetUsageResponseSchema)` to create a new message.
+ */
+export const GetUsageResponseSchema: GenMessage<GetUsageResponse> = /*@__PURE__*/
+  messageDesc(file_darkroom_imagejob_v1_image_job, 20);
+
+/**
  * Request of ListModels.
  *
  * @generated from message darkroom.imagejob.v1.ListModelsRequest
@@ -704,7 +788,7 @@ export type ListModelsRequest = Message<"darkroom.imagejob.v1.ListModelsRequest"
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 18);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 21);
 
 /**
  * Response of ListModels.
@@ -725,7 +809,7 @@ export type ListModelsResponse = Message<"darkroom.imagejob.v1.ListModelsRespons
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 19);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 22);
 
 /**
  * Something that was given up.
@@ -795,7 +879,7 @@ export type DeadLetter = Message<"darkroom.imagejob.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 20);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 23);
 
 /**
  * Where it lies.
@@ -836,7 +920,7 @@ export type DeadLetter_Source = (typeof DeadLetter_Source)[keyof typeof DeadLett
  * Describes the enum darkroom.imagejob.v1.DeadLetter.Source.
  */
 export const DeadLetter_SourceSchema: GenEnum<DeadLetter_Source> = /*@__PURE__*/
-  enumDesc(file_darkroom_imagejob_v1_image_job, 20, 0);
+  enumDesc(file_darkroom_imagejob_v1_image_job, 23, 0);
 
 /**
  * Request of ListDeadLetters.
@@ -871,7 +955,7 @@ export type ListDeadLettersRequest = Message<"darkroom.imagejob.v1.ListDeadLette
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 21);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 24);
 
 /**
  * Response of ListDeadLetters.
@@ -899,7 +983,7 @@ export type ListDeadLettersResponse = Message<"darkroom.imagejob.v1.ListDeadLett
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 22);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 25);
 
 /**
  * Request of Redrive.
@@ -936,7 +1020,7 @@ export type RedriveRequest = Message<"darkroom.imagejob.v1.RedriveRequest"> & {
  * Use `create(RedriveRequestSchema)` to create a new message.
  */
 export const RedriveRequestSchema: GenMessage<RedriveRequest> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 23);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 26);
 
 /**
  * One dead letter.
@@ -964,7 +1048,7 @@ export type RedriveRequest_One = Message<"darkroom.imagejob.v1.RedriveRequest.On
  * Use `create(RedriveRequest_OneSchema)` to create a new message.
  */
 export const RedriveRequest_OneSchema: GenMessage<RedriveRequest_One> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 23, 0);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 26, 0);
 
 /**
  * As many as there are, in the order of ListDeadLetters; at most 1000 in one
@@ -993,7 +1077,7 @@ export type RedriveRequest_All = Message<"darkroom.imagejob.v1.RedriveRequest.Al
  * Use `create(RedriveRequest_AllSchema)` to create a new message.
  */
 export const RedriveRequest_AllSchema: GenMessage<RedriveRequest_All> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 23, 1);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 26, 1);
 
 /**
  * Response of Redrive.
@@ -1028,7 +1112,7 @@ export type RedriveResponse = Message<"darkroom.imagejob.v1.RedriveResponse"> & 
  * Use `create(RedriveResponseSchema)` to create a new message.
  */
 export const RedriveResponseSchema: GenMessage<RedriveResponse> = /*@__PURE__*/
-  messageDesc(file_darkroom_imagejob_v1_image_job, 24);
+  messageDesc(file_darkroom_imagejob_v1_image_job, 27);
 
 /**
  * Where a job stands. The first terminal state wins.
@@ -1129,7 +1213,8 @@ export const ImageJobService: GenService<{
    * same caller gives the same job.
    *
    * Errors: INVALID_ARGUMENT (a field breaks its rule), NOT_FOUND (image_id),
-   * ALREADY_EXISTS (request_id was used with another request).
+   * ALREADY_EXISTS (request_id was used with another request), RESOURCE_EXHAUSTED
+   * (reason DAILY_QUOTA: the user's requests of the day are used up).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.SubmitImageJob
    */
@@ -1200,6 +1285,22 @@ export const ImageJobService: GenService<{
     methodKind: "server_streaming";
     input: typeof GetImageRequestSchema;
     output: typeof GetImageResponseSchema;
+  },
+  /**
+   * Tells how many metered requests a user made on each day: SubmitImageJob under
+   * all its names, POST /upload and POST /v1/chat, whether they succeeded or not.
+   * What one of several servers counted in the last second may be missing while
+   * there is no daily limit.
+   *
+   * Errors: INVALID_ARGUMENT (days, user_id), PERMISSION_DENIED (user_id is
+   * somebody else, and the caller no administrator), NOT_FOUND (user_id).
+   *
+   * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetUsage
+   */
+  getUsage: {
+    methodKind: "unary";
+    input: typeof GetUsageRequestSchema;
+    output: typeof GetUsageResponseSchema;
   },
   /**
    * Tells which models can be asked for.

@@ -1,0 +1,41 @@
+import { type DailyUsage, usageId } from "../../model/usage.ts";
+import { DuplicateKey } from "../../ports/store-errors.ts";
+import type { UsageStore } from "../../ports/usage-store.ts";
+import type { Database } from "./database.ts";
+import { atLeast, atMost, before, is, Records } from "./records.ts";
+
+/** The newest first. */
+const ofUser = new Map([
+  ["userId", 1],
+  ["date", -1],
+] as const);
+
+export function mongodbUsageStore(db: Database): UsageStore {
+  const all = new Records<DailyUsage>(db, "user_daily_usage");
+
+  async function begin(usage: DailyUsage): Promise<boolean> {
+    try {
+      await all.insert(usage);
+      return true;
+    } catch (error) {
+      if (error instanceof DuplicateKey) return false;
+      throw error;
+    }
+  }
+
+  return {
+    async add(day, amount, limit) {
+      if (amount > limit) return false;
+      const id = usageId(day);
+      const increase = () => all.increase({ _id: is(id), count: atMost(limit - amount) }, "count", amount);
+      if ((await increase()) !== undefined) return true;
+      // There is none, or it is full; or somebody else begins it now.
+      return (await begin({ id, ...day, count: amount })) || (await increase()) !== undefined;
+    },
+    get: (id) => all.get(id),
+    insert: (usage) => all.insert(usage),
+    list: (userId, from) => all.find({ userId: is(userId), date: atLeast(from) }, { sort: ofUser }),
+    deleteByUser: (userId, limit) => all.deleteFirst({ userId: is(userId) }, { sort: ofUser, limit }),
+    deleteBefore: (date, limit) => all.deleteFirst({ date: before(date) }, { sort: { date: 1 }, limit }),
+  };
+}

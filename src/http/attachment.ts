@@ -1,0 +1,22 @@
+import { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
+import type { OpenedFile } from "../core/files.ts";
+
+/** What a browser must save, and never show: nobody has looked into it. */
+export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): FastifyReply {
+  return reply
+    .type("application/octet-stream")
+    .header("content-length", file.size)
+    .header("content-disposition", attachment(file.name))
+    .header("cache-control", "private, max-age=3600")
+    .header("content-security-policy", "default-src 'none'; sandbox")
+    .send(Readable.from(bytes, { objectMode: false }));
+}
+
+/** RFC 6266: the name as far as it is plain, and as it is, without what a file system could take for a path or a command. */
+function attachment(name: string): string {
+  const safe = name.replace(/[/\\\p{C}]/gu, "_").replace(/^\.+/, "_");
+  const plain = safe.replace(/[^A-Za-z0-9 ._-]/g, "_");
+  const encoded = encodeURIComponent(safe).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}

@@ -1,0 +1,72 @@
+import { uploadField } from "./refusals.ts";
+
+const tags = ["Template"];
+
+const broken = {
+  type: "object",
+  required: ["loc", "msg", "type"],
+  properties: {
+    loc: { type: "array", items: { type: "string" }, description: "Where it stands." },
+    msg: { type: "string", description: "What is wrong, for people." },
+    type: { type: "string", description: "The same, for programs." },
+  },
+};
+
+function answer(description: string, detail: object) {
+  return { description, type: "object", required: ["detail"], properties: { detail } };
+}
+
+/** As FastAPI refuses. */
+export function refusal(description: string) {
+  return answer(description, { type: "string", description: "What is wrong, for people." });
+}
+
+export const health = {
+  summary: "Whether the service is there",
+  tags,
+  security: [],
+  response: {
+    200: { description: "It is.", type: "object", properties: { status: { type: "string", const: "ok" } } },
+  },
+};
+
+export const uploading = {
+  summary: "Stores a file under its name",
+  description:
+    "A file of any type, which its owner fetches from where `Location` says. A JPEG, PNG or WebP picture becomes an input for " +
+    "jobs, as by `POST /images`. What is beside the file in the form is not looked at.",
+  tags,
+  querystring: {
+    type: "object",
+    properties: { chat_id: { type: "string", format: "uuid", description: "The chat that it is for." } },
+  },
+  body: {
+    content: {
+      "multipart/form-data": {
+        schema: {
+          type: "object",
+          required: [uploadField],
+          properties: { [uploadField]: { type: "string", contentMediaType: "application/octet-stream" } },
+        },
+      },
+    },
+  },
+  response: {
+    200: {
+      description: "It is stored.",
+      type: "object",
+      required: ["message"],
+      properties: { message: { type: "string", const: "File processing has started." } },
+      headers: { Location: { type: "string", description: "Where it can be fetched." } },
+    },
+    400: refusal("The form cannot be read, or has more than one file and 8 other fields."),
+    401: refusal("The token is not valid, or no bearer token."),
+    403: refusal("There is no token, the caller is no user, or a file of theirs has the name."),
+    413: refusal("The file has more than 20 MiB."),
+    422: answer("There is no file, it has no name or one of more than 255 bytes, or chat_id is no UUID.", {
+      type: "array",
+      items: broken,
+    }),
+    500: refusal("It could not be stored; nothing of it is."),
+  },
+};

@@ -1,0 +1,66 @@
+import type { MultipartFile } from "@fastify/multipart";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Files } from "../../core/files.ts";
+import { invalidField } from "../../model/errors.ts";
+import type { Log } from "../../ports/log.ts";
+import { userOf } from "../caller.ts";
+import { received, unreadableForm } from "../form.ts";
+import { rawTypes } from "../images.ts";
+import { noteRefusal } from "../refusal.ts";
+import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
+import { health, refusal, uploading } from "./schemas.ts";
+
+export interface TemplateCore {
+  readonly files: Files;
+}
+
+const unforeseen: Refusal = { status: 500, detail: "Failed to upload file to storage." };
+
+/** The routes of the FastAPI template. */
+export async function addTemplateRoutes(app: FastifyInstance, { files }: TemplateCore, log: Log): Promise<void> {
+  await app.register(async (scope) => {
+    // What is no form is looked at no further: it has no file.
+    scope.removeContentTypeParser(["application/json", "text/plain", ...rawTypes]);
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
+    scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+    scope.get("/upload/healthz", { schema: health, config: { refusal } }, async () => ({ status: "ok" }));
+    const options = { schema: uploading, config: { refusal }, validatorCompiler: asTheyCome };
+    scope.post<{ Querystring: { chat_id?: string } }>("/upload", options, async (request, reply) => {
+      const part = await filePartOf(request);
+      const chatId = request.query.chat_id?.toString();
+      const id = await files.store({ name: part.filename ?? "", chatId }, received(part.file), userOf(request));
+      return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
+    });
+  });
+}
+
+/** The core knows the rules. */
+const asTheyCome = () => () => true;
+
+async function filePartOf(request: FastifyRequest): Promise<MultipartFile> {
+  if (!request.isMultipart()) throw invalidField(uploadField, fieldMissing);
+  for await (const part of readable(request.parts({ preservePath: true }))) {
+    if (part.fieldname === uploadField && part.type === "file") return part;
+    if (part.fieldname === uploadField) throw invalidField(uploadField, "must be a file");
+    if (part.type === "file") part.file.resume();
+  }
+  throw invalidField(uploadField, fieldMissing);
+}
+
+/** A form that is malformed, or has too many parts, is its sender's matter. */
+async function* readable<Part>(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
+  try {
+    yield* parts;
+  } catch (cause) {
+    throw unreadableForm(cause);
+  }
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  noteRefusal(error, request, reply);
+  const expected = toRefusal(error, request.headers.authorization);
+  if (expected === undefined)
+    log.error({ err: error, request_id: request.call.requestId }, "a request failed unexpectedly");
+  const { status, detail } = expected ?? unforeseen;
+  return reply.code(status).type("application/json").send(JSON.stringify({ detail }));
+}

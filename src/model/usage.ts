@@ -1,0 +1,59 @@
+import { invalidField } from "./errors.ts";
+import { integerRule } from "./text.ts";
+
+/** A user's day, in UTC. */
+export interface UserDay {
+  readonly userId: string;
+  /** The account's, as it was at the day's first request. */
+  readonly email: string | null;
+  /** `YYYY-MM-DD`. */
+  readonly date: string;
+}
+
+/** How many metered requests a user made on it. */
+export interface DailyUsage extends UserDay {
+  /** The user's id and the date. */
+  readonly id: string;
+  readonly count: number;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** How long a day's count is kept. */
+export const keepUsageMs = 400 * dayMs;
+/** The most that a day's quota can be. */
+export const dailyRequestsMax = 1_000_000;
+const daysDefault = 30;
+const daysMax = 90;
+
+/** What causes work: the calls that are counted, each under all of its names. */
+const metered = new Set([
+  "darkroom.imagejob.v1.ImageJobService/SubmitImageJob",
+  "GET /api/send_message",
+  "POST /api/send_message",
+  "POST /upload",
+  "POST /v1/chat",
+]);
+
+export function isMetered(operation: string): boolean {
+  return metered.has(operation);
+}
+
+export function usageId({ userId, date }: Pick<UserDay, "userId" | "date">): string {
+  return `${userId}/${date}`;
+}
+
+export function dateOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+/** How long a day goes on. */
+export function restOfDayMs(time: number): number {
+  return dayMs - (time % dayMs);
+}
+
+/** The first of so many days that end with today's. */
+export function firstDate(days: number, now: number): string {
+  const broken = integerRule(days, 0, daysMax);
+  if (broken !== undefined) throw invalidField("days", broken);
+  return dateOf(now - ((days || daysDefault) - 1) * dayMs);
+}
