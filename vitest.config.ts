@@ -18,7 +18,7 @@ export default defineConfig({
           // About what lies behind however it was called, or about plain HTTP, which no path of RPCs touches.
           exclude: [
             "test/api/{dead-letters,deletion,guessing,mongodb,old-workers,production,recovery,replicas,sd-webui,service-bus}.test.ts",
-            "test/api/{health,image-service,relay*,service-key,session-validation}.test.ts",
+            "test/api/{health,image-service,relay*,service-key,session-validation,template}.test.ts",
           ],
           env: { DARKROOM_FAST_RPC: "false" },
         },
