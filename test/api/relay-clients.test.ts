@@ -150,6 +150,14 @@ describe("a client by the old paths", () => {
     }
   });
 
+  test("is deleted, and given a new key, by callers that name a type where they send no body", async () => {
+    const { id } = await call("POST", "", { name: "a" });
+    const headers = { ...(admin.headers as object), "content-type": "application/json" };
+    const sent = (method: string, path: string) => fetch(`${url}/admin/clients/${path}`, { method, headers });
+    expect((await sent("POST", `${id}/regenerate-key`)).status).toBe(200);
+    expect((await sent("DELETE", id)).status).toBe(204);
+  });
+
   test("leaves the same trace as by the calls", async () => {
     const { client } = await auth.createClient({ client: { name: "a" } }, admin);
     const clientId = client?.id ?? "";
