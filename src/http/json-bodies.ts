@@ -12,3 +12,12 @@ export function readJsonBodies(scope: FastifyInstance, type: "application/json" 
     else parse(request, body, done);
   });
 }
+
+/** As servers in Go read a body: a field that is null is one that is not given, as some of their clients write it. */
+export function dropNulls(scope: FastifyInstance): void {
+  scope.addHook("preValidation", async (request) => {
+    const { body } = request;
+    if (typeof body !== "object" || body === null || Array.isArray(body)) return;
+    request.body = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+  });
+}

@@ -220,6 +220,28 @@ const rows: readonly Row[] = [
     answer: [400, refused(400, "Failed to authenticate.", `{"identity":${blank},"password":${blank}}`)],
   },
   {
+    what: "signing in with null",
+    request: ["POST", `${users}/auth-with-password`, { body: { identity: null, password: null } }],
+    answer: [400, refused(400, "Failed to authenticate.", `{"identity":${blank},"password":${blank}}`)],
+  },
+  {
+    what: "signing up with fields that are null",
+    request: [
+      "POST",
+      `${users}/records`,
+      {
+        body: {
+          username: "nemo",
+          email: null,
+          name: null,
+          password: "a longer secret",
+          passwordConfirm: "a longer secret",
+        },
+      },
+    ],
+    answer: [200, open("").replace("USERNAME", "nemo")],
+  },
+  {
     what: "another token",
     request: ["POST", `${users}/auth-refresh`, { token }],
     answer: [200, `{"record":${own},"token":"TOKEN"}`],

@@ -1,7 +1,7 @@
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
-import { readJsonBodies } from "../json-bodies.ts";
+import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteRefusal } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
@@ -37,6 +37,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
   await app.register(
     async (scope) => {
       readJsonBodies(scope, "application/json");
+      dropNulls(scope);
       await scope.register(formbody);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusal };
