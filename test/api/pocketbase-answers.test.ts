@@ -401,6 +401,8 @@ describe("a refusal of ours comes in the same envelope", () => {
       ['"x"', "application/json", 400],
       ["x", "text/plain", 415],
       [JSON.stringify({ identity: "x".repeat(70_000) }), "application/json", 413],
+      ["x", "multipart/form-data", 400],
+      ["--x\r\nContent-Dis", "multipart/form-data; boundary=x", 400],
     ] as const) {
       const response = await post(body, type);
       expect([body.slice(0, 5), response.status, await response.json()]).toMatchObject([

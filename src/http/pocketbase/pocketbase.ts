@@ -5,6 +5,7 @@ import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteRefusal } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
+import { readForms } from "./forms.ts";
 import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
 import { addRecordRoutes, type RecordCore } from "./records.ts";
 import { refusal } from "./schemas.ts";
@@ -39,6 +40,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
       readJsonBodies(scope, "application/json");
       dropNulls(scope);
       await scope.register(formbody);
+      readForms(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusal };
       });
