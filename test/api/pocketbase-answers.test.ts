@@ -79,6 +79,12 @@ interface Row {
 const token = alice.token;
 const rows: readonly Row[] = [
   { what: "health", request: ["GET", "/api/health"], answer: [200, '{"status":"OK"}'] },
+  { what: "health with a slash", request: ["GET", "/api/health/"], answer: [200, '{"status":"OK"}'] },
+  {
+    what: "a query after a slash",
+    request: ["GET", "/api/get_image/?message_id=1795314338-img-1/", { token }],
+    answer: [404, noRecord],
+  },
   { what: "a token", request: ["GET", "/api/check_auth", { token }], answer: [200, '{"client_id":"alice"}'] },
   {
     what: "a token with its scheme",
@@ -283,6 +289,14 @@ const rows: readonly Row[] = [
       { token, body: { password: "another secret", passwordConfirm: "another secret" } },
     ],
     answer: [400, refused(400, "Failed to update record.", `{"oldPassword":${blank}}`)],
+  },
+  {
+    what: "setting a new password with nothing",
+    request: ["POST", `${users}/confirm-password-reset`, { body: {} }],
+    answer: [
+      400,
+      refused(400, "Failed to set new password.", `{"password":${blank},"passwordConfirm":${blank},"token":${blank}}`),
+    ],
   },
   ...["alice@example.com", "nobody@example.com"].map(
     (email): Row => ({

@@ -28,6 +28,11 @@ export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
 }
 
+/** As PocketBase has it, a path may end with a slash, which a balancer's probe of `/api/health/` may have. */
+export function withoutSlash(url: string): string {
+  return isPocketBases(url) ? url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1") : url;
+}
+
 /** A path that is none leads to nothing. */
 export function answerUnreadable(reply: FastifyReply): FastifyReply {
   return send(reply, 404, nothing);
