@@ -175,11 +175,13 @@ describe("the SDK", () => {
     expect(refused).toEqual({ status: 400, message: "Failed to create record.", codes });
   });
 
-  test("signs up with an address alone, or with a form", async () => {
+  test("signs up with an address alone, or with neither name nor address, or with a form", async () => {
     const users = new PocketBase(server.url).collection("users");
     const made = await users.create({ email: "alone@example.com", password, passwordConfirm: password });
     expect(made.username).not.toBe("");
     await users.authWithPassword(made.username, password);
+    const nameless = await users.create({ password, passwordConfirm: password });
+    await users.authWithPassword(nameless.username, password);
     const form = new URLSearchParams({ username: "byform", password, passwordConfirm: password });
     const response = await fetch(`${server.url}/api/collections/users/records`, { method: "POST", body: form });
     expect([response.status, await response.json()]).toMatchObject([200, { username: "byform" }]);
