@@ -218,6 +218,14 @@ describe("a user", () => {
     expect([tooMuch.status, tooMuch.body]).toEqual([400, refused(400, "validation_failed")]);
   });
 
+  test("may send the address that it has, in any letters, and none; a phone is refused", async () => {
+    const { authorization, email } = await signUp();
+    for (const same of [email, email.toLowerCase(), ""])
+      expect((await send("PUT /user", { authorization, body: { email: same, phone: "" } })).status).toBe(200);
+    const { status, body } = await send("PUT /user", { authorization, body: { phone: "+49123456" } });
+    expect([status, body]).toEqual([400, noPhones]);
+  });
+
   test("who was disabled is shut out", async () => {
     const { auth } = server;
     const { authorization, email, user } = await signUp();
