@@ -48,6 +48,11 @@ describe("a client by the old paths", () => {
     expect((await auth.getClient({ clientId: made.id }, admin)).client).toMatchObject({ name: wanted.name });
   });
 
+  test("may call the relay where nothing is said of scopes, and nothing by an empty list", async () => {
+    expect(await call("POST", "", { name: "a" })).toMatchObject({ scopes: ["relay"] });
+    expect(await call("POST", "", { name: "a", scopes: [] })).toMatchObject({ scopes: [] });
+  });
+
   test("is listed by page, the newest first, without keys", async () => {
     for (const name of ["one", "two", "three"]) await send("POST", "", { name });
     const first = await call("GET", "?page_size=2");
