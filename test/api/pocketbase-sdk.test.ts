@@ -207,6 +207,8 @@ describe("the SDK", () => {
       expect(refused).toMatchObject({ status: 400, codes: { [Object.keys(change)[0] ?? ""]: expect.any(String) } });
     }
     await users.create(formOf({ ...wanted, username: "form2", name: "x".repeat(4096) }));
+    const nowhere = { method: "POST", body: formOf({ avatar: new File(["x"], "a.png") }) };
+    expect(await refusalOf(pb.send("/api/nothing", nowhere))).toMatchObject({ status: 404 });
   });
 
   test("leaves the same trace as the calls", async () => {

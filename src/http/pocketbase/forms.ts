@@ -9,7 +9,7 @@ const limits = { files: 8, fields: 32, parts: 40, fieldSize: fieldMax };
 /** Reads what front ends send as `FormData`: of a multipart form its text. */
 export function readForms(scope: FastifyInstance): void {
   scope.addHook("preValidation", async (request) => {
-    if (request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
+    if (!request.is404 && request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
   });
 }
 
