@@ -139,7 +139,7 @@ export class Accounts {
   #compose(wanted: NewAccount, passwordHash: string, role: Role): Account {
     const now = this.#clock();
     const id = randomUUID();
-    const username = wanted.username || `user-${randomBytes(6).toString("hex")}`;
+    const username = wanted.username || madeUpUsername();
     return {
       id,
       recordId: randomId(recordIdLength),
@@ -178,4 +178,8 @@ export class Accounts {
       email: () => byEmail && "is already in use; log in instead",
     });
   }
+}
+
+export function madeUpUsername(): string {
+  return `user-${randomBytes(6).toString("hex")}`;
 }

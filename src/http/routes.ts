@@ -18,7 +18,13 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
-import { addPocketBaseRoutes, answerUnreadable, isPocketBases, type PocketBaseCore } from "./pocketbase/pocketbase.ts";
+import {
+  addPocketBaseRoutes,
+  answerUnreadable,
+  isPocketBases,
+  type PocketBaseCore,
+  withoutSlash,
+} from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
 import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
@@ -77,6 +83,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const app = Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
+    rewriteUrl: ({ url = "/" }) => withoutSlash(url),
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: { buildValidator } },
     schemaErrorFormatter: invalidBySchema,

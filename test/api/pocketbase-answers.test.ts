@@ -79,6 +79,12 @@ interface Row {
 const token = alice.token;
 const rows: readonly Row[] = [
   { what: "health", request: ["GET", "/api/health"], answer: [200, '{"status":"OK"}'] },
+  { what: "health with a slash", request: ["GET", "/api/health/"], answer: [200, '{"status":"OK"}'] },
+  {
+    what: "a query after a slash",
+    request: ["GET", "/api/get_image/?message_id=1795314338-img-1/", { token }],
+    answer: [404, noRecord],
+  },
   { what: "a token", request: ["GET", "/api/check_auth", { token }], answer: [200, '{"client_id":"alice"}'] },
   {
     what: "a token with its scheme",
@@ -220,6 +226,28 @@ const rows: readonly Row[] = [
     answer: [400, refused(400, "Failed to authenticate.", `{"identity":${blank},"password":${blank}}`)],
   },
   {
+    what: "signing in with null",
+    request: ["POST", `${users}/auth-with-password`, { body: { identity: null, password: null } }],
+    answer: [400, refused(400, "Failed to authenticate.", `{"identity":${blank},"password":${blank}}`)],
+  },
+  {
+    what: "signing up with fields that are null",
+    request: [
+      "POST",
+      `${users}/records`,
+      {
+        body: {
+          username: "nemo",
+          email: null,
+          name: null,
+          password: "a longer secret",
+          passwordConfirm: "a longer secret",
+        },
+      },
+    ],
+    answer: [200, open("").replace("USERNAME", "nemo")],
+  },
+  {
     what: "another token",
     request: ["POST", `${users}/auth-refresh`, { token }],
     answer: [200, `{"record":${own},"token":"TOKEN"}`],
@@ -261,6 +289,14 @@ const rows: readonly Row[] = [
       { token, body: { password: "another secret", passwordConfirm: "another secret" } },
     ],
     answer: [400, refused(400, "Failed to update record.", `{"oldPassword":${blank}}`)],
+  },
+  {
+    what: "setting a new password with nothing",
+    request: ["POST", `${users}/confirm-password-reset`, { body: {} }],
+    answer: [
+      400,
+      refused(400, "Failed to set new password.", `{"password":${blank},"passwordConfirm":${blank},"token":${blank}}`),
+    ],
   },
   ...["alice@example.com", "nobody@example.com"].map(
     (email): Row => ({
@@ -379,6 +415,8 @@ describe("a refusal of ours comes in the same envelope", () => {
       ['"x"', "application/json", 400],
       ["x", "text/plain", 415],
       [JSON.stringify({ identity: "x".repeat(70_000) }), "application/json", 413],
+      ["x", "multipart/form-data", 400],
+      ["--x\r\nContent-Dis", "multipart/form-data; boundary=x", 400],
     ] as const) {
       const response = await post(body, type);
       expect([body.slice(0, 5), response.status, await response.json()]).toMatchObject([

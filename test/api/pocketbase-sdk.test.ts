@@ -175,14 +175,40 @@ describe("the SDK", () => {
     expect(refused).toEqual({ status: 400, message: "Failed to create record.", codes });
   });
 
-  test("signs up with an address alone, or with a form", async () => {
+  test("signs up with an address alone, or with neither name nor address, or with a form", async () => {
     const users = new PocketBase(server.url).collection("users");
     const made = await users.create({ email: "alone@example.com", password, passwordConfirm: password });
     expect(made.username).not.toBe("");
     await users.authWithPassword(made.username, password);
+    const nameless = await users.create({ password, passwordConfirm: password });
+    await users.authWithPassword(nameless.username, password);
     const form = new URLSearchParams({ username: "byform", password, passwordConfirm: password });
     const response = await fetch(`${server.url}/api/collections/users/records`, { method: "POST", body: form });
     expect([response.status, await response.json()]).toMatchObject([200, { username: "byform" }]);
+  });
+
+  test("signs up, and in, with FormData; files are refused by name", async () => {
+    const { users, pb } = await signedUp();
+    const formOf = (fields: Readonly<Record<string, string | File>>) => {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.set(name, value);
+      return form;
+    };
+    const wanted = { username: "form", password, passwordConfirm: password, emailVisibility: "true" };
+    // As a browser sends an input for files that was left empty.
+    const made = await users.create(formOf({ ...wanted, avatar: new File([], "") }));
+    expect(made).toMatchObject({ username: "form", emailVisibility: true, avatar: "" });
+    await pb.send("/api/collections/users/auth-with-password", {
+      method: "POST",
+      body: formOf({ identity: "form", password }),
+    });
+    for (const change of [{ avatar: new File(["x".repeat(1_000_000)], "a.png") }, { name: "x".repeat(4097) }]) {
+      const refused = await refusalOf(users.create(formOf({ ...wanted, username: "form2", ...change })));
+      expect(refused).toMatchObject({ status: 400, codes: { [Object.keys(change)[0] ?? ""]: expect.any(String) } });
+    }
+    await users.create(formOf({ ...wanted, username: "form2", name: "x".repeat(4096) }));
+    const nowhere = { method: "POST", body: formOf({ avatar: new File(["x"], "a.png") }) };
+    expect(await refusalOf(pb.send("/api/nothing", nowhere))).toMatchObject({ status: 404 });
   });
 
   test("leaves the same trace as the calls", async () => {

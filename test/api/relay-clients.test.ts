@@ -48,6 +48,11 @@ describe("a client by the old paths", () => {
     expect((await auth.getClient({ clientId: made.id }, admin)).client).toMatchObject({ name: wanted.name });
   });
 
+  test("may call the relay where nothing is said of scopes, and nothing by an empty list", async () => {
+    expect(await call("POST", "", { name: "a" })).toMatchObject({ scopes: ["relay"] });
+    expect(await call("POST", "", { name: "a", scopes: [] })).toMatchObject({ scopes: [] });
+  });
+
   test("is listed by page, the newest first, without keys", async () => {
     for (const name of ["one", "two", "three"]) await send("POST", "", { name });
     const first = await call("GET", "?page_size=2");
@@ -148,6 +153,14 @@ describe("a client by the old paths", () => {
       const refused = await refusalOf(await send("GET", `?${query}`));
       expect(refused).toMatchObject({ status: 400, fields: [query.split("=")[0]] });
     }
+  });
+
+  test("is deleted, and given a new key, by callers that name a type where they send no body", async () => {
+    const { id } = await call("POST", "", { name: "a" });
+    const headers = { ...(admin.headers as object), "content-type": "application/json" };
+    const sent = (method: string, path: string) => fetch(`${url}/admin/clients/${path}`, { method, headers });
+    expect((await sent("POST", `${id}/regenerate-key`)).status).toBe(200);
+    expect((await sent("DELETE", id)).status).toBe(204);
   });
 
   test("leaves the same trace as by the calls", async () => {

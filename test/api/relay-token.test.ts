@@ -34,6 +34,7 @@ describe("a key", () => {
       JSON.stringify({ api_key: apiKey }),
     ],
     ["its header", { "x-api-key": apiKey }],
+    ["its header beside an empty body of JSON", { ...json, "x-api-key": apiKey }, ""],
     ["its header beside an empty object", { ...json, "x-api-key": apiKey }, "{}"],
     ["a bearer token", { authorization: `Bearer ${apiKey}` }],
   ])("is exchanged by %s", async (_, headers, body) => {

@@ -470,6 +470,19 @@ describe("a stream", () => {
   });
 });
 
+test("the chat's limit counts whatever an upstream may take for its path", async () => {
+  const { apiKey } = await auth.createClient({ client: { name: "chatty", scopes: ["relay"] } }, admin);
+  const paths = ["/v1/chat", "/v1/chat/", "/v1/Chat", "/v1//chat", "/v1/%63hat", "/v1/chat?a"];
+  const others = ["/v1/chats", "/v1/chat/1", "/v1/%ff"];
+  const policyOf = async (path: string, method = "POST") => {
+    const response = await fetch(url + path, { method, headers: { "x-api-key": apiKey } });
+    return (response.headers.get("ratelimit-policy") ?? "").includes('"POST /v1/chat";q=10');
+  };
+  for (const path of paths)
+    expect([path, await policyOf(path), await policyOf(path, "GET")]).toEqual([path, true, false]);
+  for (const path of others) expect([path, await policyOf(path)]).toEqual([path, false]);
+});
+
 describe("a limit", () => {
   beforeEach(() => {
     upstream.on(

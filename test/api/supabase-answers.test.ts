@@ -159,6 +159,16 @@ describe("answers", () => {
     expect(answer.headers.get("x-request-id")).toMatch(/./);
   });
 
+  test("a field that is null as one that is not given, as clients in Dart write it", async () => {
+    const none = { phone: null, data: null };
+    const { status, body } = await send("POST /signup", { body: { email: "dart@example.com", password, ...none } });
+    expect([status, body.user?.email]).toEqual([200, "dart@example.com"]);
+    const authorization = `Bearer ${body.access_token}`;
+    const update = { email: null, password: null, data: null };
+    expect((await send("PUT /user", { authorization, body: update })).status).toBe(200);
+    expect((await send(byPassword, { body: { email: null } })).body).toEqual(nameless);
+  });
+
   test("too large a body", async () => {
     const { status, body } = await send("POST /signup", { body: { data: { x: "x".repeat(70_000) } } });
     expect([status, body]).toEqual([413, refused(413, "validation_failed")]);
@@ -206,6 +216,14 @@ describe("a user", () => {
     expect(body.user_metadata).not.toHaveProperty("born");
     const tooMuch = await send("PUT /user", { authorization, body: { data: { x: "x".repeat(16 * 1024) } } });
     expect([tooMuch.status, tooMuch.body]).toEqual([400, refused(400, "validation_failed")]);
+  });
+
+  test("may send the address that it has, in any letters, and none; a phone is refused", async () => {
+    const { authorization, email } = await signUp();
+    for (const same of [email, email.toLowerCase(), ""])
+      expect((await send("PUT /user", { authorization, body: { email: same, phone: "" } })).status).toBe(200);
+    const { status, body } = await send("PUT /user", { authorization, body: { phone: "+49123456" } });
+    expect([status, body]).toEqual([400, noPhones]);
   });
 
   test("who was disabled is shut out", async () => {

@@ -33,3 +33,16 @@ test("a body may be left out where it may be null", async () => {
   expect(await isRequired({ type: ["object", "null"] })).toBe(false);
   expect(await isRequired({ content: { "image/png": { schema: {} } } })).toBe(true);
 });
+
+test("a field may be null where that is as if it were not given", async () => {
+  const body = { type: "object", properties: { email: { type: "string", description: "Whose." } } };
+  const fieldOf = async (config?: object) => {
+    const { requestBody } = await documentOf({ body }, config);
+    return requestBody.content["application/json"].schema.properties.email;
+  };
+  expect(await fieldOf()).toEqual({ type: "string", description: "Whose." });
+  expect(await fieldOf({ dropsNulls: true })).toEqual({
+    description: "Whose.",
+    anyOf: [{ type: "string" }, { type: "null" }],
+  });
+});

@@ -37,11 +37,21 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
     url: url.replace("*", ":path"),
     schema: {
       ...own,
+      ...(route.config?.dropsNulls && own.body ? { body: withNulls(own.body) } : {}),
       security: security ?? securityOf(operationOf(route)),
       response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusal), ...answers },
     },
   };
 };
+
+function withNulls(body: { readonly properties?: object }): object {
+  const fields = Object.entries(body.properties ?? {}).map(([name, field]) => [name, orNull(field)]);
+  return { ...body, properties: Object.fromEntries(fields) };
+}
+
+function orNull({ description, ...field }: { readonly description?: string }): object {
+  return { ...(description === undefined ? {} : { description }), anyOf: [field, { type: "null" }] };
+}
 
 function operationOf({ method, url }: Parameters<SwaggerTransform>[0]["route"]): string {
   return `${[method].flat()[0]} ${url}`;

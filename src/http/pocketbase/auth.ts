@@ -6,7 +6,7 @@ import { auditSubject } from "../../model/audit.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
 import { userOf } from "../caller.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
-import { confirmRule } from "./passwords.ts";
+import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
 
 export interface AuthCore {
@@ -79,7 +79,11 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     { schema: resetting, config: reset },
     async ({ call, body }, reply) => {
       const { token = "", password = "", passwordConfirm = "" } = body ?? {};
-      checkFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
+      checkFields({
+        token: () => blankOf(token),
+        password: () => blankOf(password),
+        passwordConfirm: () => confirmRule(password, passwordConfirm),
+      });
       await audit.keep(
         call,
         "user.password_reset",

@@ -7,18 +7,21 @@ export interface PasswordFields {
   readonly oldPassword?: string;
 }
 
+export function blankOf(text: string): string | undefined {
+  return text === "" ? blankRule : undefined;
+}
+
 export function confirmRule(password: string, confirm: string): string | undefined {
-  if (confirm === "") return blankRule;
-  return confirm === password ? undefined : mismatchRule;
+  return blankOf(confirm) ?? (confirm === password ? undefined : mismatchRule);
 }
 
 /** The change of a password that a record's update asks for, or undefined; throws when it is not whole. */
 export function passwordChangeOf({ password = "", passwordConfirm = "", oldPassword = "" }: PasswordFields) {
   if (password + passwordConfirm + oldPassword === "") return undefined;
   checkFields({
-    password: () => (password === "" ? blankRule : undefined),
+    password: () => blankOf(password),
     passwordConfirm: () => confirmRule(password, passwordConfirm),
-    oldPassword: () => (oldPassword === "" ? blankRule : undefined),
+    oldPassword: () => blankOf(oldPassword),
   });
   return { old: oldPassword, wanted: password };
 }

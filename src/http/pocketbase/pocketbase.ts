@@ -1,10 +1,11 @@
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
-import { readJsonBodies } from "../json-bodies.ts";
+import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteRefusal } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
+import { readForms } from "./forms.ts";
 import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
 import { addRecordRoutes, type RecordCore } from "./records.ts";
 import { refusal } from "./schemas.ts";
@@ -27,6 +28,11 @@ export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
 }
 
+/** As PocketBase has it, a path may end with a slash, which a balancer's probe of `/api/health/` may have. */
+export function withoutSlash(url: string): string {
+  return isPocketBases(url) ? url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1") : url;
+}
+
 /** A path that is none leads to nothing. */
 export function answerUnreadable(reply: FastifyReply): FastifyReply {
   return send(reply, 404, nothing);
@@ -37,7 +43,9 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
   await app.register(
     async (scope) => {
       readJsonBodies(scope, "application/json");
+      dropNulls(scope);
       await scope.register(formbody);
+      readForms(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusal };
       });

@@ -18,7 +18,7 @@ export const creating = {
   summary: "Signs up",
   body: {
     type: ["object", "null"],
-    properties: { ...fields, email: text("Optional where there is a username, which is made up without one.") },
+    properties: { ...fields, email: text("Optional, as is the username, which is made up where there is none.") },
   },
   response: { 200: own },
 };

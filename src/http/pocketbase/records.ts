@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Accounts } from "../../core/accounts.ts";
+import { type Accounts, madeUpUsername } from "../../core/accounts.ts";
 import type { Audit } from "../../core/audit.ts";
 import type { Deletions } from "../../core/deletions.ts";
 import type { Profiles } from "../../core/profiles.ts";
@@ -96,8 +96,8 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
 }
 
 async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
-  const { username = "", email = "", password = "", passwordConfirm = "" } = body;
-  const wanted = { username, email, password, metadata: metadataOf(body) };
+  const { email = "", password = "", passwordConfirm = "" } = body;
+  const wanted = { username: body.username || madeUpUsername(), email, password, metadata: metadataOf(body) };
   const confirm = brokenFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
   const broken = [...(await accounts.reviewSignUp(wanted)), ...confirm];
   if (broken.length > 0) throw invalidFields(broken);

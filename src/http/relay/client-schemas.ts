@@ -4,7 +4,11 @@ const time = (description: string) => ({ type: ["string", "null"], format: "date
 const settings = {
   name: { type: "string", description: "1 to 100 characters, for people." },
   description: { type: "string", description: "At most 1000 characters, for people." },
-  scopes: { type: "array", items: { type: "string" }, description: "What it may do; `relay` opens `/v1/`." },
+  scopes: {
+    type: "array",
+    items: { type: "string" },
+    description: "What it may do; `relay` opens `/v1/`, and is what a new one may do where nothing is said.",
+  },
   disabled: { type: "boolean", description: "Whether its key and tokens are refused." },
   expire_time: time("When it stops working; never when null."),
 };

@@ -7,7 +7,8 @@ import { changing, deleting, listing, making, reading, regenerating } from "./cl
 import { type ClientBody, changesOf, someOf, toJson } from "./client-shape.ts";
 
 const path = "/admin/clients";
-const unset = { name: "", description: "", scopes: [], expiresAt: null, limitPerMinute: null, disabled: false };
+/** Who is made by the old relay's path is to call what is behind it, as all of its clients did. */
+const unset = { name: "", description: "", scopes: ["relay"], expiresAt: null, limitPerMinute: null, disabled: false };
 
 interface ById {
   readonly Params: { readonly id: string };

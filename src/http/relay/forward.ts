@@ -14,6 +14,7 @@ import { lifeOf } from "./life.ts";
 import { failureOf, openUpstream, retryDelay } from "./upstream.ts";
 
 const busyRetryMs = 1000;
+const chat = "/v1/chat";
 
 const schema = {
   summary: "Anything of the service behind the relay",
@@ -83,9 +84,10 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
       );
     },
   };
-  app.route({ method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], url: "/v1/*", ...forward });
+  const config = { limitedAs: limitOf };
+  app.route({ method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], url: "/v1/*", config, ...forward });
   // A route of its own has a limit of its own.
-  app.route({ method: "POST", url: "/v1/chat", ...forward });
+  app.route({ method: "POST", url: chat, ...forward });
 }
 
 /** Headers go out before the first byte of the body has come: an event stream may be silent at first. */
@@ -104,6 +106,12 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   const hasCallerLeft = (error as Error).name === "AbortError";
   if (!hasCallerLeft) log.warn({ err: error, request_id: requestId }, "the relay's upstream failed");
   sendProblem(reply, { ...problem(status, detail, requestId), reason });
+}
+
+/** Upstreams may take a path for the chat's whatever its letters, with a slash more too: its limit holds for all of those. */
+function limitOf({ method, url }: FastifyRequest): string | undefined {
+  const path = decodeURIComponent(url.split("?", 1)[0] ?? "").replace(/\/+/g, "/");
+  return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
 }
 
 /** Refuses what a URL's parser would make another path of, which might lead out of `/v1/`. */

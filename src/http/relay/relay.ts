@@ -6,6 +6,7 @@ import type { RelaySettings } from "../../model/relay.ts";
 import { keySetMaxAgeMs } from "../../model/signing-key.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
+import { readJsonBodies } from "../json-bodies.ts";
 import { keySetAnswer, problemAnswer } from "../schema.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
@@ -21,7 +22,7 @@ export interface RelayCore {
 /** The routes of the Relay Service. */
 export async function addRelayRoutes(app: FastifyInstance, core: RelayCore, log: Log): Promise<void> {
   await app.register(async (scope) => {
-    scope.removeContentTypeParser("text/plain");
+    readJsonBodies(scope, "application/json");
     await scope.register((forms) => addTokenRoute(forms, core));
     addClientRoutes(scope, core);
   });

@@ -16,6 +16,8 @@ export function refusal(code: number, error_code: string, msg: string): Refusal 
   return { code, error_code, msg };
 }
 
+export const noPhone = refusal(400, "phone_provider_disabled", "Phone logins are disabled");
+
 const byReason: Readonly<Record<string, Refusal>> = {
   CREDENTIAL_MISSING: refusal(401, "no_authorization", "This endpoint requires a valid Bearer token"),
   CREDENTIAL_INVALID: refusal(403, "bad_jwt", "invalid JWT: unable to parse or verify signature, log in or refresh it"),

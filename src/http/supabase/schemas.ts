@@ -24,6 +24,7 @@ export const withoutToken = { tags, security: [] };
 
 export const text = (description: string) => ({ type: "string", description });
 export const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+export const phone = text("Refused: there are no phones here.");
 const open = { type: "object", additionalProperties: true };
 
 const user = {

@@ -1,7 +1,6 @@
-import { bodyOf, refusal, sessionAnswer, text, withoutToken } from "./schemas.ts";
+import { bodyOf, phone, refusal, sessionAnswer, text, withoutToken } from "./schemas.ts";
 
 const email = text("The account's address.");
-const phone = text("Refused: there are no phones here.");
 
 export const signingUp = {
   ...withoutToken,

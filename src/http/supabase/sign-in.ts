@@ -5,7 +5,7 @@ import type { Recovery } from "../../core/recovery.ts";
 import type { Refresh, Sessions } from "../../core/sessions.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
-import { Refused, refusal } from "./refusal.ts";
+import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
 
@@ -40,7 +40,6 @@ interface Grant {
 
 const service = "darkroom.auth.v1.AuthService";
 const surface = "supabase";
-const noPhone = refusal(400, "phone_provider_disabled", "Phone logins are disabled");
 const nobody = refusal(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled");
 const passwordless = refusal(400, "validation_failed", "Signup requires a valid password");
 const nameless = refusal(400, "validation_failed", "missing email or phone");

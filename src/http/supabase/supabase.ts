@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
-import { readJsonBodies } from "../json-bodies.ts";
+import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteRefusal } from "../refusal.ts";
 import { type AboutCore, addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
@@ -19,6 +19,7 @@ export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore
     async (scope) => {
       // As GoTrue does, whatever type they are said to have.
       readJsonBodies(scope, "*");
+      dropNulls(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, refusal: refusalAnswer };
       });

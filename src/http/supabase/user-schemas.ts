@@ -1,4 +1,4 @@
-import { bodyOf, refusal, text, userAnswer, withToken } from "./schemas.ts";
+import { bodyOf, phone, refusal, text, userAnswer, withToken } from "./schemas.ts";
 
 export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };
 
@@ -13,6 +13,7 @@ export const updating = {
     },
     password: text("8 characters to 72 bytes."),
     current_password: text("Needed for another address, and for a new password once the session is a day old."),
+    phone,
     email: text("Another address is mailed to first, and becomes the account's when that is confirmed."),
   }),
   response: { 200: userAnswer, 409: refusal("It was changed meanwhile."), 422: refusal("The password is weak.") },

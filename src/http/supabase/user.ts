@@ -3,12 +3,12 @@ import type { Audit } from "../../core/audit.ts";
 import type { Profiles } from "../../core/profiles.ts";
 import type { Recovery } from "../../core/recovery.ts";
 import type { Sessions } from "../../core/sessions.ts";
-import type { Account } from "../../model/account.ts";
+import { type Account, nameKey } from "../../model/account.ts";
 import type { AuditAction } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
-import { Refused, refusal } from "./refusal.ts";
+import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
 
@@ -21,6 +21,7 @@ export interface UserCore {
 
 interface Update {
   readonly email?: string;
+  readonly phone?: string;
   readonly password?: string;
   readonly current_password?: string;
   readonly data?: Account["metadata"];
@@ -36,12 +37,17 @@ export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recover
   const kept = <Result>(call: Call, action: AuditAction, act: () => Promise<Result>) =>
     audit.keep(call, action, () => "", act);
 
+  async function changeAddress(call: Call, by: UserPrincipal, update: Update): Promise<void> {
+    const { email = "", phone = "", current_password: old } = update;
+    if (phone !== "") throw new Refused(noPhone);
+    if (email === "" || nameKey(email) === by.account.emailKey) return;
+    if (old === undefined) throw new Refused(passwordNeeded);
+    await kept(call, "user.email_change_requested", () => recovery.requestEmailChange(by, call.address, email, old));
+  }
+
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
-    const { email, password, current_password: old, data } = update;
-    if (email !== undefined && email !== by.account.email) {
-      if (old === undefined) throw new Refused(passwordNeeded);
-      await kept(call, "user.email_change_requested", () => recovery.requestEmailChange(by, call.address, email, old));
-    }
+    await changeAddress(call, by, update);
+    const { password, current_password: old, data } = update;
     const wanted = {
       ...(data === undefined ? {} : { metadata: data }),
       ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),

@@ -1,0 +1,31 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { DomainError, invalidField } from "../../model/errors.ts";
+
+/** Bytes of one field. */
+const fieldMax = 4096;
+/** More than a record has. */
+const limits = { files: 8, fields: 32, parts: 40, fieldSize: fieldMax };
+
+/** Reads what front ends send as `FormData`: of a multipart form its text. */
+export function readForms(scope: FastifyInstance): void {
+  scope.addHook("preValidation", async (request) => {
+    if (!request.is404 && request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
+  });
+}
+
+async function fieldsOf(request: FastifyRequest): Promise<Map<string, unknown>> {
+  const fields = new Map<string, unknown>();
+  try {
+    for await (const part of request.parts({ limits })) {
+      const { fieldname: name } = part;
+      // The inputs for files that were left empty come too.
+      if (part.type === "file") for await (const _ of part.file) throw invalidField(name, "must not be a file");
+      else if (part.valueTruncated) throw invalidField(name, `must have at most ${fieldMax} bytes`);
+      else fields.set(name, part.value);
+    }
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });
+  }
+  return fields;
+}
