@@ -196,7 +196,9 @@ function readTls(read: Reader): ServerConfig["tls"] {
 function readOrigins(list: string): string[] {
   const origins = list.split(",").flatMap((origin) => origin.trim() || []);
   for (const origin of origins) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    // Not a URL's own origin, which is none for an app's page, such as capacitor://localhost.
+    const { protocol, host } = URL.parse(origin) ?? { protocol: "", host: "" };
+    if (host === "" || origin !== `${protocol}//${host}`) {
       throw new ConfigError("CORS_ORIGINS", "must be origins such as https://app.example.com, separated by commas");
     }
   }

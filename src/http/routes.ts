@@ -23,7 +23,7 @@ import {
   answerUnreadable,
   isPocketBases,
   type PocketBaseCore,
-  withoutSlash,
+  toRoute,
 } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
 import { noteRefusal } from "./refusal.ts";
@@ -83,7 +83,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const app = Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
-    rewriteUrl: ({ url = "/" }) => withoutSlash(url),
+    rewriteUrl: ({ url = "/" }) => toRoute(url),
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: { buildValidator } },
     schemaErrorFormatter: invalidBySchema,

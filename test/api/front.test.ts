@@ -13,7 +13,8 @@ const write = (level: keyof Log) => (fields: Readonly<Record<string, unknown>>, 
   void lines.push({ level, fields, message });
 const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 
-const origins = `${origin}, http://localhost:5173`;
+const app = "capacitor://localhost";
+const origins = `${origin}, http://localhost:5173, ${app}`;
 const server = await shareServer({ CORS_ORIGINS: origins }, { worker: false, log });
 const { url } = server;
 const owner = await signIn(server);
@@ -139,7 +140,7 @@ describe("CORS", () => {
     });
   const list = (response: Response, name: string) => (response.headers.get(name) ?? "").toLowerCase().split(/,\s*/);
 
-  test.each([origin, "http://localhost:5173"])("lets pages of %s ask first", async (from) => {
+  test.each([origin, "http://localhost:5173", app])("lets pages of %s ask first", async (from) => {
     for (const path of [checkPath, "/images"]) {
       const response = await preflight(from, path);
       expect(response.status).toBe(204);

@@ -259,6 +259,11 @@ const rows: readonly Row[] = [
     answer: [200, '{"usernamePassword":true,"emailPassword":true,"authProviders":[]}'],
   },
   {
+    what: "how to sign in to the collection by its id",
+    request: ["GET", "/api/collections/_pb_users_auth_/auth-methods"],
+    answer: [200, '{"usernamePassword":true,"emailPassword":true,"authProviders":[]}'],
+  },
+  {
     what: "all records",
     request: ["GET", `${users}/records`, { token }],
     answer: [200, `{"page":1,"perPage":30,"totalItems":1,"totalPages":1,"items":[${own}]}`],

@@ -168,6 +168,7 @@ describe("the SDK", () => {
       { password: "validation_required", passwordConfirm: "validation_required" },
     ],
     [{ password: "password1", passwordConfirm: "password1" }, { password: "validation_invalid_value" }],
+    [{ name: "x".repeat(17_000) }, { name: "validation_invalid_value" }],
     [{ emailVisibility: "perhaps" }, { emailVisibility: "validation_invalid_value" }],
   ])("is told of what it may not sign up with: %o", async (change, codes) => {
     const wanted = { username: "somebody", email: "somebody@example.com", password, passwordConfirm: password };

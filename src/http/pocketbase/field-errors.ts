@@ -13,6 +13,8 @@ export const fixedRule = "is not changed here";
 
 /** What the use cases call otherwise than these routes do. */
 const names: Readonly<Record<string, string>> = {
+  // All that a record has besides its names; only this has no limit of its own.
+  data: "name",
   image_id: "uuid",
   new_password: "password",
   old_password: "oldPassword",

@@ -28,9 +28,15 @@ export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
 }
 
-/** As PocketBase has it, a path may end with a slash, which a balancer's probe of `/api/health/` may have. */
-export function withoutSlash(url: string): string {
-  return isPocketBases(url) ? url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1") : url;
+/**
+ * As PocketBase has it, a path may end with a slash, which a balancer's probe of `/api/health/` may have, and names the
+ * collection by its id too, which records tell.
+ */
+export function toRoute(url: string): string {
+  if (!isPocketBases(url)) return url;
+  return url
+    .replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1")
+    .replace(/^(\/api\/collections\/)_pb_users_auth_(?=\/)/, "$1users");
 }
 
 /** A path that is none leads to nothing. */
