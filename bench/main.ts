@@ -7,6 +7,7 @@ import { knownNames } from "./known-names.ts";
 import { logins } from "./logins.ts";
 import { manyJobs } from "./many-jobs.ts";
 import { memory } from "./memory.ts";
+import { overload } from "./overload.ts";
 import { sessionValidation } from "./session-validation.ts";
 import { submitToResult } from "./submit-to-result.ts";
 import { submits } from "./submits.ts";
@@ -33,6 +34,7 @@ const benchmarks: readonly Benchmark[] = [
   workers,
   eventLoop,
   underLogins,
+  overload,
   manyJobs,
   memory,
 ];

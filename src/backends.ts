@@ -48,6 +48,8 @@ export interface Stores {
   readonly images: ImageStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** How much waits for the database. */
+  pending(): number;
   /** Rejects when the database cannot be used; cheap. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -94,6 +96,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     images: sqliteImageStore(db),
     blobs: filesystemBlobStore(paths.pictures),
     secrets: sqliteSecretStore(db),
+    pending: () => db.pending,
     ping: () => ping(db, paths.database),
     close: () => db.close(),
   };

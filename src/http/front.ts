@@ -10,6 +10,7 @@ import { createBodyLimit } from "./body-limit.ts";
 import type { PortResponse } from "./messages.ts";
 import type { PortListener } from "./port.ts";
 import { newRequestId } from "./request-id.ts";
+import type { Shed } from "./shedding.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -23,6 +24,8 @@ export interface FrontOptions {
   };
   /** Whose word on where a request comes from is taken; undefined for nobody's. */
   readonly trusted: ((address: string, hops: number) => boolean) | undefined;
+  /** Whether the load allows no more. */
+  readonly shed: Shed;
   /** How long a request's body may take to arrive, from its headers on. */
   readonly bodyMs: number;
   readonly log: Log;
@@ -37,11 +40,13 @@ const ownHeaders = {
 };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
+/** How long it takes to refuse for the load: who calls again at once costs less so, and they are told to wait longer. */
+const refusalMs = 250;
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): PortListener {
+export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs, log }: FrontOptions): PortListener {
   const bodyLimit = createBodyLimit(bodyMs);
   const applyCors =
     allowed.origins.length === 0
@@ -54,6 +59,16 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
           maxAge: preflightMaxAgeS,
         });
 
+  function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
+    try {
+      if (!rpc(request, response, call)) routes(request, response, call);
+    } catch (error) {
+      // A host or a path that is none; nothing has looked at the request yet.
+      log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
+      response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
+    }
+  }
+
   return (request, response) => {
     const start = performance.now();
     const call = callOf(request, response, trusted);
@@ -61,15 +76,12 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
     response.common["x-content-type-options"] = "nosniff";
     response.on("close", () => writeLine(request, response, call, start, log));
     bodyLimit.expect(request);
-    try {
-      applyCors(request, response, () => {
-        if (!rpc(request, response, call)) routes(request, response, call);
-      });
-    } catch (error) {
-      // A host or a path that is none; nothing has looked at the request yet.
-      log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
-      response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
-    }
+    applyCors(request, response, () => {
+      const refusal = shed(request, response, start);
+      if (refusal === undefined) return answer(request, response, call);
+      call.refusal = refusal;
+      setTimeout(answer, refusalMs, request, response, call);
+    });
   };
 }
 
@@ -113,7 +125,9 @@ function named(principal: Principal): Record<string, string> {
 
 /** Without the query, which may hold what is nobody's business, and without any header. */
 function writeLine(request: IncomingMessage, response: ServerResponse, call: Call, start: number, log: Log): void {
-  const { principal } = call;
+  const { principal, refusal } = call;
+  // One line for many of those: see shedding.ts.
+  if (refusal !== undefined) return;
   log.info(
     {
       request_id: call.requestId,

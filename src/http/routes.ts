@@ -83,6 +83,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await app.register(cookie);
   app.addHook("onRequest", async (request) => {
     request.call = callOf(request);
+    if (request.call.refusal !== undefined) throw request.call.refusal;
     if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
