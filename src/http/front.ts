@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import cors from "cors";
 import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
+import type { DomainError } from "../model/errors.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
 import { createBodyLimit } from "./body-limit.ts";
@@ -74,10 +75,14 @@ export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs,
     const call = callOf(request, response, trusted);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
-    response.on("close", () => writeLine(request, response, call, start, log));
+    let refusal: DomainError | undefined;
+    response.on("close", () => {
+      // One line for many of those: see shedding.ts.
+      if (refusal === undefined) writeLine(request, response, call, start, log);
+    });
     bodyLimit.expect(request);
     applyCors(request, response, () => {
-      const refusal = shed(request, response, start);
+      refusal = shed(request, response, start);
       if (refusal === undefined) return answer(request, response, call);
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);
@@ -125,9 +130,7 @@ function named(principal: Principal): Record<string, string> {
 
 /** Without the query, which may hold what is nobody's business, and without any header. */
 function writeLine(request: IncomingMessage, response: ServerResponse, call: Call, start: number, log: Log): void {
-  const { principal, refusal } = call;
-  // One line for many of those: see shedding.ts.
-  if (refusal !== undefined) return;
+  const { principal } = call;
   log.info(
     {
       request_id: call.requestId,

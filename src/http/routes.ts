@@ -17,11 +17,13 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
+import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import { addPocketBaseRoutes, answerUnreadable, isPocketBases, type PocketBaseCore } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
+import { type QuickRoute, quickly } from "./quick.ts";
 import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
-import { addSessionRoute } from "./session-validation.ts";
+import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
 import { buildValidator } from "./validation.ts";
 
 export interface RoutesCore extends RelayCore, PocketBaseCore {
@@ -93,16 +95,24 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await addImageRoutes(app, core.images);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
-  if (core.oldApis.has("sessions")) addSessionRoute(app, core.authentication);
+  const quick = new Map<string, QuickRoute>();
+  if (core.oldApis.has("sessions")) {
+    const validation = sessionValidation(app, core.authentication);
+    addSessionRoute(app, validation);
+    quick.set(sessionPath, validation);
+  }
   if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
-  if (core.oldApis.has("pocketbase")) await addPocketBaseRoutes(app, core, log);
+  if (core.oldApis.has("pocketbase")) {
+    await addPocketBaseRoutes(app, core, log);
+    quick.set(checkPath, tokenCheck);
+  }
   await app.ready();
 
   return {
-    handle(request, response, call) {
+    handle: quickly(quick, core.admission, (request, response, call) => {
       calls.set(request, call);
       app.routing(request, response);
-    },
+    }),
     close: () => app.close(),
   };
 }

@@ -1,4 +1,3 @@
-import type { DomainError } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
 /** What is known of one request on the port, from its first byte to its log line. */
@@ -13,8 +12,8 @@ export interface Call {
   readonly isSecure: boolean;
   /** Made on the machine itself, straight on the store. */
   readonly isOperator?: true;
-  /** Why it is refused whoever makes it, before anything is asked. */
-  refusal?: DomainError;
+  /** Why it is refused before whoever answers it has asked anything. */
+  refusal?: unknown;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -5,7 +5,7 @@ import type { Call } from "../model/call.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
 import { createUnaryHandler } from "./unary/handler.ts";
-import { answerUnknownProcedure } from "./unknown-procedure.ts";
+import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
 /** What is served, and on which terms. */
 export interface Rpc {
@@ -34,7 +34,6 @@ export type RpcHandler = (request: IncomingMessage, response: ServerResponse, ca
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
 export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
   const calls = new WeakMap<IncomingMessage, Call>();
-  const unknown = new WeakSet<IncomingMessage>();
   const valuesOf = (call: Call | undefined) => createContextValues().set(callKey, call);
   const options = {
     requestGate: rpc.gate,
@@ -50,13 +49,14 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
     ...options,
     routes: rpc.routes,
     contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
-    fallback: (request) => void unknown.add(request as IncomingMessage),
+    fallback: (request, response) => answerUnknownProcedure(request as IncomingMessage, response as ServerResponse),
   });
 
   return (request, response, call) => {
+    if (!isProcedure(request)) return false;
     if (unary(request, response, valuesOf(call))) return true;
     calls.set(request, call);
     handle(request, response);
-    return !unknown.has(request) || answerUnknownProcedure(request, response);
+    return true;
   };
 }
