@@ -64,7 +64,7 @@ async function start(
   const routes = await openRoutes(core, log);
   onStop(routes.close);
   const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
-  const isTooMuch = pressure ?? createPressure({ turnMaxMs: config.turnMaxMs, pending: stores.pending });
+  const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
   const cors = { origins: config.corsOrigins, ...rpcCors };
   const front = createFront({
     rpc,
