@@ -118,7 +118,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
-    waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 100, 10, 60_000),
+    waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),
     uploadsMax: read.integer("DARKROOM_UPLOADS_MAX", 8, 1, 1000),
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     models: readModels(read.text("DARKROOM_MODELS")),

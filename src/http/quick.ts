@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Admission } from "../core/admission.ts";
 import type { Call } from "../model/call.ts";
 import { withScheme } from "../model/credential.ts";
+import { DomainError } from "../model/errors.ts";
+import { retryHeader } from "./refusal.ts";
 
 /** What a route answers without a look at anything but its request's headers. */
 export interface QuickAnswer {
@@ -13,6 +15,8 @@ export interface QuickAnswer {
 export interface QuickRoute {
   /** Answers a call that may be made. Rejects with what the same route by Fastify would be refused for. */
   readonly answer: (headers: IncomingHttpHeaders, call: Call) => QuickAnswer | Promise<QuickAnswer>;
+  /** Answers a call that is refused before it is looked at, in the route's own shape. */
+  readonly refuse: (error: DomainError, call: Call) => QuickAnswer;
   /** Whether a credential may come in `Authorization` without its scheme. */
   readonly bareToken?: boolean;
 }
@@ -29,7 +33,8 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
   return (request, response, call) => {
     const { method, url = "", headers } = request;
     const route = method === "GET" ? routes.get(url) : undefined;
-    if (route === undefined || call.refusal !== undefined) return slowly(request, response, call);
+    if (route === undefined) return slowly(request, response, call);
+    if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
     const { authorization, "x-api-key": apiKey } = headers;
     const credential = {
       authorization: route.bareToken ? withScheme(authorization) : authorization,
@@ -46,6 +51,11 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
         },
       );
   };
+}
+
+function refusal(error: DomainError, { refuse }: QuickRoute, call: Call): QuickAnswer {
+  const answer = refuse(error, call);
+  return { ...answer, headers: { ...answer.headers, ...retryHeader(error) } };
 }
 
 function send({ status, body, headers }: QuickAnswer, response: ServerResponse): void {

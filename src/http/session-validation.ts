@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Authentication } from "../core/authentication.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
+import { fromDomain, problemType } from "./problem.ts";
 import type { QuickRoute } from "./quick.ts";
 import { problemAnswer } from "./schema.ts";
 
@@ -39,6 +40,10 @@ export function sessionValidation(app: FastifyInstance, authentication: Authenti
       if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
       call.principal = user;
       return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
+    },
+    refuse(error, { requestId }) {
+      const body = fromDomain(error, requestId);
+      return { status: body.status, headers: { "content-type": problemType }, body };
     },
   };
 }

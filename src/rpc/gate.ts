@@ -10,7 +10,6 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
     const call = callOf(context);
     const procedure = `${context.service.typeName}/${context.method.name}`;
     try {
-      if (call.refusal !== undefined) throw call.refusal;
       const header = (name: string) => context.requestHeader.get(name) ?? undefined;
       await admission.admit(procedure, call, { authorization: header("authorization"), apiKey: header("x-api-key") });
     } catch (error) {

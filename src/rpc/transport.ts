@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ConnectRouter, createContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Call } from "../model/call.ts";
+import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
+import { createRefuse } from "./refuse.ts";
 import { createUnaryHandler } from "./unary/handler.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
@@ -43,6 +45,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
     shutdownSignal: stopping,
     acceptCompression: [compressionGzip, compressionBrotli],
   };
+  const refuse = createRefuse(log);
   const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
   const unary = fast ? createUnaryHandler(rpc.routes, options, onFault) : () => false;
   const handle = connectNodeAdapter({
@@ -54,9 +57,11 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
 
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
-    if (unary(request, response, valuesOf(call))) return true;
-    calls.set(request, call);
-    handle(request, response);
+    if (call.refusal instanceof DomainError) refuse(request, response, call.refusal);
+    else if (!unary(request, response, valuesOf(call))) {
+      calls.set(request, call);
+      handle(request, response);
+    }
     return true;
   };
 }

@@ -58,15 +58,15 @@ describe("while more comes than can be answered", () => {
     expect(retryDelayOf(error)).toBe(1000);
   });
 
-  test("plain routes refuse by a problem, and with an id", async () => {
-    const response = await fetch(`${url}/session/validate`);
+  test.for(["/session/validate", "/openapi.json"])("%s is refused by a problem, and with an id", async (path) => {
+    const response = await fetch(url + path);
     expect(response.headers.get("retry-after")).toBe("1");
     expect(response.headers.get("x-request-id")).toMatch(/^\w{32}$/);
     expect(await refusalOf(response)).toMatchObject({ status: 429, reason: "OVERLOADED" });
   });
 
-  test("PocketBase's routes refuse in its shape", async () => {
-    const response = await fetch(`${url}/api/check_auth`, { headers: { authorization } });
+  test.for(["check_auth", "get_image?message_id=1"])("/api/%s is refused in PocketBase's shape", async (path) => {
+    const response = await fetch(`${url}/api/${path}`, { headers: { authorization } });
     expect(response.headers.get("retry-after")).toBe("1");
     expect(await response.json()).toMatchObject({ code: 429, data: {} });
   });

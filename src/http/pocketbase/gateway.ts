@@ -9,7 +9,7 @@ import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/princi
 import { sendImage } from "../images.ts";
 import type { QuickRoute } from "../quick.ts";
 import { ownerOf, principalOf } from "./caller.ts";
-import { envelope } from "./envelope.ts";
+import { envelope, fromDomain } from "./envelope.ts";
 import { sentence } from "./field-errors.ts";
 import { checking, fetching, fetchingByBody, health, sending, sendingByBody } from "./gateway-schemas.ts";
 
@@ -96,6 +96,10 @@ export const checkPath = "/api/check_auth";
 export const tokenCheck: QuickRoute = {
   bareToken: true,
   answer: (_headers, call) => ({ status: 200, body: whoseToken(call) }),
+  refuse(error) {
+    const body = fromDomain(error, undefined);
+    return { status: body.code, body };
+  },
 };
 
 function whoseToken(call: Call): { client_id: string } {
