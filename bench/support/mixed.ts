@@ -7,8 +7,10 @@ import { type Call, connectJson, has, unaryCall } from "./calls.ts";
 import { sessionOf } from "./credentials.ts";
 import { type Server, type SignedIn, signIn } from "./darkroom.ts";
 
-/** How often each of them comes in 20 calls. */
-const mixture = { checkAuth: 6, validate: 4, session: 4, poll: 5, submit: 1 } as const;
+/** How often each of them comes. */
+const usual = { checkAuth: 6, validate: 4, session: 4, poll: 5, submit: 1 };
+/** For hours: a few jobs only, since nobody develops them. */
+export const fewJobs: typeof usual = { checkAuth: 30, validate: 20, session: 20, poll: 29, submit: 1 };
 
 export interface MixedCalls {
   readonly calls: readonly Call[];
@@ -16,7 +18,7 @@ export interface MixedCalls {
 }
 
 /** What callers do all day, in an order in which none of them comes in a row. */
-export async function mixedCalls(server: Server): Promise<MixedCalls> {
+export async function mixedCalls(server: Server, mixture = usual): Promise<MixedCalls> {
   const who = await signIn(server);
   const { token, username } = who;
   const asked = { token, accepts: has(username) };
@@ -25,20 +27,20 @@ export async function mixedCalls(server: Server): Promise<MixedCalls> {
   const { job } = await server.jobs.submitImageJob(submission, bearer(token));
   const jobId = job?.id ?? "";
   const { pollImageJob, submitImageJob } = ImageJobService.method;
-  const kinds: Record<keyof typeof mixture, Call> = {
+  const kinds: Record<keyof typeof usual, Call> = {
     checkAuth: unaryCall(connectJson, AuthService.method.checkAuth, {}, asked),
     validate: unaryCall(connectJson, AuthService.method.validate, { credential: token }, asked),
     session: sessionCall(await sessionOf(server, who), username),
     poll: unaryCall(connectJson, pollImageJob, { jobId }, { token, accepts: has(jobId) }),
     submit: unaryCall(connectJson, submitImageJob, submission, { token, accepts: has(submission.imageId) }),
   };
-  return { calls: spread(kinds), who };
+  return { calls: spread(kinds, mixture), who };
 }
 
-function spread(kinds: Readonly<Record<keyof typeof mixture, Call>>): Call[] {
+function spread(kinds: Readonly<Record<keyof typeof usual, Call>>, mixture: typeof usual): Call[] {
   const placed = Object.entries(mixture).flatMap(([kind, count]) =>
     Array.from({ length: count }, (_, index) => ({
-      call: kinds[kind as keyof typeof mixture],
+      call: kinds[kind as keyof typeof usual],
       place: (index + 0.5) / count,
     })),
   );
