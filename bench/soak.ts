@@ -1,4 +1,5 @@
-import { setInterval as every } from "node:timers/promises";
+import { loadavg } from "node:os";
+import { setInterval as ticks } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { type Server, type SignedIn, startDarkroom } from "./support/darkroom.ts";
 import { load, openCallers } from "./support/load.ts";
@@ -15,7 +16,7 @@ const share = 0.7;
 const capacityCallers = 64;
 const connections = 256;
 const loginEveryMs = 2000;
-const columns = ["minute", "calls/s", "refused/s", "p50 ms", "p99 ms", "live MiB", "resident MiB"];
+const columns = ["minute", "calls/s", "refused/s", "p50 ms", "p99 ms", "CPU µs", "live MiB", "resident MiB", "load"];
 
 cleanUpAtExit();
 new Command("soak")
@@ -30,11 +31,7 @@ new Command("soak")
   });
 
 async function soak({ minutes, every }: { minutes: number; every: number }): Promise<void> {
-  say(
-    describeMachine()
-      .map(([what, value]) => `${what}: ${value}`)
-      .join("\n"),
-  );
+  for (const [what, value] of describeMachine()) say(`${what}: ${value}`);
   const server = await startDarkroom();
   const { calls, who } = await mixedCalls(server, fewJobs);
   const stopLogins = keepLoggingIn(server, who);
@@ -43,18 +40,32 @@ async function soak({ minutes, every }: { minutes: number; every: number }): Pro
   say(`\n${row(columns)}\n${row(columns.map((name) => `${"-".repeat(name.length - 1)}:`))}`);
   const callers = await openCallers(server.url, 1, connections);
   const stretches: Stretch[] = [];
-  for (let left = minutes * 60; left > 0; left -= every) {
-    const { latencies, good, refused } = await offer(callers, calls, { perSecond, ms: Math.min(left, every) * 1000 });
-    const stretch = { ...(await memoryOf(server)), p50: percentile(latencies, 50), p99: percentile(latencies, 99) };
-    stretches.push(stretch);
-    const minute = minutes - Math.max(0, left - every) / 60;
-    const { p50, p99, liveMiB, residentMiB } = stretch;
-    const numbers = [minute, p50, p99, liveMiB, residentMiB].map((value) => value.toFixed(1));
-    say(row([numbers[0] ?? "", good.toFixed(0), refused.toFixed(0), ...numbers.slice(1)]));
+  for (let done = 0; done < minutes * 60; done += every) {
+    const ms = Math.min(minutes * 60 - done, every) * 1000;
+    stretches.push(await stretch(server, callers, { perSecond, ms, minute: (done + ms / 1000) / 60 }));
   }
   stopLogins();
   await server.stop();
   judge(stretches);
+}
+
+/** By a new account, since an access token lives for a quarter of an hour. */
+async function stretch(
+  server: Server,
+  callers: Parameters<typeof offer>[0],
+  { minute, ...pace }: { readonly perSecond: number; readonly ms: number; readonly minute: number },
+): Promise<Stretch> {
+  const { calls } = await mixedCalls(server, fewJobs);
+  const before = await server.usage();
+  const { latencies, good, refused } = await offer(callers, calls, pace);
+  const after = await server.usage();
+  const [p50, p99] = [percentile(latencies, 50), percentile(latencies, 99)];
+  const cpuUs = (after.cpuUs - before.cpuUs) / latencies.length;
+  const liveMiB = (await server.liveBytes()) / 2 ** 20;
+  const residentMiB = (await server.usage()).residentBytes / 2 ** 20;
+  const numbers = [p50, p99, cpuUs, liveMiB, residentMiB, loadavg()[0] ?? 0];
+  say(row([minute.toFixed(1), good.toFixed(0), refused.toFixed(0), ...numbers.map((value) => value.toFixed(1))]));
+  return { p50, p99, cpuUs, liveMiB, residentMiB };
 }
 
 async function capacity(server: Server, calls: Parameters<typeof load>[2], ms: number): Promise<number> {
@@ -68,17 +79,12 @@ async function capacity(server: Server, calls: Parameters<typeof load>[2], ms: n
 function keepLoggingIn({ auth }: Server, { username, password }: SignedIn): () => void {
   const stopping = new AbortController();
   void (async () => {
-    for await (const _ of every(loginEveryMs, undefined, { signal: stopping.signal }))
+    for await (const _ of ticks(loginEveryMs, undefined, { signal: stopping.signal }))
       await auth.login({ identity: username, password });
   })().catch((error: unknown) => {
     if (!stopping.signal.aborted) throw error;
   });
   return () => stopping.abort();
-}
-
-async function memoryOf(server: Server) {
-  const liveMiB = (await server.liveBytes()) / 2 ** 20;
-  return { liveMiB, residentMiB: (await server.usage()).residentBytes / 2 ** 20 };
 }
 
 function judge(stretches: readonly Stretch[]): void {

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { risesIn, type Stretch, stretchesMin } from "../../bench/support/soak-verdict.ts";
 import { project } from "../support/consumer.ts";
 
-const flat: Stretch = { liveMiB: 60, residentMiB: 200, p50: 2, p99: 15 };
+const flat: Stretch = { liveMiB: 60, residentMiB: 200, cpuUs: 60, p50: 2, p99: 15 };
 const soak = (change: (part: number) => Partial<Stretch>, count = 20) =>
   Array.from({ length: count }, (_, index) => ({ ...flat, ...change(index / (count - 1)) }));
 
@@ -13,6 +13,7 @@ test.each<[string, (part: number) => Partial<Stretch>, string[]]>([
   ["a heap that grows by a third", (part) => ({ liveMiB: 60 * (1 + part / 3) }), ["liveMiB"]],
   ["buffers that pile up", (part) => ({ residentMiB: 200 + 100 * part }), ["residentMiB"]],
   ["calls that become slower", (part) => ({ p50: 2 + 4 * part, p99: 15 + 60 * part }), ["p50", "p99"]],
+  ["calls that take more work", (part) => ({ cpuUs: 60 + 60 * part }), ["cpuUs"]],
   ["one slow stretch", (part) => (part > 0.4 && part < 0.5 ? { p50: 50, p99: 500 } : {}), []],
   ["a heap that becomes smaller", (part) => ({ liveMiB: 60 - 20 * part }), []],
 ])("%s is told from the rest", (_, change, rises) => {
