@@ -5,6 +5,12 @@ export const crowd = 32;
 /** Writes, or on MongoDB calls, that wait for the database. */
 export const pendingMax = 1000;
 
+/** Milliseconds: standing in the queue takes as long as a small call, so not each call does. */
+const everyMs = 10;
+
+/** Times the longest wait: after that the next one is not the next in a row. */
+const longAgo = 10;
+
 export interface PressureOptions {
   /** How long what comes may wait for the event loop, milliseconds. */
   readonly waitMaxMs: number;
@@ -18,33 +24,32 @@ export interface PressureOptions {
 export type Pressure = (now: number) => boolean;
 
 /**
- * Somebody is always in the queue to see how long it takes. Two long waits in a row are a queue that stands: what is still
- * before that somebody in the second is too much. One alone is a burst, or a single heavy call.
+ * Somebody stands in the queue to see how long it takes, again and again. Two long waits in a row are a queue that
+ * stands: what is still before that somebody in the second is too much. One alone is a burst, or a single heavy call.
  */
 export function createPressure({ waitMaxMs, pending, behindAll = lineUp() }: PressureOptions): Pressure {
-  let since: number | undefined;
+  let since = Number.NEGATIVE_INFINITY;
+  let isWaiting = false;
   let calls = 0;
   let isLong = false;
   let wasLong = false;
 
-  function arrive(): void {
-    wasLong = isLong;
-    since = undefined;
-  }
-
-  function depart(now: number): number {
-    calls = 0;
+  function depart(now: number): void {
+    wasLong = isLong && now - since < longAgo * waitMaxMs;
     isLong = false;
-    behindAll(arrive);
     since = now;
-    return since;
+    calls = 0;
+    isWaiting = true;
+    behindAll(() => {
+      isWaiting = false;
+    });
   }
 
   return (now) => {
-    const start = since ?? depart(now);
+    if (!isWaiting && now - since >= everyMs) depart(now);
     calls += 1;
-    isLong ||= calls > crowd && now - start > waitMaxMs;
-    return (isLong && wasLong) || pending() >= pendingMax;
+    if (isWaiting) isLong ||= calls > crowd && now - since > waitMaxMs;
+    return (isWaiting && isLong && wasLong) || pending() >= pendingMax;
   };
 }
 

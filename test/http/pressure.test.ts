@@ -23,7 +23,11 @@ function openQueue(pending: () => number = () => 0) {
         return isMore;
       });
       end();
+      now += 10;
       return told;
+    },
+    rest(ms: number): void {
+      now += ms;
     },
   };
 }
@@ -46,6 +50,14 @@ test("one long wait alone refuses nothing", () => {
   expect(refused(queue.wait(many, 10))).toBe(0);
   expect(refused(queue.wait(many, 1))).toBe(0);
   expect(refused(queue.wait(many, 10))).toBe(0);
+});
+
+test("a long wait is forgotten", () => {
+  const queue = openQueue();
+  queue.wait(many, 4);
+  queue.rest(10 * waitMaxMs);
+  expect(refused(queue.wait(many, 4))).toBe(0);
+  expect(refused(queue.wait(many, 4))).toBeGreaterThan(0);
 });
 
 test("waits that are long with few calls refuse nothing", () => {
