@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Benchmark, Options, Report } from "./support/benchmark.ts";
+import { nodeOptions } from "./support/darkroom.ts";
 import { interleave } from "./support/load.ts";
 import { endWithUs, scratchDirectory } from "./support/scratch.ts";
 
@@ -40,7 +41,7 @@ async function readyMs(dataDir: string, cache: string): Promise<number> {
     NODE_COMPILE_CACHE: cache,
     LOG_LEVEL: "error",
   };
-  const child = spawn(process.execPath, [main, "serve", "--no-worker"], {
+  const child = spawn(process.execPath, [...nodeOptions, main, "serve", "--no-worker"], {
     env: { ...process.env, ...own },
     detached: true,
     stdio: ["ignore", "pipe", "ignore"],
