@@ -2,12 +2,15 @@ import { writeFileSync } from "node:fs";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import { checkAuth } from "./check-auth.ts";
 import { credentials } from "./credentials.ts";
+import { downloads } from "./downloads.ts";
 import { eventLoop } from "./event-loop.ts";
 import { knownNames } from "./known-names.ts";
 import { logins } from "./logins.ts";
 import { manyJobs } from "./many-jobs.ts";
 import { memory } from "./memory.ts";
+import { overload } from "./overload.ts";
 import { sessionValidation } from "./session-validation.ts";
+import { start } from "./start.ts";
 import { submitToResult } from "./submit-to-result.ts";
 import { submits } from "./submits.ts";
 import type { Benchmark, Report } from "./support/benchmark.ts";
@@ -31,9 +34,12 @@ const benchmarks: readonly Benchmark[] = [
   submits,
   submitToResult,
   workers,
+  downloads,
   eventLoop,
   underLogins,
+  overload,
   manyJobs,
+  start,
   memory,
 ];
 const list = benchmarks.map(({ name, measures }) => `  ${name.padEnd(18)}${measures}`).join("\n");
@@ -57,9 +63,9 @@ async function bench(names: readonly string[], options: { rounds: number; json?:
   for (const { name, measures, run } of benchmarks) {
     if (names.length > 0 && !names.includes(name)) continue;
     process.stdout.write(`\n## ${name}: ${measures}\n`);
-    const start = performance.now();
+    const begin = performance.now();
     const report = await run(options);
-    process.stdout.write(`${table(report)}\n(${Math.round((performance.now() - start) / 1000)} s)\n`);
+    process.stdout.write(`${table(report)}\n(${Math.round((performance.now() - begin) / 1000)} s)\n`);
     results.push({ name, measures, ...withSummaries(report) });
   }
   if (options.json !== undefined) {

@@ -12,7 +12,8 @@ const sideMs = 1500;
 
 export const sessionValidation: Benchmark = {
   name: "session-validation",
-  measures: "GET /session/validate by cookie, by 32 callers, against the same on bare Node, which looks nothing up",
+  measures:
+    "GET /session/validate by cookie and GET /api/check_auth by token, 32 callers, against bare Node, which looks nothing up",
   run,
 };
 
@@ -23,27 +24,36 @@ async function run({ rounds }: Options): Promise<Report> {
   const bare = await startChild([reference("http-session.ts")]);
   const who = await signIn(server);
   const token = await sessionOf(server, who);
-  // The bare one answers with whatever the cookie says.
+  // The bare one answers with whatever it is given.
   const sides = [
     await side(server, sessionCall(token, who.username)),
     await side(bare, sessionCall(who.username, who.username)),
+    await side(server, gatewayCall(who.token, who.username)),
+    await side(bare, gatewayCall(who.username, who.username)),
   ];
-  const [measured = [], least = []] = await interleave(rounds, sides);
+  const [sessions = [], leastForSessions = [], tokens = [], leastForTokens = []] = await interleave(rounds, sides);
   await bare.stop();
   await server.stop();
+  const rows = [
+    ...rowsOf("GET /session/validate", sessions, leastForSessions),
+    ...rowsOf("GET /api/check_auth", tokens, leastForTokens),
+  ];
+  return { measured: "Darkroom", reference: "bare Node", rows };
+}
+
+function rowsOf(call: string, measured: readonly Loaded[], least: readonly Loaded[]): Row[] {
   const row = (what: string, unit: string, key: keyof Loaded): Row => ({
     what,
     unit,
     measured: measured.map((each) => each[key]),
     reference: least.map((each) => each[key]),
   });
-  const rows = [
-    row("GET /session/validate", "calls/s", "perSecond"),
-    row("GET /session/validate", "server's CPU µs a call", "cpuUs"),
-    row("GET /session/validate, p50", "ms", "p50"),
-    row("GET /session/validate, p99", "ms", "p99"),
+  return [
+    row(call, "calls/s", "perSecond"),
+    row(call, "server's CPU µs a call", "cpuUs"),
+    row(`${call}, p50`, "ms", "p50"),
+    row(`${call}, p99`, "ms", "p99"),
   ];
-  return { measured: "Darkroom", reference: "bare Node", rows };
 }
 
 export function sessionCall(token: string, username: string): Call {
@@ -56,6 +66,11 @@ export function sessionCall(token: string, username: string): Call {
     status: 200,
     accepts: has(username),
   };
+}
+
+function gatewayCall(token: string, username: string): Call {
+  const headers = { authorization: token };
+  return { ...sessionCall(token, username), path: "/api/check_auth", headers };
 }
 
 async function side(child: Child, call: Call): Promise<() => Promise<Loaded>> {

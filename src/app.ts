@@ -4,7 +4,9 @@ import { compose } from "./compose.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import { createFront } from "./http/front.ts";
 import { openPort } from "./http/port.ts";
+import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
+import { createShedding } from "./http/shedding.ts";
 import { type OnStop, startParts } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -30,6 +32,8 @@ export interface AppDeps {
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
   /** The machine's unless another is given. */
   readonly clock?: Clock;
+  /** That of the event loop and the database unless another is given. */
+  readonly pressure?: Pressure;
 }
 
 /** A server with everything inside, serving when it resolves. */
@@ -39,7 +43,7 @@ export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
 
 async function start(
   config: ServerConfig,
-  { log, forkWorker, clock = Date.now }: AppDeps,
+  { log, forkWorker, clock = Date.now, pressure }: AppDeps,
   onStop: OnStop,
 ): Promise<Omit<App, "stop">> {
   const stores = await openStores(config, log);
@@ -62,12 +66,14 @@ async function start(
   const routes = await openRoutes(core, log);
   onStop(routes.close);
   const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
+  const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
   const cors = { origins: config.corsOrigins, ...rpcCors };
   const front = createFront({
     rpc,
     routes: routes.handle,
     cors,
     trusted: config.trustedProxies,
+    shed: createShedding({ isTooMuch, uploadsMax: config.uploadsMax, log }),
     bodyMs: config.bodyMs,
     log,
   });

@@ -54,6 +54,8 @@ export interface Stores {
   readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
+  /** How much waits for the database. */
+  pending(): number;
   /** Rejects when the database cannot be used; cheap. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -102,6 +104,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     files: sqliteFileStore(db),
     blobs: filesystemBlobStore(paths.pictures),
     secrets: sqliteSecretStore(db),
+    pending: () => db.pending,
     ping: () => ping(db, paths.database),
     close: () => db.close(),
   };

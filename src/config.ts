@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { readAuthentication } from "./config/authentication.ts";
@@ -10,6 +9,7 @@ import { readModels } from "./config/models.ts";
 import { type MongodbConfig, readMongodb } from "./config/mongodb.ts";
 import { readOldApis } from "./config/old-apis.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
+import { type Environment, type Reader, reader } from "./config/reader.ts";
 import { readRelay } from "./config/relay.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
@@ -23,8 +23,6 @@ import type { RelaySettings } from "./model/relay.ts";
 import { dailyRequestsMax } from "./model/usage.ts";
 
 export { ConfigError } from "./config/error.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ServerConfig {
   readonly host: string;
@@ -57,6 +55,10 @@ export interface ServerConfig {
   readonly keepAuditMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
+  /** How long what comes may wait for the event loop before calls are refused. */
+  readonly waitMaxMs: number;
+  /** UploadImage calls with large bodies at a time. */
+  readonly uploadsMax: number;
   /** Whether unary calls take the fast path. */
   readonly fastRpc: boolean;
   /** Which other workers there are: the queue for each of their models. */
@@ -118,6 +120,8 @@ export function readServerConfig(env: Environment): ServerConfig {
     keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
+    waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),
+    uploadsMax: read.integer("DARKROOM_UPLOADS_MAX", 8, 1, 1000),
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     models: readModels(read.text("DARKROOM_MODELS")),
     engines: readEngines(read),
@@ -142,39 +146,6 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
     health: readHealth(read),
     engines: readEngines(read),
     logLevel: readLogLevel(read),
-  };
-}
-
-type Reader = ReturnType<typeof reader>;
-
-function reader(env: Environment) {
-  /** Empty is unset, as in a compose file's `NAME=`. */
-  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
-  return {
-    text,
-    flag(name: string, fallback: boolean): boolean {
-      const value = text(name)?.toLowerCase();
-      if (value === undefined) return fallback;
-      if (["true", "1", "yes", "on"].includes(value)) return true;
-      if (["false", "0", "no", "off"].includes(value)) return false;
-      throw new ConfigError(name, "must be true or false");
-    },
-    integer<Fallback extends number | undefined>(name: string, fallback: Fallback, min: number, max: number) {
-      const value = text(name);
-      if (value === undefined) return fallback;
-      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-      if (number >= min && number <= max) return number;
-      throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
-    },
-    file(name: string): string | undefined {
-      const path = text(name);
-      if (path === undefined) return undefined;
-      try {
-        return readFileSync(path, "utf8");
-      } catch (error) {
-        throw new ConfigError(name, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
-      }
-    },
   };
 }
 

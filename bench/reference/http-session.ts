@@ -1,13 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The least that `GET /session/validate` does on bare Node: reads one cookie, answers with JSON. */
+/** The least that `GET /session/validate` or `/api/check_auth` do on bare Node: read one header, answer with JSON. */
 
 const token = /(?:^|; )session=([^;]+)/;
 
-const server = createServer(({ headers }, response) => {
-  const user = token.exec(headers.cookie ?? "")?.[1];
-  const body = JSON.stringify(user === undefined ? { valid: false } : { valid: true, user });
+const server = createServer(({ headers, url }, response) => {
+  const session = url === "/session/validate";
+  const user = session ? token.exec(headers.cookie ?? "")?.[1] : headers.authorization;
+  const body = JSON.stringify(session ? { valid: user !== undefined, user } : { client_id: user });
   response.writeHead(user === undefined ? 401 : 200, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),

@@ -6,6 +6,12 @@ export interface Caller {
   close(): void;
 }
 
-export function wrongAnswer({ path }: Call, status: unknown, body: Buffer): Error {
-  return new Error(`${path} was answered wrongly: ${status} ${body.toString("latin1", 0, 500)}`);
+/** Of HTTP/1.1 the status, of HTTP/2 all headers. */
+export class WrongAnswer extends Error {
+  readonly status: unknown;
+
+  constructor({ path }: Call, status: unknown, body: Buffer) {
+    super(`${path} was answered wrongly: ${status} ${body.toString("latin1", 0, 500)}`);
+    this.status = status;
+  }
 }

@@ -53,7 +53,7 @@ export function answered(format: Format, schema: DescMessage, message: Message):
 }
 
 /** gRPC's: flags, the length, and so many bytes. */
-function frame(flags: number, bytes: Buffer): Buffer {
+export function frame(flags: number, bytes: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt8(flags);
   head.writeUInt32BE(bytes.length, 1);

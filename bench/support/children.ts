@@ -17,6 +17,8 @@ export interface Child {
   /** What its first line names as its address; empty when it listens nowhere. */
   readonly url: string;
   usage(): Promise<Usage>;
+  /** Bytes, after a collection of garbage. */
+  liveBytes(): Promise<number>;
   /** From then on `loopDelay` can be asked. */
   watchLoop(): Promise<void>;
   loopDelay(): Promise<LoopDelay>;
@@ -62,6 +64,7 @@ export async function startChild(
     url,
     usage,
     ask,
+    liveBytes: async () => (await askProbe("live")) as number,
     watchLoop: async () => void (await askProbe("watchLoop")),
     loopDelay: async () => (await askProbe("loopDelay")) as LoopDelay,
     async quiet(atMostMs) {

@@ -12,6 +12,8 @@ const open = {
     .join(","),
 };
 const main = join(import.meta.dirname, "../../src/main.ts");
+/** As in `npm start` and the image. */
+export const nodeOptions: readonly string[] = ["--max-semi-space-size=8"];
 
 export interface Server extends Child, Darkroom {
   readonly dataDir: string;
@@ -23,7 +25,7 @@ export async function startDarkroom({
   dataDir = scratchDirectory(),
   env = {} as Readonly<Record<string, string>>,
 } = {}): Promise<Server> {
-  const child = await startChild([main, "serve", ...(worker ? [] : ["--no-worker"])], {
+  const child = await startChild([...nodeOptions, main, "serve", ...(worker ? [] : ["--no-worker"])], {
     env: { HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info", ...open, ...env },
     log: join(dataDir, "bench.log"),
   });

@@ -1,5 +1,7 @@
 import { createFront } from "../../src/http/front.ts";
 import { openPort } from "../../src/http/port.ts";
+import { createPressure } from "../../src/http/pressure.ts";
+import { createShedding } from "../../src/http/shedding.ts";
 import { createLog } from "../../src/log.ts";
 import { rpcCors } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
@@ -20,7 +22,9 @@ const rpc = createRpcTransport(
   { stopping: new AbortController().signal, fast: process.argv[2] === "fast", log },
 );
 const routes = () => {};
-const front = createFront({ rpc, routes, cors: { origins: [], ...rpcCors }, trusted: undefined, bodyMs: 120_000, log });
+const shed = createShedding({ isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }), uploadsMax: 8, log });
+const cors = { origins: [], ...rpcCors };
+const front = createFront({ rpc, routes, cors, trusted: undefined, shed, bodyMs: 120_000, log });
 const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
 process.stdout.write(`listens on http://127.0.0.1:${address.port}\n`);
 for (const end of ["SIGTERM", "disconnect"]) process.on(end, () => process.exit());

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { type Caller, wrongAnswer } from "./caller.ts";
+import { type Caller, WrongAnswer } from "./caller.ts";
 import type { Call } from "./calls.ts";
 
 /**
@@ -40,7 +40,7 @@ async function http1Caller(url: string): Promise<Caller> {
     if (answer === undefined) return;
     const { call } = waiting;
     const isRight = answer.status === call.status && call.accepts(answer.body);
-    settle(isRight ? undefined : wrongAnswer(call, answer.status, answer.body));
+    settle(isRight ? undefined : new WrongAnswer(call, answer.status, answer.body));
   });
   socket.on("error", settle);
   socket.on("close", () => settle(new Error(`${url} closed the connection`)));

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from "node:http2";
-import { type Caller, wrongAnswer } from "./caller.ts";
+import { type Caller, WrongAnswer } from "./caller.ts";
 import { type Call, grpc } from "./calls.ts";
 
 const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH, HTTP2_HEADER_STATUS } = constants;
@@ -34,7 +34,7 @@ function http2Caller(session: ClientHttp2Session): Caller {
         stream.on("end", () => {
           const answer = body.length === 1 ? (body[0] as Buffer) : Buffer.concat(body);
           if (isRight(call, headers, trailers, answer)) resolve();
-          else reject(wrongAnswer(call, JSON.stringify({ ...headers, ...trailers }), answer));
+          else reject(new WrongAnswer(call, JSON.stringify({ ...headers, ...trailers }), answer));
         });
         stream.on("error", reject);
         stream.end(call.body);

@@ -1,8 +1,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 /** Loaded by `--import` into a process that is measured: tells, when asked over IPC, what the process has used. */
 
-export type Question = "usage" | "watchLoop" | "loopDelay";
+const questions = ["usage", "live", "watchLoop", "loopDelay"] as const;
+export type Question = (typeof questions)[number];
 
 export interface Usage {
   /** Processor time of all threads since the start, microseconds. */
@@ -17,8 +20,7 @@ export interface LoopDelay {
   readonly max: number;
 }
 
-export const isQuestion = (message: unknown): message is Question =>
-  message === "usage" || message === "watchLoop" || message === "loopDelay";
+export const isQuestion = (message: unknown): message is Question => questions.includes(message as Question);
 
 const resolutionMs = 1;
 let histogram: ReturnType<typeof monitorEventLoopDelay> | undefined;
@@ -26,8 +28,9 @@ let histogram: ReturnType<typeof monitorEventLoopDelay> | undefined;
 if (process.send !== undefined)
   process.on("message", (message) => isQuestion(message) && process.send?.(answer(message)));
 
-function answer(question: Question): Usage | LoopDelay | "watching" {
+function answer(question: Question): Usage | LoopDelay | number | "watching" {
   if (question === "usage") return usage();
+  if (question === "live") return liveBytes();
   if (question === "loopDelay") return loopDelay();
   histogram = monitorEventLoopDelay({ resolution: resolutionMs });
   histogram.enable();
@@ -37,6 +40,14 @@ function answer(question: Question): Usage | LoopDelay | "watching" {
 function usage(): Usage {
   const { user, system } = process.cpuUsage();
   return { cpuUs: user + system, residentBytes: process.memoryUsage.rss() };
+}
+
+/** What the main thread's heap, and buffers beside it, hold once everything that nobody needs is gone. */
+function liveBytes(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 function loopDelay(): LoopDelay {

@@ -1,10 +1,6 @@
 import type { RelaySettings } from "../model/relay.ts";
 import { readBaseUrl } from "./base-url.ts";
-
-interface Reader {
-  text(name: string): string | undefined;
-  integer(name: string, fallback: number, min: number, max: number): number;
-}
+import type { Reader } from "./reader.ts";
 
 /** Undefined where nothing is relayed. */
 export function readRelay(read: Reader): RelaySettings | undefined {

@@ -1,4 +1,5 @@
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 export interface ServiceBusConfig {
   /** The connection string holds a key: for the SDK alone. */
@@ -11,11 +12,6 @@ export interface ServiceBusConfig {
   readonly resultQueue: string;
   /** Messages that a process takes beyond those that it handles. */
   readonly prefetch: number;
-}
-
-interface Reader {
-  text(name: string): string | undefined;
-  integer(name: string, fallback: number, min: number, max: number): number;
 }
 
 const connectionString = "AZURE_SERVICEBUS_CONNECTION_STRING";

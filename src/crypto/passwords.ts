@@ -1,4 +1,4 @@
-import { dictionary } from "@zxcvbn-ts/language-common";
+import { createRequire } from "node:module";
 import type { Passwords } from "../ports/credentials.ts";
 import type { BcryptPool } from "./bcrypt-pool.ts";
 
@@ -7,8 +7,10 @@ const cost = 12;
 /** Of random bytes that were thrown away: compared with when there is no account, so that the answer takes as long. */
 const nobody = nobodyAt(cost);
 
+const require = createRequire(import.meta.url);
+
 export function openPasswords(pool: BcryptPool): Passwords {
-  const common = new Set(dictionary["passwords-common"]);
+  let common: ReadonlySet<string> | undefined;
 
   return {
     hash: (password) => pool.hash(password, cost),
@@ -16,8 +18,17 @@ export function openPasswords(pool: BcryptPool): Passwords {
       const matches = await pool.compare(password, stored ?? nobody, missingWork(stored));
       return matches && stored !== undefined;
     },
-    isCommon: (password) => common.has(password.toLowerCase()),
+    isCommon(password) {
+      common ??= readCommon();
+      return common.has(password.toLowerCase());
+    },
   };
+}
+
+/** Takes 24 MiB, and 50 ms once: servers where nobody chooses a password do without, and all start without. */
+function readCommon(): ReadonlySet<string> {
+  const { dictionary }: typeof import("@zxcvbn-ts/language-common") = require("@zxcvbn-ts/language-common");
+  return new Set(dictionary["passwords-common"]);
 }
 
 function nobodyAt(exponent: number): string {

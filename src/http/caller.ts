@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Owner, Principal, UserPrincipal } from "../model/principal.ts";
 
-export function principalOf({ call }: FastifyRequest): Principal {
+export function principalOf({ call }: Pick<FastifyRequest, "call">): Principal {
   if (call.principal === undefined) throw new Error("an open route asks for its caller");
   return call.principal;
 }

@@ -4,12 +4,14 @@ import { isIP } from "node:net";
 import cors from "cors";
 import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
+import type { DomainError } from "../model/errors.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
 import { createBodyLimit } from "./body-limit.ts";
 import type { PortResponse } from "./messages.ts";
 import type { PortListener } from "./port.ts";
 import { newRequestId } from "./request-id.ts";
+import type { Shed } from "./shedding.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -23,6 +25,8 @@ export interface FrontOptions {
   };
   /** Whose word on where a request comes from is taken; undefined for nobody's. */
   readonly trusted: ((address: string, hops: number) => boolean) | undefined;
+  /** Whether the load allows no more. */
+  readonly shed: Shed;
   /** How long a request's body may take to arrive, from its headers on. */
   readonly bodyMs: number;
   readonly log: Log;
@@ -37,11 +41,13 @@ const ownHeaders = {
 };
 const preflightMaxAgeS = 7200;
 const pathMax = 256;
+/** A refusal comes about as late as an answer would have: who calls again at once, as some do, costs less so. */
+const refusalMs = 100;
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }: FrontOptions): PortListener {
+export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs, log }: FrontOptions): PortListener {
   const bodyLimit = createBodyLimit(bodyMs);
   const applyCors =
     allowed.origins.length === 0
@@ -54,22 +60,33 @@ export function createFront({ rpc, routes, cors: allowed, trusted, bodyMs, log }
           maxAge: preflightMaxAgeS,
         });
 
-  return (request, response) => {
-    const start = performance.now();
-    const call = callOf(request, response, trusted);
-    response.common["x-request-id"] = call.requestId;
-    response.common["x-content-type-options"] = "nosniff";
-    response.on("close", () => writeLine(request, response, call, start, log));
-    bodyLimit.expect(request);
+  function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
     try {
-      applyCors(request, response, () => {
-        if (!rpc(request, response, call)) routes(request, response, call);
-      });
+      if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
       // A host or a path that is none; nothing has looked at the request yet.
       log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
       response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
     }
+  }
+
+  return (request, response) => {
+    const start = performance.now();
+    const call = callOf(request, response, trusted);
+    response.common["x-request-id"] = call.requestId;
+    response.common["x-content-type-options"] = "nosniff";
+    let refusal: DomainError | undefined;
+    response.on("close", () => {
+      // One line for many of those: see shedding.ts.
+      if (refusal === undefined) writeLine(request, response, call, start, log);
+    });
+    bodyLimit.expect(request);
+    applyCors(request, response, () => {
+      refusal = shed(request, response, start);
+      if (refusal === undefined) return answer(request, response, call);
+      call.refusal = refusal;
+      setTimeout(answer, refusalMs, request, response, call);
+    });
   };
 }
 

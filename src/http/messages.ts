@@ -1,5 +1,9 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { endTogether } from "./together.ts";
+
+/** Characters; a third of what Node's sockets hold before they want no more, since one may take three bytes. */
+const smallMax = 20 * 1024;
 
 type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
 type Common = Record<string, string>;
@@ -35,8 +39,16 @@ export class Http1Response extends ServerResponse implements PortResponse {
   }
 
   override end(...input: unknown[]): this {
-    if (!this.req.readableEnded) this.once("finish", () => discardRest(this.req));
-    return super.end(...(input as []));
+    const [body] = input;
+    if (typeof body === "string" && body.length <= smallMax) endTogether(() => this.endNow(input));
+    else this.endNow(input);
+    return this;
+  }
+
+  private endNow(input: unknown[]): void {
+    const { req } = this;
+    if (!req.complete || req.readableLength > 0) this.once("finish", () => discardRest(req));
+    super.end(...(input as []));
   }
 }
 

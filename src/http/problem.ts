@@ -27,21 +27,24 @@ export interface Problem {
 
 /** What goes on the wire, or undefined for an error that nobody foresaw. */
 export function toProblem(error: unknown, requestId: string): Problem | undefined {
-  if (error instanceof DomainError) {
-    const { code, message, reason, violations } = error;
-    const errors = violations.length > 0 ? { errors: violations } : {};
-    return { ...problem(statuses[code], message, requestId), reason, ...errors };
-  }
+  if (error instanceof DomainError) return fromDomain(error, requestId);
   // Fastify's own refusals: a body that is too large, a content type nobody reads.
   const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
   const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
   return isRefusal ? problem(statusCode, String(message), requestId) : undefined;
 }
 
+export function fromDomain({ code, message, reason, violations }: DomainError, requestId: string): Problem {
+  const errors = violations.length > 0 ? { errors: violations } : {};
+  return { ...problem(statuses[code], message, requestId), reason, ...errors };
+}
+
 export function problem(status: number, detail: string, requestId: string): Problem {
   return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, request_id: requestId };
 }
 
+export const problemType = "application/problem+json";
+
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
-  return reply.code(body.status).type("application/problem+json").send(JSON.stringify(body));
+  return reply.code(body.status).type(problemType).send(JSON.stringify(body));
 }

@@ -7,5 +7,9 @@ export function noteRefusal(error: unknown, request: FastifyRequest, reply: Fast
   if (!(error instanceof DomainError)) return;
   request.call.outcome = error.reason;
   if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
-  if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(error.retryAfterMs / 1000));
+  reply.headers(retryHeader(error));
+}
+
+export function retryHeader({ retryAfterMs }: DomainError): Record<string, string> {
+  return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
 }

@@ -18,6 +18,7 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
+import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import {
   addPocketBaseRoutes,
   answerUnreadable,
@@ -26,9 +27,10 @@ import {
   toRoute,
 } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
+import { type QuickRoute, quickly } from "./quick.ts";
 import { noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
-import { addSessionRoute } from "./session-validation.ts";
+import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
 import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
 import { addTemplateRoutes, type TemplateCore } from "./template/template.ts";
 import { buildValidator } from "./validation.ts";
@@ -94,6 +96,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await app.register(cookie);
   app.addHook("onRequest", async (request) => {
     request.call = callOf(request);
+    if (request.call.refusal !== undefined) throw request.call.refusal;
     if (!request.is404) await admit(request, core.admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
@@ -103,18 +106,26 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   await addImageRoutes(app, core.images, core.files);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
-  if (core.oldApis.has("sessions")) addSessionRoute(app, core.authentication);
+  const quick = new Map<string, QuickRoute>();
+  if (core.oldApis.has("sessions")) {
+    const validation = sessionValidation(app, core.authentication);
+    addSessionRoute(app, validation);
+    quick.set(sessionPath, validation);
+  }
   if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
-  if (core.oldApis.has("pocketbase")) await addPocketBaseRoutes(app, core, log);
+  if (core.oldApis.has("pocketbase")) {
+    await addPocketBaseRoutes(app, core, log);
+    quick.set(checkPath, tokenCheck);
+  }
   if (core.oldApis.has("supabase")) await addSupabaseRoutes(app, core, log);
   if (core.oldApis.has("template")) await addTemplateRoutes(app, core, log);
   await app.ready();
 
   return {
-    handle(request, response, call) {
+    handle: quickly(quick, core.admission, (request, response, call) => {
       calls.set(request, call);
       app.routing(request, response);
-    },
+    }),
     close: () => app.close(),
   };
 }

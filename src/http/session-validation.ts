@@ -1,6 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import type { Authentication } from "../core/authentication.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
+import { fromDomain, problemType } from "./problem.ts";
+import type { QuickRoute } from "./quick.ts";
 import { problemAnswer } from "./schema.ts";
 
 const answer = (valid: boolean, description: string) => ({
@@ -10,6 +12,8 @@ const answer = (valid: boolean, description: string) => ({
   additionalProperties: false,
   properties: { valid: { type: "boolean", const: valid }, ...(valid ? { user: { type: "string" } } : {}) },
 });
+
+const uncached = { "cache-control": "no-store" };
 
 const schema = {
   summary: "Whether a session is valid, and whose it is",
@@ -25,14 +29,31 @@ const schema = {
   },
 };
 
+export const sessionPath = "/session/validate";
+
 /** What the Serverless Proxy's services ask before they show a page. */
-export function addSessionRoute(app: FastifyInstance, authentication: Authentication): void {
-  app.get<{ Headers: { "x-session-token"?: string } }>("/session/validate", { schema }, async (request, reply) => {
-    const token = sessionTokenIn(request.cookies) ?? (request.headers["x-session-token"] || undefined);
-    const user = await authentication.validateSession(token);
-    reply.header("cache-control", "no-store");
-    if (user === undefined) return reply.code(401).send({ valid: false });
-    request.call.principal = user;
-    return { valid: true, user: user.account.username };
+export function sessionValidation(app: FastifyInstance, authentication: Authentication): QuickRoute {
+  return {
+    async answer({ cookie = "", "x-session-token": inHeader }, call) {
+      const token = sessionTokenIn(app.parseCookie(cookie)) ?? (inHeader?.toString() || undefined);
+      const user = await authentication.validateSession(token);
+      if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
+      call.principal = user;
+      return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
+    },
+    refuse(error, { requestId }) {
+      const body = fromDomain(error, requestId);
+      return { status: body.status, headers: { "content-type": problemType }, body };
+    },
+  };
+}
+
+export function addSessionRoute(app: FastifyInstance, { answer }: QuickRoute): void {
+  app.get(sessionPath, { schema }, async (request, reply) => {
+    const { status, headers, body } = await answer(request.headers, request.call);
+    return reply
+      .code(status as 200 | 401)
+      .headers(headers ?? {})
+      .send(body);
   });
 }

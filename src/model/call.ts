@@ -12,6 +12,8 @@ export interface Call {
   readonly isSecure: boolean;
   /** Made on the machine itself, straight on the store. */
   readonly isOperator?: true;
+  /** Why it is refused before whoever answers it has asked anything. */
+  refusal?: unknown;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

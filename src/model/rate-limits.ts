@@ -54,20 +54,21 @@ export const defaultRateLimits: RateLimits = {
   "POST /v1/chat": { count: 10, windowMs: minute },
 };
 
-/** Asked by services for all their callers, or by machines for their health: no address has a limit there. */
-const unlimited = new Set([
-  `${service}/Validate`,
+/** Asked by machines, whatever the load. */
+export const healthChecks: readonly string[] = [
   "grpc.health.v1.Health/Check",
   "grpc.health.v1.Health/List",
   "grpc.health.v1.Health/Watch",
-  "GET /session/validate",
   "GET /api/health",
   "GET /auth/v1/health",
   "GET /health",
   "GET /health/live",
   "GET /health/ready",
   "GET /upload/healthz",
-]);
+];
+
+/** Asked by services for all their callers, or by machines for their health: no address has a limit there. */
+const unlimited = new Set([`${service}/Validate`, "GET /session/validate", ...healthChecks]);
 
 /** The limits that count this call; none for workers, whose calls their jobs bound. */
 export function quotasOf(

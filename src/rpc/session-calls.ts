@@ -1,11 +1,17 @@
+import { create } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import {
+  type AuthService,
+  CheckAuthResponseSchema,
+  ValidateResponseSchema,
+} from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Accounts } from "../core/accounts.ts";
 import type { Authentication } from "../core/authentication.ts";
 import type { Sessions } from "../core/sessions.ts";
 import { sessionCookie } from "../model/session-cookie.ts";
 import { callOf, principalOf, userOf } from "./call.ts";
 import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
+import { principalAnswers } from "./principal-answers.ts";
 
 export interface SessionCore {
   readonly accounts: Accounts;
@@ -22,6 +28,13 @@ export function sessionCalls(core: SessionCore) {
       "set-cookie",
       sessionCookie(token, { domain: core.cookieDomain, isSecure: callOf(context).isSecure }),
     );
+
+  const checked = principalAnswers((principal) =>
+    create(CheckAuthResponseSchema, { principal: toPrincipal(principal) }),
+  );
+  const valid = principalAnswers((principal) =>
+    create(ValidateResponseSchema, { valid: true, principal: toPrincipal(principal) }),
+  );
 
   return {
     async signUp({ username, email, password }) {
@@ -47,10 +60,10 @@ export function sessionCalls(core: SessionCore) {
     },
     async validate({ credential }) {
       const principal = await core.authentication.validate(credential);
-      return principal === undefined ? { valid: false } : { valid: true, principal: toPrincipal(principal) };
+      return principal === undefined ? { valid: false } : valid(principal);
     },
     checkAuth(_request, context) {
-      return { principal: toPrincipal(principalOf(context)) };
+      return checked(principalOf(context));
     },
     async listSessions(_request, context) {
       const { account, sessionId } = userOf(context);

@@ -2,10 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ConnectRouter, createContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Call } from "../model/call.ts";
+import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
+import { createRefuse } from "./refuse.ts";
 import { createUnaryHandler } from "./unary/handler.ts";
-import { answerUnknownProcedure } from "./unknown-procedure.ts";
+import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
 /** What is served, and on which terms. */
 export interface Rpc {
@@ -34,7 +36,6 @@ export type RpcHandler = (request: IncomingMessage, response: ServerResponse, ca
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
 export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
   const calls = new WeakMap<IncomingMessage, Call>();
-  const unknown = new WeakSet<IncomingMessage>();
   const valuesOf = (call: Call | undefined) => createContextValues().set(callKey, call);
   const options = {
     requestGate: rpc.gate,
@@ -44,19 +45,23 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
     shutdownSignal: stopping,
     acceptCompression: [compressionGzip, compressionBrotli],
   };
+  const refuse = createRefuse(log);
   const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
   const unary = fast ? createUnaryHandler(rpc.routes, options, onFault) : () => false;
   const handle = connectNodeAdapter({
     ...options,
     routes: rpc.routes,
     contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
-    fallback: (request) => void unknown.add(request as IncomingMessage),
+    fallback: (request, response) => answerUnknownProcedure(request as IncomingMessage, response as ServerResponse),
   });
 
   return (request, response, call) => {
-    if (unary(request, response, valuesOf(call))) return true;
-    calls.set(request, call);
-    handle(request, response);
-    return !unknown.has(request) || answerUnknownProcedure(request, response);
+    if (!isProcedure(request)) return false;
+    if (call.refusal instanceof DomainError) refuse(request, response, call.refusal);
+    else if (!unary(request, response, valuesOf(call))) {
+      calls.set(request, call);
+      handle(request, response);
+    }
+    return true;
   };
 }

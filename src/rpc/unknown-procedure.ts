@@ -4,11 +4,14 @@ import { Code } from "@connectrpc/connect";
 const procedurePath = /^\/[a-z][\w.]*\.[A-Z]\w*\/\w+$/;
 const longestName = 200;
 
-/** Says `unimplemented` in the caller's protocol; false when the request asks for no procedure at all. */
-export function answerUnknownProcedure(request: IncomingMessage, response: ServerResponse): boolean {
-  const path = request.url?.split("?", 1)[0] ?? "";
-  if (!procedurePath.test(path)) return false;
-  const message = `there is no procedure ${path.slice(1, longestName)}`;
+/** Whether the request asks for one, there or not. */
+export function isProcedure({ url = "" }: IncomingMessage): boolean {
+  return procedurePath.test(pathOf(url));
+}
+
+/** Says `unimplemented` in the caller's protocol. */
+export function answerUnknownProcedure(request: IncomingMessage, response: ServerResponse): void {
+  const message = `there is no procedure ${pathOf(request.url ?? "").slice(1, longestName)}`;
   const type = request.headers["content-type"] ?? "";
   if (type.startsWith("application/grpc")) {
     response.writeHead(200, {
@@ -21,5 +24,8 @@ export function answerUnknownProcedure(request: IncomingMessage, response: Serve
     response.writeHead(404, { "content-type": "application/json" });
     response.end(JSON.stringify({ code: "unimplemented", message }));
   }
-  return true;
+}
+
+function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? "";
 }

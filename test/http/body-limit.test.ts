@@ -17,6 +17,7 @@ async function open(): Promise<{ port: number; answers: Promise<ServerResponse>;
     },
     cors: { origins: [], sent: [], read: [] },
     trusted: undefined,
+    shed: () => undefined,
     bodyMs: 50,
     log: createLog("silent"),
   });

@@ -28,6 +28,7 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
     routes: (_request, response) => void response.writeHead(404).end(),
     cors: { origins: [], ...rpcCors },
     trusted: undefined,
+    shed: () => undefined,
     bodyMs: 120_000,
     log,
   });

@@ -6,6 +6,7 @@ import { afterAll } from "vitest";
 import { startServer } from "../../src/app.ts";
 import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
+import type { Pressure } from "../../src/http/pressure.ts";
 import { createLog } from "../../src/log.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { rpcPath } from "./fast-rpc.ts";
@@ -16,7 +17,7 @@ const main = join(import.meta.dirname, "../../src/main.ts");
 /** A server for all tests of the file that asks for it, while it is loaded; like serve() otherwise. */
 export async function shareServer(
   env: Readonly<Record<string, string>> = {},
-  { worker = true, log = createLog("silent") as Log } = {},
+  { worker = true, log = createLog("silent") as Log, pressure = undefined as Pressure | undefined } = {},
 ): Promise<TestServer> {
   const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
   afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -28,7 +29,11 @@ export async function shareServer(
     DARKROOM_RATE_LIMITS: manyCalls,
     ...env,
   });
-  const app = await startServer(config, { log, forkWorker: worker ? (url) => forkWorker(url, dataDir) : undefined });
+  const app = await startServer(config, {
+    log,
+    forkWorker: worker ? (url) => forkWorker(url, dataDir) : undefined,
+    ...(pressure && { pressure }),
+  });
   afterAll(() => app.stop());
   return { app, url: app.url, dataDir, ...connect(app.url) };
 }

@@ -4,6 +4,8 @@ import { dirname, join } from "node:path";
 import type { BlobStore } from "../../ports/blob-store.ts";
 
 const pieceBytes = 64 * 1024;
+/** Read at a time: each read goes by another thread and back, which takes as long as to read some pieces. */
+const blockBytes = 8 * pieceBytes;
 
 /** A file for each blob, in 256 folders by the id's first two characters, so that no folder grows long. */
 export function filesystemBlobStore(directory: string): BlobStore {
@@ -44,7 +46,8 @@ export function filesystemBlobStore(directory: string): BlobStore {
 
 /** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
 async function* pieces(path: string): AsyncGenerator<Uint8Array> {
-  yield* createReadStream(path, { highWaterMark: pieceBytes });
+  for await (const block of createReadStream(path, { highWaterMark: blockBytes }) as AsyncIterable<Buffer>)
+    for (let at = 0; at < block.length; at += pieceBytes) yield block.subarray(at, at + pieceBytes);
 }
 
 async function writeDurably(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {

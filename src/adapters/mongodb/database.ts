@@ -46,6 +46,11 @@ export class Database {
     return this.#db.collection<Schema>(name);
   }
 
+  /** Calls that have no answer yet. */
+  get pending(): number {
+    return this.#gate.passing;
+  }
+
   /** What every call goes through. Rejects with StoreUnavailable within a few seconds, or with DuplicateKey. */
   run<T>(work: () => Promise<T>): Promise<T> {
     return this.#gate.pass(work);

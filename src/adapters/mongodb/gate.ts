@@ -14,11 +14,17 @@ export class Gate {
   readonly #log: Log;
   #isAway = false;
   #isTrying = false;
+  #passing = 0;
   /** Counts the times that it came back: what fails late says nothing of now. */
   #returns = 0;
 
   constructor(log: Log) {
     this.#log = log;
+  }
+
+  /** Calls that have no answer yet. */
+  get passing(): number {
+    return this.#passing;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
@@ -34,6 +40,7 @@ export class Gate {
 
   async #attempt<T>(work: () => Promise<T>, ms: number): Promise<T> {
     const returns = this.#returns;
+    this.#passing += 1;
     try {
       const result = await within(ms, work());
       this.#answered();
@@ -43,6 +50,8 @@ export class Gate {
       if (!(error instanceof StoreUnavailable)) this.#answered();
       else if (returns === this.#returns) this.#silent(error);
       throw error;
+    } finally {
+      this.#passing -= 1;
     }
   }
 

@@ -42,6 +42,7 @@ export async function openStores(
     secrets: mongodbSecretStore(db),
     /** How many documents a collection has, as the server's books say: at no cost, and a few off after it was killed. */
     count: (name: CollectionName) => db.run(() => db.collection(name).estimatedDocumentCount()),
+    pending: () => db.pending,
     async ping() {
       await accounts.listAdmins(1);
     },

@@ -54,6 +54,11 @@ export class Database {
     writer.on("exit", () => this.#end(new Error("the database is closed")));
   }
 
+  /** Writes that are not settled yet. */
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
   read(sql: string, ...params: SQLInputValue[]): Row[] {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {

@@ -34,7 +34,7 @@ export function toEnvelope(error: unknown, failure: string | undefined): Envelop
   return isRefusal ? envelope(statusCode, sentence(String(message))) : undefined;
 }
 
-function fromDomain(error: DomainError, failure: string | undefined): Envelope {
+export function fromDomain(error: DomainError, failure: string | undefined): Envelope {
   const { code, reason, message, violations } = error;
   if (reason === "LOGIN_FAILED") return envelope(400, failure ?? sentence(message));
   if (reason === "JOB_NOT_FOUND" || reason === "USER_NOT_FOUND") return recordNotFound;

@@ -2,12 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Health } from "../../core/health.ts";
 import type { ImageJobs } from "../../core/image-jobs.ts";
 import type { Images } from "../../core/images.ts";
+import type { Call } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
 import { ownerOf, principalOf } from "../caller.ts";
 import { sendImage } from "../images.ts";
-import { envelope } from "./envelope.ts";
+import type { QuickRoute } from "../quick.ts";
+import { envelope, fromDomain } from "./envelope.ts";
 import { sentence } from "./field-errors.ts";
 import { checking, fetching, fetchingByBody, health, sending, sendingByBody } from "./gateway-schemas.ts";
 
@@ -51,7 +53,7 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
     return reply.code(503).send(envelope(503, "The service is not ready."));
   });
   scope.get("/check_auth", { schema: checking, config: { guest: { status: 403, body: onlyRecords } } }, (request) =>
-    Promise.resolve({ client_id: nameOf(principalOf(request)) }),
+    Promise.resolve(whoseToken(request.call)),
   );
   scope.get("/send_message", { schema: sending }, send);
   scope.post("/send_message", { schema: sendingByBody }, send);
@@ -88,6 +90,20 @@ function sendFailure(reply: FastifyReply, { state, error }: ImageJob): FastifyRe
   const { reason, message } = error ?? { reason: state, message: "there is no picture" };
   const text = sentence(message);
   return reply.code(422).send(envelope(422, text, { message_id: { code: reason.toLowerCase(), message: text } }));
+}
+
+export const checkPath = "/api/check_auth";
+export const tokenCheck: QuickRoute = {
+  bareToken: true,
+  answer: (_headers, call) => ({ status: 200, body: whoseToken(call) }),
+  refuse(error) {
+    const body = fromDomain(error, undefined);
+    return { status: body.code, body };
+  },
+};
+
+function whoseToken(call: Call): { client_id: string } {
+  return { client_id: nameOf(principalOf({ call })) };
 }
 
 /** A job's token stands for the job's owner. */

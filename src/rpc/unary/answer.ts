@@ -16,7 +16,9 @@ export function write(
   else response.writeHead(status, toNode(header)).addTrailers(toNode(trailer));
   if (request.httpVersionMajor > 1) endHttp2(response, body);
   else if (body.length > smallMax) endLarge(response, body);
-  else endSoon(response, body);
+  // Node writes text together with the headers, but bytes after them.
+  else if (typeof body === "string") response.end(body);
+  else response.end(latin1Of(body), "latin1");
 }
 
 /** A name that comes more than once gets a list. */
@@ -45,32 +47,6 @@ const smallMax = 20 * 1024;
 function endLarge(response: ServerResponse, body: string | Uint8Array): void {
   const bytes = Buffer.from(body as string);
   response.write(bytes.subarray(0, -1), () => response.end(bytes.subarray(-1)));
-}
-
-/** With more, the first would wait too long for the last. */
-const togetherMax = 64;
-let ready: [ServerResponse, string, BufferEncoding][] = [];
-let isScheduled = false;
-
-/**
- * Ends with others that are ready in the same turn of the event loop, as HTTP/2 does by itself: a reader on this machine,
- * such as a proxy, is woken once for all of them. Each time costs as much as a whole small call.
- */
-function endSoon(response: ServerResponse, body: string | Uint8Array): void {
-  // Node writes text together with the headers, but bytes after them.
-  const [text, encoding] = typeof body === "string" ? ([body, "utf8"] as const) : ([latin1Of(body), "latin1"] as const);
-  if (ready.push([response, text, encoding]) >= togetherMax) endReady();
-  else if (!isScheduled) {
-    isScheduled = true;
-    setImmediate(endReady);
-  }
-}
-
-function endReady(): void {
-  const ending = ready;
-  ready = [];
-  isScheduled = false;
-  for (const [response, text, encoding] of ending) response.end(text, encoding);
 }
 
 function latin1Of({ buffer, byteOffset, byteLength }: Uint8Array): string {

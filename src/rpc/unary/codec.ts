@@ -2,6 +2,7 @@ import { type DescMethodUnary, type JsonWriteStringOptions, type Message, toJson
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
 import type { Options } from "./procedures.ts";
+import { writtenOnce } from "./repeated.ts";
 
 /** A method's messages in one format: the request's from bytes, the response's to what can be written. */
 export interface Codec {
@@ -12,19 +13,17 @@ export interface Codec {
 export function codecsOf(method: DescMethodUnary, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
   const jsonOptions = getJsonOptions(options.jsonOptions) as JsonWriteStringOptions;
+  // Left as text: Node then writes it together with the headers.
+  function toText(message: Message): string {
+    try {
+      return toJsonString(method.output, message, jsonOptions);
+    } catch (error) {
+      throw ConnectError.from(error, Code.Internal);
+    }
+  }
   return {
-    binary: { parse: callersFault(lookup.getI(true).parse), serialize: lookup.getO(true).serialize },
-    json: {
-      parse: lookup.getI(false).parse,
-      // Left as text: Node then writes it together with the headers.
-      serialize(message) {
-        try {
-          return toJsonString(method.output, message, jsonOptions);
-        } catch (error) {
-          throw ConnectError.from(error, Code.Internal);
-        }
-      },
-    },
+    binary: { parse: callersFault(lookup.getI(true).parse), serialize: writtenOnce(lookup.getO(true).serialize) },
+    json: { parse: lookup.getI(false).parse, serialize: writtenOnce(toText) },
   };
 }
 

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DomainError } from "../model/errors.ts";
+import { isKeptPath, overloaded, pathOf, uploadOperation, uploadsFull } from "../model/overload.ts";
+import type { Log } from "../ports/log.ts";
+import type { Pressure } from "./pressure.ts";
+
+/** Why a request is refused for the load alone; undefined when it is not. Asked once for each, with the time. */
+export type Shed = (request: IncomingMessage, response: ServerResponse, now: number) => DomainError | undefined;
+
+export interface SheddingOptions {
+  readonly isTooMuch: Pressure;
+  /** Large bodies that are kept in memory at a time. */
+  readonly uploadsMax: number;
+  readonly log: Log;
+}
+
+/** Bytes. Any call may have as many. */
+const smallBody = 64 * 1024;
+const uploadPath = pathOf(uploadOperation);
+const reportMs = 1000;
+
+/** Refuses what is too much before anything is done for it, whosever it is. */
+export function createShedding({ isTooMuch, uploadsMax, log }: SheddingOptions): Shed {
+  const report = createReport(log);
+  let uploads = 0;
+
+  function takePlace(response: ServerResponse): DomainError | undefined {
+    if (uploads >= uploadsMax) return uploadsFull;
+    uploads += 1;
+    response.once("close", () => {
+      uploads -= 1;
+    });
+    return undefined;
+  }
+
+  return (request, response, now) => {
+    let refusal: DomainError | undefined;
+    if (isTooMuch(now) && !isKeptPath(pathIn(request))) refusal = overloaded;
+    else if (request.url === uploadPath && mayBeLarge(request)) refusal = takePlace(response);
+    if (refusal !== undefined) report(refusal);
+    return refusal;
+  };
+}
+
+function pathIn({ url = "" }: IncomingMessage): string {
+  return url.split("?", 1)[0] ?? "";
+}
+
+/** What does not say how long it is may be as long as it likes. */
+function mayBeLarge({ headers }: IncomingMessage): boolean {
+  return !(Number(headers["content-length"]) <= smallBody);
+}
+
+/** One line a second for all that are refused, which have none of their own. */
+function createReport(log: Log): (refusal: DomainError) => void {
+  const counts = new Map<string, number>();
+  function write(): void {
+    log.warn({ ...Object.fromEntries(counts) }, "calls are refused, since more come than can be answered");
+    counts.clear();
+  }
+  return ({ reason }) => {
+    if (counts.size === 0) setTimeout(write, reportMs).unref();
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  };
+}

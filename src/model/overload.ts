@@ -1,0 +1,36 @@
+import { DomainError } from "./errors.ts";
+import { healthChecks } from "./rate-limits.ts";
+
+/** Milliseconds. */
+const retryAfterMs = 1000;
+
+export const overloaded = new DomainError(
+  "resource_exhausted",
+  "OVERLOADED",
+  "more calls come than this server can answer: wait a second, then try again",
+  { retryAfterMs },
+);
+
+export const uploadsFull = new DomainError(
+  "resource_exhausted",
+  "UPLOADS_FULL",
+  "as many pictures are being uploaded as this server takes at a time: wait a second, then try again",
+  { retryAfterMs },
+);
+
+/** Its body is kept whole in memory. */
+export const uploadOperation = "darkroom.imagejob.v1.ImageJobService/UploadImage";
+
+const worker = "darkroom.worker.v1.WorkerService";
+/** Never refused for the load: how others know how we are, and what a running job lives by. */
+const kept = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
+const keptPaths: ReadonlySet<string> = new Set(kept.map(pathOf));
+
+export function isKeptPath(path: string): boolean {
+  return keptPaths.has(path);
+}
+
+/** Where an operation is asked for, as model/access.ts names it. */
+export function pathOf(operation: string): string {
+  return operation.includes(" ") ? operation.slice(operation.indexOf(" ") + 1) : `/${operation}`;
+}

@@ -1,0 +1,141 @@
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { Health } from "../../gen/health/v1/health_pb.ts";
+import { retryDelayOf } from "../../src/client/errors.ts";
+import type { Log } from "../../src/ports/log.ts";
+import { smallPicture } from "../support/pictures.ts";
+import { drain, refusal, refusalOf } from "../support/refusals.ts";
+import { signIn } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const lines: { fields: Record<string, unknown>; message: string }[] = [];
+const write = (fields: Readonly<Record<string, unknown>>, message: string) => void lines.push({ fields, message });
+const log: Log = { debug: write, info: write, warn: write, error: write };
+
+let isTooMuch = false;
+const uploadsMax = 2;
+const env = { DARKROOM_UPLOADS_MAX: String(uploadsMax), CORS_ORIGINS: "https://app.example.com" };
+const server = await shareServer(env, { worker: false, log, pressure: () => isTooMuch });
+const { url, auth, jobs } = server;
+const { credential, token } = await signIn(server);
+const authorization = `Bearer ${token}`;
+
+beforeEach(() => {
+  isTooMuch = false;
+  lines.length = 0;
+});
+
+describe("while more comes than can be answered", () => {
+  beforeEach(() => {
+    isTooMuch = true;
+  });
+
+  const transports = {
+    "Connect, HTTP/1.1": createConnectTransport({ baseUrl: url, httpVersion: "1.1" }),
+    "Connect, HTTP/2": createConnectTransport({ baseUrl: url, httpVersion: "2" }),
+    "Connect by GET": createConnectTransport({ baseUrl: url, httpVersion: "1.1", useHttpGet: true }),
+    gRPC: createGrpcTransport({ baseUrl: url }),
+    "gRPC-Web": createGrpcWebTransport({ baseUrl: url, httpVersion: "1.1" }),
+  };
+
+  test.for(Object.entries(transports))("%s refuses calls and streams, and says when to try again", async ([, by]) => {
+    const calls = [
+      createClient(AuthService, by).checkAuth({}, credential),
+      createClient(ImageJobService, by).watchImageJob({ jobId: "any" }, credential),
+    ];
+    for (const call of calls) {
+      const { code, reason, metadata } = await refusal(call);
+      expect({ code, reason }).toEqual({ code: "ResourceExhausted", reason: "OVERLOADED" });
+      expect(metadata.get("retry-after")).toBe("1");
+    }
+  });
+
+  test("our own client is told how long to wait", async () => {
+    const error = await auth.checkAuth({}, credential).catch((thrown: unknown) => thrown);
+    expect(retryDelayOf(error)).toBe(1000);
+  });
+
+  test.for(["/session/validate", "/openapi.json"])("%s is refused by a problem, and with an id", async (path) => {
+    const response = await fetch(url + path);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(response.headers.get("x-request-id")).toMatch(/^\w{32}$/);
+    expect(await refusalOf(response)).toMatchObject({ status: 429, reason: "OVERLOADED" });
+  });
+
+  test.for(["check_auth", "get_image?message_id=1"])("/api/%s is refused in PocketBase's shape", async (path) => {
+    const response = await fetch(`${url}/api/${path}`, { headers: { authorization } });
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(await response.json()).toMatchObject({ code: 429, data: {} });
+  });
+
+  test.for(["/health", "/health/live", "/health/ready?x=1", "/api/health"])("%s is answered", async (path) => {
+    expect((await fetch(url + path)).status).toBe(200);
+  });
+
+  test("gRPC's health checks are answered", async () => {
+    expect(await createClient(Health, transports.gRPC).check({})).toMatchObject({ status: 1 });
+  });
+
+  test("browsers may read the refusal", async () => {
+    const response = await fetch(`${url}/session/validate`, { headers: { origin: env.CORS_ORIGINS } });
+    expect(response.headers.get("access-control-allow-origin")).toBe(env.CORS_ORIGINS);
+  });
+
+  test("the log has one line for all that are refused", async () => {
+    const calls = Array.from({ length: 5 }, () => fetch(`${url}/session/validate`));
+    await Promise.all(calls);
+    const about = () => lines.filter(({ message }) => message.startsWith("calls are refused"));
+    const count = () => about().reduce((sum, { fields }) => sum + Number(fields.OVERLOADED), 0);
+    await vi.waitFor(() => expect(count()).toBeGreaterThanOrEqual(calls.length), { timeout: 5000 });
+    // Those of the tests before it may have one of their own.
+    expect(about().length).toBeLessThanOrEqual(2);
+    expect(lines.filter(({ message }) => message === "request")).toEqual([]);
+  });
+});
+
+test("a stream that is open lives on", async () => {
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "black and white" }, credential);
+  const jobId = job?.id ?? "";
+  const watch = jobs.watchImageJob({ jobId }, credential)[Symbol.asyncIterator]();
+  await watch.next();
+  isTooMuch = true;
+  expect((await refusal(auth.checkAuth({}, credential))).reason).toBe("OVERLOADED");
+  isTooMuch = false;
+  await jobs.cancelImageJob({ jobId }, credential);
+  const rest = await drain({ [Symbol.asyncIterator]: () => watch });
+  expect(rest.at(-1)?.job?.state).toBe(State.CANCELLED);
+});
+
+describe("large uploads", () => {
+  const path = "/darkroom.imagejob.v1.ImageJobService/UploadImage";
+  const headers = { "content-type": "application/json", authorization };
+
+  /** One whose body is on its way until it is told to end. */
+  function openUpload(): { answer: Promise<Response>; end(): void } {
+    const body = new TransformStream<Uint8Array, Uint8Array>();
+    const answer = fetch(url + path, { method: "POST", headers, body: body.readable, duplex: "half" } as RequestInit);
+    const writer = body.writable.getWriter();
+    void writer.write(Buffer.from("{"));
+    return { answer, end: () => void writer.write(Buffer.from("}")).then(() => writer.close()) };
+  }
+
+  test("one more than the limit is refused, and a place is free again when one ends", async () => {
+    const uploads = Array.from({ length: uploadsMax }, openUpload);
+    const more = () => {
+      const upload = openUpload();
+      upload.end();
+      return upload.answer.then(refusalOf);
+    };
+    await vi.waitFor(async () => expect(await more()).toMatchObject({ status: 429, reason: "UPLOADS_FULL" }));
+    const body = JSON.stringify({ data: Buffer.from(await smallPicture()).toString("base64") });
+    const small = await fetch(url + path, { method: "POST", headers, body });
+    expect(small.status).toBe(200);
+    for (const { end } of uploads) end();
+    for (const { answer } of uploads) expect((await refusalOf(await answer)).code).toBe("invalid_argument");
+    expect(await more()).toMatchObject({ code: "invalid_argument" });
+  });
+});
