@@ -43,11 +43,11 @@ describe("while more comes than can be answered", () => {
 
   test.for(Object.entries(transports))("%s refuses calls and streams, and says when to try again", async ([, by]) => {
     const calls = [
-      createClient(AuthService, by).checkAuth({}, credential),
-      createClient(ImageJobService, by).watchImageJob({ jobId: "any" }, credential),
+      () => createClient(AuthService, by).checkAuth({}, credential),
+      () => createClient(ImageJobService, by).watchImageJob({ jobId: "any" }, credential),
     ];
     for (const call of calls) {
-      const { code, reason, metadata } = await refusal(call);
+      const { code, reason, metadata } = await refusal(call());
       expect({ code, reason }).toEqual({ code: "ResourceExhausted", reason: "OVERLOADED" });
       expect(metadata.get("retry-after")).toBe("1");
     }
