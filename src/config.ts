@@ -57,7 +57,7 @@ export interface ServerConfig {
   readonly leaseMs: number;
   /** How long what comes may wait for the event loop before calls are refused. */
   readonly waitMaxMs: number;
-  /** UploadImage calls with large bodies at a time. */
+  /** Bytes of UploadImage's large bodies at a time. */
   readonly uploadsMax: number;
   /** Whether unary calls take the fast path. */
   readonly fastRpc: boolean;
@@ -121,7 +121,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),
-    uploadsMax: read.integer("DARKROOM_UPLOADS_MAX", 8, 1, 1000),
+    uploadsMax: read.integer("DARKROOM_UPLOADS_MAX_MIB", 256, 1, 65_536) * 1024 * 1024,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     models: readModels(read.text("DARKROOM_MODELS")),
     engines: readEngines(read),

@@ -22,7 +22,11 @@ const rpc = createRpcTransport(
   { stopping: new AbortController().signal, fast: process.argv[2] === "fast", log },
 );
 const routes = () => {};
-const shed = createShedding({ isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }), uploadsMax: 8, log });
+const shed = createShedding({
+  isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }),
+  uploadsMax: 256 * 1024 * 1024,
+  log,
+});
 const cors = { origins: [], ...rpcCors };
 const front = createFront({ rpc, routes, cors, trusted: undefined, shed, bodyMs: 120_000, log });
 const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });

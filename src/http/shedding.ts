@@ -9,13 +9,17 @@ export type Shed = (request: IncomingMessage, response: ServerResponse, now: num
 
 export interface SheddingOptions {
   readonly isTooMuch: Pressure;
-  /** Large bodies that are kept in memory at a time. */
+  /** Bytes of large bodies that may be in memory at a time. */
   readonly uploadsMax: number;
   readonly log: Log;
 }
 
 /** Bytes. Any call may have as many. */
 const smallBody = 64 * 1024;
+/** What a body counts for that does not say how long it is, as none does by gRPC: more than most pictures have. */
+const unknownBody = 4 * 1024 * 1024;
+/** More is refused before it is read. */
+const largestBody = 28 * 1024 * 1024;
 const uploadPath = pathOf(uploadOperation);
 const reportMs = 1000;
 
@@ -24,11 +28,13 @@ export function createShedding({ isTooMuch, uploadsMax, log }: SheddingOptions):
   const report = createReport(log);
   let uploads = 0;
 
-  function takePlace(response: ServerResponse): DomainError | undefined {
-    if (uploads >= uploadsMax) return uploadsFull;
-    uploads += 1;
+  /** One alone has its place however large it is. */
+  function takePlace(bytes: number, response: ServerResponse): DomainError | undefined {
+    if (bytes <= smallBody) return undefined;
+    if (uploads > 0 && uploads + bytes > uploadsMax) return uploadsFull;
+    uploads += bytes;
     response.once("close", () => {
-      uploads -= 1;
+      uploads -= bytes;
     });
     return undefined;
   }
@@ -36,7 +42,7 @@ export function createShedding({ isTooMuch, uploadsMax, log }: SheddingOptions):
   return (request, response, now) => {
     let refusal: DomainError | undefined;
     if (isTooMuch(now) && !isKeptPath(pathIn(request))) refusal = overloaded;
-    else if (request.url === uploadPath && mayBeLarge(request)) refusal = takePlace(response);
+    else if (request.url === uploadPath) refusal = takePlace(sizeOf(request), response);
     if (refusal !== undefined) report(refusal);
     return refusal;
   };
@@ -46,9 +52,9 @@ function pathIn({ url = "" }: IncomingMessage): string {
   return url.split("?", 1)[0] ?? "";
 }
 
-/** What does not say how long it is may be as long as it likes. */
-function mayBeLarge({ headers }: IncomingMessage): boolean {
-  return !(Number(headers["content-length"]) <= smallBody);
+function sizeOf({ headers }: IncomingMessage): number {
+  const bytes = Number(headers["content-length"] ?? Number.NaN);
+  return Number.isNaN(bytes) ? unknownBody : Math.min(bytes, largestBody);
 }
 
 /** One line a second for all that are refused, which have none of their own. */

@@ -16,8 +16,9 @@ const write = (fields: Readonly<Record<string, unknown>>, message: string) => vo
 const log: Log = { debug: write, info: write, warn: write, error: write };
 
 let isTooMuch = false;
+/** Places for bodies that do not say how long they are. */
 const uploadsMax = 2;
-const env = { DARKROOM_UPLOADS_MAX: String(uploadsMax), CORS_ORIGINS: "https://app.example.com" };
+const env = { DARKROOM_UPLOADS_MAX_MIB: String(4 * uploadsMax), CORS_ORIGINS: "https://app.example.com" };
 const server = await shareServer(env, { worker: false, log, pressure: () => isTooMuch });
 const { url, auth, jobs } = server;
 const { credential, token } = await signIn(server);

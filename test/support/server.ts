@@ -7,6 +7,7 @@ import { onTestFinished } from "vitest";
 import { type App, startServer } from "../../src/app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
+import type { Pressure } from "../../src/http/pressure.ts";
 import { createLog } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Log } from "../../src/ports/log.ts";
@@ -16,6 +17,9 @@ export const adminPassword = "correct horse battery";
 /** Tests sign many people up from one address. */
 export const manyCalls = unlimited("SignUp", "Login");
 const main = join(import.meta.dirname, "../../src/main.ts");
+
+/** A caller in the same process makes the server wait too, which says nothing of its load. */
+export const noPressure: Pressure = () => false;
 
 /** No limit on these calls of AuthService, as a setting. */
 export function unlimited(...calls: readonly string[]): string {
@@ -54,6 +58,7 @@ export async function serve(
   const app = await startServer(config, {
     log: log ?? createLog(config.logLevel),
     clock,
+    pressure: noPressure,
     forkWorker: worker
       ? (url) => forkWorker(url, { ...env, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: config.logLevel })
       : undefined,

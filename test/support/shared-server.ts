@@ -6,18 +6,17 @@ import { afterAll } from "vitest";
 import { startServer } from "../../src/app.ts";
 import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
-import type { Pressure } from "../../src/http/pressure.ts";
 import { createLog } from "../../src/log.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { rpcPath } from "./fast-rpc.ts";
-import { adminPassword, manyCalls, type TestServer } from "./server.ts";
+import { adminPassword, manyCalls, noPressure, type TestServer } from "./server.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** A server for all tests of the file that asks for it, while it is loaded; like serve() otherwise. */
 export async function shareServer(
   env: Readonly<Record<string, string>> = {},
-  { worker = true, log = createLog("silent") as Log, pressure = undefined as Pressure | undefined } = {},
+  { worker = true, log = createLog("silent") as Log, pressure = noPressure } = {},
 ): Promise<TestServer> {
   const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
   afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
@@ -32,7 +31,7 @@ export async function shareServer(
   const app = await startServer(config, {
     log,
     forkWorker: worker ? (url) => forkWorker(url, dataDir) : undefined,
-    ...(pressure && { pressure }),
+    pressure,
   });
   afterAll(() => app.stop());
   return { app, url: app.url, dataDir, ...connect(app.url) };
