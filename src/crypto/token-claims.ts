@@ -2,7 +2,7 @@ import type { JWTPayload } from "jose";
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
-import { supabaseTokenMetadata } from "../model/supabase-user.ts";
+import { supabaseEmail, supabaseTokenMetadata } from "../model/supabase-user.ts";
 import { type Surface, termsOf } from "../model/surface.ts";
 import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
@@ -36,7 +36,7 @@ export function sessionContent(session: Session, account: Account, now: number):
 const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Account) => JWTPayload>> = {
   own: () => ({ client_id: audience }),
   supabase: (session, account) => ({
-    email: account.email ?? "",
+    email: supabaseEmail(account),
     phone: "",
     app_metadata: { provider: "email", providers: ["email"] },
     user_metadata: supabaseTokenMetadata(account),

@@ -46,7 +46,8 @@ export function timeOf(values: Values, name: string): number | undefined {
 export function objectOf(values: Values, name: string): Values {
   const value = givenOf(values, name) ?? {};
   const parsed = typeof value === "string" ? parse(value) : value;
-  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed as Values;
+  if (parsed === null) return {};
+  if (typeof parsed === "object" && !Array.isArray(parsed)) return parsed as Values;
   throw invalidField(name, "must be a JSON object");
 }
 

@@ -1,12 +1,17 @@
-import type { Account } from "./account.ts";
+import { type Account, nameKey } from "./account.ts";
 import { utf8Length } from "./text.ts";
 
 /** As JSON, in a token: it must fit into a header. */
 const metadataMaxBytes = 2048;
 
+/** The address as GoTrue tells it. */
+export function supabaseEmail({ email }: Account): string {
+  return nameKey(email ?? "");
+}
+
 /** What Supabase's callers read of an account's one way to sign in. */
-export function supabaseIdentity({ id, email }: Account) {
-  return { email: email ?? "", email_verified: true, phone_verified: false, sub: id };
+export function supabaseIdentity(account: Account) {
+  return { email: supabaseEmail(account), email_verified: true, phone_verified: false, sub: account.id };
 }
 
 /** The account's metadata as Supabase's callers read it. */

@@ -169,7 +169,7 @@ const people = {
     },
   }),
   banned: supabaseRow({ email: "banned@example.org", banned_until: "2999-01-01 00:00:00+00" }),
-  forEver: supabaseRow({ email: "ever@example.org", banned_until: "infinity", raw_user_meta_data: null }),
+  forEver: supabaseRow({ email: "ever@example.org", banned_until: "infinity", raw_user_meta_data: "null" }),
   free: supabaseRow({ email: "free@example.org", banned_until: "2020-01-01 00:00:00+00" }),
   oauth: supabaseRow({ email: "oauth@example.org", encrypted_password: "" }),
   deleted: supabaseRow({ deleted_at: "2024-01-01 00:00:00+00" }),

@@ -24,7 +24,7 @@ export const signingOut = {
   summary: "Ends sessions",
   querystring: {
     type: "object",
-    properties: { scope: { enum: ["global", "local", "others"], default: "global" } },
+    properties: { scope: { enum: ["global", "local", "others", ""], default: "global" } },
   },
   response: { 204: { description: "They ended.", type: "null" } },
 };

@@ -1,12 +1,12 @@
 import type { Account } from "../../model/account.ts";
-import { supabaseIdentity, supabaseMetadata } from "../../model/supabase-user.ts";
+import { supabaseEmail, supabaseIdentity, supabaseMetadata } from "../../model/supabase-user.ts";
 
 const authenticated = "authenticated";
 
 /** An account as GoTrue shows a user. Its address counts as confirmed, as with confirmation off there. */
 export function toUser(account: Account, lastStart: number | undefined) {
   const { id } = account;
-  const email = account.email ?? "";
+  const email = supabaseEmail(account);
   const createdAt = timeOf(account.createdAt);
   const times = {
     last_sign_in_at: timeOf(lastStart ?? account.createdAt),

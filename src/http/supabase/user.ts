@@ -73,8 +73,12 @@ export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recover
     return toUser(account, await sessions.lastStart(account.id));
   });
 
-  scope.post<{ Querystring: { readonly scope: Scope } }>("/logout", { schema: signingOut }, async (request, reply) => {
-    await ends[request.query.scope](request.call, userOf(request));
-    return reply.code(204).send();
-  });
+  scope.post<{ Querystring: { readonly scope: Scope | "" } }>(
+    "/logout",
+    { schema: signingOut },
+    async (request, reply) => {
+      await ends[request.query.scope || "global"](request.call, userOf(request));
+      return reply.code(204).send();
+    },
+  );
 }
