@@ -12,6 +12,7 @@ import type { OldApi } from "../model/old-apis.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
+import { buildSerializer, buildValidator } from "./compilers.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
 import { invalidBySchema } from "./invalid.ts";
@@ -33,7 +34,6 @@ import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
 import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
 import { addTemplateRoutes, type TemplateCore } from "./template/template.ts";
-import { buildValidator } from "./validation.ts";
 
 export interface RoutesCore extends RelayCore, PocketBaseCore, SupabaseCore, TemplateCore {
   readonly admission: Admission;
@@ -87,7 +87,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     routerOptions: { maxParamLength: parameterMax },
     rewriteUrl: ({ url = "/" }) => toRoute(url),
     exposeHeadRoutes: false,
-    schemaController: { compilersFactory: { buildValidator } },
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     schemaErrorFormatter: invalidBySchema,
     frameworkErrors: answerUnrouted,
     logger: false,

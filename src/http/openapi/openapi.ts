@@ -14,13 +14,11 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     transform,
     transformObject,
   });
-  let document = "";
-  app.addHook("onReady", async () => {
-    document = JSON.stringify(app.swagger());
+  let document: string | undefined;
+  app.get("/openapi.json", { schema }, async (_request, reply) => {
+    document ??= JSON.stringify(app.swagger());
+    return reply.type("application/json").header("cache-control", "no-cache").send(document);
   });
-  app.get("/openapi.json", { schema }, async (_request, reply) =>
-    reply.type("application/json").header("cache-control", "no-cache").send(document),
-  );
 }
 
 const schema = {
