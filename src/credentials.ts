@@ -44,7 +44,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
 
 async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Clock) {
   const { jwtSecret, rotateKeyMs } = config;
-  if (jwtSecret !== undefined) return { signer: sharedSecret(jwtSecret), signingKeys: noKeys };
+  if (jwtSecret !== undefined) return { signer: await sharedSecret(jwtSecret), signingKeys: noKeys };
   const tokenMs = clientTokenMaxMs + clockSkewMs;
   const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
   return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };

@@ -3,6 +3,7 @@ import { jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../ports/clock.ts";
 import { InvalidToken, type JobTokens } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
+import { hmacKey } from "./hmac-key.ts";
 
 const issuer = "darkroom";
 const audience = "darkroom-job";
@@ -13,10 +14,8 @@ const beginning = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.
 
 /** HS256 by a random key of its own, which stays in the store: only servers issue and check these. */
 export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise<JobTokens> {
-  const key = Buffer.from(
-    await secrets.getOrCreate("job-token-key", randomBytes(32).toString("base64url")),
-    "base64url",
-  );
+  const stored = await secrets.getOrCreate("job-token-key", randomBytes(32).toString("base64url"));
+  const key = await hmacKey(Buffer.from(stored, "base64url"));
 
   return {
     issue: ({ jobId, attempt }, expiresAt) =>

@@ -1,9 +1,10 @@
 import type { SigningAlgorithm } from "../model/signing-key.ts";
+import { hmacKey } from "./hmac-key.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 /** A key is for one algorithm, whatever a token says of its own. */
 interface Key {
-  readonly key: CryptoKey | Uint8Array;
+  readonly key: CryptoKey;
   readonly algorithm: SigningAlgorithm | "HS256";
 }
 
@@ -16,8 +17,8 @@ export interface Signer {
   state(): string;
 }
 
-export function sharedSecret(secret: string): Signer {
-  const key = { key: new TextEncoder().encode(secret), algorithm: "HS256" } as const;
+export async function sharedSecret(secret: string): Promise<Signer> {
+  const key = { key: await hmacKey(Buffer.from(secret)), algorithm: "HS256" } as const;
   return {
     signing: async () => ({ kid: undefined, ...key }),
     verifying: async () => key,

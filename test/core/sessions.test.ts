@@ -34,7 +34,7 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
   const { db } = await openDatabase();
   const clock = movableClock();
   const [accounts, secrets, store] = [sqliteAccountStore(db), sqliteSecretStore(db), sqliteSessionStore(db)];
-  const signer = sharedSecret("a secret of at least thirty-two characters");
+  const signer = await sharedSecret("a secret of at least thirty-two characters");
   const accessTokens = openAccessTokens({ signer, clientTokenMs: 1000, clock });
   const refreshTokens = await openRefreshTokens(secrets);
   const passwords = openPasswords(openBcryptPool(hashedAtOnce.passwords));

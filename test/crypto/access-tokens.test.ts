@@ -17,7 +17,7 @@ const session = sampleSession({ accountId: account.id });
 const claims = { kind: "user" as const, accountId: session.accountId, sessionId: session.id };
 async function openTokens(secrets: SecretStore, jwtSecret: string | undefined, clock: Clock): Promise<AccessTokens> {
   const options = { secrets, clock, tokenMs: 3_600_000, rotateMs: 1e12 };
-  const signer = jwtSecret === undefined ? ringSigner(await KeyRing.open(options)) : sharedSecret(jwtSecret);
+  const signer = jwtSecret === undefined ? ringSigner(await KeyRing.open(options)) : await sharedSecret(jwtSecret);
   return openAccessTokens({ signer, clientTokenMs: 3_600_000, clock });
 }
 const lifeMs = 15 * 60 * 1000;
