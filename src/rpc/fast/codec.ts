@@ -1,4 +1,4 @@
-import { type DescMethodUnary, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
 import type { Options } from "./procedures.ts";
@@ -10,7 +10,7 @@ export interface Codec {
   serialize(message: Message): string | Uint8Array;
 }
 
-export function codecsOf(method: DescMethodUnary, options: Options): { binary: Codec; json: Codec } {
+export function codecsOf(method: DescMethod, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
   const jsonOptions = getJsonOptions(options.jsonOptions) as JsonWriteStringOptions;
   // Left as text: Node then writes it together with the headers.
