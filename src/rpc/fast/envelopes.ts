@@ -9,10 +9,14 @@ export type Envelope = Parameters<typeof encodeEnvelopes>[number];
 /** Before the data of each: a byte of flags, and four of its length. */
 const headBytes = 5;
 
-export function headOf({ flags, data }: Envelope): Uint8Array {
+/** What comes before the data, which is here in parts. */
+export function headOf(flags: number, parts: readonly Uint8Array[]): Uint8Array {
   const head = Buffer.allocUnsafe(headBytes);
   head.writeUInt8(flags);
-  head.writeUInt32BE(data.length, 1);
+  head.writeUInt32BE(
+    parts.reduce((sum, { length }) => sum + length, 0),
+    1,
+  );
   return head;
 }
 

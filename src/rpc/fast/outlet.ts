@@ -6,9 +6,6 @@ import type { CallContext } from "./context.ts";
 import { type Envelope, headOf } from "./envelopes.ts";
 import type { Compression, Ending } from "./protocol.ts";
 
-/** Bytes up to which a copy takes less than to write data by itself. */
-const smallMax = 4 * 1024;
-
 /** What a stream's messages leave by, one after the other, as its caller takes them. */
 export class Outlet {
   private readonly call: StreamCall;
@@ -32,11 +29,11 @@ export class Outlet {
   }
 
   /** Resolves when there is room for the next message; rejects when the caller has left or its time is up. */
-  async send(message: string | Uint8Array): Promise<void> {
-    const data = typeof message === "string" ? Buffer.from(message) : message;
-    const envelope = await this.compressed({ flags: 0, data });
+  async send(parts: readonly Uint8Array[]): Promise<void> {
+    const compressed = this.compression && (await this.compressed({ flags: 0, data: Buffer.concat(parts) }));
     this.assertWanted();
-    this.write(envelope);
+    if (compressed === null) this.write(0, parts);
+    else this.write(compressed.flags, [compressed.data]);
     while (this.isFull) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
@@ -53,8 +50,7 @@ export class Outlet {
     else endWith(this.call, encodeEnvelope(last.flags, last.data));
   }
 
-  private compressed(envelope: Envelope): Envelope | Promise<Envelope> {
-    if (this.compression === null) return envelope;
+  private async compressed(envelope: Envelope): Promise<Envelope> {
     return envelopeCompress(envelope, this.compression, this.call.procedure.options.compressMinBytes);
   }
 
@@ -63,19 +59,13 @@ export class Outlet {
     if (!response.headersSent) response.writeHead(200, toNode(this.context.changed.header ?? format.header));
   }
 
-  /** Together with its head, but without a copy when it is large. */
-  private write(envelope: Envelope): void {
+  private write(flags: number, parts: readonly Uint8Array[]): void {
     const { response } = this.call;
-    const { flags, data } = envelope;
     this.begin();
-    if (data.length <= smallMax) {
-      this.isFull = !response.write(encodeEnvelope(flags, data));
-      return;
-    }
     response.cork();
-    response.write(headOf(envelope));
+    response.write(headOf(flags, parts));
     // Before anything can leave: then there may be room again at once.
-    this.isFull = !response.write(data);
+    for (const part of parts) this.isFull = !response.write(part);
     response.uncork();
   }
 

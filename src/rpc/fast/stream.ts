@@ -9,13 +9,13 @@ export async function serveStream(call: StreamCall): Promise<void> {
   const { procedure, format } = call;
   const { context, compression, receive } = open(call);
   const outlet = new Outlet(call, context, compression);
-  const { serialize } = procedure[format.codec];
+  const { serializeInParts } = procedure[format.codec];
   let error: ConnectError | undefined;
   try {
     await procedure.options.requestGate?.(context);
     const response = await procedure.invoke(once(receive), context);
     context.adopt(response);
-    for await (const message of response.message) await outlet.send(serialize(message));
+    for await (const message of response.message) await outlet.send(serializeInParts(message));
     // Which interceptors may fill in only now.
     context.adopt(response);
     context.end();
