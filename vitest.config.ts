@@ -11,7 +11,7 @@ export default defineConfig({
     env: { DARKROOM_SHED_AFTER_MS: "60000" },
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
-      // The front door once more, through connect-node's own path for unary calls: see test/support/fast-rpc.ts.
+      // The front door once more, through connect-node's own path for RPCs: see test/support/fast-rpc.ts.
       {
         extends: true,
         test: {

@@ -6,7 +6,7 @@ import { bearer } from "../src/client/index.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { frame } from "./support/calls.ts";
 import { type Child, startChild } from "./support/children.ts";
-import { signIn, startDarkroom } from "./support/darkroom.ts";
+import { type Server, signIn, startDarkroom } from "./support/darkroom.ts";
 import { type Download, type Downloader, http1Downloader, http2Downloader } from "./support/downloads.ts";
 import { interleave } from "./support/load.ts";
 import { drawLargePicture } from "./support/pictures.ts";
@@ -34,7 +34,32 @@ async function run({ rounds }: Options): Promise<Report> {
   const file = join(scratchDirectory(), "picture.png");
   writeFileSync(file, picture);
   const server = await startDarkroom();
+  const stock = await startDarkroom({ env: { DARKROOM_FAST_RPC: "false" } });
   const bare = await startChild([reference("http-file.ts"), file]);
+  const [byFast, byStock] = [await upload(server, picture), await upload(stock, picture)];
+  const least = picture.length;
+  const [http1, http2] = [http1Downloader, http2Downloader];
+  const [connect, stockConnect, grpc, stockGrpc, route, nothing] = (await interleave(rounds, [
+    () => transfer(server, http1, byFast.rpc("application/connect+proto"), least),
+    () => transfer(stock, http1, byStock.rpc("application/connect+proto"), least),
+    () => transfer(server, http2, byFast.rpc("application/grpc"), least),
+    () => transfer(stock, http2, byStock.rpc("application/grpc"), least),
+    () => transfer(server, http1, byFast.plain, least),
+    () => transfer(bare, http1, { ...byFast.plain, path: "/" }, least),
+  ])) as [Transfer[], Transfer[], Transfer[], Transfer[], Transfer[], Transfer[]];
+  for (const child of [bare, server, stock]) await child.stop();
+  const rows = [
+    ...rowsOf("GetImage, Connect, HTTP/1.1", connect, nothing),
+    ...rowsOf("GetImage, Connect, HTTP/1.1, fast path off", stockConnect, nothing),
+    ...rowsOf("GetImage, gRPC", grpc, nothing),
+    ...rowsOf("GetImage, gRPC, fast path off", stockGrpc, nothing),
+    ...rowsOf("GET /download, HTTP/1.1", route, nothing),
+  ];
+  return { measured: "Darkroom", reference: "bare Node", rows };
+}
+
+/** Gives a server the picture; how it is asked for there. */
+async function upload(server: Server, picture: Buffer) {
   const { token } = await signIn(server);
   const { image } = await server.jobs.uploadImage({ data: picture }, bearer(token));
   const imageId = image?.id ?? "";
@@ -46,25 +71,16 @@ async function run({ rounds }: Options): Promise<Report> {
     headers: { ...headers, "content-type": type },
     body: frame(0, Buffer.from(toBinary(GetImageRequestSchema, create(GetImageRequestSchema, { imageId })))),
   });
-  const least = picture.length;
-  const http1 = http1Downloader(server.url);
-  const [connect, grpc, route, nothing] = (await interleave(rounds, [
-    () => transfer(server, http1, rpc("application/connect+proto"), least),
-    () => transfer(server, http2Downloader(server.url), rpc("application/grpc"), least),
-    () => transfer(server, http1, plain, least),
-    () => transfer(bare, http1Downloader(bare.url), { ...plain, path: "/" }, least),
-  ])) as [Transfer[], Transfer[], Transfer[], Transfer[]];
-  await bare.stop();
-  await server.stop();
-  const rows = [
-    ...rowsOf("GetImage, Connect, HTTP/1.1", connect, nothing),
-    ...rowsOf("GetImage, gRPC", grpc, nothing),
-    ...rowsOf("GET /download, HTTP/1.1", route, nothing),
-  ];
-  return { measured: "Darkroom", reference: "bare Node", rows };
+  return { plain, rpc };
 }
 
-async function transfer(child: Child, download: Downloader, what: Download, least: number): Promise<Transfer> {
+async function transfer(
+  child: Child,
+  downloader: (url: string) => Downloader,
+  what: Download,
+  least: number,
+): Promise<Transfer> {
+  const download = downloader(child.url);
   const before = await child.usage();
   const start = performance.now();
   let done = 0;

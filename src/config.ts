@@ -59,7 +59,7 @@ export interface ServerConfig {
   readonly waitMaxMs: number;
   /** Bytes of UploadImage's large bodies at a time. */
   readonly uploadsMax: number;
-  /** Whether unary calls take the fast path. */
+  /** Whether unary calls and server streams take the fast path. */
   readonly fastRpc: boolean;
   /** Which other workers there are: the queue for each of their models. */
   readonly models: ReadonlyMap<string, string>;

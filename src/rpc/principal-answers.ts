@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Account } from "../model/account.ts";
 import type { Client } from "../model/client.ts";
 import type { Principal } from "../model/principal.ts";
-import { repeated } from "./unary/repeated.ts";
+import { repeated } from "./fast/repeated.ts";
 
 /**
  * Answers that say whose a credential is, made anew only when the record of its account or client was read anew, or when

@@ -5,8 +5,8 @@ import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
+import { createFastHandler } from "./fast/handler.ts";
 import { createRefuse } from "./refuse.ts";
-import { createUnaryHandler } from "./unary/handler.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
 /** What is served, and on which terms. */
@@ -25,7 +25,7 @@ export interface Rpc {
 export interface RpcTransportOptions {
   /** Ends what waits: watches and long polls. */
   readonly stopping: AbortSignal;
-  /** Whether unary calls take the fast path. */
+  /** Whether unary calls and server streams take the fast path. */
   readonly fast: boolean;
   readonly log: Log;
 }
@@ -47,7 +47,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   };
   const refuse = createRefuse(log);
   const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
-  const unary = fast ? createUnaryHandler(rpc.routes, options, onFault) : () => false;
+  const answerFast = fast ? createFastHandler(rpc.routes, options, onFault) : () => false;
   const handle = connectNodeAdapter({
     ...options,
     routes: rpc.routes,
@@ -58,7 +58,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
     if (call.refusal instanceof DomainError) refuse(request, response, call.refusal);
-    else if (!unary(request, response, valuesOf(call))) {
+    else if (!answerFast(request, response, valuesOf(call))) {
       calls.set(request, call);
       handle(request, response);
     }

@@ -8,7 +8,7 @@ import { createRpcTransport, type Rpc } from "../../src/rpc/transport.ts";
 export interface RpcPortOptions extends Partial<Rpc> {
   readonly routes: Rpc["routes"];
   readonly log: Log;
-  /** Whether unary calls take the fast path. */
+  /** Whether unary calls and server streams take the fast path. */
   readonly fast: boolean;
   readonly stopping?: AbortSignal;
   readonly tls?: { cert: string; key: string } | undefined;

@@ -1,11 +1,11 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { UnaryCall } from "./call.ts";
+import type { FastCall } from "./call.ts";
 
-type Fields = Headers | Readonly<Record<string, string>>;
+export type Fields = Headers | Readonly<Record<string, string>>;
 
 /** Writes a whole answer at once. Trailers need HTTP/2. */
 export function write(
-  { request, response }: UnaryCall,
+  { request, response }: FastCall,
   status: number,
   header: Fields,
   body: string | Uint8Array,
@@ -14,6 +14,13 @@ export function write(
   if (trailer === undefined)
     response.writeHead(status, { ...toNode(header), "content-length": Buffer.byteLength(body) });
   else response.writeHead(status, toNode(header)).addTrailers(toNode(trailer));
+  endWith({ request, response }, body);
+}
+
+export function endWith(
+  { request, response }: Pick<FastCall, "request" | "response">,
+  body: string | Uint8Array,
+): void {
   if (request.httpVersionMajor > 1) endHttp2(response, body);
   else if (body.length > smallMax) endLarge(response, body);
   // Node writes text together with the headers, but bytes after them.
@@ -22,7 +29,7 @@ export function write(
 }
 
 /** A name that comes more than once gets a list. */
-function toNode(fields: Fields): OutgoingHttpHeaders {
+export function toNode(fields: Fields): OutgoingHttpHeaders {
   if (!(fields instanceof Headers)) return fields;
   const out: Record<string, string | string[]> = {};
   fields.forEach((value, name) => {

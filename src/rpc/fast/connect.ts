@@ -3,12 +3,12 @@ import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@connectrpc/connect/protocol-connect";
 import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
-import type { UnaryCall } from "./call.ts";
-import type { UnaryContext } from "./context.ts";
-import type { Compression, Outcome, Protocol } from "./protocol.ts";
+import type { FastCall } from "./call.ts";
+import type { CallContext } from "./context.ts";
+import type { Compression, Outcome, UnaryProtocol } from "./protocol.ts";
 
 /** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
-export const connect: Protocol = {
+export const connect: UnaryProtocol = {
   name: "connect",
   httpMin: 1,
   timeoutHeader: "connect-timeout-ms",
@@ -20,7 +20,7 @@ export const connect: Protocol = {
   respond,
 };
 
-async function receive(call: UnaryCall, compression: Compression | null): Promise<Uint8Array> {
+async function receive(call: FastCall, compression: Compression | null): Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
   const promised = call.request.headers["content-length"];
   if (promised !== undefined) assertSize(Number(promised), readMaxBytes);
@@ -29,8 +29,8 @@ async function receive(call: UnaryCall, compression: Compression | null): Promis
 }
 
 async function respond(
-  call: UnaryCall,
-  context: UnaryContext,
+  call: FastCall,
+  context: CallContext,
   outcome: Outcome,
   compression: Compression | null,
 ): Promise<void> {

@@ -1,14 +1,16 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { compressionNegotiate } from "@connectrpc/connect/protocol";
-import type { UnaryCall } from "./call.ts";
-import type { UnaryContext } from "./context.ts";
+import type { Fields } from "./answer.ts";
+import type { FastCall } from "./call.ts";
+import type { CallContext } from "./context.ts";
+import type { Envelope } from "./envelopes.ts";
 
 export type Compression = NonNullable<ReturnType<typeof compressionNegotiate>["response"]>;
 
-/** What became of a call: the answer's message in its format, or why there is none. */
+/** What became of a unary call: the answer's message in its format, or why there is none. */
 export type Outcome = string | Uint8Array | ConnectError;
 
-/** One of the three protocols, as far as unary calls go. */
+/** One of the three protocols, as far as all calls go. */
 export interface Protocol {
   readonly name: string;
   /** The version of HTTP that it needs at least. */
@@ -21,14 +23,27 @@ export interface Protocol {
   readonly trailer: Readonly<Record<string, string>>;
   parseTimeout(value: string | null, maxMs: number): { timeoutMs?: number; error?: ConnectError | undefined };
   /** Reads the request's message. */
-  receive(call: UnaryCall, compression: Compression | null): Promise<Uint8Array>;
+  receive(call: FastCall, compression: Compression | null): Promise<Uint8Array>;
+}
+
+export interface UnaryProtocol extends Protocol {
   /** Writes the answer. */
-  respond(call: UnaryCall, context: UnaryContext, outcome: Outcome, compression: Compression | null): Promise<void>;
+  respond(call: FastCall, context: CallContext, outcome: Outcome, compression: Compression | null): Promise<void>;
+}
+
+export interface StreamProtocol extends Protocol {
+  /** How a stream is told to have ended, after its messages. */
+  endOf(call: FastCall, context: CallContext, error: ConnectError | undefined): Ending;
+}
+
+export interface Ending {
+  readonly envelope?: Envelope;
+  readonly trailer?: Fields;
 }
 
 /** What a content type says. */
-export interface Format {
-  readonly protocol: Protocol;
+export interface Format<P extends Protocol = Protocol> {
+  readonly protocol: P;
   readonly codec: "binary" | "json";
   /** The answer's headers, unless something changes them. */
   readonly header: Readonly<Record<"content-type", string>>;

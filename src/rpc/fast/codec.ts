@@ -1,6 +1,7 @@
-import { type DescMethodUnary, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
+import { inParts } from "./parts.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
@@ -8,9 +9,11 @@ import { writtenOnce } from "./repeated.ts";
 export interface Codec {
   parse(bytes: Uint8Array): Message;
   serialize(message: Message): string | Uint8Array;
+  /** The same in one or more parts. */
+  serializeInParts(message: Message): readonly Uint8Array[];
 }
 
-export function codecsOf(method: DescMethodUnary, options: Options): { binary: Codec; json: Codec } {
+export function codecsOf(method: DescMethod, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
   const jsonOptions = getJsonOptions(options.jsonOptions) as JsonWriteStringOptions;
   // Left as text: Node then writes it together with the headers.
@@ -21,9 +24,18 @@ export function codecsOf(method: DescMethodUnary, options: Options): { binary: C
       throw ConnectError.from(error, Code.Internal);
     }
   }
+  const { serialize } = lookup.getO(true);
   return {
-    binary: { parse: callersFault(lookup.getI(true).parse), serialize: writtenOnce(lookup.getO(true).serialize) },
-    json: { parse: lookup.getI(false).parse, serialize: writtenOnce(toText) },
+    binary: {
+      parse: callersFault(lookup.getI(true).parse),
+      serialize: writtenOnce(serialize),
+      serializeInParts: inParts(method.output, serialize),
+    },
+    json: {
+      parse: lookup.getI(false).parse,
+      serialize: writtenOnce(toText),
+      serializeInParts: (message) => [Buffer.from(toText(message))],
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isGone, type UnaryCall } from "./call.ts";
+import { type FastCall, isGone } from "./call.ts";
 
 /** One for all calls that ended in order: each new one would record a stack that nobody reads. */
 export const ended = new DOMException("This operation was aborted", "AbortError");
@@ -13,7 +13,7 @@ export interface CallSignal {
 }
 
 /** Aborts when the caller goes away, the deadline passes, the server stops, or the call ends, whichever is first. */
-export function openSignal(call: UnaryCall, deadline: number | undefined): CallSignal {
+export function openSignal(call: FastCall, deadline: number | undefined): CallSignal {
   const { response } = call;
   const { shutdownSignal: stopping } = call.procedure.options;
   const controller = new AbortController();

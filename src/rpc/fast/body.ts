@@ -1,11 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isGone, type UnaryCall } from "./call.ts";
+import { type FastCall, isGone } from "./call.ts";
 
 /**
  * All of a body. `check` is shown what has come, again with each piece; it throws when that is, or will be, too much. What
  * comes after it flows away.
  */
-export function readBody(call: UnaryCall, check: (body: Buffer) => void): Promise<Buffer> {
+export function readBody(call: FastCall, check: (body: Buffer) => void): Promise<Buffer> {
   const { request } = call;
   return new Promise((resolve, reject) => {
     let gathered: Gathered | undefined = new Gathered();

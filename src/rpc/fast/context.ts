@@ -1,20 +1,21 @@
-import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
-import { authorityOf, type UnaryCall } from "./call.ts";
+import { authorityOf, type FastCall } from "./call.ts";
 import { type CallSignal, ended, openSignal } from "./call-signal.ts";
+import type { Response } from "./intercepted.ts";
 import { RequestHeaders } from "./request-headers.ts";
 
 /**
  * A call's context, whose headers, signal and timer are built only when they are read: most calls read none of them, and
  * they cost more than all the rest. By getters of the class, which a spread loses: see interceptors.ts.
  */
-export class UnaryContext implements HandlerContext {
+export class CallContext implements HandlerContext {
   readonly requestMethod = "POST";
-  readonly method: DescMethodUnary;
+  readonly method: DescMethod;
   readonly service: DescService;
   readonly protocolName: string;
   readonly values: ContextValues;
-  private readonly call: UnaryCall;
+  private readonly call: FastCall;
   /** Milliseconds since 1970. */
   private readonly deadline: number | undefined;
   private received: Headers | undefined;
@@ -23,7 +24,7 @@ export class UnaryContext implements HandlerContext {
   private life: CallSignal | undefined;
   private endReason: unknown;
 
-  constructor(call: UnaryCall, timeoutMs: number | undefined) {
+  constructor(call: FastCall, timeoutMs: number | undefined) {
     const { method } = call.procedure;
     this.method = method;
     this.service = method.parent;
@@ -74,8 +75,22 @@ export class UnaryContext implements HandlerContext {
     return { header: this.header, trailer: this.trailer };
   }
 
+  /** What the interceptors left of the answer's headers and trailers. */
+  adopt(response: Pick<Response<unknown>, "changed" | "header" | "trailer">): void {
+    // To read them of one that nobody changed would build them.
+    if (!response.changed) return;
+    replace(this.responseHeader, response.header);
+    replace(this.responseTrailer, response.trailer);
+  }
+
   end(reason: unknown = ended): void {
     this.endReason = reason;
     this.life?.end(reason);
   }
+}
+
+function replace(old: Headers, by: Headers): void {
+  if (old === by) return;
+  for (const name of [...old.keys()]) old.delete(name);
+  by.forEach((value, name) => void old.append(name, value));
 }

@@ -1,4 +1,4 @@
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   type ConnectRouterOptions,
@@ -7,27 +7,38 @@ import {
 } from "@connectrpc/connect";
 import { createMethodUrl, validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { type Codec, codecsOf } from "./codec.ts";
-import { type Invoke, intercept } from "./interceptors.ts";
+import { type Invoke, interceptStream, interceptUnary, type Messages } from "./interceptors.ts";
 
 type Spec = ReturnType<typeof createMethodImplSpec>;
 export type UnarySpec = Extract<Spec, { kind: "unary" }>;
+export type StreamSpec = Extract<Spec, { kind: "server_streaming" }>;
 export type Options = ReturnType<typeof validateUniversalHandlerOptions>;
 
-/** What one unary procedure needs to be served. */
-export interface Procedure {
-  readonly method: DescMethodUnary;
+/** What one procedure needs to be served. */
+interface Common {
+  readonly method: DescMethod;
   readonly options: Options;
   readonly binary: Codec;
   readonly json: Codec;
-  /** The implementation, behind the interceptors. */
-  readonly invoke: Invoke;
 }
+
+export interface UnaryProcedure extends Common {
+  readonly kind: "unary";
+  readonly invoke: Invoke<Message>;
+}
+
+export interface StreamProcedure extends Common {
+  readonly kind: "server_streaming";
+  readonly invoke: Invoke<Messages>;
+}
+
+export type Procedure = UnaryProcedure | StreamProcedure;
 
 /** Options whose effect only the adapter knows; a procedure that has one is left to it. */
 const unknownOptions = ["connect", "grpc", "grpcWeb", "requireConnectProtocolHeader", "writeMaxBytes"] as const;
 
-/** The unary procedures among the routes, by path: a router that keeps what the adapter's own hides. */
-export function unaryProcedures(
+/** Those among the routes that take one message, by path: a router that keeps what the adapter's own hides. */
+export function fastProcedures(
   routes: (router: ConnectRouter) => void,
   base: ConnectRouterOptions,
 ): ReadonlyMap<string, Procedure> {
@@ -37,8 +48,9 @@ export function unaryProcedures(
     const path = createMethodUrl("/", spec.method);
     // The later registration counts.
     procedures.delete(path);
-    if (spec.kind !== "unary" || unknownOptions.some((name) => options[name] !== undefined)) return;
-    procedures.set(path, procedureOf(spec, validateUniversalHandlerOptions(options)));
+    if (unknownOptions.some((name) => options[name] !== undefined)) return;
+    const procedure = procedureOf(spec, validateUniversalHandlerOptions(options));
+    if (procedure !== undefined) procedures.set(path, procedure);
   }
   const router: ConnectRouter = {
     handlers: [],
@@ -55,7 +67,10 @@ export function unaryProcedures(
   return procedures;
 }
 
-function procedureOf(spec: UnarySpec, options: Options): Procedure {
-  const { method } = spec;
-  return { method, options, ...codecsOf(method, options), invoke: intercept(spec, options.interceptors) };
+function procedureOf(spec: Spec, options: Options): Procedure | undefined {
+  const { kind, method } = spec;
+  const common = { method, options, ...codecsOf(method, options) };
+  if (kind === "unary") return { kind, ...common, invoke: interceptUnary(spec, options.interceptors) };
+  if (kind === "server_streaming") return { kind, ...common, invoke: interceptStream(spec, options.interceptors) };
+  return undefined;
 }

@@ -1,0 +1,66 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { compressedFlag, type encodeEnvelopes, envelopeDecompress } from "@connectrpc/connect/protocol";
+import { assertSize, readBody } from "./body.ts";
+import type { FastCall } from "./call.ts";
+import type { Compression } from "./protocol.ts";
+
+export type Envelope = Parameters<typeof encodeEnvelopes>[number];
+
+/** Before the data of each: a byte of flags, and four of its length. */
+const headBytes = 5;
+
+/** What comes before the data, which is here in parts. */
+export function headOf(flags: number, parts: readonly Uint8Array[]): Uint8Array {
+  const head = Buffer.allocUnsafe(headBytes);
+  head.writeUInt8(flags);
+  head.writeUInt32BE(
+    parts.reduce((sum, { length }) => sum + length, 0),
+    1,
+  );
+  return head;
+}
+
+/** The one message of a body; envelopes with `skippedFlag` count for nothing. */
+export async function receiveEnveloped(
+  call: FastCall,
+  compression: Compression | null,
+  skippedFlag: number,
+): Promise<Uint8Array> {
+  const { readMaxBytes } = call.procedure.options;
+  const body = await readBody(call, (sofar) => assertBeginning(sofar, readMaxBytes));
+  const message = onlyMessage(body, skippedFlag);
+  if ((message.flags & compressedFlag) === 0) return message.data;
+  return (await envelopeDecompress(message, compression, readMaxBytes)).data;
+}
+
+/** Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. */
+function assertBeginning(body: Buffer, max: number): void {
+  if (body.length < headBytes) return;
+  assertSize(body.readUInt32BE(1), max);
+  if (body.length > headBytes + max) throw extraMessage();
+}
+
+function onlyMessage(body: Buffer, skippedFlag: number): Envelope {
+  let found: Envelope | undefined;
+  for (let at = 0; at < body.length; ) {
+    const start = at + headBytes;
+    const end = start > body.length ? start : start + body.readUInt32BE(at + 1);
+    if (end > body.length) throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+    const flags = body[at] as number;
+    if ((flags & skippedFlag) === 0) {
+      if (found !== undefined) throw extraMessage();
+      found = { flags, data: body.subarray(start, end) };
+    }
+    at = end;
+  }
+  if (found !== undefined) return found;
+  throw missingMessage();
+}
+
+export function missingMessage(): ConnectError {
+  return new ConnectError("protocol error: missing input message", Code.Unimplemented);
+}
+
+function extraMessage(): ConnectError {
+  return new ConnectError("protocol error: received extra input message", Code.Unimplemented);
+}

@@ -1,0 +1,50 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
+import { authorityOf } from "./call.ts";
+import { type Formats, streamFormats, unaryFormats } from "./formats.ts";
+import { fastProcedures } from "./procedures.ts";
+import type { Format, Protocol } from "./protocol.ts";
+import { serveStream } from "./stream.ts";
+import { serveUnary } from "./unary.ts";
+
+/** Answers a call; false when it is none of those that this room knows in every detail. */
+export type FastHandler = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;
+
+/**
+ * Calls that send one message, as connect-node answers them, in a fraction of its time: the body is read once and each
+ * message of the answer written once, with no stream, signal or headers in between that nobody asks for. Reports what it
+ * could not write.
+ */
+export function createFastHandler(
+  routes: (router: ConnectRouter) => void,
+  options: ConnectRouterOptions,
+  onFault: (error: unknown) => void,
+): FastHandler {
+  const procedures = fastProcedures(routes, options);
+
+  function serve(...[request, response, values]: Parameters<FastHandler>): Promise<void> | undefined {
+    const procedure = procedures.get(request.url ?? "");
+    if (procedure === undefined || request.method !== "POST") return undefined;
+    if (procedure.kind === "unary") {
+      const format = formatOf(request, unaryFormats);
+      return format && serveUnary({ procedure, format, request, response, values });
+    }
+    const format = formatOf(request, streamFormats);
+    return format && serveStream({ procedure, format, request, response, values });
+  }
+
+  return (request, response, values) => {
+    const served = serve(request, response, values);
+    served?.catch((error) => {
+      response.destroy();
+      onFault(error);
+    });
+    return served !== undefined;
+  };
+}
+
+function formatOf<P extends Protocol>(request: IncomingMessage, formats: Formats<P>): Format<P> | undefined {
+  const format = formats.get(request.headers["content-type"]);
+  if (format === undefined || request.httpVersionMajor < format.protocol.httpMin) return undefined;
+  return URL.canParse(`http://${authorityOf(request)}`) ? format : undefined;
+}

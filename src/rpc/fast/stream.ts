@@ -1,0 +1,31 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { isGone, type StreamCall } from "./call.ts";
+import { toConnectError } from "./errors.ts";
+import { open } from "./open.ts";
+import { Outlet } from "./outlet.ts";
+
+/** Whatever ends it, the implementation's iterator is told so. */
+export async function serveStream(call: StreamCall): Promise<void> {
+  const { procedure, format } = call;
+  const { context, compression, receive } = open(call);
+  const outlet = new Outlet(call, context, compression);
+  const { serializeInParts } = procedure[format.codec];
+  let error: ConnectError | undefined;
+  try {
+    await procedure.options.requestGate?.(context);
+    const response = await procedure.invoke(once(receive), context);
+    context.adopt(response);
+    for await (const message of response.message) await outlet.send(serializeInParts(message));
+    // Which interceptors may fill in only now.
+    context.adopt(response);
+    context.end();
+  } catch (thrown) {
+    context.end(thrown);
+    error = toConnectError(thrown);
+  }
+  if (!isGone(call)) await outlet.end(format.protocol.endOf(call, context, error));
+}
+
+async function* once<T>(receive: () => Promise<T>): AsyncGenerator<T> {
+  yield await receive();
+}

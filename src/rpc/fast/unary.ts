@@ -1,0 +1,21 @@
+import { isGone, type UnaryCall } from "./call.ts";
+import { toConnectError } from "./errors.ts";
+import { open } from "./open.ts";
+import type { Outcome } from "./protocol.ts";
+
+export async function serveUnary(call: UnaryCall): Promise<void> {
+  const { procedure, format } = call;
+  const { context, compression, receive } = open(call);
+  let outcome: Outcome;
+  try {
+    await procedure.options.requestGate?.(context);
+    const response = await procedure.invoke(await receive(), context);
+    context.adopt(response);
+    outcome = procedure[format.codec].serialize(response.message);
+    context.end();
+  } catch (error) {
+    context.end(error);
+    outcome = toConnectError(error);
+  }
+  if (!isGone(call)) await format.protocol.respond(call, context, outcome, compression);
+}
