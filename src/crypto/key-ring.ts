@@ -102,8 +102,10 @@ export class KeyRing {
       const now = this.#options.clock();
       const waiting = this.#keys.find((key) => key.activeAt > now);
       if (waiting !== undefined && !immediately) return waiting;
+      // Of when it was looked at: another call here may read a newer ring while the key is made.
+      const seen = this.#stored;
       const fresh = await generated(now, immediately ? now : now + publishAheadMs);
-      if (await this.#put(fresh, immediately)) {
+      if (await this.#put(seen, fresh, immediately)) {
         await this.#read();
         return loaded(fresh);
       }
@@ -111,9 +113,8 @@ export class KeyRing {
     throw new Error("others keep changing the signing keys");
   }
 
-  async #put(fresh: StoredKey, immediately: boolean): Promise<boolean> {
+  async #put(stored: string, fresh: StoredKey, immediately: boolean): Promise<boolean> {
     const { secrets, clock, tokenMs } = this.#options;
-    const stored = this.#stored;
     const keys: readonly StoredKey[] = JSON.parse(stored);
     const kept = keys.filter((key) => key.expiresAt === null || clock() < key.expiresAt);
     const isPut = await secrets.replace(
