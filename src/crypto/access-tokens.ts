@@ -2,6 +2,7 @@ import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
+import { assertCompact } from "./compact.ts";
 import type { Signer } from "./signer.ts";
 import {
   audiences,
@@ -54,6 +55,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   }
 
   async function check(token: string): Promise<Remembered> {
+    assertCompact(token);
     const { kid, type } = headerOf(token);
     const known = await signer.verifying(kid);
     if (known === undefined) throw new InvalidToken("signed by no key of ours");

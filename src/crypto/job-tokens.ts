@@ -3,6 +3,7 @@ import { jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../ports/clock.ts";
 import { InvalidToken, type JobTokens } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
+import { assertCompact } from "./compact.ts";
 import { hmacKey } from "./hmac-key.ts";
 
 const issuer = "darkroom";
@@ -30,6 +31,7 @@ export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise
     recognises: (token) => token.startsWith(beginning),
 
     async verify(token) {
+      assertCompact(token);
       const { payload } = await jwtVerify(token, key, {
         algorithms: ["HS256"],
         typ: type,

@@ -67,6 +67,13 @@ describe.each([
     return new SignJWT({ ...payload, ...change.payload }).setProtectedHeader(header).sign(key);
   }
 
+  test.each([" ", "\n", "="])("have one spelling: with %j in them they are none", async (sign) => {
+    const { tokens, token } = await open();
+    for (const at of [3, token.lastIndexOf(".") + 5, token.length - 1])
+      await expectRefused(tokens, `${token.slice(0, at)}${sign}${token.slice(at)}`);
+    await expectRefused(tokens, token.replaceAll("-", "+").replaceAll("_", "/").concat("+"));
+  });
+
   test("are read back", async () => {
     const { tokens, token } = await open();
     expect(await tokens.verify(token)).toStrictEqual(claims);
