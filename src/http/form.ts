@@ -5,6 +5,9 @@ import { imageMaxBytes } from "../model/image.ts";
 /** One more byte than a file may have, so that the rule, not the parser, says that it is too large. */
 export const formLimits = { files: 1, fields: 8, parts: 9, fileSize: imageMaxBytes + 1, fieldSize: 4096 };
 
+/** For a route whose streams are checked while they are read. */
+export const asTheyCome = () => () => true;
+
 export function unreadableForm(cause: unknown): DomainError {
   return new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });
 }

@@ -7,7 +7,7 @@ import { DomainError, invalidField } from "../model/errors.ts";
 import type { ImageType } from "../model/image.ts";
 import { sendFile } from "./attachment.ts";
 import { principalOf } from "./caller.ts";
-import { formLimits, received, unreadableForm } from "./form.ts";
+import { asTheyCome, formLimits, received, unreadableForm } from "./form.ts";
 import { downloading, uploading } from "./image-schemas.ts";
 
 const extensions: Readonly<Record<ImageType, string>> = {
@@ -51,9 +51,6 @@ export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): F
     .header("content-security-policy", "default-src 'none'; sandbox")
     .send(Readable.from(bytes, { objectMode: false }));
 }
-
-/** Streams are checked while they are read. */
-const asTheyCome = () => () => true;
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {
   if (request.isMultipart()) {

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { challengeOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
+import type { Log } from "../ports/log.ts";
 
 /** What every refusal brings beside its body, whatever shape that has: the reason in the log, and headers. */
 export function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -8,6 +9,11 @@ export function noteRefusal(error: unknown, request: FastifyRequest, reply: Fast
   request.call.outcome = error.reason;
   if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
   reply.headers(retryHeader(error));
+}
+
+/** What nobody foresaw, for the log. */
+export function noteFault(error: unknown, { call }: FastifyRequest, log: Log): void {
+  log.error({ err: error, request_id: call.requestId }, "a request failed unexpectedly");
 }
 
 export function retryHeader({ retryAfterMs }: DomainError): Record<string, string> {

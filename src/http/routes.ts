@@ -6,6 +6,7 @@ import type { Authentication } from "../core/authentication.ts";
 import type { Files } from "../core/files.ts";
 import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
+import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
 import { withScheme } from "../model/credential.ts";
 import type { OldApi } from "../model/old-apis.ts";
@@ -29,7 +30,7 @@ import {
 } from "./pocketbase/pocketbase.ts";
 import { problem, sendProblem, toProblem } from "./problem.ts";
 import { type QuickRoute, quickly } from "./quick.ts";
-import { noteRefusal } from "./refusal.ts";
+import { noteFault, noteRefusal } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
 import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
@@ -64,8 +65,6 @@ export interface Routes {
   close(): Promise<void>;
 }
 
-/** Bytes of a body that a route reads whole. */
-const bodyMax = 64 * 1024;
 const parameterMax = 128;
 
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
@@ -158,6 +157,6 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   noteRefusal(error, request, reply);
   const expected = toProblem(error, requestId);
   if (expected !== undefined) return sendProblem(reply, expected);
-  log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+  noteFault(error, request, log);
   return sendProblem(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
 }

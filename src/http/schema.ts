@@ -26,6 +26,10 @@ export function problemAnswer(description: string) {
   return { description, content: { "application/problem+json": { schema: { $ref: "Problem#" } } } };
 }
 
+export const text = (description: string) => ({ type: "string", description });
+/** Which may be left out. */
+export const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+
 /** RFC 7517: an answer with public keys. */
 export const keySetAnswer = {
   description: "RFC 7517.",

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import type { DomainError } from "../model/errors.ts";
 import { isKeptPath, overloaded, pathOf, uploadOperation, uploadsFull } from "../model/overload.ts";
 import type { Log } from "../ports/log.ts";
@@ -14,12 +15,8 @@ export interface SheddingOptions {
   readonly log: Log;
 }
 
-/** Bytes. Any call may have as many. */
-const smallBody = 64 * 1024;
-/** What a body counts for that does not say how long it is, as none does by gRPC: more than most pictures have. */
+/** Bytes: what a body counts for that does not say how long it is, as none does by gRPC: more than most pictures have. */
 const unknownBody = 4 * 1024 * 1024;
-/** More is refused before it is read. */
-const largestBody = 28 * 1024 * 1024;
 const uploadPath = pathOf(uploadOperation);
 const reportMs = 1000;
 
@@ -30,7 +27,7 @@ export function createShedding({ isTooMuch, uploadsMax, log }: SheddingOptions):
 
   /** One alone has its place however large it is. */
   function takePlace(bytes: number, response: ServerResponse): DomainError | undefined {
-    if (bytes <= smallBody) return undefined;
+    if (bytes <= bodyMax) return undefined;
     if (uploads > 0 && uploads + bytes > uploadsMax) return uploadsFull;
     uploads += bytes;
     response.once("close", () => {
@@ -54,7 +51,7 @@ function pathIn({ url = "" }: IncomingMessage): string {
 
 function sizeOf({ headers }: IncomingMessage): number {
   const bytes = Number(headers["content-length"] ?? Number.NaN);
-  return Number.isNaN(bytes) ? unknownBody : Math.min(bytes, largestBody);
+  return Number.isNaN(bytes) ? unknownBody : Math.min(bytes, uploadBodyMax);
 }
 
 /** One line a second for all that are refused, which have none of their own. */

@@ -10,6 +10,7 @@ import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { Admission } from "../core/admission.ts";
 import type { Health } from "../core/health.ts";
 import type { Leases } from "../core/leases.ts";
+import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import { auditInterceptor } from "./audit.ts";
 import { type AuthCore, authService } from "./auth-service.ts";
 import { createGate, errorInterceptor } from "./gate.ts";
@@ -26,10 +27,6 @@ export interface RpcCore extends AuthCore, ImageJobCore {
   readonly leases: Leases;
 }
 
-/** Bytes of a request's message, after decompression. */
-const messageMax = 64 * 1024;
-/** For UploadImage: 20 MiB as base64 in JSON, and a little. */
-const uploadMessageMax = 28 * 1024 * 1024;
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * 60 * 60 * 1000;
 
@@ -55,7 +52,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
     routes: routesOf(core),
     gate: createGate(core.admission, log),
     interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
-    messageMax,
+    messageMax: bodyMax,
     timeoutMaxMs,
   };
   return createRpcTransport(rpc, options);
@@ -74,7 +71,7 @@ export function routesOf(core: RpcCore): (router: ConnectRouter) => void {
       .service(AuthService, auth)
       .service(ImageJobService, jobs)
       // The later registration counts.
-      .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadMessageMax })
+      .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadBodyMax })
       .service(WorkerService, worker)
       .service(HealthService, health)
       .service(ServerReflection, v1)

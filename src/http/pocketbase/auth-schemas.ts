@@ -1,6 +1,5 @@
-import { nothing, record, refusal, text, withoutToken, withToken } from "./schemas.ts";
-
-const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+import { bodyOf, text } from "../schema.ts";
+import { nothing, record, refusal, withoutToken, withToken } from "./schemas.ts";
 
 const signedIn = {
   description: "Signed in, for 14 days.",

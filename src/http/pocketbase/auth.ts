@@ -5,6 +5,7 @@ import type { Sessions } from "../../core/sessions.ts";
 import { auditSubject } from "../../model/audit.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
 import { userOf } from "../caller.ts";
+import { countedAs } from "../counted-as.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
 import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
@@ -27,16 +28,14 @@ interface Reset {
 }
 
 const path = "/collections/users";
-const service = "darkroom.auth.v1.AuthService";
 const methods = { usernamePassword: true, emailPassword: true, authProviders: [] };
 const wrongForm = "An error occurred while validating the form.";
-const limitedAs = (procedure: string) => () => `${service}/${procedure}`;
 
 /** Signing in as PocketBase has it, and new passwords. */
 export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: AuthCore): void {
   scope.get(`${path}/auth-methods`, { schema: listing }, () => Promise.resolve(methods));
 
-  const login = { limitedAs: limitedAs("Login"), failure: "Failed to authenticate." };
+  const login = { ...countedAs("Login"), failure: "Failed to authenticate." };
   scope.post<{ Body: Credentials | null }>(
     `${path}/auth-with-password`,
     { schema: signingIn, config: login },
@@ -54,7 +53,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const refresh = { limitedAs: limitedAs("RefreshToken") };
+  const refresh = countedAs("RefreshToken");
   scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
     const user = userOf(request);
     const renew = () => sessions.renew(user);
@@ -62,7 +61,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
   });
 
-  const request = { limitedAs: limitedAs("RequestPasswordReset"), failure: wrongForm };
+  const request = { ...countedAs("RequestPasswordReset"), failure: wrongForm };
   scope.post<{ Body: { email?: string } | null }>(
     `${path}/request-password-reset`,
     { schema: requesting, config: request },
@@ -73,7 +72,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const reset = { limitedAs: limitedAs("ResetPassword"), failure: "Failed to set new password." };
+  const reset = { ...countedAs("ResetPassword"), failure: "Failed to set new password." };
   scope.post<{ Body: Reset | null }>(
     `${path}/confirm-password-reset`,
     { schema: resetting, config: reset },

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { DomainError, invalidField } from "../../model/errors.ts";
+import { unreadableForm } from "../form.ts";
 
 /** Bytes of one field. */
 const fieldMax = 4096;
@@ -25,7 +26,7 @@ async function fieldsOf(request: FastifyRequest): Promise<Map<string, unknown>> 
     }
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
-    throw new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });
+    throw unreadableForm(cause);
   }
   return fields;
 }

@@ -1,4 +1,5 @@
-import { refusal, text, withoutToken, withToken } from "./schemas.ts";
+import { bodyOf, text } from "../schema.ts";
+import { refusal, withoutToken, withToken } from "./schemas.ts";
 
 const tokenless = refusal("No token, or one that is not valid.");
 const forbidden = refusal("The credential is of a client without the scope.");
@@ -17,7 +18,6 @@ const messageBody = {
   strength: number("0 to 1."),
 };
 const idParameter = { message_id: text("As `send_message` answered it.") };
-const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
 const queryOf = (properties: object) => ({ type: "object", properties });
 
 export const health = {

@@ -2,7 +2,7 @@ import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
 import { dropNulls, readJsonBodies } from "../json-bodies.ts";
-import { noteRefusal } from "../refusal.ts";
+import { noteFault, noteRefusal } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { readForms } from "./forms.ts";
@@ -72,7 +72,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const body = toEnvelope(error, failure);
   if (body === undefined) {
     const { requestId } = request.call;
-    log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+    noteFault(error, request, log);
     return send(reply, 500, envelope(500, `Internal error; quote request id ${requestId}.`));
   }
   const isGuest = body === tokenRequired || body === notAllowed;

@@ -1,4 +1,5 @@
-import { nothing, record, refusal, text, withoutToken, withTokenOrNot } from "./schemas.ts";
+import { text } from "../schema.ts";
+import { nothing, record, refusal, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
 const params = { type: "object", properties: { id: text("The record's id.") } };

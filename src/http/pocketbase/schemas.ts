@@ -1,3 +1,5 @@
+import { text } from "../schema.ts";
+
 /** What the OpenAPI document tells of all these routes. */
 const fieldError = {
   type: "object",
@@ -25,7 +27,6 @@ export const withToken = { tags, security: [{ bearer: [] }, { apiKey: [] }, { ba
 export const withTokenOrNot = { tags, security: [...withToken.security, {}] };
 export const withoutToken = { tags, security: [] };
 
-export const text = (description: string) => ({ type: "string", description });
 export const nothing = (description: string) => ({ description, type: "null" });
 
 export const record = {

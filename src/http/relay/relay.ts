@@ -3,10 +3,10 @@ import type { Audit } from "../../core/audit.ts";
 import type { Authentication } from "../../core/authentication.ts";
 import type { Clients } from "../../core/clients.ts";
 import type { RelaySettings } from "../../model/relay.ts";
-import { keySetMaxAgeMs } from "../../model/signing-key.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { readJsonBodies } from "../json-bodies.ts";
+import { sendKeySet } from "../key-set.ts";
 import { keySetAnswer, problemAnswer } from "../schema.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
@@ -41,7 +41,5 @@ const schema = {
 };
 
 function addKeySet(app: FastifyInstance, identities: RelayIdentities): void {
-  app.get("/relay/jwks.json", { schema }, async (_request, reply) =>
-    reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(await identities.keySet()),
-  );
+  app.get("/relay/jwks.json", { schema }, async (_request, reply) => sendKeySet(reply, await identities.keySet()));
 }

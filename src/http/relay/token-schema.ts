@@ -1,6 +1,5 @@
-import { problemAnswer } from "../schema.ts";
+import { problemAnswer, text } from "../schema.ts";
 
-const text = (description: string) => ({ type: "string", description });
 const oauthAnswer = {
   type: "object",
   required: ["error", "error_description"],

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Accounts } from "../../core/accounts.ts";
-import { keySetMaxAgeMs } from "../../model/signing-key.ts";
 import type { SigningKeys } from "../../ports/signing-keys.ts";
+import { sendKeySet } from "../key-set.ts";
 import { keySetAnswer } from "../schema.ts";
 import { refusal, withoutToken } from "./schemas.ts";
 
@@ -48,6 +48,6 @@ export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }
     saml_enabled: false,
   }));
   scope.get("/.well-known/jwks.json", { schema: keySet }, async (_request, reply) =>
-    reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(await signingKeys.keySet()),
+    sendKeySet(reply, await signingKeys.keySet()),
   );
 }

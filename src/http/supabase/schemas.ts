@@ -1,3 +1,5 @@
+import { text } from "../schema.ts";
+
 /** What the OpenAPI document tells of all these routes. */
 const refused = {
   type: "object",
@@ -22,8 +24,6 @@ export const tags = ["Supabase"];
 export const withToken = { tags, security: [{ bearer: [] }] };
 export const withoutToken = { tags, security: [] };
 
-export const text = (description: string) => ({ type: "string", description });
-export const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
 export const phone = text("Refused: there are no phones here.");
 const open = { type: "object", additionalProperties: true };
 

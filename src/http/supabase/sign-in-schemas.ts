@@ -1,4 +1,5 @@
-import { bodyOf, phone, refusal, sessionAnswer, text, withoutToken } from "./schemas.ts";
+import { bodyOf, text } from "../schema.ts";
+import { phone, refusal, sessionAnswer, withoutToken } from "./schemas.ts";
 
 const email = text("The account's address.");
 

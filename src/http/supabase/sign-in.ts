@@ -5,6 +5,7 @@ import type { Recovery } from "../../core/recovery.ts";
 import type { Refresh, Sessions } from "../../core/sessions.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
+import { authProcedure, countedAs } from "../counted-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
@@ -38,7 +39,6 @@ interface Grant {
   take(call: Call, body: Credentials): Promise<Refresh>;
 }
 
-const service = "darkroom.auth.v1.AuthService";
 const surface = "supabase";
 const nobody = refusal(422, "anonymous_provider_disabled", "Anonymous sign-ins are disabled");
 const passwordless = refusal(400, "validation_failed", "Signup requires a valid password");
@@ -79,14 +79,14 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return toSession(refresh, await sessions.lastStart(refresh.account.id));
   }
 
-  const signUpConfig = { limitedAs: () => `${service}/SignUp` };
+  const signUpConfig = countedAs("SignUp");
   scope.post<Sent>("/signup", { schema: signingUp, config: signUpConfig }, ({ call, body }) =>
     signUp(call, body ?? {}),
   );
 
   const grantOf = ({ query }: FastifyRequest) => grants.get((query as ByGrant["Querystring"]).grant_type);
   const tokenConfig = {
-    limitedAs: (request: FastifyRequest) => `${service}/${grantOf(request)?.limitedAs ?? "Login"}`,
+    limitedAs: (request: FastifyRequest) => authProcedure(grantOf(request)?.limitedAs ?? "Login"),
   };
   scope.post<ByGrant>("/token", { schema: tokenIssuing, config: tokenConfig }, (request) => {
     const grant = grantOf(request);
@@ -94,7 +94,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return kept(request.call, grant.action, () => grant.take(request.call, request.body ?? {}));
   });
 
-  const recoverConfig = { limitedAs: () => `${service}/RequestPasswordReset` };
+  const recoverConfig = countedAs("RequestPasswordReset");
   scope.post<Sent>("/recover", { schema: recovering, config: recoverConfig }, async ({ call, body }) => {
     const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
     await audit.keep(call, "user.password_reset_requested", () => "", ask);

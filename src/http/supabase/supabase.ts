@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Log } from "../../ports/log.ts";
 import { dropNulls, readJsonBodies } from "../json-bodies.ts";
-import { noteRefusal } from "../refusal.ts";
+import { noteFault, noteRefusal } from "../refusal.ts";
 import { type AboutCore, addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
 import { refusal as refusalAnswer } from "./schemas.ts";
@@ -41,7 +41,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const known = toRefusal(error);
   if (known !== undefined) return send(reply, known);
   const { requestId } = request.call;
-  log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+  noteFault(error, request, log);
   return send(reply, { ...refusal(500, "unexpected_failure", unforeseen), error_id: requestId });
 }
 

@@ -1,4 +1,5 @@
-import { bodyOf, phone, refusal, text, userAnswer, withToken } from "./schemas.ts";
+import { bodyOf, text } from "../schema.ts";
+import { phone, refusal, userAnswer, withToken } from "./schemas.ts";
 
 export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };
 

@@ -8,6 +8,7 @@ import type { AuditAction } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
+import { countedAs } from "../counted-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
@@ -29,7 +30,6 @@ interface Update {
 
 type Scope = "global" | "local" | "others";
 
-const service = "darkroom.auth.v1.AuthService";
 const passwordNeeded = refusal(400, "current_password_required", "Current password required when changing the address");
 
 /** What somebody who is signed in sees and changes of their own account. */
@@ -67,7 +67,7 @@ export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recover
     return toUser(account, await sessions.lastStart(account.id));
   });
 
-  const updateConfig = { limitedAs: () => `${service}/UpdateProfile` };
+  const updateConfig = countedAs("UpdateProfile");
   scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
     const account = await change(request.call, userOf(request), request.body ?? {});
     return toUser(account, await sessions.lastStart(account.id));

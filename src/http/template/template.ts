@@ -4,9 +4,9 @@ import type { Files } from "../../core/files.ts";
 import { invalidField } from "../../model/errors.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
-import { received, unreadableForm } from "../form.ts";
+import { asTheyCome, received, unreadableForm } from "../form.ts";
 import { rawTypes } from "../images.ts";
-import { noteRefusal } from "../refusal.ts";
+import { noteFault, noteRefusal } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusal, uploading } from "./schemas.ts";
 
@@ -34,9 +34,6 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
   });
 }
 
-/** The core knows the rules. */
-const asTheyCome = () => () => true;
-
 async function filePartOf(request: FastifyRequest): Promise<MultipartFile> {
   if (!request.isMultipart()) throw invalidField(uploadField, fieldMissing);
   for await (const part of readable(request.parts({ preservePath: true }))) {
@@ -59,8 +56,7 @@ async function* readable<Part>(parts: AsyncIterable<Part>): AsyncGenerator<Part>
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   noteRefusal(error, request, reply);
   const expected = toRefusal(error, request.headers.authorization);
-  if (expected === undefined)
-    log.error({ err: error, request_id: request.call.requestId }, "a request failed unexpectedly");
+  if (expected === undefined) noteFault(error, request, log);
   const { status, detail } = expected ?? unforeseen;
   return reply.code(status).type("application/json").send(JSON.stringify({ detail }));
 }
