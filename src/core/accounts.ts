@@ -1,22 +1,17 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import {
   type Account,
+  accountExists,
   emailRule,
   metadataRule,
   nameKey,
+  newAccount,
   newPasswordRule,
   type Role,
   recordIdLength,
   usernameRule,
 } from "../model/account.ts";
-import {
-  brokenFields,
-  checkFields,
-  DomainError,
-  type FieldChecks,
-  type FieldViolation,
-  invalidFields,
-} from "../model/errors.ts";
+import { brokenFields, checkFields, DomainError, type FieldChecks, type FieldViolation } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -98,11 +93,7 @@ export class Accounts {
     for (const username of ["test-user", ""]) {
       const account = await this.#store.get(testUserId);
       if (account !== undefined) return { kind: "user", account, sessionId: "" };
-      const fresh = {
-        ...this.#compose({ username, email: "", password: "" }, passwordHash, "user"),
-        id: testUserId,
-        emailKey: testUserId,
-      };
+      const fresh = this.#compose({ username, email: "", password: "" }, passwordHash, "user", testUserId);
       await this.#store.insert(fresh).catch((error: unknown) => {
         if (!(error instanceof DuplicateKey)) throw error;
       });
@@ -121,7 +112,7 @@ export class Accounts {
   }
 
   async #insert(wanted: NewAccount, role: Role): Promise<Account> {
-    const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role);
+    const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role, randomUUID());
     try {
       await this.#store.insert(account);
     } catch (error) {
@@ -142,36 +133,24 @@ export class Accounts {
     };
   }
 
-  #compose(wanted: NewAccount, passwordHash: string, role: Role): Account {
-    const now = this.#clock();
-    const id = randomUUID();
-    const username = wanted.username || madeUpUsername();
-    return {
-      id,
-      recordId: randomId(recordIdLength),
-      username,
-      email: wanted.email || null,
-      usernameKey: nameKey(username),
-      emailKey: wanted.email === "" ? id : nameKey(wanted.email),
-      passwordHash,
-      role,
-      disabled: false,
-      passwordReset: null,
-      emailChange: null,
-      metadata: wanted.metadata ?? {},
-      sessionEpoch: 0,
-      keptSessionId: null,
-      deletedAt: null,
-      createdAt: now,
-      updatedAt: now,
-      version: 1,
-    };
+  #compose({ username, email, metadata = {} }: NewAccount, passwordHash: string, role: Role, id: string): Account {
+    return newAccount(
+      {
+        id,
+        recordId: randomId(recordIdLength),
+        username: username || madeUpUsername(),
+        email: email || null,
+        passwordHash,
+        role,
+        metadata,
+      },
+      this.#clock(),
+    );
   }
 
   async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
     const violations = await this.#takenNames(account.usernameKey, account.emailKey);
-    const { message } = invalidFields(violations);
-    return new DomainError("already_exists", "ACCOUNT_EXISTS", message, { violations, cause });
+    return accountExists(violations, cause);
   }
 
   async #takenNames(usernameKey: string, emailKey: string): Promise<FieldViolation[]> {

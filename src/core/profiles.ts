@@ -1,5 +1,6 @@
 import {
   type Account,
+  accountExists,
   metadataRule,
   nameKey,
   newPasswordRule,
@@ -7,14 +8,7 @@ import {
   usernameRule,
   withPassword,
 } from "../model/account.ts";
-import {
-  checkFields,
-  DomainError,
-  type FieldChecks,
-  invalidField,
-  invalidFields,
-  unauthenticated,
-} from "../model/errors.ts";
+import { checkFields, DomainError, type FieldChecks, invalidField, unauthenticated } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
@@ -85,7 +79,9 @@ export class Profiles {
         return changed(current, wanted, sessionId);
       });
     } catch (error) {
-      throw error instanceof DuplicateKey ? taken("username", "is taken; choose another", error) : error;
+      throw error instanceof DuplicateKey
+        ? accountExists([{ field: "username", rule: "is taken; choose another" }], error)
+        : error;
     }
   }
 
@@ -119,9 +115,4 @@ function changed(account: Account, { username, passwordHash, metadata: added }: 
   const secured = passwordHash === undefined ? account : withPassword(account, passwordHash, sessionId);
   const named = username === undefined ? secured : { ...secured, username, usernameKey: nameKey(username) };
   return { ...named, metadata };
-}
-
-export function taken(field: string, rule: string, cause: unknown): DomainError {
-  const violations = [{ field, rule }];
-  return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations, cause });
 }

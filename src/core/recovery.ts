@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Account, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
+import { type Account, accountExists, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
 import { checkFields, DomainError, invalidField } from "../model/errors.ts";
 import {
   addressTakenLetter,
@@ -18,7 +18,6 @@ import type { AccountRecords } from "./account-records.ts";
 import type { Guessing } from "./guessing.ts";
 import { checkPassword } from "./password-check.ts";
 import type { Post } from "./post.ts";
-import { taken } from "./profiles.ts";
 
 const hour = 60 * 60 * 1000;
 export const resetLifeMs = hour;
@@ -126,7 +125,9 @@ export class Recovery {
       post.send(before.email, emailChangedLetter);
       return changed;
     } catch (error) {
-      throw error instanceof DuplicateKey ? taken("email", "is already in use", error) : error;
+      throw error instanceof DuplicateKey
+        ? accountExists([{ field: "email", rule: "is already in use" }], error)
+        : error;
     }
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { type Account, nameKey, recordIdLength } from "../model/account.ts";
-import { checkFields, DomainError, type FieldViolation, invalidFields } from "../model/errors.ts";
+import { type Account, accountExists, nameKey, newAccount, recordIdLength } from "../model/account.ts";
+import { checkFields, type FieldViolation } from "../model/errors.ts";
 import { type ForeignUser, foreignUserChecks, knownHash, leftBehind, type UserSource } from "../model/imports.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -54,9 +54,9 @@ export class UserImports {
     // Written by this very call, whose answer was lost: one of the ids was made up for it.
     if (held?.id === account.id && held.recordId === account.recordId) return undefined;
     if (held !== undefined && (user.createdAt ?? held.createdAt) === held.createdAt) return held;
-    if (held !== undefined) throw taken([{ field: "id", rule: "is another account's" }]);
+    if (held !== undefined) throw accountExists([{ field: "id", rule: "is another account's" }]);
     const violations = await this.#takenNames(account);
-    if (violations.length > 0) throw taken(violations);
+    if (violations.length > 0) throw accountExists(violations);
     if (!dryRun) await accounts.insert(account);
     return undefined;
   }
@@ -82,27 +82,19 @@ export class UserImports {
     const { keeps } = this.#source;
     const id = keeps === "id" ? user.id : randomUUID();
     const recordId = keeps === "recordId" ? user.id : randomId(recordIdLength);
-    const username = user.username || `user-${recordId}`;
-    return {
-      id,
-      recordId,
-      username,
-      email: user.email || null,
-      usernameKey: nameKey(username),
-      emailKey: user.email === "" ? id : nameKey(user.email),
-      passwordHash: user.passwordHash === "" ? await this.#unknownHash() : knownHash(user.passwordHash),
-      role: "user",
-      disabled: this.#isBanned(user),
-      passwordReset: null,
-      emailChange: null,
-      metadata: user.metadata,
-      sessionEpoch: 0,
-      keptSessionId: null,
-      deletedAt: null,
-      createdAt: user.createdAt ?? now,
-      updatedAt: now,
-      version: 1,
-    };
+    return newAccount(
+      {
+        id,
+        recordId,
+        username: user.username || `user-${recordId}`,
+        email: user.email || null,
+        passwordHash: user.passwordHash === "" ? await this.#unknownHash() : knownHash(user.passwordHash),
+        disabled: this.#isBanned(user),
+        metadata: user.metadata,
+        createdAt: user.createdAt ?? now,
+      },
+      now,
+    );
   }
 
   #isBanned({ bannedUntil = 0 }: ForeignUser): boolean {
@@ -114,8 +106,4 @@ export class UserImports {
     this.#nobodysHash ??= this.#deps.passwords.hash(randomBytes(32).toString("base64url"));
     return this.#nobodysHash;
   }
-}
-
-function taken(violations: readonly FieldViolation[]): DomainError {
-  return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations });
 }

@@ -1,3 +1,4 @@
+import { DomainError, type FieldViolation, invalidFields } from "./errors.ts";
 import { textRule, utf8Length } from "./text.ts";
 
 export type Role = "user" | "admin";
@@ -114,6 +115,25 @@ export function nameKey(name: string): string {
 /** A username has no `@`, so an identity with one is an email address. */
 export function isEmail(identity: string): boolean {
   return identity.includes("@");
+}
+
+type OwnFields = "id" | "recordId" | "username" | "email" | "passwordHash";
+
+/** One that nobody has used yet. */
+export function newAccount(
+  own: Pick<Account, OwnFields> & Partial<Pick<Account, "role" | "disabled" | "metadata" | "createdAt">>,
+  now: number,
+): Account {
+  const { id, username, email } = own;
+  const names = { usernameKey: nameKey(username), emailKey: email === null ? id : nameKey(email) };
+  const unused = { passwordReset: null, emailChange: null, sessionEpoch: 0, keptSessionId: null, deletedAt: null };
+  const plain = { role: "user", disabled: false, metadata: {}, createdAt: now } as const;
+  return { ...plain, ...own, ...names, ...unused, updatedAt: now, version: 1 };
+}
+
+/** Whoever may learn that they are another's is told which of them. */
+export function accountExists(violations: readonly FieldViolation[], cause?: unknown): DomainError {
+  return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations, cause });
 }
 
 /** With a new password, which ends the other sessions and spends every token: whoever holds one may be who it is to keep out. */
