@@ -30,6 +30,9 @@ export interface RpcCore extends AuthCore, ImageJobCore {
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * 60 * 60 * 1000;
 
+/** Pictures are compressed already: once more costs milliseconds for nothing. */
+const neverCompress = 0xffffffff;
+
 const services: readonly DescService[] = [
   AuthService,
   ImageJobService,
@@ -72,6 +75,7 @@ export function routesOf(core: RpcCore): (router: ConnectRouter) => void {
       .service(ImageJobService, jobs)
       // The later registration counts.
       .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadBodyMax })
+      .rpc(ImageJobService.method.getImage, jobs.getImage, { compressMinBytes: neverCompress })
       .service(WorkerService, worker)
       .service(HealthService, health)
       .service(ServerReflection, v1)

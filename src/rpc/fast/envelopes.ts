@@ -13,11 +13,12 @@ const headBytes = 5;
 export function headOf(flags: number, parts: readonly Uint8Array[]): Uint8Array {
   const head = Buffer.allocUnsafe(headBytes);
   head.writeUInt8(flags);
-  head.writeUInt32BE(
-    parts.reduce((sum, { length }) => sum + length, 0),
-    1,
-  );
+  head.writeUInt32BE(sizeOf(parts), 1);
   return head;
+}
+
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The one message of a body; envelopes with `skippedFlag` count for nothing. */

@@ -3,7 +3,7 @@ import { encodeEnvelope, envelopeCompress } from "@connectrpc/connect/protocol";
 import { endWith, toNode } from "./answer.ts";
 import { isGone, type StreamCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import { type Envelope, headOf } from "./envelopes.ts";
+import { type Envelope, headOf, sizeOf } from "./envelopes.ts";
 import type { Compression, Ending } from "./protocol.ts";
 
 /** What a stream's messages leave by, one after the other, as its caller takes them. */
@@ -30,10 +30,14 @@ export class Outlet {
 
   /** Resolves when there is room for the next message; rejects when the caller has left or its time is up. */
   async send(parts: readonly Uint8Array[]): Promise<void> {
-    const compressed = this.compression && (await this.compressed({ flags: 0, data: Buffer.concat(parts) }));
-    this.assertWanted();
-    if (compressed === null) this.write(0, parts);
-    else this.write(compressed.flags, [compressed.data]);
+    if (this.isToCompress(parts)) {
+      const { flags, data } = await this.compressed({ flags: 0, data: Buffer.concat(parts) });
+      this.assertWanted();
+      this.write(flags, [data]);
+    } else {
+      this.assertWanted();
+      this.write(0, parts);
+    }
     while (this.isFull) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
@@ -48,6 +52,10 @@ export class Outlet {
     if (trailer !== undefined) this.call.response.addTrailers(toNode(trailer));
     if (last === undefined) this.call.response.end();
     else endWith(this.call, encodeEnvelope(last.flags, last.data));
+  }
+
+  private isToCompress(parts: readonly Uint8Array[]): boolean {
+    return this.compression !== null && sizeOf(parts) >= this.call.procedure.options.compressMinBytes;
   }
 
   private async compressed(envelope: Envelope): Promise<Envelope> {
