@@ -12,6 +12,8 @@ import type { Images, StoredImage } from "./images.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
 export const uploadMaxMs = 60 * 60 * 1000;
+/** Pictures of jobs are kept to the end of such a step. */
+const keepStepMs = 60 * 60 * 1000;
 /** How far the clocks of several servers may be apart: until then nobody deletes what another may still be keeping. */
 export const skewMs = 60_000;
 
@@ -70,8 +72,11 @@ export class OwnImages implements Images {
 
   async reserve(id: string, ownerId: string, until: number): Promise<void> {
     const image = await this.#find(id);
-    const isKept = image?.ownerId === ownerId && (await this.#store.keepUntil(id, until, this.#clock()));
-    if (!isKept) throw notFound("image");
+    if (image?.ownerId !== ownerId) throw notFound("image");
+    if (image.expiresAt >= until) return;
+    // Rounded up, so that many jobs of one picture need one write.
+    const rounded = Math.ceil(until / keepStepMs) * keepStepMs;
+    if (!(await this.#store.keepUntil(id, rounded, this.#clock()))) throw notFound("image");
   }
 
   async adopt(ids: readonly string[], { id: jobId, ownerId }: ImageJob, until: number): Promise<boolean> {

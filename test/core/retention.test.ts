@@ -39,6 +39,21 @@ test("a job's input lives as long as the job can be asked for", async () => {
   expect((await core.images.open(inputImageId, core.user)).image.id).toBe(inputImageId);
 });
 
+test("a job's input is kept to the end of an hour, so that the next jobs of the same picture write nothing for it", async () => {
+  const core = await openCore();
+  const job = await core.submit();
+  const kept = await core.imageStore.get(job.inputImageId);
+  expect((kept?.expiresAt ?? 0) % (60 * minute)).toBe(0);
+  expect((kept?.expiresAt ?? 0) - (job.deadline + 30 * day)).toBeLessThan(60 * minute);
+  const untilNext = (kept?.expiresAt ?? 0) - (job.deadline + 30 * day);
+  core.clock.advance(untilNext);
+  await core.submit({ imageId: job.inputImageId });
+  expect(await core.imageStore.get(job.inputImageId)).toEqual(kept);
+  core.clock.advance(1);
+  await core.submit({ imageId: job.inputImageId });
+  expect((await core.imageStore.get(job.inputImageId))?.expiresAt).toBe((kept?.expiresAt ?? 0) + 60 * minute);
+});
+
 test("an ended job is deleted after thirty days, and its request_id may be used again", async () => {
   const core = await openCore();
   const { id } = await core.submit({ requestId: "once" });
