@@ -5,7 +5,9 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /** SQLITE_BUSY. */
 const busy = 5;
-const againMs = 10;
+/** Between two tries for another process's lock, which is held for less than a millisecond as a rule; SQLite's own are longer. */
+const againMs = 0.2;
+const never = new Int32Array(new SharedArrayBuffer(4));
 
 export interface Opening {
   readonly path: string;
@@ -70,7 +72,7 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
   function commit(): void {
     const units = gathered;
     gathered = [];
-    port.postMessage(commitAll(db, units, run));
+    port.postMessage(commitAll(db, units, run, opening.busyMs));
     if (closing) {
       db.close();
       port.close();
@@ -85,9 +87,9 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
   port.postMessage("open");
 }
 
-function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) => Written): Commit {
+function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) => Written, busyMs: number): Commit {
   try {
-    db.exec("BEGIN IMMEDIATE");
+    insist(busyMs, () => db.exec("BEGIN IMMEDIATE"));
     const written = units.map(run);
     db.exec("COMMIT");
     return written;
@@ -98,10 +100,10 @@ function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) =
 }
 
 function open({ path, migrations, busyMs }: Opening): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: busyMs });
-  useWal(db, busyMs);
+  const db = new DatabaseSync(path);
+  insist(busyMs, () => db.exec("PRAGMA journal_mode = WAL"));
   db.exec("PRAGMA synchronous = FULL");
-  db.exec("BEGIN IMMEDIATE");
+  insist(busyMs, () => db.exec("BEGIN IMMEDIATE"));
   const done = Number(db.prepare("PRAGMA user_version").get()?.user_version);
   if (done > migrations.length) throw new Error(`${path} was made by a newer version of Darkroom`);
   for (const migration of migrations.slice(done)) db.exec(migration);
@@ -110,15 +112,15 @@ function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   return db;
 }
 
-/** Of all statements this one does not always wait for another process that is making the file. */
-function useWal(db: DatabaseSync, busyMs: number): void {
+/** Waits for whoever has the file, here in this thread, which has nothing else to do. */
+function insist(busyMs: number, begin: () => void): void {
   const until = performance.now() + busyMs;
-  while (!isWal(db, until)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, againMs);
+  while (!begins(begin, until)) Atomics.wait(never, 0, 0, againMs);
 }
 
-function isWal(db: DatabaseSync, until: number): boolean {
+function begins(begin: () => void, until: number): boolean {
   try {
-    db.exec("PRAGMA journal_mode = WAL");
+    begin();
     return true;
   } catch (error) {
     if (described(error).code === busy && performance.now() < until) return false;
