@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobStore } from "../../ports/blob-store.ts";
 
@@ -15,15 +15,18 @@ export function filesystemBlobStore(directory: string): BlobStore {
     async write(id, bytes) {
       const path = pathOf(id);
       const partial = `${path}.partial`;
-      if (await mkdir(dirname(path), { recursive: true })) await syncDirectory(directory);
+      const file = await create(partial, directory);
       try {
-        await writeDurably(partial, bytes);
+        for await (const piece of bytes) await file.writeFile(piece);
         await rename(partial, path);
-        await syncDirectory(dirname(path));
+        // A rename survives a power cut only once its directory is on disk.
+        await Promise.all([file.datasync(), syncDirectory(dirname(path))]);
       } catch (error) {
         await rm(partial, { force: true });
         await rm(path, { force: true });
         throw error;
+      } finally {
+        await file.close();
       }
     },
 
@@ -50,17 +53,17 @@ async function* pieces(path: string): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < block.length; at += pieceBytes) yield block.subarray(at, at + pieceBytes);
 }
 
-async function writeDurably(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  const file = await open(path, "w");
+/** An empty file, in a folder that is made when it is the folder's first. */
+async function create(path: string, directory: string): Promise<FileHandle> {
   try {
-    for await (const piece of bytes) await file.writeFile(piece);
-    await file.datasync();
-  } finally {
-    await file.close();
+    return await open(path, "w");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+  if (await mkdir(dirname(path), { recursive: true })) await syncDirectory(directory);
+  return open(path, "w");
 }
 
-/** A rename survives a power cut only once its directory is on disk. */
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path);
   try {
