@@ -20,6 +20,16 @@ interface WorkerDeps {
   readonly log: Log;
 }
 
+interface Attempt {
+  readonly job: JobMessage;
+  readonly claim: Claim;
+  /** The job's input, on its way. */
+  readonly picture: Promise<Uint8Array>;
+  /** Aborts when what was begun is given up. */
+  readonly signal: AbortSignal;
+  readonly refuse: (reason: Refused) => void;
+}
+
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
 
@@ -64,13 +74,19 @@ async function takeMessage(
     if (!(error instanceof MalformedMessage)) throw error;
     return { kind: "deadLetter", reason: "Malformed", description: error.message };
   }
+  const refused = new AbortController();
+  const signal = AbortSignal.any([stopping, refused.signal]);
+  // Most claims are granted: the picture is on its way meanwhile.
+  const picture = deps.server.picture(job.token, job.uuid, signal);
+  picture.catch(() => {});
   let claim: Claim;
   try {
     claim = await deps.server.claim(job.token, job.dispatch, closing);
   } catch (error) {
+    refused.abort(new Refused("the claim was not granted", { cause: error }));
     return settleUnclaimed(error, closing);
   }
-  await runAttempt(job, claim, deps, stopping);
+  await runAttempt({ job, claim, picture, signal, refuse: (reason) => refused.abort(reason) }, deps);
   return complete;
 }
 
@@ -83,21 +99,18 @@ function settleUnclaimed(error: unknown, closing: AbortSignal): Settlement {
 }
 
 /** Ends with the outcome in the result queue, or with nothing when the job is no longer this worker's. */
-async function runAttempt(job: JobMessage, claim: Claim, deps: WorkerDeps, stopping: AbortSignal): Promise<void> {
+async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
+  const { job, claim, signal, refuse } = attempt;
   const { server, log, resultQueue } = deps;
-  const refused = new AbortController();
-  const signal = AbortSignal.any([stopping, refused.signal]);
   const heartbeats = new Heartbeats(
     claim.leaseMs,
     (progress) => server.heartbeat(claim.token, progress, signal),
-    (refusal) => refused.abort(new Refused("the job is no longer this worker's", { cause: refusal })),
+    (refusal) => refuse(new Refused("the job is no longer this worker's", { cause: refusal })),
   );
   const fields = { job: job.message_id, attempt: claim.attempt, model: job.model_type };
   log.info(fields, "job claimed");
   try {
-    const result = await develop(job, claim, deps, heartbeats, signal).catch((error: unknown) =>
-      failure(job, claim, error, signal, log),
-    );
+    const result = await develop(attempt, deps, heartbeats).catch((error: unknown) => failure(attempt, error, log));
     if (result === undefined) return log.info(fields, "job dropped: it is no longer this worker's");
     await resultQueue.send([{ id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) }]);
     log.info({ ...fields, error: result.error?.reason }, "job done");
@@ -107,16 +120,14 @@ async function runAttempt(job: JobMessage, claim: Claim, deps: WorkerDeps, stopp
 }
 
 async function develop(
-  job: JobMessage,
-  claim: Claim,
+  { job, claim, picture, signal }: Attempt,
   { server, engines }: WorkerDeps,
   heartbeats: Heartbeats,
-  signal: AbortSignal,
 ): Promise<ResultMessage> {
   const engine = engines.find(({ name }) => name === job.model_type);
   if (engine === undefined) throw new EngineError("MODEL_UNAVAILABLE", "no worker here has this model");
   const task = {
-    picture: await server.picture(claim.token, job.uuid, signal),
+    picture: await picture,
     prompt: job.prompt,
     promptGuidance: job.prompt_guidance,
     strength: job.strength,
@@ -125,19 +136,13 @@ async function develop(
   };
   const pictures = await engine.develop(task, (progress) => heartbeats.report(progress), signal);
   const ids: string[] = [];
-  for (const picture of pictures) ids.push(await server.store(claim.token, picture, signal));
+  for (const developed of pictures) ids.push(await server.store(claim.token, developed, signal));
   const [first = ""] = ids;
   return { message_id: job.message_id, uuid_processed: first, uuids_processed: ids, attempt: claim.attempt };
 }
 
 /** The result that says why there is no picture, or undefined when nobody waits for one. */
-function failure(
-  job: JobMessage,
-  { attempt }: Claim,
-  error: unknown,
-  signal: AbortSignal,
-  log: Log,
-): ResultMessage | undefined {
+function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, log: Log): ResultMessage | undefined {
   if (signal.reason instanceof Refused || endReasons.includes(reasonOf(error) ?? "")) return undefined;
   const result = { message_id: job.message_id, attempt };
   if (reasonOf(error) === "IMAGE_NOT_FOUND") {
