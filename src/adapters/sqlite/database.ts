@@ -29,6 +29,7 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
   readonly #waiting = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
   #lastUnit = 0;
+  #outgoing: Unit[] = [];
   /** Why nothing can be written any more. */
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -84,8 +85,18 @@ export class Database {
       if (this.#ended !== undefined) throw this.#ended;
       const unit: Unit = { id: ++this.#lastUnit, statements };
       this.#waiting.set(unit.id, { resolve, reject });
-      this.#writer.postMessage(unit);
+      this.#hand(unit);
     });
+  }
+
+  /** What is written in one turn of the event loop goes over together: each message takes as long as some units do. */
+  #hand(unit: Unit): void {
+    if (this.#outgoing.push(unit) === 1) setImmediate(() => this.#send());
+  }
+
+  #send(): void {
+    if (this.#outgoing.length > 0) this.#writer.postMessage(this.#outgoing);
+    this.#outgoing = [];
   }
 
   /** Resolves when everything that was to be written is. */
@@ -96,6 +107,7 @@ export class Database {
 
   async #close(): Promise<void> {
     const exited = new Promise((resolve) => this.#writer.once("exit", resolve));
+    this.#send();
     this.#writer.postMessage("close");
     this.#ended ??= new Error("the database is closed");
     await exited;

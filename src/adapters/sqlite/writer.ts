@@ -79,10 +79,10 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
     }
   }
 
-  port.on("message", (message: Unit | "close") => {
+  port.on("message", (message: readonly Unit[] | "close") => {
     if (gathered.length === 0 && !closing) setImmediate(commit);
     if (message === "close") closing = true;
-    else gathered.push(message);
+    else gathered.push(...message);
   });
   port.postMessage("open");
 }
