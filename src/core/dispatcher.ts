@@ -89,9 +89,10 @@ export class Dispatcher {
     return { id: jobMessageId(job), body: encodeJob(job, token) };
   }
 
-  async #confirm({ id, dispatch, modelType }: ImageJob): Promise<void> {
-    const timing = this.#queues.areClaimed(modelType) ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
-    await this.#records.change(id, (job) => confirmPublished(job, dispatch, this.#clock(), timing));
+  async #confirm(job: ImageJob): Promise<void> {
+    const isClaimed = this.#queues.areClaimed(job.modelType);
+    const timing = isClaimed ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
+    await this.#records.change(job, (current) => confirmPublished(current, job.dispatch, this.#clock(), timing));
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash, randomInt, randomUUID } from "node:crypto";
+import { hash, randomInt, randomUUID } from "node:crypto";
 import { DomainError, invalidField } from "../model/errors.ts";
 import {
   checkSubmission,
@@ -122,8 +122,7 @@ export class ImageJobs {
   }
 
   async cancel(id: string, ownerId: string): Promise<ImageJob> {
-    await this.#records.getOwn(id, ownerId);
-    return this.#records.change(id, (job) => cancel(job, this.#clock()));
+    return this.#records.change(await this.#records.getOwn(id, ownerId), (job) => cancel(job, this.#clock()));
   }
 
   async #earlier(wanted: Submission, ownerId: string, fingerprint: string): Promise<ImageJob | undefined> {
@@ -138,11 +137,11 @@ export class ImageJobs {
   }
 }
 
+/** Empty where nobody asks for the job by its request_id. */
 function fingerprintOf(wanted: Submission): string {
+  if (wanted.requestId === "") return "";
   const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline } = wanted;
   const fields = [imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline];
   // As text: JSON has no NaN, and would take it for what was not given.
-  return createHash("sha256")
-    .update(JSON.stringify(fields.map(String)))
-    .digest("base64url");
+  return hash("sha256", JSON.stringify(fields.map(String)), "base64url");
 }

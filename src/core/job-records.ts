@@ -29,18 +29,19 @@ export class JobRecords {
   }
 
   /**
-   * Applies `step` to the job as it stands, again when another writer came first, until it is written or `step` throws
-   * or returns the same job. A write whose answer was lost is known again by its operation.
+   * Applies `step` to the job, named by its id or given as it was read a moment ago; again to the job as it stands when
+   * another writer came first, until it is written or `step` throws or returns the same job. A write whose answer was
+   * lost is known again by its operation.
    */
-  async change(id: string, step: (job: ImageJob) => ImageJob): Promise<ImageJob> {
-    let attempted: ImageJob | undefined;
+  async change(job: string | ImageJob, step: (job: ImageJob) => ImageJob): Promise<ImageJob> {
+    let current = typeof job === "string" ? await this.get(job) : job;
     for (;;) {
-      const job = await this.get(id);
-      if (job.operation === attempted?.operation) return this.#announce(job);
-      const next = step(job);
-      if (next === job) return job;
-      attempted = { ...next, version: job.version + 1, operation: randomUUID() };
+      const next = step(current);
+      if (next === current) return current;
+      const attempted = { ...next, version: current.version + 1, operation: randomUUID() };
       if (await this.#replace(attempted)) return this.#announce(attempted);
+      current = await this.get(current.id);
+      if (current.operation === attempted.operation) return this.#announce(current);
     }
   }
 

@@ -21,7 +21,7 @@ export interface ImageJob {
   /** Unique: the owner and the request_id, or filled from the job's id when none was given. */
   readonly requestKey: string;
   readonly requestId: string;
-  /** Of the request, so that another one under the same request_id is noticed. */
+  /** Of the request, so that another one under the same request_id is noticed; empty without one. */
   readonly fingerprint: string;
 
   readonly prompt: string;
