@@ -32,12 +32,12 @@ export function filesystemBlobStore(directory: string): BlobStore {
 
     async read(id) {
       try {
-        await stat(pathOf(id));
+        const { size } = await stat(pathOf(id));
+        return pieces(pathOf(id), size);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
         throw error;
       }
-      return pieces(pathOf(id));
     },
 
     async delete(id) {
@@ -48,8 +48,11 @@ export function filesystemBlobStore(directory: string): BlobStore {
 }
 
 /** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
-async function* pieces(path: string): AsyncGenerator<Uint8Array> {
-  for await (const block of createReadStream(path, { highWaterMark: blockBytes }) as AsyncIterable<Buffer>)
+async function* pieces(path: string, size: number): AsyncGenerator<Uint8Array> {
+  if (size === 0) return;
+  // Not a byte more is made room for, or asked for, than is there.
+  const blocks = createReadStream(path, { highWaterMark: Math.min(blockBytes, size), end: size - 1 });
+  for await (const block of blocks as AsyncIterable<Buffer>)
     for (let at = 0; at < block.length; at += pieceBytes) yield block.subarray(at, at + pieceBytes);
 }
 
