@@ -80,7 +80,7 @@ export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs,
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) writeLine(request, response, call, start, log);
     });
-    bodyLimit.expect(request);
+    bodyLimit.expect(response);
     applyCors(request, response, () => {
       refusal = shed(request, response, start);
       if (refusal === undefined) return answer(request, response, call);
