@@ -1,11 +1,11 @@
 import { ConnectError } from "@connectrpc/connect";
-import { encodeEnvelopes, envelopeCompress } from "@connectrpc/connect/protocol";
+import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { write } from "./answer.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import { type Envelope, receiveEnveloped } from "./envelopes.ts";
+import { type Envelope, joined, receiveEnveloped } from "./envelopes.ts";
 import type { Compression, Outcome, StreamProtocol, UnaryProtocol } from "./protocol.ts";
 import { soon } from "./soon.ts";
 
@@ -74,9 +74,9 @@ function encoded(
   context: CallContext,
   compression: Compression | null,
 ): Uint8Array | Promise<Uint8Array> {
-  if (compression === null) return encodeEnvelopes(...envelopes);
+  if (compression === null) return joined(envelopes);
   context.responseHeader.set("grpc-encoding", compression.name);
   const { compressMinBytes } = procedure.options;
   const all = envelopes.map((envelope) => envelopeCompress(envelope, compression, compressMinBytes));
-  return Promise.all(all).then((compressed) => encodeEnvelopes(...compressed));
+  return Promise.all(all).then(joined);
 }
