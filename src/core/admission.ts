@@ -9,10 +9,7 @@ import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import type { Usage } from "./usage.ts";
 
-/** The headers that a credential comes in. */
-export interface CredentialHeaders {
-  readonly authorization: string | undefined;
-  readonly apiKey: string | undefined;
+export interface CredentialHeaders extends Pick<Call, "authorization" | "apiKey"> {
   /** A browser's, which some routes take where no header has a credential. */
   readonly sessionToken?: string | undefined;
 }
@@ -32,10 +29,10 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. Rejects when it may not be made. `limitedAs` is the operation whose
-   * limit counts it, where another one does the same.
+   * Sets the call's principal and its answer's headers. Rejects when it may not be made. `headers` are the call's own, unless
+   * the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where another one does the same.
    */
-  async admit(operation: string, call: Call, headers: CredentialHeaders, limitedAs = operation): Promise<void> {
+  async admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Promise<void> {
     if (!isOpen(operation)) await this.#identify(operation, call, headers);
     await this.#count(limitedAs, call);
     authorise(operation, call.principal);

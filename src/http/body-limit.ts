@@ -1,9 +1,9 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 
 export interface BodyLimit {
-  /** Begins to wait for the request's body. */
-  expect(request: IncomingMessage): void;
+  /** Begins to wait for the body of the request that this one answers. */
+  expect(response: ServerResponse): void;
 }
 
 /**
@@ -12,18 +12,19 @@ export interface BodyLimit {
  * since all may take equally long, one timer for the oldest is enough.
  */
 export function createBodyLimit(ms: number): BodyLimit {
-  let fresh: IncomingMessage[] = [];
+  let fresh: ServerResponse[] = [];
   /** With the end of its time, in the order of those. */
   const waiting = new Map<IncomingMessage, number>();
   let timer: NodeJS.Timeout | undefined;
 
   function sort(): void {
     const end = performance.now() + ms;
-    const incomplete = fresh.filter((request) => !request.destroyed && !isWhole(request));
+    const incomplete = fresh.filter(({ req }) => !isWhole(req) && !req.destroyed);
     fresh = [];
-    for (const request of incomplete) {
-      waiting.set(request, end);
-      request.once("close", () => waiting.delete(request));
+    for (const response of incomplete) {
+      waiting.set(response.req, end);
+      // A request that was read without its events has no end.
+      response.once("close", () => waiting.delete(response.req));
     }
     if (timer === undefined && waiting.size > 0) timer = setTimeout(sweep, ms).unref();
   }
@@ -42,8 +43,8 @@ export function createBodyLimit(ms: number): BodyLimit {
   }
 
   return {
-    expect(request) {
-      if (fresh.push(request) === 1) setImmediate(sort);
+    expect(response) {
+      if (fresh.push(response) === 1) setImmediate(sort);
     },
   };
 }

@@ -80,7 +80,7 @@ export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs,
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) writeLine(request, response, call, start, log);
     });
-    bodyLimit.expect(request);
+    bodyLimit.expect(response);
     applyCors(request, response, () => {
       refusal = shed(request, response, start);
       if (refusal === undefined) return answer(request, response, call);
@@ -96,10 +96,12 @@ function callOf(request: IncomingMessage, response: PortResponse, trusted: Front
     requestId: typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId(),
     address: trusted === undefined ? addressOf(request) : forwardedAddress(request, trusted),
     userAgent: request.headers["user-agent"] ?? "",
+    authorization: request.headers.authorization,
+    apiKey: request.headers["x-api-key"]?.toString(),
     setHeader: (name, value) => {
       response.common[name] = value;
     },
-    isSecure: "encrypted" in request.socket || isForwardedSecure(request, trusted),
+    isSecure: isEncrypted(request) || isForwardedSecure(request, trusted),
   };
 }
 
@@ -107,6 +109,10 @@ function addressOf(request: IncomingMessage | Http2ServerRequest): string {
   // Over HTTP/2 each request would make a view of the socket of its own.
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   return socket?.remoteAddress ?? "";
+}
+
+function isEncrypted(request: IncomingMessage | Http2ServerRequest): boolean {
+  return "stream" in request ? request.stream.session?.encrypted === true : "encrypted" in request.socket;
 }
 
 /** Whether a trusted proxy says that it was called by TLS. */

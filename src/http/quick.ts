@@ -35,11 +35,8 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
     const route = method === "GET" ? routes.get(url) : undefined;
     if (route === undefined) return slowly(request, response, call);
     if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
-    const { authorization, "x-api-key": apiKey } = headers;
-    const credential = {
-      authorization: route.bareToken ? withScheme(authorization) : authorization,
-      apiKey: apiKey?.toString(),
-    };
+    const { authorization, apiKey } = call;
+    const credential = route.bareToken ? { authorization: withScheme(authorization), apiKey } : call;
     admission
       .admit(`GET ${url}`, call, credential)
       .then(() => route.answer(headers, call))

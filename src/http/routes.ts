@@ -130,11 +130,10 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 }
 
 function admit(request: FastifyRequest, admission: Admission): Promise<void> {
-  const { "x-api-key": apiKey } = request.headers;
+  const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
-  const authorization = config.bareToken ? withScheme(request.headers.authorization) : request.headers.authorization;
   const sessionToken = sessionTokenIn(request.cookies);
-  const headers = { authorization, apiKey: apiKey?.toString(), sessionToken };
+  const headers = { authorization: config.bareToken ? withScheme(authorization) : authorization, apiKey, sessionToken };
   return admission.admit(`${request.method} ${url}`, request.call, headers, config.limitedAs?.(request));
 }
 

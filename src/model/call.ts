@@ -6,6 +6,9 @@ export interface Call {
   /** The peer's address. */
   readonly address: string;
   readonly userAgent: string;
+  /** The headers that a credential comes in. */
+  readonly authorization: string | undefined;
+  readonly apiKey: string | undefined;
   /** Sets a header of the answer, whatever it is going to be; until then. */
   readonly setHeader: (name: string, value: string) => void;
   /** Whether it came by TLS. */

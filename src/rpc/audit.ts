@@ -103,7 +103,7 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
 
 /** Keeps what happened before it is answered. */
 export function auditInterceptor(audit: Audit): Interceptor {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const found = entries.get(request.method);
     const call = request.contextValues.get(callKey);
     if (found === undefined || call === undefined || request.stream) return next(request);

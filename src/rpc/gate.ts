@@ -10,8 +10,7 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
     const call = callOf(context);
     const procedure = `${context.service.typeName}/${context.method.name}`;
     try {
-      const header = (name: string) => context.requestHeader.get(name) ?? undefined;
-      await admission.admit(procedure, call, { authorization: header("authorization"), apiKey: header("x-api-key") });
+      await admission.admit(procedure, call);
     } catch (error) {
       const wire = toConnectError(error, log, call.requestId);
       call.outcome = Code[wire.code];

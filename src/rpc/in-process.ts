@@ -18,6 +18,8 @@ const asOperator: Interceptor = (next) => (request) => {
     requestId: randomUUID(),
     address: "",
     userAgent: "",
+    authorization: undefined,
+    apiKey: undefined,
     setHeader: () => {},
     isSecure: false,
     isOperator: true,

@@ -74,6 +74,20 @@ describe.each([
     expect(seen).toHaveLength(1);
   });
 
+  test("takes bodies that say their length, one behind the other, and refuses only what is too large", async () => {
+    const { url, seen } = await open();
+    const post = (body: Buffer, connection = "keep-alive") =>
+      `POST ${path} HTTP/1.1\r\nhost: a\r\nconnection: ${connection}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${body.length}\r\n\r\n${body}`;
+    const sizes = [20, messageMax, messageMax + 1, 30];
+    const requests = [...sizes.map((size) => post(json(size))), post(Buffer.alloc(0)), post(json(40), "close")];
+    const answers = await exchange(url, requests.join(""));
+    const statuses = [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+    expect(statuses).toEqual([200, 200, 429, 200, 400, 200]);
+    const textOf = (size: number) => size - '{"service":""}'.length;
+    expect(seen).toEqual([20, messageMax, 30, 40].map(textOf));
+  });
+
   test("calls nobody for a body that its sender leaves half sent", async () => {
     const { url, seen, log } = await open();
     const bytes = json(100);

@@ -2,10 +2,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type FastCall, isGone } from "./call.ts";
 
 /**
- * All of a body. `check` is shown what has come, again with each piece; it throws when that is, or will be, too much. What
- * comes after it flows away.
+ * All of a body; at once if it came with its headers, as most do. `check` is shown what has come, again with each piece; it
+ * throws when that is, or will be, too much. What comes after it flows away.
  */
-export function readBody(call: FastCall, check: (body: Buffer) => void): Promise<Buffer> {
+export function readBody(call: FastCall, check: (body: Buffer) => void): Buffer | Promise<Buffer> {
+  const { request } = call;
+  // Node's parser is past the last byte then, but may not have said so yet.
+  if (request.readableLength !== Number(request.headers["content-length"]) || isGone(call)) return gather(call, check);
+  const body: Buffer = request.read() ?? none;
+  check(body);
+  return body;
+}
+
+function gather(call: FastCall, check: (body: Buffer) => void): Promise<Buffer> {
   const { request } = call;
   return new Promise((resolve, reject) => {
     let gathered: Gathered | undefined = new Gathered();
@@ -27,9 +36,11 @@ export function readBody(call: FastCall, check: (body: Buffer) => void): Promise
   });
 }
 
+const none: Buffer = Buffer.alloc(0);
+
 /** Copied together as it comes: pieces may be as many as bytes, and each kept would take a hundred more. */
 class Gathered {
-  bytes: Buffer = Buffer.alloc(0);
+  bytes = none;
   private room: Buffer = this.bytes;
 
   add(piece: Buffer): void {

@@ -1,6 +1,6 @@
 import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
+import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { inParts } from "./parts.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
@@ -15,11 +15,10 @@ export interface Codec {
 
 export function codecsOf(method: DescMethod, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
-  const jsonOptions = getJsonOptions(options.jsonOptions) as JsonWriteStringOptions;
   // Left as text: Node then writes it together with the headers.
   function toText(message: Message): string {
     try {
-      return toJsonString(method.output, message, jsonOptions);
+      return toJsonString(method.output, message, options.jsonOptions as JsonWriteStringOptions);
     } catch (error) {
       throw ConnectError.from(error, Code.Internal);
     }

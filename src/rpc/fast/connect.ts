@@ -6,6 +6,7 @@ import { assertSize, readBody } from "./body.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import type { Compression, Outcome, UnaryProtocol } from "./protocol.ts";
+import { soon } from "./soon.ts";
 
 /** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
 export const connect: UnaryProtocol = {
@@ -20,32 +21,36 @@ export const connect: UnaryProtocol = {
   respond,
 };
 
-async function receive(call: FastCall, compression: Compression | null): Promise<Uint8Array> {
+function receive(call: FastCall, compression: Compression | null): Uint8Array | Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
   const promised = call.request.headers["content-length"];
   if (promised !== undefined) assertSize(Number(promised), readMaxBytes);
-  const body = await readBody(call, ({ length }) => assertSize(length, readMaxBytes));
-  return compression === null ? body : compression.decompress(body, readMaxBytes);
+  const body = readBody(call, ({ length }) => assertSize(length, readMaxBytes));
+  return compression === null ? body : soon(body, (bytes) => compression.decompress(bytes, readMaxBytes));
 }
 
-async function respond(
+function respond(
   call: FastCall,
   context: CallContext,
   outcome: Outcome,
   compression: Compression | null,
-): Promise<void> {
+): void | Promise<void> {
   const { jsonOptions, compressMinBytes } = call.procedure.options;
   const isError = outcome instanceof ConnectError;
-  let body = isError ? errorToJsonBytes(outcome, jsonOptions) : outcome;
+  const plain = isError ? errorToJsonBytes(outcome, jsonOptions) : outcome;
   if (isError) {
     context.responseHeader.set("content-type", "application/json");
     if (!outcome.isWireError) mergeNonProtocolHeaders(context.responseHeader, outcome.metadata);
   }
-  if (compression !== null && Buffer.byteLength(body) >= compressMinBytes) {
-    body = await compression.compress(Buffer.from(body as string));
-    context.responseHeader.set("content-encoding", compression.name);
-  }
-  const { header, trailer } = context.changed;
-  const headers = trailer === undefined ? header : trailerMux(context.responseHeader, trailer);
-  write(call, isError ? codeToHttpStatus(outcome.code) : 200, headers ?? call.format.header, body);
+  const isSmall = compression === null || Buffer.byteLength(plain) < compressMinBytes;
+  return soon(isSmall ? plain : compressed(plain, context, compression), (body) => {
+    const { header, trailer } = context.changed;
+    const headers = trailer === undefined ? header : trailerMux(context.responseHeader, trailer);
+    write(call, isError ? codeToHttpStatus(outcome.code) : 200, headers ?? call.format.header, body);
+  });
+}
+
+function compressed(body: string | Uint8Array, context: CallContext, { name, compress }: Compression) {
+  context.responseHeader.set("content-encoding", name);
+  return compress(Buffer.from(body as string));
 }

@@ -3,6 +3,7 @@ import { compressedFlag, type encodeEnvelopes, envelopeDecompress } from "@conne
 import { assertSize, readBody } from "./body.ts";
 import type { FastCall } from "./call.ts";
 import type { Compression } from "./protocol.ts";
+import { soon } from "./soon.ts";
 
 export type Envelope = Parameters<typeof encodeEnvelopes>[number];
 
@@ -17,21 +18,36 @@ export function headOf(flags: number, parts: readonly Uint8Array[]): Uint8Array 
   return head;
 }
 
+/** As Connect encodes them, but in a buffer from Node's pool: to allocate one takes as long as to fill it. */
+export function joined(envelopes: readonly Envelope[]): Buffer {
+  const body = Buffer.allocUnsafe(envelopes.reduce((sum, { data }) => sum + headBytes + data.length, 0));
+  let at = 0;
+  for (const { flags, data } of envelopes) {
+    body[at] = flags;
+    body.writeUInt32BE(data.length, at + 1);
+    body.set(data, at + headBytes);
+    at += headBytes + data.length;
+  }
+  return body;
+}
+
 export function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The one message of a body; envelopes with `skippedFlag` count for nothing. */
-export async function receiveEnveloped(
+export function receiveEnveloped(
   call: FastCall,
   compression: Compression | null,
   skippedFlag: number,
-): Promise<Uint8Array> {
+): Uint8Array | Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
-  const body = await readBody(call, (sofar) => assertBeginning(sofar, readMaxBytes));
-  const message = onlyMessage(body, skippedFlag);
-  if ((message.flags & compressedFlag) === 0) return message.data;
-  return (await envelopeDecompress(message, compression, readMaxBytes)).data;
+  const sent = readBody(call, (sofar) => assertBeginning(sofar, readMaxBytes));
+  return soon(sent, (body) => {
+    const message = onlyMessage(body, skippedFlag);
+    if ((message.flags & compressedFlag) === 0) return message.data;
+    return envelopeDecompress(message, compression, readMaxBytes).then(({ data }) => data);
+  });
 }
 
 /** Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. */

@@ -1,12 +1,13 @@
 import { ConnectError } from "@connectrpc/connect";
-import { encodeEnvelopes, envelopeCompress } from "@connectrpc/connect/protocol";
+import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { write } from "./answer.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import { type Envelope, receiveEnveloped } from "./envelopes.ts";
+import { type Envelope, joined, receiveEnveloped } from "./envelopes.ts";
 import type { Compression, Outcome, StreamProtocol, UnaryProtocol } from "./protocol.ts";
+import { soon } from "./soon.ts";
 
 const trailer = { "grpc-status": "0" };
 const serializedTrailer = trailerSerialize(new Headers(trailer));
@@ -51,19 +52,20 @@ function changedBy(context: CallContext, error: ConnectError | undefined): Heade
 }
 
 /** A stream of one message, or none, at once. */
-async function respond(
+function respond(
   call: FastCall,
   context: CallContext,
   outcome: Outcome,
   compression: Compression | null,
   { endOf }: StreamProtocol,
-): Promise<void> {
+): void | Promise<void> {
   const isError = outcome instanceof ConnectError;
   const end = endOf(call, context, isError ? outcome : undefined);
   const envelopes = isError ? [] : [{ flags: 0, data: typeof outcome === "string" ? Buffer.from(outcome) : outcome }];
   if (end.envelope !== undefined) envelopes.push(end.envelope as (typeof envelopes)[number]);
-  const body = await encoded(envelopes, call, context, compression);
-  write(call, 200, context.changed.header ?? call.format.header, body, end.trailer);
+  return soon(encoded(envelopes, call, context, compression), (body) =>
+    write(call, 200, context.changed.header ?? call.format.header, body, end.trailer),
+  );
 }
 
 function encoded(
@@ -72,9 +74,9 @@ function encoded(
   context: CallContext,
   compression: Compression | null,
 ): Uint8Array | Promise<Uint8Array> {
-  if (compression === null) return encodeEnvelopes(...envelopes);
+  if (compression === null) return joined(envelopes);
   context.responseHeader.set("grpc-encoding", compression.name);
   const { compressMinBytes } = procedure.options;
   const all = envelopes.map((envelope) => envelopeCompress(envelope, compression, compressMinBytes));
-  return Promise.all(all).then((compressed) => encodeEnvelopes(...compressed));
+  return Promise.all(all).then(joined);
 }

@@ -46,5 +46,14 @@ export function createFastHandler(
 function formatOf<P extends Protocol>(request: IncomingMessage, formats: Formats<P>): Format<P> | undefined {
   const format = formats.get(request.headers["content-type"]);
   if (format === undefined || request.httpVersionMajor < format.protocol.httpMin) return undefined;
-  return URL.canParse(`http://${authorityOf(request)}`) ? format : undefined;
+  return isHost(authorityOf(request)) ? format : undefined;
+}
+
+let knownHost: string | undefined;
+
+/** Most calls name the host that the one before named. */
+function isHost(authority: string): boolean {
+  const isKnown = authority === knownHost || URL.canParse(`http://${authority}`);
+  if (isKnown) knownHost = authority;
+  return isKnown;
 }

@@ -12,23 +12,33 @@ type Next = ReturnType<Interceptor>;
 type AnyRequest = Parameters<Next>[0];
 
 export function interceptUnary({ impl, method }: UnarySpec, interceptors: readonly Interceptor[]): Invoke<Message> {
-  return intercept(interceptors, async ({ message, seen }) => create(method.output, await impl(message, seen)));
+  return intercept(
+    interceptors,
+    async ({ context, message, seen }) => new Response(context, create(method.output, await impl(message, seen))),
+  );
 }
 
 export function interceptStream({ impl, method }: StreamSpec, interceptors: readonly Interceptor[]): Invoke<Messages> {
   async function* complete(outputs: ReturnType<typeof impl>): Messages {
     for await (const output of outputs) yield create(method.output, output);
   }
-  return intercept(interceptors, async ({ message, seen }) => complete(impl(await only(message), seen)));
+  return intercept(
+    interceptors,
+    async ({ context, message, seen }) => new Response(context, complete(impl(await only(message), seen))),
+  );
 }
 
 /** Wrapped once for all calls. */
-function intercept<T>(interceptors: readonly Interceptor[], last: (request: Request<T>) => Promise<T>): Invoke<T> {
-  let next = async (request: Request<T>) => new Response(request.context, await last(request));
+function intercept<T>(
+  interceptors: readonly Interceptor[],
+  last: (request: Request<T>) => Promise<Response<T>>,
+): Invoke<T> {
+  const wholeResponse = (made: object) => whole<Response<T>>(made, Response);
+  let next = last;
   for (const interceptor of interceptors.toReversed()) {
     const inner = next;
     const outer = interceptor(((request) => inner(whole(request, Request))) as Next);
-    next = async (request) => whole(await outer(request as object as AnyRequest), Response);
+    next = (request) => outer(request as object as AnyRequest).then(wholeResponse);
   }
   return (input, context) => next(new Request(context, input));
 }

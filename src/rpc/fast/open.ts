@@ -3,13 +3,14 @@ import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
 import type { Compression } from "./protocol.ts";
+import { soon } from "./soon.ts";
 
 export interface Opened {
   readonly context: CallContext;
   /** Of the answer. */
   readonly compression: Compression | null;
   /** Reads the request's message, unless its headers are wrong already. */
-  receive(): Promise<Message>;
+  receive(): Message | Promise<Message>;
 }
 
 /** What a call's headers say. */
@@ -18,10 +19,10 @@ export function open(call: FastCall): Opened {
   const { protocol, codec } = format;
   const timeout = protocol.parseTimeout(headerOf(request, protocol.timeoutHeader), procedure.options.maxTimeoutMs);
   const compression = negotiate(call);
-  async function receive(): Promise<Message> {
+  function receive(): Message | Promise<Message> {
     if (compression.error !== undefined) throw compression.error;
     if (timeout.error !== undefined) throw timeout.error;
-    return procedure[codec].parse(await protocol.receive(call, compression.request));
+    return soon(protocol.receive(call, compression.request), procedure[codec].parse);
   }
   return { context: new CallContext(call, timeout.timeoutMs), compression: compression.response, receive };
 }

@@ -23,12 +23,17 @@ export interface Protocol {
   readonly trailer: Readonly<Record<string, string>>;
   parseTimeout(value: string | null, maxMs: number): { timeoutMs?: number; error?: ConnectError | undefined };
   /** Reads the request's message. */
-  receive(call: FastCall, compression: Compression | null): Promise<Uint8Array>;
+  receive(call: FastCall, compression: Compression | null): Uint8Array | Promise<Uint8Array>;
 }
 
 export interface UnaryProtocol extends Protocol {
   /** Writes the answer. */
-  respond(call: FastCall, context: CallContext, outcome: Outcome, compression: Compression | null): Promise<void>;
+  respond(
+    call: FastCall,
+    context: CallContext,
+    outcome: Outcome,
+    compression: Compression | null,
+  ): void | Promise<void>;
 }
 
 export interface StreamProtocol extends Protocol {

@@ -26,6 +26,6 @@ export async function serveStream(call: StreamCall): Promise<void> {
   if (!isGone(call)) await outlet.end(format.protocol.endOf(call, context, error));
 }
 
-async function* once<T>(receive: () => Promise<T>): AsyncGenerator<T> {
+async function* once<T>(receive: () => T | Promise<T>): AsyncGenerator<T> {
   yield await receive();
 }
