@@ -30,6 +30,12 @@ export interface NewAccount {
   readonly metadata?: Account["metadata"];
 }
 
+export interface FirstAdmin {
+  readonly account: Account;
+  /** Its password, unless that was given. */
+  readonly madeUp: string | undefined;
+}
+
 export class Accounts {
   readonly #store: AccountStore;
   readonly #passwords: Passwords;
@@ -67,23 +73,26 @@ export class Accounts {
     throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
   }
 
-  /**
-   * On the first start makes the administrator. Resolves to the password when it was made up here, the only time that
-   * anybody can read it; otherwise to undefined.
-   */
-  async ensureAdmin(username: string, password: string | undefined): Promise<string | undefined> {
+  /** The administrator of a first start, not stored yet: to hash its password takes as long as all else at a start. */
+  async prepareAdmin(username: string, password: string | undefined): Promise<FirstAdmin | undefined> {
     if (await this.#hasAdmin()) return undefined;
-    const chosen = password ?? randomBytes(18).toString("base64url");
+    const madeUp = password === undefined ? randomBytes(18).toString("base64url") : undefined;
+    const wanted = { username, email: "", password: password ?? madeUp ?? "" };
+    // What is made up breaks no rule, and to look whether it is a common one would take longer than all the rest.
+    if (madeUp === undefined) checkFields(this.#checks(wanted));
+    return { account: await this.#hashed(wanted, "admin"), madeUp };
+  }
+
+  /** Resolves to the password when it was made up, the only time that anybody can read it; otherwise to undefined. */
+  async addAdmin({ account, madeUp }: FirstAdmin): Promise<string | undefined> {
     try {
-      const admin = { username, email: "", password: chosen };
-      // What is made up breaks no rule, and to look whether it is a common one would take longer than all the rest.
-      await (password === undefined ? this.#insert(admin, "admin") : this.create(admin, "admin"));
+      await this.#insert(account);
     } catch (error) {
       // Another process that starts at the same moment made it.
       if (await this.#hasAdmin()) return undefined;
       throw error;
     }
-    return password === undefined ? chosen : undefined;
+    return madeUp;
   }
 
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
@@ -108,11 +117,14 @@ export class Accounts {
   /** For an administrator, also where sign-up is closed. */
   async create(wanted: NewAccount, role: Role): Promise<Account> {
     checkFields(this.#checks(wanted));
-    return this.#insert(wanted, role);
+    return this.#insert(await this.#hashed(wanted, role));
   }
 
-  async #insert(wanted: NewAccount, role: Role): Promise<Account> {
-    const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role, randomUUID());
+  async #hashed(wanted: NewAccount, role: Role): Promise<Account> {
+    return this.#compose(wanted, await this.#passwords.hash(wanted.password), role, randomUUID());
+  }
+
+  async #insert(account: Account): Promise<Account> {
     try {
       await this.#store.insert(account);
     } catch (error) {
