@@ -1,6 +1,6 @@
-import { openQueues, openStores, type Stores } from "./backends.ts";
+import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
 import type { ServerConfig } from "./config.ts";
-import { Accounts, type FirstAdmin } from "./core/accounts.ts";
+import { hasAdmin, prepareAdmin } from "./core/accounts.ts";
 import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { type OnStop, type Running, startParts } from "./parts.ts";
@@ -25,21 +25,26 @@ export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
 
 async function start(config: ServerConfig, { clock = Date.now, ...surroundings }: AppDeps, onStop: OnStop) {
   const { log } = surroundings;
-  const stores = await openStores(config, log);
-  onStop(stores.close);
-  const admin = prepareAdmin(config, stores, clock);
+  const opening = openPart(openStores(config, log), onStop);
+  const admin = firstAdmin(config, opening, clock);
   // It is awaited last, and what comes before may fail.
   admin.catch(() => {});
-  // To load what serves takes as long as to hash a password: both at once.
-  const loaded = import("./serving.ts");
-  const queues = await openQueues(config, clock, log);
-  onStop(queues.close);
-  const { serve } = await loaded;
+  const openingQueues = openPart(openQueues(config, clock, log), onStop);
+  // Most of a start is to load this; the databases' threads and that of the hash have started already.
+  const { serve } = await import("./serving.ts");
+  const [stores, queues] = [await opening, await openingQueues];
   return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop);
 }
 
-function prepareAdmin({ admin }: ServerConfig, stores: Stores, clock: Clock): Promise<FirstAdmin | undefined> {
-  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
-  const accounts = new Accounts({ ...stores, passwords, clock, signUpEnabled: false });
-  return accounts.prepareAdmin(admin.username, admin.password);
+/** What is still being opened when the start fails is closed once it is open. */
+function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part>, onStop: OnStop): Promise<Part> {
+  const opened = opening.catch(() => undefined);
+  onStop(async () => (await opened)?.close());
+  return opening;
+}
+
+/** Where nobody started before there is none: the hash of a password need not wait for the database. */
+async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
+  if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
+  return prepareAdmin(config.admin, openPasswords(openBcryptPool(atOnce.passwords)), clock);
 }
