@@ -8,6 +8,7 @@ import { openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
+import { collectWhenIdle } from "./idle.ts";
 import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -72,6 +73,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
+  const endCollections = collectWhenIdle();
+  onStop(async () => endCollections());
   const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
   onStop(() => port.drain(callsGraceMs));
   if (forkWorker !== undefined) {
