@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Benchmark, Options, Report } from "./support/benchmark.ts";
-import { nodeOptions } from "./support/darkroom.ts";
+import { allocator, nodeOptions } from "./support/darkroom.ts";
 import { interleave } from "./support/load.ts";
 import { endWithUs, scratchDirectory } from "./support/scratch.ts";
 
@@ -35,6 +35,7 @@ async function run({ rounds }: Options): Promise<Report> {
 async function readyMs(dataDir: string, cache: string): Promise<number> {
   const begin = performance.now();
   const own = {
+    ...allocator,
     HOST: "127.0.0.1",
     PORT: "0",
     DARKROOM_DATA_DIR: dataDir,

@@ -1,39 +1,21 @@
-import type { ChildProcess } from "node:child_process";
-import { openQueues, openStores } from "./backends.ts";
-import { compose } from "./compose.ts";
-import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
-import { createFront } from "./http/front.ts";
-import { openPort } from "./http/port.ts";
-import { createPressure, type Pressure } from "./http/pressure.ts";
-import { openRoutes } from "./http/routes.ts";
-import { createShedding } from "./http/shedding.ts";
-import { type OnStop, startParts } from "./parts.ts";
+import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
+import type { ServerConfig } from "./config.ts";
+import { hasAdmin, prepareAdmin } from "./core/accounts.ts";
+import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
+import { openPasswords } from "./crypto/passwords.ts";
+import { type OnStop, type Running, startParts } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
-import type { Log } from "./ports/log.ts";
-import { rpcCors } from "./rpc/cors.ts";
-import { createRpcHandler } from "./rpc/handler.ts";
-import { supervise } from "./worker/supervisor.ts";
+import type { Surroundings } from "./serving.ts";
 
-/** How long running calls may take to end once the server stops. */
-const callsGraceMs = 10_000;
-/** After this the worker is ended; its job's lease lapses and another attempt is made. */
-const workerGraceMs = 6000;
-
-export interface App {
+export type App = Running<{
   readonly url: string;
   /** Made up for the first administrator on the first start; otherwise undefined. */
   readonly adminPassword: string | undefined;
-  stop(): Promise<void>;
-}
+}>;
 
-export interface AppDeps {
-  readonly log: Log;
-  /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
-  readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+export interface AppDeps extends Surroundings {
   /** The machine's unless another is given. */
   readonly clock?: Clock;
-  /** That of the event loop and the database unless another is given. */
-  readonly pressure?: Pressure;
 }
 
 /** A server with everything inside, serving when it resolves. */
@@ -41,67 +23,28 @@ export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
   return startParts(deps.log, (onStop) => start(config, deps, onStop));
 }
 
-async function start(
-  config: ServerConfig,
-  { log, forkWorker, clock = Date.now, pressure }: AppDeps,
-  onStop: OnStop,
-): Promise<Omit<App, "stop">> {
-  const stores = await openStores(config, log);
-  onStop(stores.close);
-  const queues = await openQueues(config, clock, log);
-  onStop(queues.close);
-  const core = await compose(config, stores, queues, { log, clock });
-  onStop(() => core.post.stop());
-  onStop(() => core.changes.stop());
-  onStop(() => core.dispatcher.idle());
-
-  core.sweeper.start();
-  onStop(() => core.sweeper.stop());
-  core.results.start();
-  onStop(() => core.results.stop());
-  core.usage.start();
-  onStop(() => core.usage.stop());
-
-  const stopping = new AbortController();
-  const routes = await openRoutes(core, log);
-  onStop(routes.close);
-  const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
-  const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
-  const cors = { origins: config.corsOrigins, ...rpcCors };
-  const front = createFront({
-    rpc,
-    routes: routes.handle,
-    cors,
-    trusted: config.trustedProxies,
-    shed: createShedding({ isTooMuch, uploadsMax: config.uploadsMax, log }),
-    bodyMs: config.bodyMs,
-    log,
-  });
-  const adminPassword = await core.accounts.ensureAdmin(config.admin.username, config.admin.password);
-  const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
-    throw portError(error, config);
-  });
-  const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
-  onStop(() => port.drain(callsGraceMs));
-  if (forkWorker !== undefined) {
-    const worker = supervise(() => forkWorker(url), log);
-    // While connections that are open live on, so that the worker can bring its job home.
-    onStop(() => worker.stop(workerGraceMs));
-  }
-  onStop(async () => {
-    core.health.stopping();
-    port.stopAccepting();
-    stopping.abort();
-  });
-  return { url, adminPassword };
+async function start(config: ServerConfig, { clock = Date.now, ...surroundings }: AppDeps, onStop: OnStop) {
+  const { log } = surroundings;
+  const opening = openPart(openStores(config, log), onStop);
+  const admin = firstAdmin(config, opening, clock);
+  // It is awaited last, and what comes before may fail.
+  admin.catch(() => {});
+  const openingQueues = openPart(openQueues(config, clock, log), onStop);
+  // Most of a start is to load this; the databases' threads and that of the hash have started already.
+  const { serve } = await import("./serving.ts");
+  const [stores, queues] = [await opening, await openingQueues];
+  return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop);
 }
 
-function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {
-  if (error.code === "EADDRINUSE")
-    return new ConfigError("PORT", `${port} is taken on ${host}; choose another or stop what listens there`);
-  if (error.code === "EACCES") return new ConfigError("PORT", `${port} may not be listened on by this user`);
-  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
-    return new ConfigError("HOST", `${host} is no address of this machine`);
-  }
-  return error;
+/** What is still being opened when the start fails is closed once it is open. */
+function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part>, onStop: OnStop): Promise<Part> {
+  const opened = opening.catch(() => undefined);
+  onStop(async () => (await opened)?.close());
+  return opening;
+}
+
+/** Where nobody started before there is none: the hash of a password need not wait for the database. */
+async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
+  if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
+  return prepareAdmin(config.admin, openPasswords(openBcryptPool(atOnce.passwords)), clock);
 }

@@ -82,6 +82,11 @@ export function openStores(
     : openMongodbStores(config.mongodb, due, log);
 }
 
+/** Whether surely nobody has ever stored anything there. */
+export function isUnused({ dataDir, mongodb }: Pick<ServerConfig, "dataDir" | "mongodb">): boolean {
+  return mongodb === undefined && !existsSync(embeddedPaths(dataDir).database);
+}
+
 /** Where what lies in a data directory. */
 export function embeddedPaths(dataDir: string) {
   return { database: join(dataDir, "darkroom.db"), pictures: join(dataDir, "pictures") };

@@ -74,10 +74,10 @@ async function* importFrom(system: ImportSystem, path: string, options: ImportOp
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {
-  const { startServer } = await import("./app.ts");
   const config = readServerConfig(process.env);
   const log = createLog(config.logLevel);
   surviveNothing(log);
+  const { startServer } = await import("./app.ts");
   const fork = (url: string) => forkWorker(url, config.dataDir);
   const app = await startServer(config, { log, forkWorker: options.worker ? fork : undefined });
   onSignal(() => app.stop(), log);

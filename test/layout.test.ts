@@ -22,6 +22,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   // Files beside the rooms.
   "user-error": [],
   parts: ["ports"],
+  idle: [],
   log: ["ports"],
   config: ["model", "log", "user-error"],
   backends: [
@@ -36,7 +37,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   credentials: ["config", "crypto", "ports"],
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "worker", "model", "ports"],
-  app: ["backends", "compose", "config", "parts", "core", "http", "rpc", "worker", "model", "ports"],
+  app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "ports"],
+  serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "ports"],
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],

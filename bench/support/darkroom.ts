@@ -13,7 +13,8 @@ const open = {
 };
 const main = join(import.meta.dirname, "../../src/main.ts");
 /** As in `npm start` and the image. */
-export const nodeOptions: readonly string[] = ["--max-semi-space-size=8"];
+export const nodeOptions: readonly string[] = ["--expose-gc", "--max-semi-space-size=8"];
+export const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" } as const;
 
 export interface Server extends Child, Darkroom {
   readonly dataDir: string;
@@ -26,7 +27,7 @@ export async function startDarkroom({
   env = {} as Readonly<Record<string, string>>,
 } = {}): Promise<Server> {
   const child = await startChild([...nodeOptions, main, "serve", ...(worker ? [] : ["--no-worker"])], {
-    env: { HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info", ...open, ...env },
+    env: { ...allocator, HOST: "127.0.0.1", PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "info", ...open, ...env },
     log: join(dataDir, "bench.log"),
   });
   return { ...child, ...connect(child.url), dataDir };

@@ -30,6 +30,30 @@ export interface NewAccount {
   readonly metadata?: Account["metadata"];
 }
 
+export interface FirstAdmin {
+  readonly account: Account;
+  /** Its password, unless that was given. */
+  readonly madeUp: string | undefined;
+}
+
+export async function hasAdmin(store: AccountStore): Promise<boolean> {
+  return (await store.listAdmins(1)).length > 0;
+}
+
+/** Needs no store: to hash a password takes as long as all else at a start. */
+export async function prepareAdmin(
+  { username, password }: { readonly username: string; readonly password: string | undefined },
+  passwords: Passwords,
+  clock: Clock,
+): Promise<FirstAdmin> {
+  const madeUp = password === undefined ? randomBytes(18).toString("base64url") : undefined;
+  const wanted = { username, email: "", password: password ?? madeUp ?? "" };
+  // What is made up breaks no rule, and to look whether it is a common one would take longer than all the rest.
+  if (madeUp === undefined) checkFields(checksOf(wanted, passwords));
+  const passwordHash = await passwords.hash(wanted.password);
+  return { account: composed(wanted, passwordHash, "admin", randomUUID(), clock()), madeUp };
+}
+
 export class Accounts {
   readonly #store: AccountStore;
   readonly #passwords: Passwords;
@@ -56,7 +80,7 @@ export class Accounts {
   /** All that stands in the way of a sign-up at once, names that are taken too. */
   async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
     this.#needSignUp();
-    const broken = brokenFields(this.#checks(wanted));
+    const broken = brokenFields(checksOf(wanted, this.#passwords));
     const taken = await this.#takenNames(nameKey(wanted.username), nameKey(wanted.email));
     return [...broken, ...taken.filter(({ field }) => !broken.some((other) => other.field === field))];
   }
@@ -67,23 +91,16 @@ export class Accounts {
     throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
   }
 
-  /**
-   * On the first start makes the administrator. Resolves to the password when it was made up here, the only time that
-   * anybody can read it; otherwise to undefined.
-   */
-  async ensureAdmin(username: string, password: string | undefined): Promise<string | undefined> {
-    if (await this.#hasAdmin()) return undefined;
-    const chosen = password ?? randomBytes(18).toString("base64url");
+  /** Resolves to the password when it was made up, the only time that anybody can read it; otherwise to undefined. */
+  async addAdmin({ account, madeUp }: FirstAdmin): Promise<string | undefined> {
     try {
-      const admin = { username, email: "", password: chosen };
-      // What is made up breaks no rule, and to look whether it is a common one would take longer than all the rest.
-      await (password === undefined ? this.#insert(admin, "admin") : this.create(admin, "admin"));
+      await this.#insert(account);
     } catch (error) {
       // Another process that starts at the same moment made it.
-      if (await this.#hasAdmin()) return undefined;
+      if (await hasAdmin(this.#store)) return undefined;
       throw error;
     }
-    return password === undefined ? chosen : undefined;
+    return madeUp;
   }
 
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
@@ -93,7 +110,7 @@ export class Accounts {
     for (const username of ["test-user", ""]) {
       const account = await this.#store.get(testUserId);
       if (account !== undefined) return { kind: "user", account, sessionId: "" };
-      const fresh = this.#compose({ username, email: "", password: "" }, passwordHash, "user", testUserId);
+      const fresh = composed({ username, email: "", password: "" }, passwordHash, "user", testUserId, this.#clock());
       await this.#store.insert(fresh).catch((error: unknown) => {
         if (!(error instanceof DuplicateKey)) throw error;
       });
@@ -101,51 +118,20 @@ export class Accounts {
     return this.ensureTestUser();
   }
 
-  async #hasAdmin(): Promise<boolean> {
-    return (await this.#store.listAdmins(1)).length > 0;
-  }
-
   /** For an administrator, also where sign-up is closed. */
   async create(wanted: NewAccount, role: Role): Promise<Account> {
-    checkFields(this.#checks(wanted));
-    return this.#insert(wanted, role);
+    checkFields(checksOf(wanted, this.#passwords));
+    const passwordHash = await this.#passwords.hash(wanted.password);
+    return this.#insert(composed(wanted, passwordHash, role, randomUUID(), this.#clock()));
   }
 
-  async #insert(wanted: NewAccount, role: Role): Promise<Account> {
-    const account = this.#compose(wanted, await this.#passwords.hash(wanted.password), role, randomUUID());
+  async #insert(account: Account): Promise<Account> {
     try {
       await this.#store.insert(account);
     } catch (error) {
       throw error instanceof DuplicateKey ? await this.#taken(account, error) : error;
     }
     return account;
-  }
-
-  #checks({ username, email, password, metadata = {} }: NewAccount): FieldChecks {
-    return {
-      username: () => {
-        if (username !== "") return usernameRule(username);
-        return email === "" ? "must be given when there is no email" : undefined;
-      },
-      email: () => (email === "" ? undefined : emailRule(email)),
-      data: () => metadataRule(metadata),
-      password: () => newPasswordRule(password, (text) => this.#passwords.isCommon(text)),
-    };
-  }
-
-  #compose({ username, email, metadata = {} }: NewAccount, passwordHash: string, role: Role, id: string): Account {
-    return newAccount(
-      {
-        id,
-        recordId: randomId(recordIdLength),
-        username: username || madeUpUsername(),
-        email: email || null,
-        passwordHash,
-        role,
-        metadata,
-      },
-      this.#clock(),
-    );
   }
 
   async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
@@ -167,4 +153,37 @@ export class Accounts {
 
 export function madeUpUsername(): string {
   return `user-${randomBytes(6).toString("hex")}`;
+}
+
+function checksOf({ username, email, password, metadata = {} }: NewAccount, passwords: Passwords): FieldChecks {
+  return {
+    username: () => {
+      if (username !== "") return usernameRule(username);
+      return email === "" ? "must be given when there is no email" : undefined;
+    },
+    email: () => (email === "" ? undefined : emailRule(email)),
+    data: () => metadataRule(metadata),
+    password: () => newPasswordRule(password, (text) => passwords.isCommon(text)),
+  };
+}
+
+function composed(
+  { username, email, metadata = {} }: NewAccount,
+  passwordHash: string,
+  role: Role,
+  id: string,
+  now: number,
+): Account {
+  return newAccount(
+    {
+      id,
+      recordId: randomId(recordIdLength),
+      username: username || madeUpUsername(),
+      email: email || null,
+      passwordHash,
+      role,
+      metadata,
+    },
+    now,
+  );
 }

@@ -9,7 +9,7 @@ export class LastUse {
   readonly #touch: (id: string, at: number) => Promise<void>;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #written = new LRUCache<string, number>({ max: entriesMax });
+  readonly #written = new LRUCache<string, number>({ maxSize: entriesMax, sizeCalculation: () => 1 });
 
   constructor(touch: (id: string, at: number) => Promise<void>, clock: Clock, onError: (error: unknown) => void) {
     this.#touch = touch;

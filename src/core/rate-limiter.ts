@@ -33,7 +33,7 @@ export class RateLimiter {
   readonly #counters: CounterStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #windows = new LRUCache<string, Window>({ max: keysMax });
+  readonly #windows = new LRUCache<string, Window>({ maxSize: keysMax, sizeCalculation: () => 1 });
 
   constructor(deps: { counters: CounterStore; clock: Clock; log: Log }) {
     this.#counters = deps.counters;

@@ -13,7 +13,9 @@ export class Recent<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;
   readonly #clock: Clock;
   readonly #entries = new LRUCache<string, { readonly since: number; readonly record: Promise<Record | undefined> }>({
-    max: entriesMax,
+    // By `max` it would take its room at once: a millisecond and half a megabyte, mostly for nothing.
+    maxSize: entriesMax,
+    sizeCalculation: () => 1,
   });
 
   constructor(read: (id: string) => Promise<Record | undefined>, clock: Clock) {

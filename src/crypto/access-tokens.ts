@@ -14,9 +14,9 @@ import {
 } from "./token-claims.ts";
 
 const issuer = "darkroom";
-const rememberedMax = 20_000;
-/** Characters of them. */
+/** Characters of them, and how many a short one counts for, so that there are 20 000 of them at most. */
 const rememberedSizeMax = 16 * 1024 * 1024;
+const rememberedSizeMin = Math.ceil(rememberedSizeMax / 20_000);
 
 interface Remembered {
   readonly claims: AccessClaims;
@@ -33,9 +33,8 @@ interface Options {
 export function openAccessTokens({ signer, clientTokenMs, clock }: Options): AccessTokens {
   /** What a token says cannot change while its key counts; whether it still counts is asked elsewhere. */
   const remembered = new LRUCache<string, Remembered>({
-    max: rememberedMax,
     maxSize: rememberedSizeMax,
-    sizeCalculation: (_known, token) => token.length,
+    sizeCalculation: (_known, token) => Math.max(token.length, rememberedSizeMin),
   });
   let state = signer.state();
 

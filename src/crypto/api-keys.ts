@@ -15,7 +15,7 @@ const rememberedMax = 10_000;
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
-  const remembered = new LRUCache<string, Promise<boolean>>({ max: rememberedMax });
+  const remembered = new LRUCache<string, Promise<boolean>>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
 
   function matches(key: string, hash: string): Promise<boolean> {
     const digest = createHash("sha256").update(hash).update(key).digest("base64url");

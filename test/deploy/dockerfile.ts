@@ -41,8 +41,8 @@ export function listed(name: string): string[] {
 
 /** The image's environment. */
 export function environment(): Record<string, string> {
-  const text = instructions.find(({ name }) => name === "ENV")?.text ?? "";
-  return Object.fromEntries(text.split(" ").map((pair) => pair.split("=") as [string, string]));
+  const pairs = instructions.filter(({ name }) => name === "ENV").flatMap(({ text }) => text.split(" "));
+  return Object.fromEntries(pairs.map((pair) => pair.split("=") as [string, string]));
 }
 
 /** Whom the process is. */

@@ -13,8 +13,8 @@ const log = createLog("silent");
 const watched = () => process.getActiveResourcesInfo().filter((name) => name === "FSEventWrap").length;
 
 /** Its own workers have a model of this name. */
-const wrong = () =>
-  readServerConfig({ DARKROOM_DATA_DIR: scratchDirectory(), PORT: "0", DARKROOM_MODELS: '{"studio": "others"}' });
+const wrong = (dataDir = scratchDirectory()) =>
+  readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0", DARKROOM_MODELS: '{"studio": "others"}' });
 
 async function takenPort(): Promise<string> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -43,4 +43,13 @@ test.each([
   const before = watched();
   await expect(start()).rejects.toThrow(message);
   expect(watched()).toBe(before);
+});
+
+test("a first server that cannot start makes no administrator, whose password nobody would be told", async () => {
+  const dataDir = scratchDirectory();
+  await expect(startServer(wrong(dataDir), { log, forkWorker: undefined })).rejects.toThrow("DARKROOM_MODELS");
+  const right = readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0" });
+  const app = await startServer(right, { log, forkWorker: undefined });
+  onTestFinished(app.stop);
+  expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
 });

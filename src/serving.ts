@@ -1,0 +1,101 @@
+import type { ChildProcess } from "node:child_process";
+import type { Queues, Stores } from "./backends.ts";
+import { compose } from "./compose.ts";
+import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
+import type { FirstAdmin } from "./core/accounts.ts";
+import { createFront } from "./http/front.ts";
+import { openPort } from "./http/port.ts";
+import { createPressure, type Pressure } from "./http/pressure.ts";
+import { openRoutes } from "./http/routes.ts";
+import { createShedding } from "./http/shedding.ts";
+import { collectWhenIdle } from "./idle.ts";
+import type { OnStop } from "./parts.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
+import { rpcCors } from "./rpc/cors.ts";
+import { createRpcHandler } from "./rpc/handler.ts";
+import { supervise } from "./worker/supervisor.ts";
+
+/** How long running calls may take to end once the server stops. */
+const callsGraceMs = 10_000;
+/** After this the worker is ended; its job's lease lapses and another attempt is made. */
+const workerGraceMs = 6000;
+
+export interface Surroundings {
+  readonly log: Log;
+  /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
+  readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+  /** That of the event loop and the database unless another is given. */
+  readonly pressure?: Pressure;
+}
+
+interface Deps extends Surroundings {
+  readonly clock: Clock;
+  readonly stores: Stores;
+  readonly queues: Queues;
+  /** Still being prepared. */
+  readonly admin: Promise<FirstAdmin | undefined>;
+}
+
+/** All that a server does on its stores and queues, from the use cases to the port. */
+export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
+  const { stores, queues, log, clock, forkWorker, pressure } = deps;
+  const core = await compose(config, stores, queues, { log, clock });
+  onStop(() => core.post.stop());
+  onStop(() => core.changes.stop());
+  onStop(() => core.dispatcher.idle());
+
+  core.sweeper.start();
+  onStop(() => core.sweeper.stop());
+  core.results.start();
+  onStop(() => core.results.stop());
+  core.usage.start();
+  onStop(() => core.usage.stop());
+
+  const stopping = new AbortController();
+  const routes = await openRoutes(core, log);
+  onStop(routes.close);
+  const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
+  const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
+  const cors = { origins: config.corsOrigins, ...rpcCors };
+  const front = createFront({
+    rpc,
+    routes: routes.handle,
+    cors,
+    trusted: config.trustedProxies,
+    shed: createShedding({ isTooMuch, uploadsMax: config.uploadsMax, log }),
+    bodyMs: config.bodyMs,
+    log,
+  });
+  // Nothing is left that may fail but the port, and before that opens nobody else can take the name.
+  const admin = await deps.admin;
+  const adminPassword = admin && (await core.accounts.addAdmin(admin));
+  const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
+    throw portError(error, config);
+  });
+  const endCollections = collectWhenIdle();
+  onStop(async () => endCollections());
+  const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
+  onStop(() => port.drain(callsGraceMs));
+  if (forkWorker !== undefined) {
+    const worker = supervise(() => forkWorker(url), log);
+    // While connections that are open live on, so that the worker can bring its job home.
+    onStop(() => worker.stop(workerGraceMs));
+  }
+  onStop(async () => {
+    core.health.stopping();
+    port.stopAccepting();
+    stopping.abort();
+  });
+  return { url, adminPassword };
+}
+
+function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {
+  if (error.code === "EADDRINUSE")
+    return new ConfigError("PORT", `${port} is taken on ${host}; choose another or stop what listens there`);
+  if (error.code === "EACCES") return new ConfigError("PORT", `${port} may not be listened on by this user`);
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new ConfigError("HOST", `${host} is no address of this machine`);
+  }
+  return error;
+}
