@@ -23,9 +23,12 @@ export const connect: UnaryProtocol = {
 
 function receive(call: FastCall, compression: Compression | null): Uint8Array | Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
-  const promised = call.request.headers["content-length"];
-  if (promised !== undefined) assertSize(Number(promised), readMaxBytes);
-  const body = readBody(call, ({ length }) => assertSize(length, readMaxBytes));
+  const promised = Number(call.request.headers["content-length"] ?? 0);
+  assertSize(promised, readMaxBytes);
+  const body = readBody(call, ({ length }) => {
+    assertSize(length, readMaxBytes);
+    return promised;
+  });
   return compression === null ? body : soon(body, (bytes) => compression.decompress(bytes, readMaxBytes));
 }
 

@@ -50,11 +50,16 @@ export function receiveEnveloped(
   });
 }
 
-/** Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. */
-function assertBeginning(body: Buffer, max: number): void {
-  if (body.length < headBytes) return;
-  assertSize(body.readUInt32BE(1), max);
+/**
+ * Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. The bytes
+ * of that envelope, or 0 while it does not say.
+ */
+function assertBeginning(body: Buffer, max: number): number {
+  if (body.length < headBytes) return 0;
+  const size = body.readUInt32BE(1);
+  assertSize(size, max);
   if (body.length > headBytes + max) throw extraMessage();
+  return headBytes + size;
 }
 
 function onlyMessage(body: Buffer, skippedFlag: number): Envelope {
