@@ -10,15 +10,19 @@ const workedMs = 250;
  * room, so what the last calls left, whole pictures among it, would stay for as long as no others come. Does nothing
  * where Node was started without `--expose-gc`. Returns what ends it.
  */
-export function collectWhenIdle(gc = globalThis.gc): () => void {
+export function collectWhenIdle(
+  gc = globalThis.gc,
+  activeMs = () => performance.eventLoopUtilization().active,
+): () => void {
   if (gc === undefined) return () => {};
-  let before = performance.eventLoopUtilization();
+  let before = activeMs();
   let worked = 0;
   let quiet = 0;
 
   function look(collect: NodeJS.GCFunction): void {
-    const { active } = performance.eventLoopUtilization(before);
-    before = performance.eventLoopUtilization();
+    const now = activeMs();
+    const active = now - before;
+    before = now;
     if (active < quietMs) quiet += 1;
     else [quiet, worked] = [0, worked + active];
     if (quiet < quietLooks || worked < workedMs) return;

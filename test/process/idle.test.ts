@@ -6,21 +6,37 @@ import { collectWhenIdle } from "../../src/idle.ts";
 import { environment, listed } from "../deploy/dockerfile.ts";
 import { project } from "../support/consumer.ts";
 
-function work(ms: number): void {
-  for (const end = performance.now() + ms; performance.now() < end; );
-}
+test("garbage is collected once after work, when there is no more of it, and not before", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const gc = vi.fn();
+  let active = 0;
+  onTestFinished(collectWhenIdle(gc as unknown as NodeJS.GCFunction, () => active));
+  const seconds = (count: number, activeMs: number) => {
+    for (let second = 0; second < count; second += 1) {
+      active += activeMs;
+      vi.advanceTimersByTime(1000);
+    }
+  };
 
-test("garbage is collected once after work, when there is no more of it, and not before", async () => {
-  const collections: number[] = [];
-  onTestFinished(collectWhenIdle((() => void collections.push(performance.now())) as NodeJS.GCFunction));
-  const busy = setInterval(work, 100, 20);
-  const start = performance.now();
-  await vi.waitUntil(() => performance.now() - start > 8000, { timeout: 60_000 });
-  expect(collections).toEqual([]);
-  clearInterval(busy);
-  await vi.waitUntil(() => collections.length > 0, { timeout: 60_000 });
-  await vi.waitUntil(() => performance.now() - (collections[0] ?? 0) > 8000, { timeout: 60_000 });
-  expect(collections).toHaveLength(1);
+  seconds(60, 9);
+  expect(gc, "nothing was done").not.toHaveBeenCalled();
+  seconds(24, 10);
+  seconds(60, 9);
+  expect(gc, "too little was done").not.toHaveBeenCalled();
+  seconds(1, 10);
+  seconds(4, 9);
+  expect(gc, "not quiet for long enough").not.toHaveBeenCalled();
+  seconds(1, 10);
+  seconds(4, 9);
+  expect(gc, "not quiet in between").not.toHaveBeenCalled();
+  seconds(60, 9);
+  expect(gc).toHaveBeenCalledOnce();
+  expect(gc).toHaveBeenCalledWith({ type: "major", flavor: "last-resort", execution: "sync" });
+});
+
+test("a server that Node gives no collector does without", () => {
+  expect(collectWhenIdle(undefined)).not.toThrow();
 });
 
 test("npm start, the image and the benchmarks start Node alike", () => {
