@@ -2,6 +2,7 @@ import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonStrin
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { inParts } from "./parts.ts";
+import { pooled } from "./pooled.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
@@ -23,7 +24,7 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
       throw ConnectError.from(error, Code.Internal);
     }
   }
-  const { serialize } = lookup.getO(true);
+  const serialize = pooled(lookup.getO(true).serialize);
   return {
     binary: {
       parse: callersFault(lookup.getI(true).parse),
