@@ -2,7 +2,6 @@ import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonStrin
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { inParts } from "./parts.ts";
-import { pooled } from "./pooled.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
@@ -24,7 +23,7 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
       throw ConnectError.from(error, Code.Internal);
     }
   }
-  const serialize = pooled(lookup.getO(true).serialize);
+  const { serialize } = lookup.getO(true);
   return {
     binary: {
       parse: callersFault(lookup.getI(true).parse),
