@@ -93,11 +93,12 @@ export class DeadLetters {
 
   async #redriveJob(id: string): Promise<void> {
     const now = this.#clock();
-    const { inputImageId, ownerId, deadline } = redrive(await this.#records.get(id), now, this.#timing);
+    const job = await this.#records.get(id);
+    const { inputImageId, ownerId, deadline } = redrive(job, now, this.#timing);
     await this.#images.reserve(inputImageId, ownerId, deadline + this.#timing.keepMs).catch((error: unknown) => {
       throw error instanceof DomainError && error.code === "not_found" ? pictureGone() : error;
     });
-    this.#dispatcher.dispatch(await this.#records.change(id, (job) => redrive(job, now, this.#timing)));
+    this.#dispatcher.dispatch(await this.#records.change(job, (current) => redrive(current, now, this.#timing)));
   }
 
   async #tryRedrive(letter: DeadLetter): Promise<boolean> {

@@ -91,7 +91,7 @@ export class Sweeper {
       return;
     }
     let isReserved = false;
-    const swept = await records.change(job.id, (current) => {
+    const swept = await records.change(job, (current) => {
       const next = age(current, clock(), timing);
       isReserved = next !== current && next.state === "QUEUED" && current.state === "QUEUED";
       return next;

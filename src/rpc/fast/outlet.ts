@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { encodeEnvelope, envelopeCompress } from "@connectrpc/connect/protocol";
+import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { endWith, toNode } from "./answer.ts";
 import { isGone, type StreamCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import { type Envelope, headOf, sizeOf } from "./envelopes.ts";
+import { type Envelope, headOf, joined, sizeOf } from "./envelopes.ts";
 import type { Compression, Ending } from "./protocol.ts";
 
 /** What a stream's messages leave by, one after the other, as its caller takes them. */
@@ -51,7 +51,7 @@ export class Outlet {
     this.begin();
     if (trailer !== undefined) this.call.response.addTrailers(toNode(trailer));
     if (last === undefined) this.call.response.end();
-    else endWith(this.call, encodeEnvelope(last.flags, last.data));
+    else endWith(this.call, joined([last]));
   }
 
   private isToCompress(parts: readonly Uint8Array[]): boolean {
