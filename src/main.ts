@@ -2,7 +2,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
-import { banner } from "./cli/banner.ts";
+import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
 import { readServerConfig, readWorkerConfig } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
@@ -79,9 +79,15 @@ async function serve(options: { worker: boolean }): Promise<void> {
   surviveNothing(log);
   const { startServer } = await import("./app.ts");
   const fork = (url: string) => forkWorker(url, config.dataDir);
-  const app = await startServer(config, { log, forkWorker: options.worker ? fork : undefined });
-  onSignal(() => app.stop(), log);
-  process.stdout.write(banner(app, config));
+  const starting = startServer(config, {
+    log,
+    forkWorker: options.worker ? fork : undefined,
+    onListening(url) {
+      onSignal(async () => (await starting).stop(), log);
+      process.stdout.write(heading(url, config));
+    },
+  });
+  process.stdout.write(advice(await starting, config));
 }
 
 async function work(): Promise<void> {

@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly log: Log;
   /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
+  /** Called as soon as calls are answered; a password that is made up may still be on its way. */
+  readonly onListening?: (url: string) => void;
   /** That of the event loop and the database unless another is given. */
   readonly pressure?: Pressure;
 }
@@ -39,7 +41,7 @@ interface Deps extends Surroundings {
 
 /** All that a server does on its stores and queues, from the use cases to the port. */
 export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
-  const { stores, queues, log, clock, forkWorker, pressure } = deps;
+  const { stores, queues, log, clock, forkWorker, onListening, pressure } = deps;
   const core = await compose(config, stores, queues, { log, clock });
   onStop(() => core.post.stop());
   onStop(() => core.changes.stop());
@@ -67,12 +69,13 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     bodyMs: config.bodyMs,
     log,
   });
-  // Nothing is left that may fail but the port, and before that opens nobody else can take the name.
-  const admin = await deps.admin;
-  const adminPassword = admin && (await core.accounts.addAdmin(admin));
+  const isTold = config.admin.password !== undefined;
+  // Who gave it may log in at once. Nobody knows one that is made up before it is shown, which needs a port.
+  if (isTold) await core.accounts.addAdmin(deps.admin);
   const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
+  const adding = isTold ? undefined : core.accounts.addAdmin(deps.admin);
   const endCollections = collectWhenIdle();
   onStop(async () => endCollections());
   const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
@@ -87,7 +90,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     port.stopAccepting();
     stopping.abort();
   });
-  return { url, adminPassword };
+  onListening?.(url);
+  return { url, adminPassword: await adding };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

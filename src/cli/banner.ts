@@ -1,14 +1,18 @@
 import type { App } from "../app.ts";
 import type { ServerConfig } from "../config.ts";
 
-/** What a person reads who has just started a server. */
-export function banner({ url, adminPassword }: App, config: ServerConfig): string {
-  const { dataDir, mongodb, serviceBus, admin, tls } = config;
+/** What a person reads first who starts a server. */
+export function heading(url: string, { dataDir, mongodb, serviceBus }: ServerConfig): string {
   const data = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database})`;
   const queues = serviceBus === undefined ? dataDir : "Azure Service Bus";
   const place = data === queues ? data : `${data} and its queue in ${queues}`;
-  const lines = [`Darkroom listens on ${url}, with its data in ${place}`, ""];
-  if (!config.authEnabled) {
+  return `Darkroom listens on ${url}, with its data in ${place}\n\n`;
+}
+
+/** And then. */
+export function advice({ url, adminPassword }: App, { admin, authEnabled, tls }: ServerConfig): string {
+  const lines: string[] = [];
+  if (!authEnabled) {
     lines.push("AUTHENTICATION IS OFF: whoever reaches this address is the test user.", "");
   }
   if (adminPassword !== undefined) {

@@ -59,6 +59,7 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #clock: Clock;
   readonly isSignUpOpen: boolean;
+  #firstAdmin: Promise<unknown> | undefined;
 
   constructor(deps: {
     accounts: AccountStore;
@@ -91,16 +92,27 @@ export class Accounts {
     throw new DomainError("failed_precondition", "SIGNUP_DISABLED", message);
   }
 
-  /** Resolves to the password when it was made up, the only time that anybody can read it; otherwise to undefined. */
-  async addAdmin({ account, madeUp }: FirstAdmin): Promise<string | undefined> {
+  /**
+   * Resolves to the password when it was made up, the only time that anybody can read it; otherwise to undefined. Accounts
+   * that are made meanwhile wait, lest one takes the name.
+   */
+  addAdmin(prepared: Promise<FirstAdmin | undefined>): Promise<string | undefined> {
+    const adding = this.#addAdmin(prepared);
+    this.#firstAdmin = adding;
+    return adding;
+  }
+
+  async #addAdmin(prepared: Promise<FirstAdmin | undefined>): Promise<string | undefined> {
+    const admin = await prepared;
+    if (admin === undefined) return undefined;
     try {
-      await this.#insert(account);
+      await this.#insert(admin.account);
     } catch (error) {
       // Another process that starts at the same moment made it.
       if (await hasAdmin(this.#store)) return undefined;
       throw error;
     }
-    return madeUp;
+    return admin.madeUp;
   }
 
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
@@ -122,6 +134,7 @@ export class Accounts {
   async create(wanted: NewAccount, role: Role): Promise<Account> {
     checkFields(checksOf(wanted, this.#passwords));
     const passwordHash = await this.#passwords.hash(wanted.password);
+    await this.#firstAdmin;
     return this.#insert(composed(wanted, passwordHash, role, randomUUID(), this.#clock()));
   }
 

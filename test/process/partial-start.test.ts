@@ -45,11 +45,22 @@ test.each([
   expect(watched()).toBe(before);
 });
 
-test("a first server that cannot start makes no administrator, whose password nobody would be told", async () => {
-  const dataDir = scratchDirectory();
-  await expect(startServer(wrong(dataDir), { log, forkWorker: undefined })).rejects.toThrow("DARKROOM_MODELS");
-  const right = readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0" });
-  const app = await startServer(right, { log, forkWorker: undefined });
-  onTestFinished(app.stop);
-  expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
-});
+test.each([
+  ["for its settings", async (dataDir: string) => wrong(dataDir), "DARKROOM_MODELS"],
+  [
+    "on a taken port",
+    async (dataDir: string) => readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: await takenPort() }),
+    "is taken",
+  ],
+])(
+  "a first server that cannot start %s makes no administrator, whose password nobody would be told",
+  async (...row) => {
+    const [, config, message] = row;
+    const dataDir = scratchDirectory();
+    await expect(startServer(await config(dataDir), { log, forkWorker: undefined })).rejects.toThrow(message);
+    const right = readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0" });
+    const app = await startServer(right, { log, forkWorker: undefined });
+    onTestFinished(app.stop);
+    expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
+  },
+);
