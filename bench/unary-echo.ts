@@ -2,12 +2,13 @@ import { join } from "node:path";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { answered, connectJson, connectProto, encoded, grpc, grpcWeb, is, unaryCall } from "./support/calls.ts";
 import { startChild } from "./support/children.ts";
+import { allocator, nodeOptions } from "./support/darkroom.ts";
 import { echo, echoed } from "./support/echo.ts";
 import { interleave } from "./support/load.ts";
 import { scratchDirectory } from "./support/scratch.ts";
 import { rateRows, reference, side } from "./support/unary.ts";
 
-const ours = join(import.meta.dirname, "support/echo-server.ts");
+const ours = [...nodeOptions, join(import.meta.dirname, "support/echo-server.ts")];
 const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
 const ways = [
   { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, against: json },
@@ -26,7 +27,7 @@ export const unaryEcho: Benchmark = {
 async function run({ rounds }: Options): Promise<Report> {
   const rows: Row[] = [];
   for (const { what, format, http, against } of ways) {
-    const servers = await Promise.all([start([ours, "fast"]), start([ours, "stock"]), start(against.command)]);
+    const servers = await Promise.all([start([...ours, "fast"]), start([...ours, "stock"]), start(against.command)]);
     const [fast, stock, bare] = servers;
     const call = callIn(format);
     const sides = [
@@ -42,7 +43,7 @@ async function run({ rounds }: Options): Promise<Report> {
 }
 
 function start(command: readonly string[]) {
-  return startChild(command, { log: join(scratchDirectory(), "bench.log") });
+  return startChild(command, { env: allocator, log: join(scratchDirectory(), "bench.log") });
 }
 
 function callIn(format: Parameters<typeof unaryCall>[0]) {
