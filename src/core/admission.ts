@@ -5,6 +5,7 @@ import { DomainError } from "../model/errors.ts";
 import type { Principal } from "../model/principal.ts";
 import { quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
 import { isMetered } from "../model/usage.ts";
+import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import type { Usage } from "./usage.ts";
@@ -29,28 +30,36 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. Rejects when it may not be made. `headers` are the call's own, unless
+   * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the call's own, unless
    * the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where another one does the same.
    */
-  async admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Promise<void> {
-    if (!isOpen(operation)) await this.#identify(operation, call, headers);
-    await this.#count(limitedAs, call);
-    authorise(operation, call.principal);
-    if (isMetered(operation) && call.principal?.kind === "user") await this.#usage.count(call.principal);
+  admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
+    const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
+    return soon(identified, () =>
+      soon(this.#count(limitedAs, call), () => {
+        authorise(operation, call.principal);
+        if (isMetered(operation) && call.principal?.kind === "user") return this.#usage.count(call.principal);
+      }),
+    );
   }
 
-  async #identify(operation: string, call: Call, headers: CredentialHeaders): Promise<void> {
-    try {
-      const principal = await this.#callerOf(operation, headers);
+  #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
+    const caller = soonOr<Principal | undefined, never>(
+      () => this.#callerOf(operation, headers),
+      (error) => this.#refuse(error, call),
+    );
+    return soon(caller, (principal) => {
       if (principal !== undefined) call.principal = principal;
-    } catch (error) {
-      // A refused credential is counted for its address, and spoils no operation for those who share it.
-      if (error instanceof DomainError && error.code === "unauthenticated") await this.#count("", call);
-      throw error;
-    }
+    });
   }
 
-  #callerOf(operation: string, headers: CredentialHeaders): Promise<Principal | undefined> {
+  /** A refused credential is counted for its address, and spoils no operation for those who share it. */
+  async #refuse(error: unknown, call: Call): Promise<never> {
+    if (error instanceof DomainError && error.code === "unauthenticated") await this.#count("", call);
+    throw error;
+  }
+
+  #callerOf(operation: string, headers: CredentialHeaders): Soon<Principal | undefined> {
     const credential = this.#credentialIn(headers);
     const { sessionToken } = headers;
     return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
@@ -64,17 +73,19 @@ export class Admission {
     return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
 
-  async #count(operation: string, call: Call): Promise<void> {
+  #count(operation: string, call: Call): Soon<void> {
     const quotas = quotasOf(this.#limits, operation, call.principal, call.address);
     if (quotas.length === 0) return;
-    const counted = quotas.map((quota) => this.#limiter.count(quota));
-    // Most answers are there: waiting for them would cost each call a turn.
-    const isClear = (each: (typeof counted)[number]) => !(each instanceof Promise);
-    const standings = counted.every(isClear) ? (counted as Standing[]) : await Promise.all(counted);
-    const { policy, state } = rateLimitHeaders(standings);
-    call.setHeader("ratelimit-policy", policy);
-    call.setHeader("ratelimit", state);
-    const over = standings.find(({ isOver }) => isOver);
-    if (over !== undefined) throw overLimit(over);
+    return soon(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
+      const { policy, state } = rateLimitHeaders(standings);
+      call.setHeader("ratelimit-policy", policy);
+      call.setHeader("ratelimit", state);
+      const over = standings.find(({ isOver }) => isOver);
+      if (over !== undefined) throw overLimit(over);
+    });
   }
+}
+
+function soonAll(counted: readonly Soon<Standing>[]): Soon<readonly Standing[]> {
+  return counted.some((each) => each instanceof Promise) ? Promise.all(counted) : (counted as Standing[]);
 }

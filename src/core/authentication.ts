@@ -14,6 +14,7 @@ import {
   type ServiceKey,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
+import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
 import type { Recent } from "./recent.ts";
 
@@ -53,12 +54,12 @@ export class Authentication {
   }
 
   /** Who makes a call with this credential, or with none; undefined when nobody is known. */
-  identify(credential: string | undefined): Promise<Principal | undefined> {
+  identify(credential: string | undefined): Soon<Principal | undefined> {
     return this.#identify(credential, () => this.authenticate(credential ?? ""));
   }
 
   /** The same by a browser's session token, for what takes one. */
-  identifySession(token: string | undefined): Promise<UserPrincipal | undefined> {
+  identifySession(token: string | undefined): Soon<UserPrincipal | undefined> {
     return this.#identify(token, () => this.authenticateSession(token ?? ""));
   }
 
@@ -70,39 +71,42 @@ export class Authentication {
   }
 
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
-  async authenticate(credential: string): Promise<Principal> {
+  authenticate(credential: string): Soon<Principal> {
     if (credential.length > credentialMax) throw refused();
     if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
-    try {
-      if (credential.startsWith("dk_")) return await this.#authenticateKey(credential);
-      if (this.#deps.jobTokens.recognises(credential)) return await this.#authenticateJob(credential);
-      return await this.#authenticateAccess(credential);
-    } catch (error) {
-      throw error instanceof InvalidToken ? refused(error) : error;
-    }
+    if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
+    return soonOr<Principal, never>(
+      () => this.#authenticateToken(credential),
+      (error) => {
+        throw error instanceof InvalidToken ? refused(error) : error;
+      },
+    );
   }
 
   /** By a session token, which services ask Validate about; no call of the API takes it. */
-  async authenticateSession(token: string): Promise<UserPrincipal> {
+  authenticateSession(token: string): Soon<UserPrincipal> {
     const { recentSessions, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);
-    const session = named && (await recentSessions.get(named.id));
-    if (named === undefined || session === undefined) throw refused();
-    if (!sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
-    if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
-    return this.#userOf(session);
+    if (named === undefined) throw refused();
+    return soon(recentSessions.get(named.id), (session) => {
+      if (session === undefined || !sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
+      if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
+      return this.#userOf(session);
+    });
   }
 
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
-  async validate(credential: string): Promise<Principal | undefined> {
+  validate(credential: string): Soon<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
     const isSession = credential.startsWith("ds_");
-    return unlessRefused(isSession ? this.authenticateSession(credential) : this.authenticate(credential));
+    return unlessRefused<Principal>(() =>
+      isSession ? this.authenticateSession(credential) : this.authenticate(credential),
+    );
   }
 
   /** Whose session it is, or undefined when there is none; where authentication is off, it is everybody's. */
-  validateSession(token: string | undefined): Promise<UserPrincipal | undefined> {
-    return unlessRefused(this.identifySession(token));
+  validateSession(token: string | undefined): Soon<UserPrincipal | undefined> {
+    return unlessRefused(() => this.identifySession(token));
   }
 
   /** For calls that stay open: rejects once the principal's session, account, client, key or scopes are gone. */
@@ -113,46 +117,54 @@ export class Authentication {
   }
 
   /** The client whose key this is, and the version of the key. */
-  async ofKey(key: string): Promise<{ client: Client; keyVersion: number }> {
-    const { recentClients, apiKeys, clock } = this.#deps;
+  ofKey(key: string): Soon<{ client: Client; keyVersion: number }> {
+    const { recentClients, apiKeys } = this.#deps;
     const clientId = apiKeys.read(key);
     if (clientId === undefined) throw refused();
-    const client = await recentClients.get(clientId);
-    const hashes = [client?.keyHash, client?.previousKeyHash].flatMap((hash) => hash ?? []);
-    const index = await apiKeys.verify(key, hashes);
-    if (client === undefined || index === undefined) throw refused();
-    const keyVersion = client.keyVersion - index;
-    if (!isUsable(client, clock()) || !acceptsKeyVersion(client, keyVersion, clock())) throw refused();
+    return soon(recentClients.get(clientId), (client) => {
+      const hashes = [client?.keyHash, client?.previousKeyHash].flatMap((hash) => hash ?? []);
+      return soon(apiKeys.verify(key, hashes), (index) => {
+        if (client === undefined || index === undefined) throw refused();
+        return this.#usable(client, client.keyVersion - index);
+      });
+    });
+  }
+
+  #usable(client: Client, keyVersion: number): { client: Client; keyVersion: number } {
+    const now = this.#deps.clock();
+    if (!isUsable(client, now) || !acceptsKeyVersion(client, keyVersion, now)) throw refused();
     return { client, keyVersion };
   }
 
-  async #identify<P extends Principal>(
+  #identify<P extends Principal>(
     credential: string | undefined,
-    authenticate: () => Promise<P>,
-  ): Promise<P | UserPrincipal | undefined> {
+    authenticate: () => Soon<P>,
+  ): Soon<P | UserPrincipal | undefined> {
     const { everybody } = this.#deps;
     if (credential === undefined) return everybody;
-    try {
-      return await authenticate();
-    } catch (error) {
-      if (everybody === undefined || !isRefusal(error) || workerReasons.includes(error.reason)) throw error;
+    if (everybody === undefined) return authenticate();
+    return soonOr(authenticate, (error) => {
+      if (!isRefusal(error) || workerReasons.includes(error.reason)) throw error;
       return everybody;
-    }
+    });
   }
 
-  async #authenticateKey(key: string): Promise<ClientPrincipal> {
-    const { client, keyVersion } = await this.ofKey(key);
-    return this.#clientPrincipal(client, keyVersion, client.scopes);
+  #authenticateKey(key: string): Soon<ClientPrincipal> {
+    return soon(this.ofKey(key), ({ client, keyVersion }) => this.#clientPrincipal(client, keyVersion, client.scopes));
   }
 
-  async #authenticateAccess(token: string): Promise<UserPrincipal | ClientPrincipal> {
-    const claims = await this.#deps.accessTokens.verify(token);
-    if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
-    const { clientId, keyVersion } = claims;
-    const client = await this.#clientByKey(clientId, keyVersion);
-    // What the client has lost since is lost to its tokens too.
-    const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
-    return this.#clientPrincipal(client, keyVersion, scopes);
+  #authenticateToken(token: string): Soon<Principal> {
+    const { jobTokens, accessTokens } = this.#deps;
+    if (jobTokens.recognises(token)) return this.#authenticateJob(token);
+    return soon(accessTokens.verify(token), (claims): Soon<Principal> => {
+      if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
+      const { clientId, keyVersion } = claims;
+      return soon(this.#clientByKey(clientId, keyVersion), (client) => {
+        // What the client has lost since is lost to its tokens too.
+        const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
+        return this.#clientPrincipal(client, keyVersion, scopes);
+      });
+    });
   }
 
   async #confirmClient({ client: { id }, keyVersion, scopes }: ClientPrincipal): Promise<void> {
@@ -160,29 +172,30 @@ export class Authentication {
     if (!scopes.every((scope) => client.scopes.includes(scope))) throw refused();
   }
 
-  async #user(accountId: string, sessionId: string): Promise<UserPrincipal> {
-    const session = await this.#deps.recentSessions.get(sessionId);
-    if (session?.accountId !== accountId || !isSessionAlive(session, this.#deps.clock())) throw sessionEnded();
-    return this.#userOf(session);
+  #user(accountId: string, sessionId: string): Soon<UserPrincipal> {
+    return soon(this.#deps.recentSessions.get(sessionId), (session) => {
+      if (session?.accountId !== accountId || !isSessionAlive(session, this.#deps.clock())) throw sessionEnded();
+      return this.#userOf(session);
+    });
   }
 
-  async #userOf(session: Session): Promise<UserPrincipal> {
-    const account = await this.#account(session.accountId);
-    if (!isSessionOf(session, account)) throw sessionEnded();
-    this.#deps.sessionUse.note(session.id, session.lastUsedAt);
-    return { kind: "user", account, sessionId: session.id };
+  #userOf(session: Session): Soon<UserPrincipal> {
+    return soon(this.#account(session.accountId), (account) => {
+      if (!isSessionOf(session, account)) throw sessionEnded();
+      this.#deps.sessionUse.note(session.id, session.lastUsedAt);
+      return { kind: "user", account, sessionId: session.id };
+    });
   }
 
-  async #client(id: string): Promise<Client> {
-    const client = await this.#deps.recentClients.get(id);
-    if (client === undefined || !isUsable(client, this.#deps.clock())) throw refused();
-    return client;
+  #client(id: string): Soon<Client> {
+    return soon(this.#deps.recentClients.get(id), (client) => {
+      if (client === undefined || !isUsable(client, this.#deps.clock())) throw refused();
+      return client;
+    });
   }
 
-  async #clientByKey(id: string, keyVersion: number): Promise<Client> {
-    const client = await this.#client(id);
-    if (!acceptsKeyVersion(client, keyVersion, this.#deps.clock())) throw refused();
-    return client;
+  #clientByKey(id: string, keyVersion: number): Soon<Client> {
+    return soon(this.#client(id), (client) => this.#usable(client, keyVersion).client);
   }
 
   #clientPrincipal(client: Client, keyVersion: number, scopes: readonly Scope[]): ClientPrincipal {
@@ -205,11 +218,12 @@ export class Authentication {
     return { kind: "user", account: await this.#account(id) };
   }
 
-  async #account(id: string): Promise<Account> {
-    const account = await this.#deps.recentAccounts.get(id);
-    if (account === undefined || account.disabled)
-      throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
-    return account;
+  #account(id: string): Soon<Account> {
+    return soon(this.#deps.recentAccounts.get(id), (account) => {
+      if (account === undefined || account.disabled)
+        throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+      return account;
+    });
   }
 }
 
@@ -217,8 +231,8 @@ function isRefusal(error: unknown): error is DomainError {
   return error instanceof DomainError && error.code === "unauthenticated";
 }
 
-function unlessRefused<P>(principal: Promise<P>): Promise<P | undefined> {
-  return principal.catch((error: unknown) => {
+function unlessRefused<P>(principal: () => Soon<P>): Soon<P | undefined> {
+  return soonOr(principal, (error) => {
     if (isRefusal(error)) return undefined;
     throw error;
   });

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
 import { DomainError } from "../model/errors.ts";
@@ -107,7 +107,7 @@ export class Guessing {
 
 /** For a name that nobody has: what somebody typed there, perhaps their password, is not stored. */
 export function unknownNameKey(name: string): string {
-  return createHash("sha256").update(name).digest("base64url");
+  return hash("sha256", name, "base64url");
 }
 
 function tooMany(retryAfterMs: number): DomainError {

@@ -4,6 +4,7 @@ import type { Quota, Standing } from "../model/rate-limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
+import type { Soon } from "../ports/soon.ts";
 
 const keysMax = 50_000;
 /** Of a limit: as much may be counted here and not in the store yet. Five servers overshoot by a tenth at most. */
@@ -42,7 +43,7 @@ export class RateLimiter {
   }
 
   /** Counts a call, at once where the answer is clear; what is refused by what is known here counts no more. */
-  count(quota: Quota): Standing | Promise<Standing> {
+  count(quota: Quota): Soon<Standing> {
     const { limit } = quota;
     const window = this.#window(quota);
     if (window.count >= limit.count) return this.#standing(window, quota, true);

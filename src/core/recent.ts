@@ -1,9 +1,16 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
+import type { Soon } from "../ports/soon.ts";
 
 /** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
 const freshMs = 1500;
 const entriesMax = 20_000;
+
+interface Entry<Record> {
+  readonly since: number;
+  /** A promise while it is being read. */
+  record: Soon<Record | undefined>;
+}
 
 /**
  * Records as they were read a moment ago, one read at a time for each: so that a caller's every call need not ask the
@@ -12,7 +19,7 @@ const entriesMax = 20_000;
 export class Recent<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;
   readonly #clock: Clock;
-  readonly #entries = new LRUCache<string, { readonly since: number; readonly record: Promise<Record | undefined> }>({
+  readonly #entries = new LRUCache<string, Entry<Record>>({
     // By `max` it would take its room at once: a millisecond and half a megabyte, mostly for nothing.
     maxSize: entriesMax,
     sizeCalculation: () => 1,
@@ -23,17 +30,26 @@ export class Recent<Record> {
     this.#clock = clock;
   }
 
-  get(id: string): Promise<Record | undefined> {
+  get(id: string): Soon<Record | undefined> {
     const since = this.#clock();
     const known = this.#entries.get(id);
     // A clock that was set back makes nothing fresh for longer.
     if (known !== undefined && since >= known.since && since - known.since < freshMs) return known.record;
-    const entry = { since, record: this.#read(id) };
+    const record = this.#read(id);
+    this.#keep(id, { since, record }, record);
+    return record;
+  }
+
+  #keep(id: string, entry: Entry<Record>, reading: Promise<Record | undefined>): void {
     this.#entries.set(id, entry);
-    entry.record.catch(() => {
-      if (this.#entries.peek(id) === entry) this.#entries.delete(id);
-    });
-    return entry.record;
+    reading.then(
+      (record) => {
+        entry.record = record;
+      },
+      () => {
+        if (this.#entries.peek(id) === entry) this.#entries.delete(id);
+      },
+    );
   }
 
   forget(id: string): void {

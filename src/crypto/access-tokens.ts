@@ -2,6 +2,7 @@ import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
+import { type Soon, soon } from "../ports/soon.ts";
 import { assertCompact } from "./compact.ts";
 import type { Signer } from "./signer.ts";
 import {
@@ -72,27 +73,28 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   }
 
   /** Also looks whether the key is still there: that reads the ring again when it is old. */
-  async function recall(token: string): Promise<Remembered | undefined> {
+  function recall(token: string): Soon<Remembered | undefined> {
     const known = remembered.get(token);
     if (known === undefined || clock() >= known.expiresAt) return undefined;
-    const isKept = (await signer.verifying(known.kid)) !== undefined;
-    if (signer.state() === state && isKept) return known;
-    remembered.clear();
-    state = signer.state();
-    return undefined;
+    return soon(signer.verifying(known.kid), (key) => {
+      if (signer.state() === state && key !== undefined) return known;
+      remembered.clear();
+      state = signer.state();
+      return undefined;
+    });
+  }
+
+  async function checkOnce(token: string): Promise<AccessClaims> {
+    const checked = await check(token);
+    remembered.set(token, checked);
+    return checked.claims;
   }
 
   return {
     forSession: (session, account) => issue(sessionContent(session, account, clock())),
     forClient: (client, keyVersion, scopes) =>
       issue(clientContent(client, keyVersion, scopes, clock() + clientTokenMs)),
-    async verify(token) {
-      const known = await recall(token);
-      if (known !== undefined) return known.claims;
-      const checked = await check(token);
-      remembered.set(token, checked);
-      return checked.claims;
-    },
+    verify: (token) => soon(recall(token), (known) => known?.claims ?? checkOnce(token)),
   };
 }
 

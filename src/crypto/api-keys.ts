@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { isClientId } from "../model/client.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
+import { type Soon, soon } from "../ports/soon.ts";
 import type { BcryptPool } from "./bcrypt-pool.ts";
 
 /** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
@@ -15,16 +16,24 @@ const rememberedMax = 10_000;
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
-  const remembered = new LRUCache<string, Promise<boolean>>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
+  const remembered = new LRUCache<string, Soon<boolean>>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
 
-  function matches(key: string, hash: string): Promise<boolean> {
-    const digest = createHash("sha256").update(hash).update(key).digest("base64url");
+  function matches(key: string, stored: string): Soon<boolean> {
+    const digest = hash("sha256", stored + key, "base64url");
     const known = remembered.get(digest);
     if (known !== undefined) return known;
-    const compared = pool.compare(key, hash);
-    remembered.set(digest, compared);
-    compared.catch(() => remembered.delete(digest));
-    return compared;
+    const comparing = pool.compare(key, stored);
+    remembered.set(digest, comparing);
+    comparing.then(
+      (isRight) => remembered.set(digest, isRight),
+      () => remembered.delete(digest),
+    );
+    return comparing;
+  }
+
+  function firstMatching(key: string, [first, ...rest]: readonly string[], index = 0): Soon<number | undefined> {
+    if (first === undefined) return undefined;
+    return soon(matches(key, first), (isRight) => (isRight ? index : firstMatching(key, rest, index + 1)));
   }
 
   return {
@@ -34,10 +43,7 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
       return { token, hash: await pool.hash(token, cost) };
     },
     read: (key) => keyPattern.exec(key)?.[1],
-    async verify(key, stored) {
-      if (stored.length === 0) await matches(key, nobody);
-      for (const [index, hash] of stored.entries()) if (await matches(key, hash)) return index;
-      return undefined;
-    },
+    verify: (key, stored) =>
+      stored.length === 0 ? soon(matches(key, nobody), () => undefined) : firstMatching(key, stored),
   };
 }

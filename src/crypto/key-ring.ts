@@ -2,6 +2,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK
 import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
+import { type Soon, soon } from "../ports/soon.ts";
 
 /** A key as the store has it: with its private part. */
 interface StoredKey extends SigningKey {
@@ -73,23 +74,23 @@ export class KeyRing {
     return key;
   }
 
-  async find(id: string | undefined): Promise<LoadedKey | undefined> {
-    const known = (await this.list()).find((key) => key.id === id);
-    if (known !== undefined) return known;
+  find(id: string | undefined): Soon<LoadedKey | undefined> {
+    return soon(this.list(), (keys) => keys.find((key) => key.id === id) ?? this.#found(id));
+  }
+
+  async #found(id: string | undefined): Promise<LoadedKey | undefined> {
     await this.#search();
     return this.#alive().find((key) => key.id === id);
   }
 
   /** Those that are not forgotten, the newest first. */
-  async list(): Promise<readonly LoadedKey[]> {
+  list(): Soon<readonly LoadedKey[]> {
     const age = this.#options.clock() - this.#readAt;
-    if (age < 0 || age >= freshMs) {
-      this.#reading ??= this.#read().finally(() => {
-        this.#reading = undefined;
-      });
-      await this.#reading;
-    }
-    return this.#alive();
+    if (age >= 0 && age < freshMs) return this.#alive();
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading.then(() => this.#alive());
   }
 
   /**

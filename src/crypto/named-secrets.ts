@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { NamedSecrets } from "../ports/credentials.ts";
 
 const secretBytes = 32;
@@ -15,7 +15,7 @@ function namedSecrets(prefix: string): NamedSecrets {
       const [, kind, id] = pattern.exec(token) ?? [];
       return id === undefined || kind !== prefix ? undefined : { id, hash: hashOf(token) };
     },
-    matches: (hash, stored) => stored !== null && timingSafeEqual(Buffer.from(hash), Buffer.from(stored)),
+    matches: (given, stored) => stored !== null && timingSafeEqual(Buffer.from(given), Buffer.from(stored)),
   };
 }
 
@@ -24,5 +24,5 @@ export const passwordResets = namedSecrets("dp");
 export const emailChanges = namedSecrets("de");
 
 function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("base64url");
+  return hash("sha256", token, "base64url");
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { RefreshTokens, Secret } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
@@ -68,5 +68,5 @@ function uuid(hex: string): string {
 }
 
 function hashOf(body: Uint8Array): string {
-  return createHash("sha256").update(body).digest("base64url");
+  return hash("sha256", body, "base64url");
 }

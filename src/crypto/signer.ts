@@ -1,4 +1,5 @@
 import type { SigningAlgorithm } from "../model/signing-key.ts";
+import { type Soon, soon } from "../ports/soon.ts";
 import { hmacKey } from "./hmac-key.ts";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -12,7 +13,7 @@ interface Key {
 export interface Signer {
   signing(): Promise<Key & { readonly kid: string | undefined }>;
   /** The key that a token names; undefined for one that is not ours. */
-  verifying(kid: string | undefined): Promise<Key | undefined>;
+  verifying(kid: string | undefined): Soon<Key | undefined>;
   /** Another one once what was verified before may not count any more. */
   state(): string;
 }
@@ -21,7 +22,7 @@ export async function sharedSecret(secret: string): Promise<Signer> {
   const key = { key: await hmacKey(Buffer.from(secret)), algorithm: "HS256" } as const;
   return {
     signing: async () => ({ kid: undefined, ...key }),
-    verifying: async () => key,
+    verifying: () => key,
     state: () => "",
   };
 }
@@ -32,10 +33,7 @@ export function ringSigner(ring: KeyRing): Signer {
       const { id, sign, algorithm } = await ring.current();
       return { kid: id, key: sign, algorithm };
     },
-    async verifying(kid) {
-      const found = await ring.find(kid);
-      return found && { key: found.verify, algorithm: found.algorithm };
-    },
+    verifying: (kid) => soon(ring.find(kid), (found) => found && { key: found.verify, algorithm: found.algorithm }),
     state: () => ring.state,
   };
 }

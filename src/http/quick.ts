@@ -3,6 +3,7 @@ import type { Admission } from "../core/admission.ts";
 import type { Call } from "../model/call.ts";
 import { withScheme } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
+import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import { retryHeader } from "./refusal.ts";
 
 /** What a route answers without a look at anything but its request's headers. */
@@ -13,8 +14,8 @@ export interface QuickAnswer {
 }
 
 export interface QuickRoute {
-  /** Answers a call that may be made. Rejects with what the same route by Fastify would be refused for. */
-  readonly answer: (headers: IncomingHttpHeaders, call: Call) => QuickAnswer | Promise<QuickAnswer>;
+  /** Answers a call that may be made. An error is what the same route by Fastify would be refused for. */
+  readonly answer: (headers: IncomingHttpHeaders, call: Call) => Soon<QuickAnswer>;
   /** Answers a call that is refused before it is looked at, in the route's own shape. */
   readonly refuse: (error: DomainError, call: Call) => QuickAnswer;
   /** Whether a credential may come in `Authorization` without its scheme. */
@@ -30,23 +31,23 @@ const type = { "content-type": "application/json; charset=utf-8" };
  * for one than all the rest does. What is refused goes to `slowly`, which knows how each is told.
  */
 export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admission, slowly: Handle): Handle {
+  const served = new Map([...routes].map(([url, route]) => [url, { route, operation: `GET ${url}` }]));
   return (request, response, call) => {
     const { method, url = "", headers } = request;
-    const route = method === "GET" ? routes.get(url) : undefined;
-    if (route === undefined) return slowly(request, response, call);
+    const found = method === "GET" ? served.get(url) : undefined;
+    if (found === undefined) return slowly(request, response, call);
+    const { route, operation } = found;
     if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
     const { authorization, apiKey } = call;
     const credential = route.bareToken ? { authorization: withScheme(authorization), apiKey } : call;
-    admission
-      .admit(`GET ${url}`, call, credential)
-      .then(() => route.answer(headers, call))
-      .then(
-        (answer) => send(answer, response),
-        (error: unknown) => {
-          call.refusal = error;
-          slowly(request, response, call);
-        },
-      );
+    const answer = soonOr(
+      () => soon(admission.admit(operation, call, credential), () => route.answer(headers, call)),
+      (error) => {
+        call.refusal = error;
+        slowly(request, response, call);
+      },
+    );
+    void soon(answer, (made) => made && send(made, response));
   };
 }
 

@@ -13,6 +13,7 @@ import type { OldApi } from "../model/old-apis.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
+import type { Soon } from "../ports/soon.ts";
 import { buildSerializer, buildValidator } from "./compilers.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
@@ -129,7 +130,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   };
 }
 
-function admit(request: FastifyRequest, admission: Admission): Promise<void> {
+function admit(request: FastifyRequest, admission: Admission): Soon<void> {
   const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
   const sessionToken = sessionTokenIn(request.cookies);

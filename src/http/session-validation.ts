@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Authentication } from "../core/authentication.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
+import { soon } from "../ports/soon.ts";
 import { fromDomain, problemType } from "./problem.ts";
 import type { QuickRoute } from "./quick.ts";
 import { problemAnswer } from "./schema.ts";
@@ -34,12 +35,13 @@ export const sessionPath = "/session/validate";
 /** What the Serverless Proxy's services ask before they show a page. */
 export function sessionValidation(app: FastifyInstance, authentication: Authentication): QuickRoute {
   return {
-    async answer({ cookie = "", "x-session-token": inHeader }, call) {
+    answer({ cookie = "", "x-session-token": inHeader }, call) {
       const token = sessionTokenIn(app.parseCookie(cookie)) ?? (inHeader?.toString() || undefined);
-      const user = await authentication.validateSession(token);
-      if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
-      call.principal = user;
-      return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
+      return soon(authentication.validateSession(token), (user) => {
+        if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
+        call.principal = user;
+        return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
+      });
     },
     refuse(error, { requestId }) {
       const body = fromDomain(error, requestId);

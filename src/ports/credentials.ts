@@ -1,6 +1,7 @@
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
+import type { Soon } from "./soon.ts";
 
 /** Thrown by every `verify` for a token that is not good; why is for the log, not for the caller. */
 export class InvalidToken extends Error {
@@ -29,7 +30,7 @@ export interface AccessTokens {
   /** Never lives longer than the client. */
   forClient(client: Client, keyVersion: number, scopes: readonly Scope[]): Promise<AccessToken>;
   /** Checks signature, algorithm, type, issuer, audience and times. Rejects with InvalidToken. */
-  verify(token: string): Promise<AccessClaims>;
+  verify(token: string): Soon<AccessClaims>;
 }
 
 export interface JobClaims {
@@ -77,7 +78,7 @@ export interface ApiKeys {
    * Takes the same time without stored hashes, and is undefined then; otherwise the index of the first that matches.
    * A key that was verified is remembered. Rejects with DomainError `resource_exhausted` when too many are waiting.
    */
-  verify(key: string, stored: readonly string[]): Promise<number | undefined>;
+  verify(key: string, stored: readonly string[]): Soon<number | undefined>;
 }
 
 /** The one key that the first system's workers share. */

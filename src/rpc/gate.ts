@@ -1,22 +1,33 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Admission } from "../core/admission.ts";
 import type { Log } from "../ports/log.ts";
+import { type Soon, soonOr } from "../ports/soon.ts";
 import { callKey, callOf } from "./call.ts";
 import { toConnectError } from "./errors.ts";
 
 /** Decides who may call before a byte of the body is read. */
-export function createGate(admission: Admission, log: Log): (context: HandlerContext) => Promise<void> {
-  return async (context) => {
+export function createGate(admission: Admission, log: Log): (context: HandlerContext) => Soon<void> {
+  return (context) => {
     const call = callOf(context);
-    const procedure = `${context.service.typeName}/${context.method.name}`;
-    try {
-      await admission.admit(procedure, call);
-    } catch (error) {
-      const wire = toConnectError(error, log, call.requestId);
-      call.outcome = Code[wire.code];
-      throw wire;
-    }
+    return soonOr<void, never>(
+      () => admission.admit(operationOf(context.method), call),
+      (error) => {
+        const wire = toConnectError(error, log, call.requestId);
+        call.outcome = Code[wire.code];
+        throw wire;
+      },
+    );
   };
+}
+
+const operations = new WeakMap<DescMethod, string>();
+
+/** A procedure's name in the access table; the same text each time, so that looking it up takes no time. */
+function operationOf(method: DescMethod): string {
+  const known = operations.get(method) ?? `${method.parent.typeName}/${method.name}`;
+  operations.set(method, known);
+  return known;
 }
 
 /** Gives every error of a handler its place on the wire, those of a stream that is being read too. */

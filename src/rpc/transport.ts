@@ -14,7 +14,7 @@ export interface Rpc {
   /** Adds each procedure with its implementation and its own options, to each router that asks. */
   readonly routes: (router: ConnectRouter) => void;
   /** Decides who may call before a byte of the body is read. */
-  readonly gate: (context: HandlerContext) => Promise<void>;
+  readonly gate: (context: HandlerContext) => void | Promise<void>;
   readonly interceptors: readonly Interceptor[];
   /** Bytes of a request's message, after decompression, unless a procedure's options say otherwise. */
   readonly messageMax: number;

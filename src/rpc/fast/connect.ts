@@ -1,12 +1,12 @@
 import { ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@connectrpc/connect/protocol-connect";
+import { soon } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import type { Compression, Outcome, UnaryProtocol } from "./protocol.ts";
-import { soon } from "./soon.ts";
 
 /** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
 export const connect: UnaryProtocol = {

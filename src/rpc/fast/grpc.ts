@@ -2,12 +2,12 @@ import { ConnectError } from "@connectrpc/connect";
 import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
+import { soon } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { type Envelope, joined, receiveEnveloped } from "./envelopes.ts";
 import type { Compression, Outcome, StreamProtocol, UnaryProtocol } from "./protocol.ts";
-import { soon } from "./soon.ts";
 
 const trailer = { "grpc-status": "0" };
 const serializedTrailer = trailerSerialize(new Headers(trailer));

@@ -1,9 +1,9 @@
 import type { Message } from "@bufbuild/protobuf";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
+import { soon } from "../../ports/soon.ts";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
 import type { Compression } from "./protocol.ts";
-import { soon } from "./soon.ts";
 
 export interface Opened {
   readonly context: CallContext;

@@ -8,8 +8,11 @@ export async function serveUnary(call: UnaryCall): Promise<void> {
   const { context, compression, receive } = open(call);
   let outcome: Outcome;
   try {
+    // Also where it has decided at once: Node's parser has the body only when this turn is over.
     await procedure.options.requestGate?.(context);
-    const response = await procedure.invoke(await receive(), context);
+    const received = receive();
+    const message = received instanceof Promise ? await received : received;
+    const response = await procedure.invoke(message, context);
     context.adopt(response);
     outcome = procedure[format.codec].serialize(response.message);
     context.end();
