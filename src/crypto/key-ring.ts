@@ -75,22 +75,27 @@ export class KeyRing {
   }
 
   find(id: string | undefined): Soon<LoadedKey | undefined> {
-    return soon(this.list(), (keys) => keys.find((key) => key.id === id) ?? this.#found(id));
-  }
-
-  async #found(id: string | undefined): Promise<LoadedKey | undefined> {
-    await this.#search();
-    return this.#alive().find((key) => key.id === id);
+    return soon(this.#recently(), () => this.#known(id) ?? this.#search().then(() => this.#known(id)));
   }
 
   /** Those that are not forgotten, the newest first. */
-  list(): Soon<readonly LoadedKey[]> {
+  async list(): Promise<readonly LoadedKey[]> {
+    await this.#recently();
+    return this.#keys.filter((key) => this.#isAlive(key));
+  }
+
+  /** Reads the ring again when that was long ago. */
+  #recently(): Soon<void> {
     const age = this.#options.clock() - this.#readAt;
-    if (age >= 0 && age < freshMs) return this.#alive();
+    if (age >= 0 && age < freshMs) return;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });
-    return this.#reading.then(() => this.#alive());
+    return this.#reading;
+  }
+
+  #known(id: string | undefined): LoadedKey | undefined {
+    return this.#keys.find((key) => key.id === id && this.#isAlive(key));
   }
 
   /**
@@ -115,9 +120,9 @@ export class KeyRing {
   }
 
   async #put(stored: string, fresh: StoredKey, immediately: boolean): Promise<boolean> {
-    const { secrets, clock, tokenMs } = this.#options;
+    const { secrets, tokenMs } = this.#options;
     const keys: readonly StoredKey[] = JSON.parse(stored);
-    const kept = keys.filter((key) => key.expiresAt === null || clock() < key.expiresAt);
+    const kept = keys.filter((key) => this.#isAlive(key));
     const isPut = await secrets.replace(
       this.#ringName,
       stored,
@@ -134,9 +139,8 @@ export class KeyRing {
     await secrets.replace(this.#firstName, await secrets.getOrCreate(this.#firstName, value), value);
   }
 
-  #alive(): readonly LoadedKey[] {
-    const now = this.#options.clock();
-    return this.#keys.filter((key) => key.expiresAt === null || now < key.expiresAt);
+  #isAlive({ expiresAt }: StoredKey): boolean {
+    return expiresAt === null || this.#options.clock() < expiresAt;
   }
 
   /** Apart from other reads: a ring read just before another server changed it lacks the new key. */

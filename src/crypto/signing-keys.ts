@@ -4,7 +4,7 @@ import { type KeyRing, publicJwk } from "./key-ring.ts";
 
 export function ringKeys(ring: KeyRing): SigningKeys {
   return {
-    list: async () => ring.list(),
+    list: () => ring.list(),
     rotate: (immediately) => ring.rotate(immediately),
     keySet: async () => ({ keys: (await ring.list()).map(publicJwk) }),
   };

@@ -44,14 +44,18 @@ export function createBodyLimit(ms: number): BodyLimit {
 
   return {
     expect(response) {
+      if (isWhole(response.req)) return;
       if (fresh.push(response) === 1) setImmediate(sort);
     },
   };
 }
 
-/** Over HTTP/2 a request is complete only when it was read, which a GET need not be. */
+/** One without a body is complete only when it was read, which it need not be. */
 function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
-  return request.complete || ("stream" in request && request.stream.endAfterHeaders);
+  if (request.complete) return true;
+  if ("stream" in request) return request.stream.endAfterHeaders;
+  const { headers } = request;
+  return headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
 }
 
 function cut(request: IncomingMessage | Http2ServerRequest): void {

@@ -34,7 +34,7 @@ export class Http1Response extends ServerResponse implements PortResponse {
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
-    const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : { ...this.common, ...own };
+    const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
     return super.writeHead(status, all);
   }
 

@@ -27,5 +27,6 @@ export function answerUnknownProcedure(request: IncomingMessage, response: Serve
 }
 
 function pathOf(url: string): string {
-  return url.split("?", 1)[0] ?? "";
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
 }
