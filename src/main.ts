@@ -131,14 +131,11 @@ function callersDirectory(): string {
   return process.env.INIT_CWD ?? process.cwd();
 }
 
-/** V8 counts a picture's pixels too: from less, MiB, they had it look through the whole heap at every other job. */
-const workerHeap = "--initial-old-space-size=128";
-
 function forkWorker(url: string, dataDir: string): ChildProcess {
   const { TLS_CERT_FILE } = process.env;
   const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: TLS_CERT_FILE ?? "" };
-  const execArgv = [...process.execArgv, workerHeap];
-  return fork(import.meta.filename, ["worker"], { env: { ...process.env, ...own }, execArgv });
+  // With the same options of Node, which it needs as much: see docs/performance.md.
+  return fork(import.meta.filename, ["worker"], { env: { ...process.env, ...own } });
 }
 
 /** Stops at the first signal, in order; at the second, at once. */

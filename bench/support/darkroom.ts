@@ -13,7 +13,7 @@ const open = {
 };
 const main = join(import.meta.dirname, "../../src/main.ts");
 /** As in `npm start` and the image. */
-export const nodeOptions: readonly string[] = ["--expose-gc", "--max-semi-space-size=4"];
+export const nodeOptions = ["--expose-gc", "--max-semi-space-size=4", "--initial-old-space-size=128"] as const;
 export const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" } as const;
 
 export interface Server extends Child, Darkroom {
