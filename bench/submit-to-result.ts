@@ -1,12 +1,9 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { drawSamplePicture } from "../src/cli/sample-picture.ts";
 import { bearer, State } from "../src/client/index.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
-import { type Child, startChild } from "./support/children.ts";
 import { signIn, startDarkroom } from "./support/darkroom.ts";
+import { msOf, startEngine } from "./support/engine.ts";
 import { interleave } from "./support/load.ts";
-import { scratchDirectory } from "./support/scratch.ts";
 import { percentile } from "./support/statistics.ts";
 
 const jobsARound = 16;
@@ -27,7 +24,7 @@ interface Times {
 async function run({ rounds }: Options): Promise<Report> {
   const picture = await drawSamplePicture();
   const server = await startDarkroom({ worker: true });
-  const engine = await startEngine(picture);
+  const engine = await startEngine(picture, wanted);
   const credential = bearer((await signIn(server)).token);
   const { image } = await server.jobs.uploadImage({ data: picture }, credential);
 
@@ -40,7 +37,7 @@ async function run({ rounds }: Options): Promise<Report> {
   async function round(): Promise<Times[]> {
     const times: Times[] = [];
     for (let job = 0; job < jobsARound; job++) {
-      times.push({ job: await msOf(submitAndWait), engine: Number(await engine.ask("run")) });
+      times.push({ job: await msOf(submitAndWait), engine: await engine.run() });
     }
     return times;
   }
@@ -66,17 +63,4 @@ function rowsOf(byRound: readonly Times[][]): Row[] {
       measured: of(percent, ({ job, engine }) => job - engine),
     },
   ]);
-}
-
-/** A process of its own, as the worker is: what the engine leaves to collect shall not slow the caller. */
-function startEngine(picture: Uint8Array): Promise<Child> {
-  const file = join(scratchDirectory(), "picture");
-  writeFileSync(file, picture);
-  return startChild([join(import.meta.dirname, "reference/engine.ts"), file, JSON.stringify(wanted)]);
-}
-
-async function msOf(work: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
 }

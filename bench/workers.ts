@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import sharp from "sharp";
 import { bearer, State } from "../src/client/index.ts";
-import { studio } from "../src/worker/engines/studio/studio.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { type Server, signIn, startDarkroom } from "./support/darkroom.ts";
+import { msOf, startEngine } from "./support/engine.ts";
 import { startProductionEngines } from "./support/production.ts";
+import { percentile } from "./support/statistics.ts";
 import { startWorkers } from "./support/workers.ts";
 
 const callers = 12;
@@ -56,14 +57,15 @@ async function measure(
   const server = await startDarkroom({ env });
   const ended = startWorkers(count, server, env);
   const caller = await callerOf(server, picture);
-  await caller.develop();
+  const engine = await startEngine(picture, wanted);
+  await Promise.all([caller.develop(), engine.run()]);
   const what = `${engines}, ${count} ${count === 1 ? "worker" : "workers"}`;
   const rate = { what, unit: "jobs/s", measured: [] as number[], reference: [] as number[] };
   const added = { what: `${what}, one job at a time: p50 of what is added`, unit: "ms", measured: [] as number[] };
   for (let round = 0; round < rounds; round++) {
-    const engineMs = await msOf(() => developHere(picture), alone);
+    const engineMs = await medianOf(engine.run, alone);
     rate.reference.push(1000 / engineMs);
-    added.measured.push((await medianMs(caller.develop, alone)) - engineMs);
+    added.measured.push((await medianOf(() => msOf(caller.develop), alone)) - engineMs);
     const start = performance.now();
     let left = jobs;
     const one = async () => {
@@ -73,7 +75,7 @@ async function measure(
     rate.measured.push(jobs / ((performance.now() - start) / 1000));
   }
   ended();
-  await server.stop();
+  await Promise.all([server.stop(), engine.stop()]);
   return [rate, added];
 }
 
@@ -90,18 +92,8 @@ async function callerOf(server: Server, picture: Uint8Array) {
   };
 }
 
-async function developHere(picture: Uint8Array): Promise<void> {
-  await studio.develop({ ...wanted, picture }, () => {}, new AbortController().signal);
-}
-
-async function msOf(work: () => Promise<void>, times: number): Promise<number> {
-  const start = performance.now();
-  for (let time = 0; time < times; time++) await work();
-  return (performance.now() - start) / times;
-}
-
-async function medianMs(work: () => Promise<void>, alone: number): Promise<number> {
-  const times: number[] = [];
-  for (let time = 0; time < alone; time++) times.push(await msOf(work, 1));
-  return times.toSorted((a, b) => a - b)[alone / 2] ?? 0;
+async function medianOf(run: () => Promise<number>, times: number): Promise<number> {
+  const measured: number[] = [];
+  while (measured.length < times) measured.push(await run());
+  return percentile(measured, 50);
 }

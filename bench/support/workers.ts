@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import type { Server } from "./darkroom.ts";
+import { allocator, nodeOptions, type Server } from "./darkroom.ts";
 import { endWithUs } from "./scratch.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -9,8 +9,8 @@ const main = join(import.meta.dirname, "../../src/main.ts");
 export function startWorkers(count: number, server: Server, env: Readonly<Record<string, string>>): () => void {
   const own = { DARKROOM_SERVER_URL: server.url, DARKROOM_DATA_DIR: server.dataDir, LOG_LEVEL: "error", ...env };
   const children = Array.from({ length: count }, () => {
-    const child = spawn(process.execPath, [main, "worker"], {
-      env: { ...process.env, ...own },
+    const child = spawn(process.execPath, [...nodeOptions, main, "worker"], {
+      env: { ...process.env, ...allocator, ...own },
       detached: true,
       stdio: "ignore",
     });
