@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
 
+/** A turn may bring a thousand requests, and what is kept until its end is copied by the collector. */
+const freshMax = 64;
+
 export interface BodyLimit {
   /** Begins to wait for the body of the request that this one answers. */
   expect(response: ServerResponse): void;
@@ -17,15 +20,19 @@ export function createBodyLimit(ms: number): BodyLimit {
   const waiting = new Map<IncomingMessage, number>();
   let timer: NodeJS.Timeout | undefined;
 
+  function dropWhole(): void {
+    fresh = fresh.filter(({ req }) => !isWhole(req) && !req.destroyed);
+  }
+
   function sort(): void {
     const end = performance.now() + ms;
-    const incomplete = fresh.filter(({ req }) => !isWhole(req) && !req.destroyed);
-    fresh = [];
-    for (const response of incomplete) {
+    dropWhole();
+    for (const response of fresh) {
       waiting.set(response.req, end);
       // A request that was read without its events has no end.
       response.once("close", () => waiting.delete(response.req));
     }
+    fresh = [];
     if (timer === undefined && waiting.size > 0) timer = setTimeout(sweep, ms).unref();
   }
 
@@ -45,7 +52,8 @@ export function createBodyLimit(ms: number): BodyLimit {
   return {
     expect(response) {
       if (isWhole(response.req)) return;
-      if (fresh.push(response) === 1) setImmediate(sort);
+      if (fresh.length === 0) setImmediate(sort);
+      if (fresh.push(response) % freshMax === 0) dropWhole();
     },
   };
 }

@@ -42,3 +42,10 @@ test("a request that has no body takes as long as it likes, while bodies that do
   answer.end("whole");
   expect(await once(download, "data")).toEqual(["whole"]);
 });
+
+test("of many requests that come at once each is cut whose body does not come", async () => {
+  const { session } = await open();
+  const uploads = Array.from({ length: 130 }, () => session.request({ ":method": "POST", ":path": "/" }));
+  for (const upload of uploads) upload.write("half");
+  await Promise.all(uploads.map((upload) => once(upload, "close")));
+});

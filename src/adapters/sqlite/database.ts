@@ -9,6 +9,8 @@ import type { Commit, Opening, Row, Statement, Unit } from "./writer.ts";
 const duplicateCodes = [1555, 2067];
 /** How long a statement waits for another process's lock. */
 const busyMs = 5000;
+/** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
+const togetherMax = 64;
 
 /** By the cache of compiled code: a thread that strips types itself takes twice the time and the memory. */
 const startWriter = `
@@ -91,7 +93,9 @@ export class Database {
 
   /** What is written in one turn of the event loop goes over together: each message takes as long as some units do. */
   #hand(unit: Unit): void {
-    if (this.#outgoing.push(unit) === 1) setImmediate(() => this.#send());
+    const count = this.#outgoing.push(unit);
+    if (count === 1) setImmediate(() => this.#send());
+    else if (count === togetherMax) this.#send();
   }
 
   #send(): void {
