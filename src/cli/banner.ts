@@ -9,7 +9,7 @@ export function heading(url: string, { dataDir, mongodb, serviceBus }: ServerCon
   return `Darkroom listens on ${url}, with its data in ${place}\n\n`;
 }
 
-/** And then. */
+/** And next: the password that was made up, and lines to try. */
 export function advice({ url, adminPassword }: App, { admin, authEnabled, tls }: ServerConfig): string {
   const lines: string[] = [];
   if (!authEnabled) {
