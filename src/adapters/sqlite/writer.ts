@@ -123,9 +123,14 @@ function begins(begin: () => void, until: number): boolean {
     begin();
     return true;
   } catch (error) {
-    if (described(error).code === busy && performance.now() < until) return false;
+    if (isBusy(error) && performance.now() < until) return false;
     throw error;
   }
+}
+
+/** For whatever reason: the byte above says it, such as that another process is recovering the file. */
+function isBusy(error: unknown): boolean {
+  return (described(error).code & 0xff) === busy;
 }
 
 function described(error: unknown): { code: number; message: string } {
