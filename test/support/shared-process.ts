@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
 import { connect, type Darkroom } from "../../src/client/index.ts";
 import { adminPassword } from "./server.ts";
 
@@ -16,12 +17,13 @@ export interface ServerProcess extends Darkroom {
   memory(): number;
 }
 
-/** `darkroom serve --no-worker` in a process of its own, for all tests of the file that asks for it. */
+/** `darkroom serve --no-worker` as `npm start` runs it, in a process of its own, for all tests of the file that asks for it. */
 export async function shareServerProcess(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
-  const child = spawn(process.execPath, [main, "serve", "--no-worker"], {
+  const child = spawn(process.execPath, [...nodeOptions, main, "serve", "--no-worker"], {
     env: {
       ...process.env,
+      ...allocator,
       PORT: "0",
       DARKROOM_DATA_DIR: dataDir,
       DARKROOM_ADMIN_PASSWORD: adminPassword,
