@@ -5,6 +5,7 @@ import { type Call, connectJson, has, unaryCall } from "./support/calls.ts";
 import { adminOf, makeKey, sessionOf } from "./support/credentials.ts";
 import { type Server, type SignedIn, signIn, startDarkroom } from "./support/darkroom.ts";
 import { interleave } from "./support/load.ts";
+import { msOf } from "./support/ms-of.ts";
 import { percentile } from "./support/statistics.ts";
 import { rateRows, side } from "./support/unary.ts";
 
@@ -76,10 +77,6 @@ function each<Of>(make: () => Promise<Of>): Promise<Of[]> {
 
 async function medianOf(all: readonly string[], call: (credential: string) => Promise<unknown>): Promise<number> {
   const times: number[] = [];
-  for (const credential of all) {
-    const start = performance.now();
-    await call(credential);
-    times.push(performance.now() - start);
-  }
+  for (const credential of all) times.push(await msOf(() => call(credential)));
   return percentile(times, 50);
 }

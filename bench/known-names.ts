@@ -7,6 +7,7 @@ import { type Call, connectJson, has, unaryCall } from "./support/calls.ts";
 import { adminOf, makeKey } from "./support/credentials.ts";
 import { type Server, startDarkroom } from "./support/darkroom.ts";
 import { openCallers } from "./support/load.ts";
+import { msOf } from "./support/ms-of.ts";
 import { mannWhitney, percentile } from "./support/statistics.ts";
 
 /** Of each side in a round, in random order, one at a time; no name is tried twice in one way. */
@@ -73,9 +74,7 @@ async function compare(server: Server, caller: Caller, { what, known, unknown }:
 }
 
 async function timed(caller: Caller, call: Call, times: number[]): Promise<void> {
-  const start = performance.now();
-  await caller.call(call);
-  times.push(performance.now() - start);
+  times.push(await msOf(() => caller.call(call)));
 }
 
 const nobody = () => `bench-${randomBytes(6).toString("hex")}`;

@@ -2,8 +2,9 @@ import { drawSamplePicture } from "../src/cli/sample-picture.ts";
 import { bearer, State } from "../src/client/index.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { signIn, startDarkroom } from "./support/darkroom.ts";
-import { msOf, startEngine } from "./support/engine.ts";
+import { startEngine } from "./support/engine.ts";
 import { interleave } from "./support/load.ts";
+import { msOf } from "./support/ms-of.ts";
 import { percentile } from "./support/statistics.ts";
 
 const jobsARound = 16;

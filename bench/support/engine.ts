@@ -18,10 +18,3 @@ export async function startEngine(picture: Uint8Array, wanted: Omit<Task, "pictu
     stop: child.stop,
   };
 }
-
-/** Milliseconds. */
-export async function msOf(work: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Caller } from "./caller.ts";
 import type { Call } from "./calls.ts";
 import { openCallers } from "./load.ts";
+import { msOf } from "./ms-of.ts";
 
 const perSecond = 200;
 
@@ -28,7 +29,5 @@ export async function pacedLatencies(url: string, call: Call, ms: number): Promi
 }
 
 async function timed(caller: Caller, call: Call, latencies: number[]): Promise<void> {
-  const start = performance.now();
-  await caller.call(call);
-  latencies.push(performance.now() - start);
+  latencies.push(await msOf(() => caller.call(call)));
 }
