@@ -58,7 +58,8 @@ async function http1Caller(url: string): Promise<Caller> {
 }
 
 function serialised({ method, path, headers, body }: Call, host: string): Buffer {
-  const fields = Object.entries({ host, ...headers, "content-length": body.length });
+  const length = method === "GET" ? {} : { "content-length": body.length };
+  const fields = Object.entries({ host, ...headers, ...length });
   const head = `${method} ${path} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   return Buffer.concat([Buffer.from(head), body]);
 }

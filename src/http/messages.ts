@@ -17,7 +17,15 @@ export type PortResponse = ServerResponse & {
   readonly common: Common;
 };
 
+/** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
+const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
+
 export class Http1Request extends IncomingMessage {
+  /** Node's name. Others than GET are waited for to end, also without a body. */
+  _dumpAndCloseReadable(): void {
+    if (this.method === "GET") endAtOnce.call(this);
+  }
+
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
     return surviving(this);
   }

@@ -82,6 +82,7 @@ const http1Options: ServerOptions = {
   requestTimeout: 0,
   keepAliveTimeout: limits.keepAliveMs,
   connectionsCheckingInterval: 1000,
+  optimizeEmptyRequests: true,
 };
 
 const http2Options = {
