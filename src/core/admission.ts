@@ -1,16 +1,16 @@
 import { authorise, isOpen, takesSessionCookie } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
-import { credentialOf } from "../model/credential.ts";
+import { type CredentialHeaders, credentialOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Principal } from "../model/principal.ts";
-import { quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
+import { type Quota, quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
 import { isMetered } from "../model/usage.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import type { Usage } from "./usage.ts";
 
-export interface CredentialHeaders extends Pick<Call, "authorization" | "apiKey"> {
+export interface Given extends CredentialHeaders {
   /** A browser's, which some routes take where no header has a credential. */
   readonly sessionToken?: string | undefined;
 }
@@ -21,6 +21,8 @@ export class Admission {
   readonly #limiter: RateLimiter;
   readonly #limits: RateLimits;
   readonly #usage: Usage;
+  /** By operation. The same caller is the same object for as long as its records are not read again. */
+  readonly #quotas = new WeakMap<Principal, Map<string, readonly Quota[]>>();
 
   constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits; usage: Usage }) {
     this.#authentication = deps.authentication;
@@ -30,11 +32,11 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the call's own, unless
-   * the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where another one does the same.
+   * Sets the call's principal and its answer's headers. An error when it may not be made. `given` is what stands in the call's own
+   * headers, unless the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where another one does the same.
    */
-  admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
-    const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
+  admit(operation: string, call: Call, given: Given = call, limitedAs = operation): Soon<void> {
+    const identified = isOpen(operation) ? undefined : this.#identify(operation, call, given);
     return soon(identified, () =>
       soon(this.#count(limitedAs, call), () => {
         authorise(operation, call.principal);
@@ -43,9 +45,9 @@ export class Admission {
     );
   }
 
-  #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
+  #identify(operation: string, call: Call, given: Given): Soon<void> {
     const caller = soonOr<Principal | undefined, never>(
-      () => this.#callerOf(operation, headers),
+      () => this.#callerOf(operation, given),
       (error) => this.#refuse(error, call),
     );
     return soon(caller, (principal) => {
@@ -59,22 +61,23 @@ export class Admission {
     throw error;
   }
 
-  #callerOf(operation: string, headers: CredentialHeaders): Soon<Principal | undefined> {
-    const credential = this.#credentialIn(headers);
-    const { sessionToken } = headers;
+  #callerOf(operation: string, given: Given): Soon<Principal | undefined> {
+    const credential = this.#credentialIn(given);
+    const { sessionToken } = given;
     return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
       ? this.#authentication.identifySession(sessionToken)
       : this.#authentication.identify(credential);
   }
 
-  #credentialIn({ authorization, apiKey }: CredentialHeaders): string | undefined {
-    const credential = credentialOf(authorization, apiKey);
+  #credentialIn(given: Given): string | undefined {
+    const { authorization } = given;
+    const credential = credentialOf(given);
     if (credential !== undefined || authorization === undefined) return credential;
     return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
 
   #count(operation: string, call: Call): Soon<void> {
-    const quotas = quotasOf(this.#limits, operation, call.principal, call.address);
+    const quotas = this.#quotasOf(operation, call);
     if (quotas.length === 0) return;
     return soon(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
       const { policy, state } = rateLimitHeaders(standings);
@@ -83,6 +86,14 @@ export class Admission {
       const over = standings.find(({ isOver }) => isOver);
       if (over !== undefined) throw overLimit(over);
     });
+  }
+
+  #quotasOf(operation: string, { principal, address }: Call): readonly Quota[] {
+    if (principal === undefined) return quotasOf(this.#limits, operation, principal, address);
+    const known = this.#quotas.get(principal) ?? new Map<string, readonly Quota[]>();
+    const quotas = known.get(operation) ?? quotasOf(this.#limits, operation, principal, address);
+    this.#quotas.set(principal, known.set(operation, quotas));
+    return quotas;
   }
 }
 

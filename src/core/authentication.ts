@@ -1,6 +1,6 @@
 import type { Account } from "../model/account.ts";
 import { acceptsKeyVersion, type Client, isClientId, isUsable, type Scope } from "../model/client.ts";
-import { DomainError, invalidField, unauthenticated } from "../model/errors.ts";
+import { invalidField, unauthenticated } from "../model/errors.ts";
 import { hasEnded } from "../model/image-job.ts";
 import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, isSessionOf, isSessionTokenAlive, type Session } from "../model/session.ts";
@@ -17,6 +17,7 @@ import type { JobStore } from "../ports/job-store.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
 import type { Recent } from "./recent.ts";
+import { isRefusal, refused, sessionEnded, unlessRefused } from "./refused-credentials.ts";
 
 /** Longer than any credential that is issued here. */
 const credentialMax = 8192;
@@ -48,6 +49,7 @@ const workerReasons = ["JOB_ENDED", "LEASE_LOST"];
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
+  readonly #users = new WeakMap<Session, UserPrincipal>();
 
   constructor(deps: AuthenticationDeps) {
     this.#deps = deps;
@@ -183,8 +185,17 @@ export class Authentication {
     return soon(this.#account(session.accountId), (account) => {
       if (!isSessionOf(session, account)) throw sessionEnded();
       this.#deps.sessionUse.note(session.id, session.lastUsedAt);
-      return { kind: "user", account, sessionId: session.id };
+      return this.#sameUser(session, account);
     });
+  }
+
+  /** One principal for as long as both records are the same objects, so that what is made of it can be kept with it. */
+  #sameUser(session: Session, account: Account): UserPrincipal {
+    const known = this.#users.get(session);
+    if (known?.account === account) return known;
+    const user = { kind: "user", account, sessionId: session.id } as const;
+    this.#users.set(session, user);
+    return user;
   }
 
   #client(id: string): Soon<Client> {
@@ -225,24 +236,4 @@ export class Authentication {
       return account;
     });
   }
-}
-
-function isRefusal(error: unknown): error is DomainError {
-  return error instanceof DomainError && error.code === "unauthenticated";
-}
-
-function unlessRefused<P>(principal: () => Soon<P>): Soon<P | undefined> {
-  return soonOr(principal, (error) => {
-    if (isRefusal(error)) return undefined;
-    throw error;
-  });
-}
-
-function sessionEnded(): DomainError {
-  return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
-}
-
-function refused(cause?: unknown): DomainError {
-  const message = "the credential is not valid: log in or refresh it";
-  return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
 }

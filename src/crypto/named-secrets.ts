@@ -1,8 +1,12 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import type { NamedSecrets } from "../ports/credentials.ts";
 
 const secretBytes = 32;
+const rememberedMax = 20_000;
 const pattern = /^(d[a-z])_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
+
+type Named = NonNullable<ReturnType<NamedSecrets["read"]>>;
 
 /** `<prefix>_<record's UUID>_<secret>` with 256 random bits, of which a hash is stored. */
 function namedSecrets(prefix: string): NamedSecrets {
@@ -19,7 +23,18 @@ function namedSecrets(prefix: string): NamedSecrets {
   };
 }
 
-export const sessionTokens = namedSecrets("ds");
+/** These come with every call: each is taken apart once. */
+function remembered(secrets: NamedSecrets): NamedSecrets {
+  const known = new LRUCache<string, Named>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
+  function read(token: string): Named | undefined {
+    const named = secrets.read(token);
+    if (named !== undefined) known.set(token, named);
+    return named;
+  }
+  return { ...secrets, read: (token) => known.get(token) ?? read(token) };
+}
+
+export const sessionTokens = remembered(namedSecrets("ds"));
 export const passwordResets = namedSecrets("dp");
 export const emailChanges = namedSecrets("de");
 

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Admission } from "../core/admission.ts";
 import type { Call } from "../model/call.ts";
-import { withScheme } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import { retryHeader } from "./refusal.ts";
@@ -39,9 +38,9 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
     const { route, operation } = found;
     if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
     const { authorization, apiKey } = call;
-    const credential = route.bareToken ? { authorization: withScheme(authorization), apiKey } : call;
+    const given = { authorization, apiKey, bareToken: route.bareToken };
     const answer = soonOr(
-      () => soon(admission.admit(operation, call, credential), () => route.answer(headers, call)),
+      () => soon(admission.admit(operation, call, given), () => route.answer(headers, call)),
       (error) => {
         call.refusal = error;
         slowly(request, response, call);

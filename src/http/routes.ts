@@ -8,7 +8,6 @@ import type { Health } from "../core/health.ts";
 import type { Images } from "../core/images.ts";
 import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
-import { withScheme } from "../model/credential.ts";
 import type { OldApi } from "../model/old-apis.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
@@ -134,8 +133,8 @@ function admit(request: FastifyRequest, admission: Admission): Soon<void> {
   const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
   const sessionToken = sessionTokenIn(request.cookies);
-  const headers = { authorization: config.bareToken ? withScheme(authorization) : authorization, apiKey, sessionToken };
-  return admission.admit(`${request.method} ${url}`, request.call, headers, config.limitedAs?.(request));
+  const given = { authorization, apiKey, bareToken: config.bareToken, sessionToken };
+  return admission.admit(`${request.method} ${url}`, request.call, given, config.limitedAs?.(request));
 }
 
 /** A path that is there for other methods is told from one that is not there. */

@@ -8,18 +8,18 @@ export function challengeOf({ reason }: DomainError): string {
   return `Bearer realm="darkroom"${spent.includes(reason) ? ', error="invalid_token"' : ""}`;
 }
 
-/** `Authorization` of callers that send a token alone, or with its scheme. */
-export function withScheme(authorization: string | undefined): string | undefined {
-  return authorization !== undefined && /^\S+$/.test(authorization) ? `Bearer ${authorization}` : authorization;
+export interface CredentialHeaders {
+  readonly authorization: string | undefined;
+  readonly apiKey: string | undefined;
+  /** Whether a token may stand in `Authorization` without its scheme. */
+  readonly bareToken?: boolean | undefined;
 }
 
 /**
  * The credential in the headers `Authorization` (`Bearer TOKEN`, the scheme in any letter case) or `X-API-Key`.
  * Undefined when there is none.
  */
-export function credentialOf(
-  authorization: string | null | undefined,
-  apiKey: string | null | undefined,
-): string | undefined {
-  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? (apiKey || undefined);
+export function credentialOf({ authorization = "", apiKey, bareToken }: CredentialHeaders): string | undefined {
+  if (bareToken && /^\S+$/.test(authorization)) return authorization;
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? (apiKey || undefined);
 }

@@ -16,6 +16,8 @@ export interface Quota {
   readonly limit: RateLimit;
   /** Who is counted together. */
   readonly key: string;
+  /** As callers are told. */
+  readonly policy: string;
 }
 
 /** Where a caller stands after a call was counted. */
@@ -83,21 +85,25 @@ export function quotasOf(
   const general = principal?.kind ?? "address";
   const quotas: Quota[] = [];
   const all = ownLimit(principal) ?? limits[general];
-  if (all !== undefined) quotas.push({ name: general, limit: all, key: `${general} ${who}` });
+  if (all !== undefined) quotas.push(quotaOf(general, all, who));
   const one = limits[operation];
-  if (one !== undefined) quotas.push({ name: operation, limit: one, key: `${operation} ${who}` });
+  if (one !== undefined) quotas.push(quotaOf(operation, one, who));
   return quotas;
+}
+
+function quotaOf(name: string, limit: RateLimit, who: string): Quota {
+  return { name, limit, key: `${name} ${who}`, policy: `"${name}";q=${limit.count};w=${limit.windowMs / second}` };
 }
 
 /** The values of `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-10 has them. */
 export function rateLimitHeaders(standings: readonly Standing[]): { policy: string; state: string } {
-  const policy = standings.map(
-    ({ quota: { name, limit } }) => `"${name}";q=${limit.count};w=${limit.windowMs / second}`,
-  );
-  const state = standings.map(
-    ({ quota, remaining, resetMs }) => `"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`,
-  );
-  return { policy: policy.join(", "), state: state.join(", ") };
+  let [policy, state] = ["", ""];
+  for (const { quota, remaining, resetMs } of standings) {
+    const separator = policy && ", ";
+    policy += separator + quota.policy;
+    state += `${separator}"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`;
+  }
+  return { policy, state };
 }
 
 function ownLimit(principal: Principal | undefined): RateLimit | undefined {

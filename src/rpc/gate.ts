@@ -1,5 +1,11 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, type ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  type ConnectError,
+  type ContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { Admission } from "../core/admission.ts";
 import type { Log } from "../ports/log.ts";
 import { type Soon, soonOr } from "../ports/soon.ts";
@@ -32,26 +38,26 @@ function operationOf(method: DescMethod): string {
 
 /** Gives every error of a handler its place on the wire, those of a stream that is being read too. */
 export function errorInterceptor(log: Log): Interceptor {
-  return (next) => async (request) => {
-    const call = request.contextValues.get(callKey);
-    const failed = (error: unknown): ConnectError => {
-      const wire = toConnectError(error, log, call?.requestId ?? "");
-      if (call !== undefined) call.outcome = Code[wire.code];
-      return wire;
-    };
-    try {
-      const response = await next(request);
-      return response.stream ? { ...response, message: guarded(response.message, failed) } : response;
-    } catch (error) {
-      throw failed(error);
-    }
-  };
-}
-
-async function* guarded<T>(messages: AsyncIterable<T>, failed: (error: unknown) => ConnectError): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw failed(error);
+  function failed(error: unknown, values: ContextValues): ConnectError {
+    const call = values.get(callKey);
+    const wire = toConnectError(error, log, call?.requestId ?? "");
+    if (call !== undefined) call.outcome = Code[wire.code];
+    return wire;
   }
+  async function* guarded<T>(messages: AsyncIterable<T>, values: ContextValues): AsyncGenerator<T> {
+    try {
+      yield* messages;
+    } catch (error) {
+      throw failed(error, values);
+    }
+  }
+  return (next) => (request) => {
+    const { contextValues } = request;
+    return next(request).then(
+      (response) => (response.stream ? { ...response, message: guarded(response.message, contextValues) } : response),
+      (error) => {
+        throw failed(error, contextValues);
+      },
+    );
+  };
 }

@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type ConnectRouter, createContextValues, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  type ConnectRouter,
+  type ContextValues,
+  createContextValues,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
@@ -36,7 +42,9 @@ export type RpcHandler = (request: IncomingMessage, response: ServerResponse, ca
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
 export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
   const calls = new WeakMap<IncomingMessage, Call>();
-  const valuesOf = (call: Call | undefined) => createContextValues().set(callKey, call);
+  // Connect's come with three functions of their own; these have theirs from one that stays empty.
+  const none = createContextValues();
+  const valuesOf = (call: Call | undefined) => (Object.create(none) as ContextValues).set(callKey, call);
   const options = {
     requestGate: rpc.gate,
     interceptors: [...rpc.interceptors],

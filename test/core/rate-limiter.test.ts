@@ -12,7 +12,7 @@ import { movableClock } from "../contracts/movable-clock.ts";
 const log = createLog("silent");
 
 function quotaOf(count: number, key = "somebody"): Quota {
-  return { name: "user", limit: { count, windowMs: 60_000 }, key };
+  return { name: "user", limit: { count, windowMs: 60_000 }, key, policy: "" };
 }
 
 /** Several servers' limiters on one store, whose additions are counted. */

@@ -18,9 +18,10 @@ test.each([
   [" Bearer token", undefined],
   ["Bearertoken", undefined],
   ["", undefined],
-  [null, undefined],
   [undefined, undefined],
-])("the credential in %j is %j", (header, credential) => expect(credentialOf(header, undefined)).toBe(credential));
+])("the credential in %j is %j", (header, credential) =>
+  expect(credentialOf({ authorization: header, apiKey: undefined })).toBe(credential),
+);
 
 test.each(["a", "AZaz09_-", "x".repeat(64), "2b1c5a9e-7f0d-4a53-9d58-0f2a3b4c5d6e"])("%j can be an id", (id) => {
   expect(isId(id)).toBe(true);

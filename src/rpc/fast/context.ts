@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { authorityOf, type FastCall } from "./call.ts";
 import { type CallSignal, ended, openSignal } from "./call-signal.ts";
-import type { Response } from "./intercepted.ts";
+import { type Made, Response, whole } from "./intercepted.ts";
 import { RequestHeaders } from "./request-headers.ts";
 
 /**
@@ -76,7 +76,8 @@ export class CallContext implements HandlerContext {
   }
 
   /** What the interceptors left of the answer's headers and trailers. */
-  adopt(response: Pick<Response<unknown>, "changed" | "header" | "trailer">): void {
+  adopt(made: Made<unknown>): void {
+    const response = whole(made, Response);
     // To read them of one that nobody changed would build them.
     if (!response.changed) return;
     replace(this.responseHeader, response.header);

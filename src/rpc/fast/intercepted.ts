@@ -58,8 +58,11 @@ export class Response<T> extends Intercepted<T> {
   }
 }
 
+/** A response as an interceptor left it. */
+export type Made<T> = Pick<Response<T>, "message">;
+
 /** Gives the getters to what an interceptor made by a spread, which loses them. */
-export function whole<T extends object>(made: object, type: { prototype: object }): T {
+export function whole<T extends object>(made: object, type: { readonly prototype: T }): T {
   if (Object.getPrototypeOf(made) === type.prototype) return made as T;
   return Object.setPrototypeOf({ ...made, changed: true }, type.prototype);
 }

@@ -2,20 +2,27 @@ import { create, type Message } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { CallContext } from "./context.ts";
 import { missingMessage } from "./envelopes.ts";
-import { Request, Response, whole } from "./intercepted.ts";
+import { type Made, Request, Response, whole } from "./intercepted.ts";
 import type { StreamSpec, UnarySpec } from "./procedures.ts";
 
 export type Messages = AsyncIterable<Message>;
 /** An implementation behind its interceptors. T is a message, or all of a stream's. */
-export type Invoke<T> = (input: T, context: CallContext) => Promise<Response<T>>;
+export type Invoke<T> = (input: T, context: CallContext) => Promise<Made<T>>;
 type Next = ReturnType<Interceptor>;
-type AnyRequest = Parameters<Next>[0];
 
 export function interceptUnary({ impl, method }: UnarySpec, interceptors: readonly Interceptor[]): Invoke<Message> {
-  return intercept(
-    interceptors,
-    async ({ context, message, seen }) => new Response(context, create(method.output, await impl(message, seen))),
+  return intercept(interceptors, ({ context, message, seen }) =>
+    promised(() => impl(message, seen)).then((output) => new Response(context, create(method.output, output))),
   );
+}
+
+/** The implementation's own promise where it has one: an async function would make a second, and keep more for it. */
+function promised<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(work());
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 export function interceptStream({ impl, method }: StreamSpec, interceptors: readonly Interceptor[]): Invoke<Messages> {
@@ -28,19 +35,20 @@ export function interceptStream({ impl, method }: StreamSpec, interceptors: read
   );
 }
 
+type Step<T> = (request: Request<T>) => Promise<Made<T>>;
+
 /** Wrapped once for all calls. */
-function intercept<T>(
-  interceptors: readonly Interceptor[],
-  last: (request: Request<T>) => Promise<Response<T>>,
-): Invoke<T> {
-  const wholeResponse = (made: object) => whole<Response<T>>(made, Response);
-  let next = last;
-  for (const interceptor of interceptors.toReversed()) {
-    const inner = next;
-    const outer = interceptor(((request) => inner(whole(request, Request))) as Next);
-    next = (request) => outer(request as object as AnyRequest).then(wholeResponse);
-  }
-  return (input, context) => next(new Request(context, input));
+function intercept<T>(interceptors: readonly Interceptor[], implementation: Step<T>): Invoke<T> {
+  const around = (interceptor: Interceptor, inner: Step<T>) =>
+    interceptor(((request: object) => inner(whole(request, Request))) as object as Next) as object as Step<T>;
+  const mended =
+    (step: Step<T>): Step<T> =>
+    (request) =>
+      step(request).then((made) => whole(made, Response));
+  const [innermost, ...others] = interceptors.toReversed();
+  let step = innermost === undefined ? implementation : around(innermost, implementation);
+  for (const interceptor of others) step = around(interceptor, mended(step));
+  return (input, context) => step(new Request(context, input));
 }
 
 /** The body was found to hold no more. */

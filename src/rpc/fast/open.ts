@@ -1,34 +1,37 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
-import { soon } from "../../ports/soon.ts";
+import { type Soon, soon } from "../../ports/soon.ts";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
-import type { Compression } from "./protocol.ts";
-
-export interface Opened {
-  readonly context: CallContext;
-  /** Of the answer. */
-  readonly compression: Compression | null;
-  /** Reads the request's message, unless its headers are wrong already. */
-  receive(): Message | Promise<Message>;
-}
 
 /** What a call's headers say. */
+export interface Opened {
+  readonly context: CallContext;
+  readonly compression: Negotiated;
+  /** Why its message is not looked at. */
+  readonly error: ConnectError | undefined;
+}
+
+type Negotiated = ReturnType<typeof compressionNegotiate>;
+
 export function open(call: FastCall): Opened {
   const { procedure, format, request } = call;
-  const { protocol, codec } = format;
+  const { protocol } = format;
   const timeout = protocol.parseTimeout(headerOf(request, protocol.timeoutHeader), procedure.options.maxTimeoutMs);
   const compression = negotiate(call);
-  function receive(): Message | Promise<Message> {
-    if (compression.error !== undefined) throw compression.error;
-    if (timeout.error !== undefined) throw timeout.error;
-    return soon(protocol.receive(call, compression.request), procedure[codec].parse);
-  }
-  return { context: new CallContext(call, timeout.timeoutMs), compression: compression.response, receive };
+  return { context: new CallContext(call, timeout.timeoutMs), compression, error: compression.error ?? timeout.error };
+}
+
+/** Reads the request's message. */
+export function receive(call: FastCall, { compression, error }: Opened): Soon<Message> {
+  if (error !== undefined) throw error;
+  const { procedure, format } = call;
+  return soon(format.protocol.receive(call, compression.request), procedure[format.codec].parse);
 }
 
 /** Which encodings the message came in and may be answered in; most callers name none. */
-function negotiate({ procedure, format, request }: FastCall): ReturnType<typeof compressionNegotiate> {
+function negotiate({ procedure, format, request }: FastCall): Negotiated {
   const { encodingHeader, acceptEncodingHeader } = format.protocol;
   const encoding = headerOf(request, encodingHeader);
   const accepted = headerOf(request, acceptEncodingHeader);

@@ -1,19 +1,23 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { isGone, type StreamCall } from "./call.ts";
 import { toConnectError } from "./errors.ts";
-import { open } from "./open.ts";
+import { open, receive } from "./open.ts";
 import { Outlet } from "./outlet.ts";
 
 /** Whatever ends it, the implementation's iterator is told so. */
 export async function serveStream(call: StreamCall): Promise<void> {
   const { procedure, format } = call;
-  const { context, compression, receive } = open(call);
-  const outlet = new Outlet(call, context, compression);
+  const opened = open(call);
+  const { context } = opened;
+  const outlet = new Outlet(call, context, opened.compression.response);
   const { serializeInParts } = procedure[format.codec];
   let error: ConnectError | undefined;
   try {
     await procedure.options.requestGate?.(context);
-    const response = await procedure.invoke(once(receive), context);
+    const response = await procedure.invoke(
+      once(() => receive(call, opened)),
+      context,
+    );
     context.adopt(response);
     for await (const message of response.message) await outlet.send(serializeInParts(message));
     // Which interceptors may fill in only now.

@@ -1,0 +1,24 @@
+import { DomainError, unauthenticated } from "../model/errors.ts";
+import { type Soon, soonOr } from "../ports/soon.ts";
+
+/** Why nobody is who a credential says. */
+
+export function isRefusal(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === "unauthenticated";
+}
+
+export function unlessRefused<P>(principal: () => Soon<P>): Soon<P | undefined> {
+  return soonOr(principal, (error) => {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  });
+}
+
+export function sessionEnded(): DomainError {
+  return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
+}
+
+export function refused(cause?: unknown): DomainError {
+  const message = "the credential is not valid: log in or refresh it";
+  return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
+}

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Call } from "../model/call.ts";
+import { ownerIdOf, type Principal } from "../model/principal.ts";
+import type { Log } from "../ports/log.ts";
+
+type Fields = Record<string, string | number | boolean | undefined>;
+
+const pathMax = 256;
+
+/** A line for a request that has ended: without the query, which may hold what is nobody's business, and without any header. */
+export function logRequest(
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { requestId, address, outcome, principal }: Call,
+  /** By `performance.now`. */
+  startedAt: number,
+): void {
+  const fields: Fields = {
+    request_id: requestId,
+    method: request.method,
+    path: pathOf(request.url ?? ""),
+    http: request.httpVersion,
+    status: response.statusCode,
+    outcome,
+    complete: response.writableFinished,
+    ms: Math.round((performance.now() - startedAt) * 10) / 10,
+    address,
+  };
+  if (principal !== undefined) name(principal, fields);
+  log.info(fields, "request");
+}
+
+/** To copy them from an object of their own would take as long as all the rest. */
+function name(principal: Principal, fields: Fields): void {
+  if (principal.kind === "user") fields.account = principal.account.id;
+  else if (principal.kind === "client") fields.client = principal.client.id;
+  else if (principal.kind === "worker") fields.worker = "service key";
+  else {
+    fields.job = principal.jobId;
+    fields.owner = ownerIdOf(principal.owner);
+  }
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return url.slice(0, query === -1 ? pathMax : Math.min(query, pathMax));
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { isIP } from "node:net";
+import proxyAddress from "proxy-addr";
+import type { Call } from "../model/call.ts";
+import type { PortResponse } from "./messages.ts";
+import { newRequestId } from "./request-id.ts";
+
+/** Whether a proxy's word on where a request comes from is taken; undefined for nobody's. */
+export type Trusted = ((address: string, hops: number) => boolean) | undefined;
+
+const requestIdPattern = /^[\w.-]{1,64}$/;
+
+/** A request on the port as what answers it knows it. */
+export class PortCall implements Call {
+  readonly requestId: string;
+  readonly address: string;
+  readonly userAgent: string;
+  readonly authorization: string | undefined;
+  readonly apiKey: string | undefined;
+  readonly isSecure: boolean;
+  private readonly common: PortResponse["common"];
+
+  constructor(request: IncomingMessage, response: PortResponse, trusted: Trusted) {
+    const { headers } = request;
+    const wanted = headers["x-request-id"];
+    this.requestId = typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId();
+    this.address = trusted === undefined ? addressOf(request) : forwardedAddress(request, trusted);
+    this.userAgent = headers["user-agent"] ?? "";
+    this.authorization = headers.authorization;
+    this.apiKey = headers["x-api-key"]?.toString();
+    this.isSecure = isEncrypted(request) || isForwardedSecure(request, trusted);
+    this.common = response.common;
+  }
+
+  setHeader(name: string, value: string): void {
+    this.common[name] = value;
+  }
+}
+
+function addressOf(request: IncomingMessage | Http2ServerRequest): string {
+  // Over HTTP/2 each request would make a view of the socket of its own.
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  return socket?.remoteAddress ?? "";
+}
+
+function isEncrypted(request: IncomingMessage | Http2ServerRequest): boolean {
+  return "stream" in request ? request.stream.session?.encrypted === true : "encrypted" in request.socket;
+}
+
+/** Whether a trusted proxy says that it was called by TLS. */
+function isForwardedSecure(request: IncomingMessage, trusted: Trusted): boolean {
+  return trusted?.(addressOf(request), 0) === true && request.headers["x-forwarded-proto"] === "https";
+}
+
+/** The last address that no trusted proxy vouches for; some proxies write its port too. */
+function forwardedAddress(request: IncomingMessage, trusted: NonNullable<Trusted>): string {
+  const named = proxyAddress(request, trusted);
+  const address = /^\[(.+)\](:\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1] ?? named;
+  return isIP(address) === 0 ? addressOf(request) : address;
+}
