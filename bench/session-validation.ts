@@ -21,15 +21,15 @@ type Loaded = Rate & { readonly p50: number; readonly p99: number };
 
 async function run({ rounds }: Options): Promise<Report> {
   const server = await startDarkroom();
-  const bare = await startChild([reference("http-session.ts")]);
   const who = await signIn(server);
+  const bare = await startChild([reference("http-session.ts"), who.username]);
   const token = await sessionOf(server, who);
-  // The bare one answers with whatever it is given.
+  const [bySession, byToken] = [sessionCall(token, who.username), gatewayCall(who.token, who.username)];
   const sides = [
-    await side(server, sessionCall(token, who.username)),
-    await side(bare, sessionCall(who.username, who.username)),
-    await side(server, gatewayCall(who.token, who.username)),
-    await side(bare, gatewayCall(who.username, who.username)),
+    await side(server, bySession),
+    await side(bare, bySession),
+    await side(server, byToken),
+    await side(bare, byToken),
   ];
   const [sessions = [], leastForSessions = [], tokens = [], leastForTokens = []] = await interleave(rounds, sides);
   await bare.stop();

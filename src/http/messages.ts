@@ -39,6 +39,7 @@ export class Http2Request extends Http2ServerRequest {
 
 export class Http1Response extends ServerResponse implements PortResponse {
   readonly common: Common = {};
+  private ending: unknown[] = [];
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
@@ -48,15 +49,16 @@ export class Http1Response extends ServerResponse implements PortResponse {
 
   override end(...input: unknown[]): this {
     const [body] = input;
-    if (typeof body === "string" && body.length <= smallMax) endTogether(() => this.endNow(input));
-    else this.endNow(input);
+    this.ending = input;
+    if (typeof body === "string" && body.length <= smallMax) endTogether(this);
+    else this.endNow();
     return this;
   }
 
-  private endNow(input: unknown[]): void {
+  endNow(): void {
     const { req } = this;
     if (!req.complete || req.readableLength > 0) this.once("finish", () => discardRest(req));
-    super.end(...(input as []));
+    super.end(...(this.ending as []));
   }
 }
 

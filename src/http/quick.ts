@@ -23,7 +23,7 @@ export interface QuickRoute {
 
 type Handle = (request: IncomingMessage, response: ServerResponse, call: Call) => void;
 
-const type = { "content-type": "application/json; charset=utf-8" };
+const json = "application/json; charset=utf-8";
 
 /**
  * The routes, by their URL, that others ask before each of their own answers: by GET, and without Fastify, which takes longer
@@ -57,6 +57,6 @@ function refusal(error: DomainError, { refuse }: QuickRoute, call: Call): QuickA
 
 function send({ status, body, headers }: QuickAnswer, response: ServerResponse): void {
   const text = JSON.stringify(body);
-  response.writeHead(status, { ...type, ...headers, "content-length": Buffer.byteLength(text) });
+  response.writeHead(status, { "content-type": json, "content-length": Buffer.byteLength(text), ...headers });
   response.end(text);
 }
