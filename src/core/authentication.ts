@@ -6,6 +6,7 @@ import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "..
 import { isSessionAlive, isSessionOf, isSessionTokenAlive, type Session } from "../model/session.ts";
 import type { Clock } from "../ports/clock.ts";
 import {
+  type AccessClaims,
   type AccessTokens,
   type ApiKeys,
   InvalidToken,
@@ -158,16 +159,18 @@ export class Authentication {
   #authenticateToken(token: string): Soon<Principal> {
     const { jobTokens, accessTokens } = this.#deps;
     if (jobTokens.recognises(token)) return this.#authenticateJob(token);
-    return soon(accessTokens.verify(token), (claims): Soon<Principal> => {
-      if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
-      const { clientId, keyVersion } = claims;
-      return soon(this.#clientByKey(clientId, keyVersion), (client) => {
-        // What the client has lost since is lost to its tokens too.
-        const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
-        return this.#clientPrincipal(client, keyVersion, scopes);
-      });
-    });
+    return soon(accessTokens.verify(token), this.#ofClaims);
   }
+
+  readonly #ofClaims = (claims: AccessClaims): Soon<Principal> => {
+    if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
+    const { clientId, keyVersion } = claims;
+    return soon(this.#clientByKey(clientId, keyVersion), (client) => {
+      // What the client has lost since is lost to its tokens too.
+      const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
+      return this.#clientPrincipal(client, keyVersion, scopes);
+    });
+  };
 
   async #confirmClient({ client: { id }, keyVersion, scopes }: ClientPrincipal): Promise<void> {
     const client = await this.#clientByKey(id, keyVersion);
@@ -230,10 +233,12 @@ export class Authentication {
   }
 
   #account(id: string): Soon<Account> {
-    return soon(this.#deps.recentAccounts.get(id), (account) => {
-      if (account === undefined || account.disabled)
-        throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
-      return account;
-    });
+    return soon(this.#deps.recentAccounts.get(id), usableAccount);
   }
+}
+
+function usableAccount(account: Account | undefined): Account {
+  if (account === undefined || account.disabled)
+    throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+  return account;
 }
