@@ -218,7 +218,7 @@ export class Authentication {
   }
 
   async #authenticateJob(token: string): Promise<JobPrincipal> {
-    const { jobId, attempt } = await this.#deps.jobTokens.verify(token);
+    const { jobId, attempt } = this.#deps.jobTokens.verify(token);
     const job = await this.#deps.jobs.get(jobId);
     if (job === undefined || hasEnded(job)) throw unauthenticated("JOB_ENDED", "the job of this token has ended");
     if (attempt !== null && (job.state !== "RUNNING" || job.attempt !== attempt)) {

@@ -73,7 +73,7 @@ export class Dispatcher {
 
   async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {
     try {
-      const messages = await Promise.all(jobs.map((job) => this.#message(job)));
+      const messages = jobs.map((job) => this.#message(job));
       for (let from = 0, count = 0; from < jobs.length; from += count) {
         count = countFitting(messages.slice(from));
         await queue.send(messages.slice(from, from + count));
@@ -84,8 +84,8 @@ export class Dispatcher {
     }
   }
 
-  async #message(job: ImageJob): Promise<OutgoingMessage> {
-    const token = await this.#tokens.issue({ jobId: job.id, attempt: null }, job.deadline);
+  #message(job: ImageJob): OutgoingMessage {
+    const token = this.#tokens.issue({ jobId: job.id, attempt: null }, job.deadline);
     return { id: jobMessageId(job), body: encodeJob(job, token) };
   }
 

@@ -31,7 +31,7 @@ export class Leases {
   async claim(worker: JobPrincipal, dispatch: number): Promise<Lease> {
     const job = await this.#records.change(worker.jobId, (now) => claim(now, dispatch, this.#clock(), this.#timing));
     const { attempt, deadline } = job;
-    const token = await this.#tokens.issue({ jobId: job.id, attempt }, deadline);
+    const token = this.#tokens.issue({ jobId: job.id, attempt }, deadline);
     return { attempt, token, leaseMs: this.#timing.leaseMs, deadline };
   }
 

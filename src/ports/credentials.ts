@@ -41,10 +41,11 @@ export interface JobClaims {
 
 /** Signed by an internal key that nothing else is signed by. */
 export interface JobTokens {
-  issue(claims: JobClaims, expiresAt: number): Promise<string>;
+  issue(claims: JobClaims, expiresAt: number): string;
   /** Whether this could be a job token, by its declared type; the signature is not looked at. */
   recognises(token: string): boolean;
-  verify(token: string): Promise<JobClaims>;
+  /** Throws InvalidToken. */
+  verify(token: string): JobClaims;
 }
 
 /** A secret that its holder knows; we keep its hash. */

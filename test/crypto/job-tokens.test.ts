@@ -10,34 +10,34 @@ async function opened() {
   const secrets = openSecrets();
   const tokens = await openJobTokens(secrets, clock);
   const expiresAt = clock() + 60_000;
-  const token = await tokens.issue({ jobId: "job", attempt: 2 }, expiresAt);
+  const token = tokens.issue({ jobId: "job", attempt: 2 }, expiresAt);
   return { clock, secrets, tokens, token, expiresAt };
 }
 
-async function expectRefused(tokens: JobTokens, token: string): Promise<void> {
-  await expect(tokens.verify(token)).rejects.toBeInstanceOf(InvalidToken);
+function expectRefused(tokens: JobTokens, token: string): void {
+  expect(() => tokens.verify(token)).toThrow(InvalidToken);
 }
 
 describe("job tokens", () => {
   test.each([null, 1, 3])("are read back, with the attempt %j", async (attempt) => {
     const { tokens, expiresAt } = await opened();
-    const token = await tokens.issue({ jobId: "job", attempt }, expiresAt);
-    expect(await tokens.verify(token)).toStrictEqual({ jobId: "job", attempt });
+    const token = tokens.issue({ jobId: "job", attempt }, expiresAt);
+    expect(tokens.verify(token)).toStrictEqual({ jobId: "job", attempt });
     expect(tokens.recognises(token)).toBe(true);
   });
 
   test("live until the job's end, to the second", async () => {
     const { tokens, token, clock } = await opened();
     clock.advance(60_000 - 1);
-    expect(await tokens.verify(token)).toMatchObject({ jobId: "job" });
+    expect(tokens.verify(token)).toMatchObject({ jobId: "job" });
     clock.advance(1001);
-    await expectRefused(tokens, token);
+    expectRefused(tokens, token);
   });
 
   test("are good in another process and after a restart, and nowhere else", async () => {
     const { secrets, token, clock } = await opened();
-    expect(await (await openJobTokens(secrets, clock)).verify(token)).toMatchObject({ jobId: "job", attempt: 2 });
-    await expectRefused(await openJobTokens(openSecrets(), clock), token);
+    expect((await openJobTokens(secrets, clock)).verify(token)).toMatchObject({ jobId: "job", attempt: 2 });
+    expectRefused(await openJobTokens(openSecrets(), clock), token);
   });
 
   test("are recognised by their type alone", async () => {
@@ -51,7 +51,7 @@ describe("job tokens", () => {
   test("are refused when a character of them is another", async () => {
     const { tokens, token } = await opened();
     for (const at of [0, token.indexOf(".") + 2, token.lastIndexOf(".") - 3, token.lastIndexOf(".") + 2, -5]) {
-      await expectRefused(tokens, altered(token, at));
+      expectRefused(tokens, altered(token, at));
     }
   });
 
@@ -61,12 +61,12 @@ describe("job tokens", () => {
     const payload = decodeJwt(token);
     const sign = (change: object, typ = "job+jwt", alg = "HS256") =>
       new SignJWT({ ...payload, ...change }).setProtectedHeader({ alg, typ }).sign(key);
-    expect(await tokens.verify(await sign({}))).toMatchObject({ jobId: "job", attempt: 2 });
+    expect(tokens.verify(await sign({}))).toMatchObject({ jobId: "job", attempt: 2 });
     for (const change of [{ iss: "other" }, { aud: "darkroom" }, { sub: undefined }, { exp: undefined }]) {
-      await expectRefused(tokens, await sign(change));
+      expectRefused(tokens, await sign(change));
     }
-    await expectRefused(tokens, await sign({}, "at+jwt"));
-    await expectRefused(tokens, await sign({}, "job+jwt", "HS512"));
-    await expectRefused(tokens, new UnsecuredJWT(payload).encode());
+    expectRefused(tokens, await sign({}, "at+jwt"));
+    expectRefused(tokens, await sign({}, "job+jwt", "HS512"));
+    expectRefused(tokens, new UnsecuredJWT(payload).encode());
   });
 });
