@@ -1,14 +1,13 @@
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { openPort } from "../../src/http/port.ts";
+import { limits, openPort } from "../../src/http/port.ts";
+
+const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
 async function open() {
-  const port = await openPort((_request, response) => void response.writeHead(204).end(), {
-    host: "127.0.0.1",
-    port: 0,
-    tls: undefined,
-  });
+  const port = await openPort((_request, response) => void response.writeHead(204).end(), here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1", allowHalfOpen: true });
   onTestFinished(async () => {
     socket.destroy();
@@ -26,6 +25,19 @@ test("whoever leaves over HTTP/2 is let go, though a request of theirs is half s
   await once(socket, "data");
   socket.end();
   await once(socket, "end");
+});
+
+test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => {
+  const port = await openPort(() => {}, here);
+  const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
+  onTestFinished(async () => {
+    session.destroy();
+    await port.drain(0);
+  });
+  const stream = session.request({ ":method": "POST", ":path": "/" });
+  stream.on("error", () => {});
+  // Called when all of it is on its way.
+  await new Promise((resolve) => stream.write(Buffer.alloc(1024 * 1024), resolve));
 });
 
 test("whoever has said all over HTTP/1.1 is answered", async () => {
