@@ -1,6 +1,8 @@
 const lookMs = 1000;
-/** Of the event loop's time between two looks; timers alone take less. */
+/** Of the event loop's time between two looks; timers alone take less where the processor is quick. */
 const quietMs = 10;
+/** Where they take more: twice the least that was seen is quiet too, but never more than this. */
+const quietMaxMs = 100;
 const quietLooks = 5;
 /** Of the event loop's time: less work leaves too little to stop for. */
 const workedMs = 250;
@@ -16,6 +18,7 @@ export function collectWhenIdle(
 ): () => void {
   if (gc === undefined) return () => {};
   let before = activeMs();
+  let least = Number.POSITIVE_INFINITY;
   let worked = 0;
   let quiet = 0;
 
@@ -23,7 +26,8 @@ export function collectWhenIdle(
     const now = activeMs();
     const active = now - before;
     before = now;
-    if (active < quietMs) quiet += 1;
+    least = Math.min(least, active);
+    if (active < Math.max(quietMs, Math.min(2 * least, quietMaxMs))) quiet += 1;
     else [quiet, worked] = [0, worked + active];
     if (quiet < quietLooks || worked < workedMs) return;
     worked = 0;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { limits, openPort } from "../../src/http/port.ts";
+import { openPort } from "../../src/http/port.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 

@@ -6,7 +6,8 @@ import { collectWhenIdle } from "../../src/idle.ts";
 import { environment, listed } from "../deploy/dockerfile.ts";
 import { project } from "../support/consumer.ts";
 
-test("garbage is collected once after work, when there is no more of it, and not before", () => {
+/** A collector that is told of seconds, and of what the event loop does in each. */
+function watched() {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const gc = vi.fn();
@@ -18,11 +19,15 @@ test("garbage is collected once after work, when there is no more of it, and not
       vi.advanceTimersByTime(1000);
     }
   };
+  return { gc, seconds };
+}
 
-  seconds(60, 9);
+test("garbage is collected once after work, when there is no more of it, and not before", () => {
+  const { gc, seconds } = watched();
+  seconds(60, 4);
   expect(gc, "nothing was done").not.toHaveBeenCalled();
   seconds(24, 10);
-  seconds(60, 9);
+  seconds(60, 4);
   expect(gc, "too little was done").not.toHaveBeenCalled();
   seconds(1, 10);
   seconds(4, 9);
@@ -33,6 +38,19 @@ test("garbage is collected once after work, when there is no more of it, and not
   seconds(60, 9);
   expect(gc).toHaveBeenCalledOnce();
   expect(gc).toHaveBeenCalledWith({ type: "major", flavor: "last-resort", execution: "sync" });
+});
+
+test("where timers alone take long, less than twice as much is quiet, and a tenth of the time is not", () => {
+  const { gc, seconds } = watched();
+  seconds(1, 500);
+  seconds(60, 100);
+  expect(gc).not.toHaveBeenCalled();
+  seconds(1, 40);
+  seconds(4, 79);
+  expect(gc).toHaveBeenCalledOnce();
+  seconds(10, 80);
+  seconds(60, 79);
+  expect(gc).toHaveBeenCalledTimes(2);
 });
 
 test("a server that Node gives no collector does without", () => {
