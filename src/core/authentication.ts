@@ -17,6 +17,7 @@ import {
 import type { JobStore } from "../ports/job-store.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
+import { Principals } from "./principals.ts";
 import type { Recent } from "./recent.ts";
 import { isRefusal, refused, sessionEnded, unlessRefused } from "./refused-credentials.ts";
 
@@ -50,7 +51,7 @@ const workerReasons = ["JOB_ENDED", "LEASE_LOST"];
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
-  readonly #users = new WeakMap<Session, UserPrincipal>();
+  readonly #principals = new Principals();
 
   constructor(deps: AuthenticationDeps) {
     this.#deps = deps;
@@ -167,7 +168,8 @@ export class Authentication {
     const { clientId, keyVersion } = claims;
     return soon(this.#clientByKey(clientId, keyVersion), (client) => {
       // What the client has lost since is lost to its tokens too.
-      const scopes = client.scopes.filter((scope) => claims.scopes.includes(scope));
+      const left = client.scopes.filter((scope) => claims.scopes.includes(scope));
+      const scopes = left.length === client.scopes.length ? client.scopes : left;
       return this.#clientPrincipal(client, keyVersion, scopes);
     });
   };
@@ -188,17 +190,8 @@ export class Authentication {
     return soon(this.#account(session.accountId), (account) => {
       if (!isSessionOf(session, account)) throw sessionEnded();
       this.#deps.sessionUse.note(session.id, session.lastUsedAt);
-      return this.#sameUser(session, account);
+      return this.#principals.user(session, account);
     });
-  }
-
-  /** One principal for as long as both records are the same objects, so that what is made of it can be kept with it. */
-  #sameUser(session: Session, account: Account): UserPrincipal {
-    const known = this.#users.get(session);
-    if (known?.account === account) return known;
-    const user = { kind: "user", account, sessionId: session.id } as const;
-    this.#users.set(session, user);
-    return user;
   }
 
   #client(id: string): Soon<Client> {
@@ -214,7 +207,7 @@ export class Authentication {
 
   #clientPrincipal(client: Client, keyVersion: number, scopes: readonly Scope[]): ClientPrincipal {
     this.#deps.clientUse.note(client.id, client.lastUsedAt ?? 0);
-    return { kind: "client", client, keyVersion, scopes };
+    return this.#principals.client(client, keyVersion, scopes);
   }
 
   async #authenticateJob(token: string): Promise<JobPrincipal> {
