@@ -1,7 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The least that `GET /session/validate` or `/api/check_auth` do on bare Node: read one header, answer with JSON. Argument: whose it is. */
+/**
+ * The least that `GET /session/validate` or `/api/check_auth` do on bare Node: read one header, answer with JSON.
+ * Argument: whose it is.
+ */
 
 const [, , user] = process.argv;
 const token = /(?:^|; )session=([^;]+)/;

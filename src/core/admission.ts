@@ -32,8 +32,9 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. An error when it may not be made. `given` is what stands in the call's own
-   * headers, unless the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where another one does the same.
+   * Sets the call's principal and its answer's headers. An error when it may not be made. `given` is what stands in the
+   * call's headers, unless the operation reads them in its own way; `limitedAs` is the operation whose limit counts it,
+   * where another one does the same.
    */
   admit(operation: string, call: Call, given: Given = call, limitedAs = operation): Soon<void> {
     const identified = isOpen(operation) ? undefined : this.#identify(operation, call, given);
@@ -90,9 +91,13 @@ export class Admission {
 
   #quotasOf(operation: string, { principal, address }: Call): readonly Quota[] {
     if (principal === undefined) return quotasOf(this.#limits, operation, principal, address);
-    const known = this.#quotas.get(principal) ?? new Map<string, readonly Quota[]>();
-    const quotas = known.get(operation) ?? quotasOf(this.#limits, operation, principal, address);
-    this.#quotas.set(principal, known.set(operation, quotas));
+    const known = this.#quotas.get(principal)?.get(operation);
+    return known ?? this.#keep(principal, operation, quotasOf(this.#limits, operation, principal, address));
+  }
+
+  #keep(principal: Principal, operation: string, quotas: readonly Quota[]): readonly Quota[] {
+    const byOperation = this.#quotas.get(principal) ?? new Map<string, readonly Quota[]>();
+    this.#quotas.set(principal, byOperation.set(operation, quotas));
     return quotas;
   }
 }

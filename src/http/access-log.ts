@@ -7,7 +7,7 @@ type Fields = Record<string, string | number | boolean | undefined>;
 
 const pathMax = 256;
 
-/** A line for a request that has ended: without the query, which may hold what is nobody's business, and without any header. */
+/** One line when a request has ended: without the query, which may hold what is nobody's business, and without any header. */
 export function logRequest(
   log: Log,
   request: IncomingMessage,
