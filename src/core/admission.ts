@@ -1,19 +1,14 @@
 import { authorise, isOpen, takesSessionCookie } from "../model/access.ts";
 import type { Call } from "../model/call.ts";
 import { type CredentialHeaders, credentialOf } from "../model/credential.ts";
-import { DomainError } from "../model/errors.ts";
-import type { Principal } from "../model/principal.ts";
+import type { Owner, Principal } from "../model/principal.ts";
 import { type Quota, quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
 import { isMetered } from "../model/usage.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
+import { isRefusal } from "./refused-credentials.ts";
 import type { Usage } from "./usage.ts";
-
-export interface Given extends CredentialHeaders {
-  /** A browser's, which some routes take where no header has a credential. */
-  readonly sessionToken?: string | undefined;
-}
 
 /** Decides who may call what, and how often, before a byte of a request's body is read. */
 export class Admission {
@@ -22,7 +17,7 @@ export class Admission {
   readonly #limits: RateLimits;
   readonly #usage: Usage;
   /** By operation. The same caller is the same object for as long as its records are not read again. */
-  readonly #quotas = new WeakMap<Principal, Map<string, readonly Quota[]>>();
+  readonly #quotas = new WeakMap<Owner, Map<string, readonly Quota[]>>();
 
   constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits; usage: Usage }) {
     this.#authentication = deps.authentication;
@@ -32,12 +27,12 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. An error when it may not be made. `given` is what stands in the
-   * call's headers, unless the operation reads them in its own way; `limitedAs` is the operation whose limit counts it,
-   * where another one does the same.
+   * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the
+   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where
+   * another one does the same.
    */
-  admit(operation: string, call: Call, given: Given = call, limitedAs = operation): Soon<void> {
-    const identified = isOpen(operation) ? undefined : this.#identify(operation, call, given);
+  admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
+    const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
     return soon(identified, () =>
       soon(this.#count(limitedAs, call), () => {
         authorise(operation, call.principal);
@@ -46,9 +41,9 @@ export class Admission {
     );
   }
 
-  #identify(operation: string, call: Call, given: Given): Soon<void> {
+  #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
     const caller = soonOr<Principal | undefined, never>(
-      () => this.#callerOf(operation, given),
+      () => this.#callerOf(operation, headers),
       (error) => this.#refuse(error, call),
     );
     return soon(caller, (principal) => {
@@ -58,21 +53,21 @@ export class Admission {
 
   /** A refused credential is counted for its address, and spoils no operation for those who share it. */
   async #refuse(error: unknown, call: Call): Promise<never> {
-    if (error instanceof DomainError && error.code === "unauthenticated") await this.#count("", call);
+    if (isRefusal(error)) await this.#count("", call);
     throw error;
   }
 
-  #callerOf(operation: string, given: Given): Soon<Principal | undefined> {
-    const credential = this.#credentialIn(given);
-    const { sessionToken } = given;
+  #callerOf(operation: string, headers: CredentialHeaders): Soon<Principal | undefined> {
+    const credential = this.#credentialIn(headers);
+    const { sessionToken } = headers;
     return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
       ? this.#authentication.identifySession(sessionToken)
       : this.#authentication.identify(credential);
   }
 
-  #credentialIn(given: Given): string | undefined {
-    const { authorization } = given;
-    const credential = credentialOf(given);
+  #credentialIn(headers: CredentialHeaders): string | undefined {
+    const { authorization } = headers;
+    const credential = credentialOf(headers);
     if (credential !== undefined || authorization === undefined) return credential;
     return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
@@ -90,12 +85,13 @@ export class Admission {
   }
 
   #quotasOf(operation: string, { principal, address }: Call): readonly Quota[] {
-    if (principal === undefined) return quotasOf(this.#limits, operation, principal, address);
+    const isOwner = principal?.kind === "user" || principal?.kind === "client";
+    if (!isOwner) return quotasOf(this.#limits, operation, principal, address);
     const known = this.#quotas.get(principal)?.get(operation);
     return known ?? this.#keep(principal, operation, quotasOf(this.#limits, operation, principal, address));
   }
 
-  #keep(principal: Principal, operation: string, quotas: readonly Quota[]): readonly Quota[] {
+  #keep(principal: Owner, operation: string, quotas: readonly Quota[]): readonly Quota[] {
     const byOperation = this.#quotas.get(principal) ?? new Map<string, readonly Quota[]>();
     this.#quotas.set(principal, byOperation.set(operation, quotas));
     return quotas;

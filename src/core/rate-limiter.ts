@@ -1,9 +1,9 @@
-import { LRUCache } from "lru-cache";
 import { DomainError } from "../model/errors.ts";
 import type { Quota, Standing } from "../model/rate-limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
+import { recentlyUsed } from "../ports/recently-used.ts";
 import type { Soon } from "../ports/soon.ts";
 
 const keysMax = 50_000;
@@ -34,7 +34,7 @@ export class RateLimiter {
   readonly #counters: CounterStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #windows = new LRUCache<string, Window>({ maxSize: keysMax, sizeCalculation: () => 1 });
+  readonly #windows = recentlyUsed<Window>(keysMax);
 
   constructor(deps: { counters: CounterStore; clock: Clock; log: Log }) {
     this.#counters = deps.counters;

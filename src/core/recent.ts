@@ -1,5 +1,5 @@
-import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
+import { recentlyUsed } from "../ports/recently-used.ts";
 import type { Soon } from "../ports/soon.ts";
 
 /** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
@@ -19,11 +19,7 @@ interface Entry<Record> {
 export class Recent<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;
   readonly #clock: Clock;
-  readonly #entries = new LRUCache<string, Entry<Record>>({
-    // By `max` it would take its room at once: a millisecond and half a megabyte, mostly for nothing.
-    maxSize: entriesMax,
-    sizeCalculation: () => 1,
-  });
+  readonly #entries = recentlyUsed<Entry<Record>>(entriesMax);
 
   constructor(read: (id: string) => Promise<Record | undefined>, clock: Clock) {
     this.#read = read;

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import { isClientId } from "../model/client.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
+import { recentlyUsed } from "../ports/recently-used.ts";
 import { type Soon, soon } from "../ports/soon.ts";
 import type { BcryptPool } from "./bcrypt-pool.ts";
 
@@ -16,7 +16,7 @@ const rememberedMax = 10_000;
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
-  const remembered = new LRUCache<string, Soon<boolean>>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
+  const remembered = recentlyUsed<Soon<boolean>>(rememberedMax);
 
   function matches(key: string, stored: string): Soon<boolean> {
     const digest = hash("sha256", stored + key, "base64url");

@@ -1,6 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import type { NamedSecrets } from "../ports/credentials.ts";
+import { recentlyUsed } from "../ports/recently-used.ts";
 
 const secretBytes = 32;
 const rememberedMax = 20_000;
@@ -25,7 +25,7 @@ function namedSecrets(prefix: string): NamedSecrets {
 
 /** These come with every call: each is taken apart once. */
 function remembered(secrets: NamedSecrets): NamedSecrets {
-  const known = new LRUCache<string, Named>({ maxSize: rememberedMax, sizeCalculation: () => 1 });
+  const known = recentlyUsed<Named>(rememberedMax);
   function read(token: string): Named | undefined {
     const named = secrets.read(token);
     if (named !== undefined) known.set(token, named);

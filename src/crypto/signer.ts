@@ -1,6 +1,5 @@
 import type { SigningAlgorithm } from "../model/signing-key.ts";
 import { type Soon, soon } from "../ports/soon.ts";
-import { hmacKey } from "./hmac-key.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 /** A key is for one algorithm, whatever a token says of its own. */
@@ -19,7 +18,10 @@ export interface Signer {
 }
 
 export async function sharedSecret(secret: string): Promise<Signer> {
-  const key = { key: await hmacKey(Buffer.from(secret)), algorithm: "HS256" } as const;
+  // Once: from bytes it would be imported for each token.
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", Buffer.from(secret), hmac, false, ["sign", "verify"]);
+  const key = { key: imported, algorithm: "HS256" } as const;
   return {
     signing: async () => ({ kid: undefined, ...key }),
     verifying: () => key,

@@ -38,9 +38,9 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
     const { route, operation } = found;
     if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
     const { authorization, apiKey } = call;
-    const given = { authorization, apiKey, bareToken: route.bareToken };
+    const credential = { authorization, apiKey, bareToken: route.bareToken };
     const answer = soonOr(
-      () => soon(admission.admit(operation, call, given), () => route.answer(headers, call)),
+      () => soon(admission.admit(operation, call, credential), () => route.answer(headers, call)),
       (error) => {
         call.refusal = error;
         slowly(request, response, call);

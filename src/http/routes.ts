@@ -133,8 +133,8 @@ function admit(request: FastifyRequest, admission: Admission): Soon<void> {
   const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
   const sessionToken = sessionTokenIn(request.cookies);
-  const given = { authorization, apiKey, bareToken: config.bareToken, sessionToken };
-  return admission.admit(`${request.method} ${url}`, request.call, given, config.limitedAs?.(request));
+  const headers = { authorization, apiKey, bareToken: config.bareToken, sessionToken };
+  return admission.admit(`${request.method} ${url}`, request.call, headers, config.limitedAs?.(request));
 }
 
 /** A path that is there for other methods is told from one that is not there. */

@@ -13,6 +13,8 @@ export interface CredentialHeaders {
   readonly apiKey: string | undefined;
   /** Whether a token may stand in `Authorization` without its scheme. */
   readonly bareToken?: boolean | undefined;
+  /** A browser's, which some routes take where no other header has a credential. */
+  readonly sessionToken?: string | undefined;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { isGone, type StreamCall } from "./call.ts";
 import { toConnectError } from "./errors.ts";
-import { open, receive } from "./open.ts";
+import type { Messages } from "./interceptors.ts";
+import { type Opened, open, receive } from "./open.ts";
 import { Outlet } from "./outlet.ts";
 
 /** Whatever ends it, the implementation's iterator is told so. */
@@ -14,10 +15,7 @@ export async function serveStream(call: StreamCall): Promise<void> {
   let error: ConnectError | undefined;
   try {
     await procedure.options.requestGate?.(context);
-    const response = await procedure.invoke(
-      once(() => receive(call, opened)),
-      context,
-    );
+    const response = await procedure.invoke(received(call, opened), context);
     context.adopt(response);
     for await (const message of response.message) await outlet.send(serializeInParts(message));
     // Which interceptors may fill in only now.
@@ -30,6 +28,6 @@ export async function serveStream(call: StreamCall): Promise<void> {
   if (!isGone(call)) await outlet.end(format.protocol.endOf(call, context, error));
 }
 
-async function* once<T>(receive: () => T | Promise<T>): AsyncGenerator<T> {
-  yield await receive();
+async function* received(call: StreamCall, opened: Opened): Messages {
+  yield await receive(call, opened);
 }
