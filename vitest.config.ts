@@ -7,6 +7,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    globalSetup: "test/support/bundle.ts",
     // Of servers in processes of their own: whoever tests them keeps the machine as busy as they do.
     env: { DARKROOM_SHED_AFTER_MS: "60000" },
     projects: [

@@ -1,12 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import type { Benchmark, Options, Report } from "./support/benchmark.ts";
-import { allocator, nodeOptions } from "./support/darkroom.ts";
+import { allocator, main, nodeOptions } from "./support/darkroom.ts";
 import { interleave } from "./support/load.ts";
 import { endWithUs, scratchDirectory } from "./support/scratch.ts";
-
-const main = join(import.meta.dirname, "../src/main.ts");
 
 export const start: Benchmark = {
   name: "start",

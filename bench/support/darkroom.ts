@@ -11,7 +11,8 @@ const open = {
     .map((name) => `darkroom.auth.v1.AuthService/${name}=off`)
     .join(","),
 };
-const main = join(import.meta.dirname, "../../src/main.ts");
+/** What `npm start` runs: see scripts/bundle.ts. */
+export const main = join(import.meta.dirname, "../../.cache/server/main.js");
 /** As in `npm start` and the image. */
 export const nodeOptions = ["--expose-gc", "--max-semi-space-size=4", "--initial-old-space-size=128"] as const;
 export const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "131072" } as const;

@@ -1,9 +1,6 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { allocator, nodeOptions, type Server } from "./darkroom.ts";
+import { allocator, main, nodeOptions, type Server } from "./darkroom.ts";
 import { endWithUs } from "./scratch.ts";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** So many `darkroom worker`s for the server; resolves to how to end them. */
 export function startWorkers(count: number, server: Server, env: Readonly<Record<string, string>>): () => void {

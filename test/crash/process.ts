@@ -2,9 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { join } from "node:path";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
+import { main } from "../support/bundle.ts";
 
 /** A process that is killed and started again, with the same arguments and environment. */
 export class Mortal {

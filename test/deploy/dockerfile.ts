@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { project, sh } from "../support/consumer.ts";
 
@@ -11,10 +11,19 @@ const instructions = readFileSync(join(project, "deploy/Dockerfile"), "utf8")
 export async function build(directory: string): Promise<string> {
   let app = directory;
   for (const { name, text } of instructions) {
-    if (name === "FROM") app = mkdir(join(directory, / AS (\w+)$/.exec(text)?.[1] ?? "final"));
+    if (name === "FROM") app = stage(directory, text);
     if (name === "COPY") copy(text, directory, app);
-    if (name === "RUN" && text.startsWith("npm")) await sh("sh", ["-ec", text], { cwd: app });
+    if (name === "RUN" && /^(npm|node) /.test(text)) await sh("sh", ["-ec", text], { cwd: app });
   }
+  return app;
+}
+
+/** Empty, or with what the stage has that it builds on. */
+function stage(directory: string, text: string): string {
+  const [, base = "", name = "final"] = /^(\S+)(?: AS (\w+))?$/.exec(text) ?? [];
+  const [app, before] = [join(directory, name), join(directory, base)];
+  if (existsSync(before)) cpSync(before, app, { recursive: true, verbatimSymlinks: true });
+  else mkdirSync(app);
   return app;
 }
 
@@ -26,11 +35,6 @@ function copy(text: string, directory: string, app: string): void {
     const to = target.endsWith("/") ? join(app, target, basename(source)) : join(app, target);
     cpSync(from, to, { recursive: true, verbatimSymlinks: true });
   }
-}
-
-function mkdir(path: string): string {
-  mkdirSync(path);
-  return path;
 }
 
 /** What the instruction of this name has as a JSON array. */

@@ -59,10 +59,11 @@ test("a server that Node gives no collector does without", () => {
 
 test("npm start, npm run worker, the image and the benchmarks start Node alike", () => {
   const { scripts } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
-  const [, variables = "", options = ""] = /^(.*?) exec node (.*) src\/main\.ts serve$/.exec(scripts.start) ?? [];
+  const [, variables = "", options = ""] =
+    /^(.*?) exec node (.*) \.cache\/server\/main\.js serve$/.exec(scripts.start) ?? [];
   expect(options.split(" ")).toEqual(nodeOptions);
-  expect(scripts.worker).toContain(` exec node ${options} src/main.ts worker`);
-  expect(listed("ENTRYPOINT")).toEqual(["node", ...nodeOptions, "src/main.ts"]);
+  expect(scripts.worker).toContain(` exec node ${options} .cache/server/main.js worker`);
+  expect(listed("ENTRYPOINT")).toEqual(["node", ...nodeOptions, "server/main.js"]);
   expect(Object.fromEntries(variables.split(" ").map((text) => text.split("=")))).toMatchObject(allocator);
   expect(environment()).toMatchObject(allocator);
 });

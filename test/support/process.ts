@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
+import { main } from "./bundle.ts";
 
 export interface Finished {
   readonly code: number | null;

@@ -11,12 +11,12 @@ import type { Pressure } from "../../src/http/pressure.ts";
 import { createLog } from "../../src/log.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Log } from "../../src/ports/log.ts";
+import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
 
 export const adminPassword = "correct horse battery";
 /** Tests sign many people up from one address. */
 export const manyCalls = unlimited("SignUp", "Login");
-const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** A caller in the same process makes the server wait too, which says nothing of its load. */
 export const noPressure: Pressure = () => false;

@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
 import { connect, type Darkroom } from "../../src/client/index.ts";
+import { main } from "./bundle.ts";
 import { adminPassword } from "./server.ts";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
 
 export interface ServerProcess extends Darkroom {
   readonly url: string;

@@ -8,10 +8,9 @@ import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import type { Log } from "../../src/ports/log.ts";
+import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
 import { adminPassword, manyCalls, noPressure, type TestServer } from "./server.ts";
-
-const main = join(import.meta.dirname, "../../src/main.ts");
 
 /** A server for all tests of the file that asks for it, while it is loaded; like serve() otherwise. */
 export async function shareServer(

@@ -1,5 +1,5 @@
 import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
+import { dirname, extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { DuplicateKey } from "../../ports/store-errors.ts";
@@ -12,12 +12,14 @@ const busyMs = 5000;
 /** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
 const togetherMax = 64;
 
+/** Beside this file, as source and in the bundle. */
+const writerUrl = new URL(`./writer${extname(import.meta.url)}`, import.meta.url).href;
 /** By the cache of compiled code: a thread that strips types itself takes twice the time and the memory. */
 const startWriter = `
   const { enableCompileCache } = require("node:module");
   const { compileCache } = require("node:worker_threads").workerData;
   if (compileCache !== undefined) enableCompileCache(compileCache);
-  import(${JSON.stringify(new URL("./writer.ts", import.meta.url).href)});
+  import(${JSON.stringify(writerUrl)});
 `;
 
 /**
