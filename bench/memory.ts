@@ -11,9 +11,9 @@ import { removeScratch, scratchDirectory } from "./support/scratch.ts";
 
 const callers = 32;
 const loadMs = 700;
-/** How long it may take to become quiet, and then to see that it is, and collect its garbage. */
+/** How long it may take to become quiet, and then to see that it is, perhaps again, and collect its garbage. */
 const quietMs = 1000;
-const idleMs = 7000;
+const idleMs = 12_000;
 const uploads = 4;
 
 export const memory: Benchmark = {

@@ -1,7 +1,7 @@
 const lookMs = 1000;
 /** Of the event loop's time between two looks; timers alone take less where the processor is quick. */
-const quietMs = 10;
-/** Where they take more: twice the least that was seen is quiet too, but never more than this. */
+const quietMs = 20;
+/** Where they take more: thrice the least that was seen is quiet too, but never more than this. */
 const quietMaxMs = 100;
 const quietLooks = 5;
 /** Of the event loop's time: less work leaves too little to stop for. */
@@ -27,7 +27,7 @@ export function collectWhenIdle(
     const active = now - before;
     before = now;
     least = Math.min(least, active);
-    if (active < Math.max(quietMs, Math.min(2 * least, quietMaxMs))) quiet += 1;
+    if (active < Math.max(quietMs, Math.min(3 * least, quietMaxMs))) quiet += 1;
     else [quiet, worked] = [0, worked + active];
     if (quiet < quietLooks || worked < workedMs) return;
     worked = 0;

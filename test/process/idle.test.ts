@@ -26,30 +26,30 @@ test("garbage is collected once after work, when there is no more of it, and not
   const { gc, seconds } = watched();
   seconds(60, 4);
   expect(gc, "nothing was done").not.toHaveBeenCalled();
-  seconds(24, 10);
+  seconds(12, 20);
   seconds(60, 4);
   expect(gc, "too little was done").not.toHaveBeenCalled();
-  seconds(1, 10);
-  seconds(4, 9);
+  seconds(1, 20);
+  seconds(4, 19);
   expect(gc, "not quiet for long enough").not.toHaveBeenCalled();
-  seconds(1, 10);
-  seconds(4, 9);
+  seconds(1, 20);
+  seconds(4, 19);
   expect(gc, "not quiet in between").not.toHaveBeenCalled();
-  seconds(60, 9);
+  seconds(60, 19);
   expect(gc).toHaveBeenCalledOnce();
   expect(gc).toHaveBeenCalledWith({ type: "major", flavor: "last-resort", execution: "sync" });
 });
 
-test("where timers alone take long, less than twice as much is quiet, and a tenth of the time is not", () => {
+test("where timers alone take long, less than thrice as much is quiet, and a tenth of the time is not", () => {
   const { gc, seconds } = watched();
   seconds(1, 500);
   seconds(60, 100);
   expect(gc).not.toHaveBeenCalled();
-  seconds(1, 40);
-  seconds(4, 79);
+  seconds(1, 30);
+  seconds(4, 89);
   expect(gc).toHaveBeenCalledOnce();
-  seconds(10, 80);
-  seconds(60, 79);
+  seconds(10, 90);
+  seconds(60, 89);
   expect(gc).toHaveBeenCalledTimes(2);
 });
 
