@@ -1,5 +1,4 @@
-import { getCompileCacheDir } from "node:module";
-import { dirname, extname } from "node:path";
+import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { DuplicateKey } from "../../ports/store-errors.ts";
@@ -13,14 +12,7 @@ const busyMs = 5000;
 const togetherMax = 64;
 
 /** Beside this file, as source and in the bundle. */
-const writerUrl = new URL(`./writer${extname(import.meta.url)}`, import.meta.url).href;
-/** By the cache of compiled code: a thread that strips types itself takes twice the time and the memory. */
-const startWriter = `
-  const { enableCompileCache } = require("node:module");
-  const { compileCache } = require("node:worker_threads").workerData;
-  if (compileCache !== undefined) enableCompileCache(compileCache);
-  import(${JSON.stringify(writerUrl)});
-`;
+const writerFile = new URL(`./writer${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * One SQLite file. Reads run here, on a connection that only reads: they take microseconds and never wait for a writer.
@@ -41,9 +33,7 @@ export class Database {
   /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
   static async open(path: string, migrations: readonly string[]): Promise<Database> {
     const opening: Opening = { path, migrations, busyMs };
-    const compileCache = getCompileCacheDir();
-    const workerData = { ...opening, compileCache: compileCache && dirname(compileCache) };
-    const writer = new Worker(startWriter, { eval: true, workerData });
+    const writer = new Worker(writerFile, { workerData: opening });
     await new Promise<void>((resolve, reject) => {
       writer.once("message", () => resolve());
       writer.once("error", reject);
