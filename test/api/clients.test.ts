@@ -29,12 +29,13 @@ describe("an API client", () => {
   test("is made with a key that is shown once, and read back without it", async () => {
     const wanted = { name: "Übersetzer 🛠", description: "calls at night", scopes: ["jobs:read", "auth:check"] };
     const { client, apiKey } = await auth.createClient({ client: wanted }, admin);
-    expect(apiKey).toMatch(new RegExp(`^dk_${client?.id}_[A-Za-z0-9_-]{43}$`));
+    const [, secret = ""] = new RegExp(`^dk_${client?.id}_([A-Za-z0-9_-]{43})$`).exec(apiKey) ?? [];
+    expect(secret).not.toBe("");
     expect(client).toMatchObject({ ...wanted, disabled: false });
     const read = await auth.getClient({ clientId: client?.id ?? "" }, admin);
     expect(read.client).toEqual(client);
     expect(JSON.stringify(read, (_, value) => (typeof value === "bigint" ? String(value) : value))).not.toContain(
-      apiKey.split("_")[2],
+      secret,
     );
   });
 
