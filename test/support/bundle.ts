@@ -1,12 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-const project = join(import.meta.dirname, "../..");
-
-/** What `npm start` runs. */
-export const main = join(project, ".cache/server/main.js");
+export { main } from "../../bench/support/darkroom.ts";
 
 /** Before all tests, so that none meets what was made of older files. */
 export default function setup(): void {
-  execFileSync(process.execPath, [join(project, "scripts/bundle.ts")], { stdio: "inherit" });
+  execFileSync(process.execPath, [join(import.meta.dirname, "../../scripts/bundle.ts")], { stdio: "inherit" });
 }
