@@ -1,6 +1,5 @@
 // Runs before `npm start`, `npm run demo` and `npm test`, by whatever Node the machine has, so that a fresh clone needs no
 // step before them: installs the locked packages when they are missing or others.
-// What follows in the same shell runs the project's own Node by `env`: the shell remembers where it found another one.
 import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 
@@ -34,5 +33,5 @@ if (isStale()) {
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
   });
-  process.exitCode = status ?? 1;
+  if (status !== 0) process.exitCode = status ?? 1;
 }
