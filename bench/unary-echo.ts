@@ -9,6 +9,12 @@ import { scratchDirectory } from "./support/scratch.ts";
 import { rateRows, reference, side } from "./support/unary.ts";
 
 const ours = [...nodeOptions, join(import.meta.dirname, "support/echo-server.ts")];
+/** By what a row says of it, the echo server's arguments. */
+const variants = {
+  "": ["fast", "info"],
+  ", without the access log": ["fast", "warn"],
+  ", fast path off": ["stock", "info"],
+} as const;
 const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
 const ways = [
   { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, against: json },
@@ -27,17 +33,15 @@ export const unaryEcho: Benchmark = {
 async function run({ rounds }: Options): Promise<Report> {
   const rows: Row[] = [];
   for (const { what, format, http, against } of ways) {
-    const servers = await Promise.all([start([...ours, "fast"]), start([...ours, "stock"]), start(against.command)]);
-    const [fast, stock, bare] = servers;
+    const bare = await start(against.command);
+    const servers = await Promise.all(Object.values(variants).map((args) => start([...ours, ...args])));
     const call = callIn(format);
-    const sides = [
-      await side(fast, http, call),
-      await side(stock, http, call),
-      await side(bare, http, callIn(against.format)),
-    ];
-    const [byFast = [], byStock = [], byBare = []] = await interleave(rounds, sides);
-    rows.push(...rateRows(what, [byFast, byBare]), ...rateRows(`${what}, fast path off`, [byStock, byBare]));
-    for (const server of servers) await server.stop();
+    const sides = [await side(bare, http, callIn(against.format))];
+    for (const server of servers) sides.push(await side(server, http, call));
+    const [byBare = [], ...byOurs] = await interleave(rounds, sides);
+    for (const [index, variant] of Object.keys(variants).entries())
+      rows.push(...rateRows(what + variant, [byOurs[index] ?? [], byBare]));
+    for (const server of [bare, ...servers]) await server.stop();
   }
   return { measured: "Darkroom", reference: "bare Node, grpc-js", rows };
 }

@@ -2,15 +2,16 @@ import { createFront } from "../../src/http/front.ts";
 import { openPort } from "../../src/http/port.ts";
 import { createPressure } from "../../src/http/pressure.ts";
 import { createShedding } from "../../src/http/shedding.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog, type LogLevel } from "../../src/log.ts";
 import { rpcCors } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
 import { createRpcTransport } from "../../src/rpc/transport.ts";
 import { echo } from "./echo.ts";
 
-/** Our port, front and transport, put together as in app.ts, around an echo. Argument: `fast` or `stock`. */
+/** Our port, front and transport, put together as in app.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
 
-const log = createLog("info");
+const [path, level] = process.argv.slice(2);
+const log = createLog(level as LogLevel);
 const rpc = createRpcTransport(
   {
     routes: (router) => void router.rpc(echo, (request) => request),
@@ -19,7 +20,7 @@ const rpc = createRpcTransport(
     messageMax: 64 * 1024,
     timeoutMaxMs: 60_000,
   },
-  { stopping: new AbortController().signal, fast: process.argv[2] === "fast", log },
+  { stopping: new AbortController().signal, fast: path === "fast", log },
 );
 const routes = () => {};
 const shed = createShedding({
