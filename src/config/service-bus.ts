@@ -1,3 +1,4 @@
+import { ownQueueName, resultQueueName } from "../model/models.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
@@ -20,8 +21,6 @@ const publishQueue = "AZURE_PUBLISH_QUEUE_NAME";
 const receiveQueue = "AZURE_RECEIVE_QUEUE_NAME";
 const prefetch = "AZURE_SERVICEBUS_PREFETCH";
 
-/** That of the workers which come with Darkroom. */
-const jobQueue = "darkroom-jobs";
 const shape = "Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=…;SharedAccessKey=…";
 
 /** Undefined for the embedded queue. Repeats nothing of a connection string that it refuses. */
@@ -33,9 +32,9 @@ export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
     throw new ConfigError(stray, `must be given with ${connectionString} or ${namespace}`);
   }
   const queues = {
-    jobQueue,
+    jobQueue: ownQueueName,
     publishQueue: readQueue(read, publishQueue),
-    resultQueue: readQueue(read, receiveQueue) ?? "darkroom-results",
+    resultQueue: readQueue(read, receiveQueue) ?? resultQueueName,
   };
   const jobQueues = [queues.jobQueue, queues.publishQueue?.toLowerCase()];
   if (jobQueues.includes(queues.resultQueue.toLowerCase()))

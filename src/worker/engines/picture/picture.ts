@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from "sharp";
+import { imageMaxBytes, imageMaxPixels } from "../../../model/image.ts";
 import { EngineError } from "../../engine.ts";
 import { type Frame, open, plain } from "./frame.ts";
 
@@ -17,9 +18,6 @@ export interface Picture {
   readonly alpha: Frame | undefined;
   readonly format: Format;
 }
-
-export const MOST_PIXELS = 50_000_000;
-export const MOST_BYTES = 20 * 1024 * 1024;
 
 /** Pixels a side: JPEG and WebP count them in 16 and 14 bits. */
 export const LONGEST_SIDES: Readonly<Record<Format, number>> = { jpeg: 65_535, png: 2 ** 31 - 1, webp: 16_383 };
@@ -41,7 +39,7 @@ export async function readPicture(bytes: Uint8Array): Promise<Picture> {
 
 /** A pipeline that begins with the upright picture. What it throws, {@link readable} explains. */
 export function openBytes(bytes: Uint8Array): Sharp {
-  return sharp(bytes, { autoOrient: true, failOn: "error", limitInputPixels: MOST_PIXELS });
+  return sharp(bytes, { autoOrient: true, failOn: "error", limitInputPixels: imageMaxPixels });
 }
 
 /** Whatever goes wrong in `work`, the picture is at fault. */
@@ -90,7 +88,7 @@ export async function writePicture(picture: Picture, signal?: AbortSignal): Prom
   for (const encode of encodersOf(picture)) {
     signal?.throwIfAborted();
     const bytes = await encode(joined(picture)).toBuffer();
-    if (bytes.length <= MOST_BYTES) return bytes;
+    if (bytes.length <= imageMaxBytes) return bytes;
   }
   throw new EngineError("RESULT_TOO_LARGE", "The edited picture is larger than 20 MiB in every format it could take.");
 }

@@ -1,10 +1,11 @@
+import { imageMaxBytes } from "../../../model/image.ts";
 import { EngineError } from "../../engine.ts";
-import { MOST_BYTES, readPicture } from "../picture/picture.ts";
+import { readPicture } from "../picture/picture.ts";
 import type { Answer } from "./exchange.ts";
 import { invalidAnswer } from "./failures.ts";
 
 /** Base64 of the largest picture, and what the server says beside the pictures. */
-const BYTES_EACH = Math.ceil((MOST_BYTES * 4) / 3) + 4;
+const BYTES_EACH = Math.ceil((imageMaxBytes * 4) / 3) + 4;
 const OTHER_BYTES = 1024 * 1024;
 
 export function mostAnswerBytes(imageCount: number): number {
@@ -46,7 +47,7 @@ function decode(image: unknown): Uint8Array {
 }
 
 async function checked(picture: Uint8Array): Promise<Uint8Array> {
-  if (picture.length > MOST_BYTES)
+  if (picture.length > imageMaxBytes)
     throw new EngineError("RESULT_TOO_LARGE", "The image server's picture is larger than 20 MiB.");
   await readPicture(picture).catch((cause: unknown) => {
     throw invalidAnswer("has something in it that is no JPEG, PNG or WebP picture", cause);
