@@ -14,9 +14,6 @@ export interface Task {
 }
 
 export interface Engine {
-  /** What jobs name in `model_type`. */
-  readonly name: string;
-
   /**
    * Develops the task's pictures, in order, each an encoded JPEG, PNG or WebP of at most 20 MiB.
    * `report` takes the progress, 0 to 1, as often as the engine likes. Stops soon after `signal` aborts, by throwing

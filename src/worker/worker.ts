@@ -15,7 +15,7 @@ interface WorkerDeps {
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
   readonly server: JobServer;
-  readonly engines: readonly Engine[];
+  readonly engines: ReadonlyMap<string, Engine>;
   readonly concurrency: number;
   readonly log: Log;
 }
@@ -36,10 +36,6 @@ const heldDelayMs = 5000;
 /** Why a server refuses everything more from an attempt. */
 const endReasons = ["JOB_ENDED", "LEASE_LOST"];
 
-class Stopped extends Error {
-  override readonly name = "Stopped";
-}
-
 class Refused extends Error {
   override readonly name = "Refused";
 }
@@ -53,7 +49,7 @@ export function startWorker(deps: WorkerDeps): Worker {
   return {
     async stop(graceMs) {
       closing.abort();
-      const timer = setTimeout(() => stopping.abort(new Stopped("the worker was stopped")), graceMs);
+      const timer = setTimeout(() => stopping.abort(new Error("the worker was stopped")), graceMs);
       await consumer.stop();
       clearTimeout(timer);
     },
@@ -124,7 +120,7 @@ async function develop(
   { server, engines }: WorkerDeps,
   heartbeats: Heartbeats,
 ): Promise<ResultMessage> {
-  const engine = engines.find(({ name }) => name === job.model_type);
+  const engine = engines.get(job.model_type);
   if (engine === undefined) throw new EngineError("MODEL_UNAVAILABLE", "no worker here has this model");
   const task = {
     picture: await picture,

@@ -55,8 +55,12 @@ export function listModels(settings: EngineSettings): readonly [Model, ...Model[
   return [studio.model, ...available(settings).map(({ model }) => model)];
 }
 
-export function loadEngines(settings: EngineSettings): Promise<Engine[]> {
-  return Promise.all([studio, ...available(settings)].map((entry) => entry.load(settings)));
+/** By the name that jobs give in `model_type`. */
+export async function loadEngines(settings: EngineSettings): Promise<ReadonlyMap<string, Engine>> {
+  const entries = [studio, ...available(settings)];
+  return new Map(
+    await Promise.all(entries.map(async ({ model, load }) => [model.name, await load(settings)] as const)),
+  );
 }
 
 function available(settings: EngineSettings): Entry[] {

@@ -20,7 +20,6 @@ export function createSdWebui(settings: SdWebuiSettings): Engine {
   const server = new SdWebuiServer(settings);
   const inTurn = takeTurns();
   return {
-    name: "sd-webui",
     develop: async (task, report, signal) => {
       signal.throwIfAborted();
       const pictures = await inTurn(() => generate(server, task, settings.timeoutMs, report, signal), signal);

@@ -7,7 +7,7 @@ import { type Plan, planOf } from "./plan.ts";
 import { addGrain } from "./texture.ts";
 
 /** Edits pictures with sharp, following the words of the prompt. */
-export const studio: Engine = { name: "studio", develop };
+export const studio: Engine = { develop };
 
 async function develop(task: Task, report: (progress: number) => void, signal: AbortSignal): Promise<Uint8Array[]> {
   signal.throwIfAborted();

@@ -1,20 +1,21 @@
+import { imageMaxPixels } from "../../../model/image.ts";
 import { type Engine, EngineError, type Task } from "../../engine.ts";
 import { blend } from "../picture/blend.ts";
 import type { Frame } from "../picture/frame.ts";
-import { type Header, LONGEST_SIDES, MOST_PIXELS, readHeader, readPicture, writePicture } from "../picture/picture.ts";
+import { type Header, LONGEST_SIDES, readHeader, readPicture, writePicture } from "../picture/picture.ts";
 import { countSteps, type Step } from "../steps.ts";
 import { enlargePlainly, enlargeTiles } from "./enlarge.ts";
 import { loadNetwork } from "./network.ts";
 import { type Tile, tilesOf } from "./tiles.ts";
 
 /** Doubles a picture's sides with a neural network. Prompt, guidance and seed change nothing. */
-export const upscale2x: Engine = { name: "upscale-2x", develop };
+export const upscale2x: Engine = { develop };
 
 /** Pixels: about half a second of work, during which no heartbeat goes out. */
 const TILE_SIDE = 128;
 
 /** The result must be one that a picture store takes; about five minutes of work. */
-const MOST_INPUT_PIXELS = MOST_PIXELS / 4;
+const MOST_INPUT_PIXELS = imageMaxPixels / 4;
 
 async function develop(task: Task, report: (progress: number) => void, signal: AbortSignal): Promise<Uint8Array[]> {
   signal.throwIfAborted();
