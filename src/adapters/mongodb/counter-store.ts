@@ -1,5 +1,4 @@
 import type { Counter, CounterStore } from "../../ports/counter-store.ts";
-import { DuplicateKey } from "../../ports/store-errors.ts";
 import type { Database } from "./database.ts";
 import { after, atMost, before, is, Records } from "./records.ts";
 
@@ -7,14 +6,8 @@ export function mongodbCounterStore(db: Database): CounterStore {
   const all = new Records<Counter>(db, "counters");
 
   async function begin(counter: Counter, windowMs: number): Promise<boolean> {
-    if (await all.replace(counter, { startedAt: atMost(counter.startedAt - windowMs) })) return true;
-    try {
-      await all.insert(counter);
-      return true;
-    } catch (error) {
-      if (error instanceof DuplicateKey) return false;
-      throw error;
-    }
+    const isOver = await all.replace(counter, { startedAt: atMost(counter.startedAt - windowMs) });
+    return isOver || all.insertNew(counter);
   }
 
   return {

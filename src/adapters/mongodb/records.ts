@@ -1,4 +1,5 @@
 import type { Collection, Sort, UpdateFilter } from "mongodb";
+import { DuplicateKey } from "../../ports/store-errors.ts";
 import type { CollectionName } from "./collections.ts";
 import type { Database } from "./database.ts";
 
@@ -75,6 +76,17 @@ export class Records<T extends { readonly id: string }> {
   /** Rejects with DuplicateKey, and stores nothing, when the id or another unique value is taken. */
   async insert(record: T): Promise<void> {
     await this.#db.run(() => this.#collection.insertOne(this.#toDocument(record)));
+  }
+
+  /** The same; false, and nothing stored, when a unique value is taken. */
+  async insertNew(record: T): Promise<boolean> {
+    try {
+      await this.insert(record);
+      return true;
+    } catch (error) {
+      if (error instanceof DuplicateKey) return false;
+      throw error;
+    }
   }
 
   get(id: string): Promise<T | undefined> {

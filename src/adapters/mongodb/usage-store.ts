@@ -1,5 +1,4 @@
 import { type DailyUsage, usageId } from "../../model/usage.ts";
-import { DuplicateKey } from "../../ports/store-errors.ts";
 import type { UsageStore } from "../../ports/usage-store.ts";
 import type { Database } from "./database.ts";
 import { atLeast, atMost, before, is, Records } from "./records.ts";
@@ -13,16 +12,6 @@ const ofUser = new Map([
 export function mongodbUsageStore(db: Database): UsageStore {
   const all = new Records<DailyUsage>(db, "user_daily_usage");
 
-  async function begin(usage: DailyUsage): Promise<boolean> {
-    try {
-      await all.insert(usage);
-      return true;
-    } catch (error) {
-      if (error instanceof DuplicateKey) return false;
-      throw error;
-    }
-  }
-
   return {
     async add(day, amount, limit) {
       if (amount > limit) return false;
@@ -30,7 +19,7 @@ export function mongodbUsageStore(db: Database): UsageStore {
       const increase = () => all.increase({ _id: is(id), count: atMost(limit - amount) }, "count", amount);
       if ((await increase()) !== undefined) return true;
       // There is none, or it is full; or somebody else begins it now.
-      return (await begin({ id, ...day, count: amount })) || (await increase()) !== undefined;
+      return (await all.insertNew({ id, ...day, count: amount })) || (await increase()) !== undefined;
     },
     get: (id) => all.get(id),
     insert: (usage) => all.insert(usage),

@@ -20,10 +20,6 @@ export function sqliteAttemptStore(db: Database): AttemptStore {
     async delete(id) {
       await db.write("DELETE FROM attempts WHERE id = ?", id);
     },
-    async deleteBefore(lastAt, limit) {
-      const sql =
-        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE last_at < ? ORDER BY last_at LIMIT ?) RETURNING id";
-      return (await db.write(sql, lastAt, limit)).length;
-    },
+    deleteBefore: (lastAt, limit) => db.deleteFirst("attempts", "last_at", "< ?", lastAt, limit),
   };
 }

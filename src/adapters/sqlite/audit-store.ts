@@ -14,9 +14,6 @@ export function sqliteAuditStore(db: Database): AuditStore {
       const sql = `SELECT doc FROM audit WHERE ${filter}id >= ? AND id < ? ORDER BY id DESC LIMIT ?`;
       return db.readDocs<AuditEvent>(sql, ...values, from, before, limit);
     },
-    async deleteBefore(id, limit) {
-      const sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ? ORDER BY id LIMIT ?) RETURNING id";
-      return (await db.write(sql, id, limit)).length;
-    },
+    deleteBefore: (id, limit) => db.deleteFirst("audit", "id", "< ?", id, limit),
   };
 }

@@ -7,12 +7,7 @@ export function sqliteCounterStore(db: Database): CounterStore {
       const [row] = await db.write(addSql, id, amount, now, now - windowMs);
       return { id, count: row?.count as number, startedAt: row?.started_at as number };
     },
-    async deleteBefore(startedAt, limit) {
-      const sql =
-        "DELETE FROM counters WHERE id IN " +
-        "(SELECT id FROM counters WHERE started_at < ? ORDER BY started_at LIMIT ?) RETURNING id";
-      return (await db.write(sql, startedAt, limit)).length;
-    },
+    deleteBefore: (startedAt, limit) => db.deleteFirst("counters", "started_at", "< ?", startedAt, limit),
   };
 }
 

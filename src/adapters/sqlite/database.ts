@@ -73,6 +73,18 @@ export class Database {
     return this.writeAll([{ sql, params }]);
   }
 
+  /** Deletes the first rows, in the order of `column`, for which `condition` holds of it; how many it deleted. */
+  async deleteFirst(
+    table: string,
+    column: string,
+    condition: "< ?" | "<= ?" | "= ?",
+    value: SQLInputValue,
+    limit: number,
+  ) {
+    const first = `SELECT id FROM ${table} WHERE ${column} ${condition} ORDER BY ${column} LIMIT ?`;
+    return (await this.write(`DELETE FROM ${table} WHERE id IN (${first}) RETURNING id`, value, limit)).length;
+  }
+
   /** Runs all statements or none; resolves to the rows of the last. */
   writeAll(statements: readonly Statement[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {

@@ -34,10 +34,6 @@ export function sqliteSessionStore(db: Database): SessionStore {
     async touch(id, lastUsedAt) {
       await db.write(touchSql("sessions"), lastUsedAt, id);
     },
-    async deleteEnded(now, limit) {
-      const sql =
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE ends_at <= ? ORDER BY ends_at LIMIT ?) RETURNING id";
-      return (await db.write(sql, now, limit)).length;
-    },
+    deleteEnded: (now, limit) => db.deleteFirst("sessions", "ends_at", "<= ?", now, limit),
   };
 }

@@ -20,18 +20,8 @@ export function sqliteUsageStore(db: Database): UsageStore {
       const sql = "SELECT doc FROM user_daily_usage WHERE user_id = ? AND date >= ? ORDER BY date DESC";
       return db.readDocs<DailyUsage>(sql, userId, from);
     },
-    async deleteByUser(userId, limit) {
-      const sql =
-        "DELETE FROM user_daily_usage WHERE id IN " +
-        "(SELECT id FROM user_daily_usage WHERE user_id = ? LIMIT ?) RETURNING id";
-      return (await db.write(sql, userId, limit)).length;
-    },
-    async deleteBefore(date, limit) {
-      const sql =
-        "DELETE FROM user_daily_usage WHERE id IN " +
-        "(SELECT id FROM user_daily_usage WHERE date < ? ORDER BY date LIMIT ?) RETURNING id";
-      return (await db.write(sql, date, limit)).length;
-    },
+    deleteByUser: (userId, limit) => db.deleteFirst("user_daily_usage", "user_id", "= ?", userId, limit),
+    deleteBefore: (date, limit) => db.deleteFirst("user_daily_usage", "date", "< ?", date, limit),
   };
 }
 
