@@ -34,22 +34,23 @@ import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
 import type { ModelRoutes } from "./model/models.ts";
+import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Mailer } from "./ports/mailer.ts";
 import type { RelayIdentities } from "./ports/relay-identities.ts";
 import { listModels } from "./worker/engines/catalogue.ts";
 
-/** The use cases on their stores and queues; nothing runs yet. */
+/** The use cases on their stores and queues. */
 export async function compose(
   config: ServerConfig,
   stores: Stores,
   queues: Queues,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock, onStop }: { readonly log: Log; readonly clock: Clock; readonly onStop: OnStop },
 ) {
   const routes = routesOf(config);
-  const { keepUploadMs, keepResultMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
-  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: keepResultMs };
+  const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
+  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: config.keepResultMs };
   const shared = recentRecords(stores, clock, log);
   const base = {
     ...stores,
@@ -78,6 +79,9 @@ export async function compose(
   const accounts = new Accounts({ ...base, signUpEnabled });
   const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
+  onStop(() => post.stop());
+  onStop(() => changes.stop());
+  onStop(() => dispatcher.idle());
   const authentication = new Authentication({ ...base, everybody });
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);
@@ -104,11 +108,11 @@ export async function compose(
       },
     }),
     images,
-    jobs: new ImageJobs({ ...base, records, changes, images, dispatcher, keepResultMs }),
+    jobs: new ImageJobs({ ...base, records, changes, images, dispatcher }),
     leases: new Leases({ ...base, records }),
     oldApis: config.oldApis,
     relay: relayOf(config, base.relayIdentities),
-    results: new Results({ ...base, records, images, keepResultMs }),
+    results: new Results({ ...base, records, images }),
     post,
     profiles: new Profiles({ ...base, guessing, post }),
     recovery: new Recovery({ ...base, guessing, post, mailPage: config.mail?.page }),

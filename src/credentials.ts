@@ -11,11 +11,8 @@ import { openRelayIdentities } from "./crypto/relay-identities.ts";
 import { openServiceKey } from "./crypto/service-key.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
-import type { Clock } from "./ports/clock.ts";
+import { type Clock, clockSkewMs } from "./ports/clock.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
-
-/** How far the clocks of several servers may be apart. */
-const clockSkewMs = 60_000;
 
 /** Everything that makes and checks credentials, with the keys that all servers share. */
 export async function openCredentials(config: ServerConfig, secrets: SecretStore, clock: Clock) {

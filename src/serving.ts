@@ -42,10 +42,7 @@ interface Deps extends Surroundings {
 /** All that a server does on its stores and queues, from the use cases to the port. */
 export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const { stores, queues, log, clock, forkWorker, onListening, pressure } = deps;
-  const core = await compose(config, stores, queues, { log, clock });
-  onStop(() => core.post.stop());
-  onStop(() => core.changes.stop());
-  onStop(() => core.dispatcher.idle());
+  const core = await compose(config, stores, queues, { log, clock, onStop });
 
   core.sweeper.start();
   onStop(() => core.sweeper.stop());

@@ -15,10 +15,7 @@ export function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> 
     onStop(stores.close);
     const queues = await openQueues(config, Date.now, log);
     onStop(queues.close);
-    const core = await compose(config, stores, queues, { log, clock: Date.now });
-    onStop(() => core.post.stop());
-    onStop(() => core.changes.stop());
-    onStop(() => core.dispatcher.idle());
+    const core = await compose(config, stores, queues, { log, clock: Date.now, onStop });
     return apiOver(operatorTransport(core, log));
   });
 }

@@ -36,7 +36,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "ports",
   ],
   credentials: ["config", "crypto", "ports"],
-  compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "worker", "model", "ports"],
+  compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "parts", "worker", "model", "ports"],
   app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "ports"],
   serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "ports"],
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],

@@ -2,8 +2,8 @@ import { ConfigError } from "./error.ts";
 
 /** Without a slash at the end, so that a path can follow. */
 export function readBaseUrl(variable: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol))
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol))
     throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
   if (url.username + url.password + url.search + url.hash !== "")
     throw new ConfigError(variable, "must have no user, password, query or fragment");

@@ -27,6 +27,6 @@ export function readMail(text: (name: string) => string | undefined): MailConfig
 }
 
 function isAddress(text: string, protocols: readonly string[]): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url !== undefined && protocols.includes(url.protocol) && url.hostname !== "" && url.hash === "";
+  const url = URL.parse(text);
+  return url !== null && protocols.includes(url.protocol) && url.hostname !== "" && url.hash === "";
 }

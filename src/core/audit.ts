@@ -8,8 +8,8 @@ import {
   isAuditId,
 } from "../model/audit.ts";
 import type { Call } from "../model/call.ts";
-import { DomainError, invalidField } from "../model/errors.ts";
-import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
+import { checkFields, DomainError, invalidField } from "../model/errors.ts";
+import { decodeKey, encodeKey, type Page, pageOf, pageSize } from "../model/page.ts";
 import { textRule } from "../model/text.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -24,12 +24,6 @@ export interface AuditSearch {
   readonly target: string;
   readonly startTime: number | undefined;
   readonly endTime: number | undefined;
-}
-
-export interface AuditPage {
-  readonly events: readonly AuditEvent[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
 }
 
 const fields: readonly AuditField[] = ["action", "actor", "target"];
@@ -54,13 +48,14 @@ export class Audit {
   /** Acts, and keeps what happened, refused or not, before it is answered. The result is undefined where it failed. */
   async keep<Result>(
     { principal, isOperator, address, requestId }: Call,
-    action: AuditAction,
-    target: (result: Result | undefined) => string,
+    action: AuditAction | readonly AuditAction[],
     act: () => Promise<Result>,
+    target: (result: Result | undefined) => string = () => "",
   ): Promise<Result> {
     const who = { actor: isOperator === true ? "operator" : auditActor(principal), address, requestId };
-    const record = (result: Result | undefined, reason: string) =>
-      this.record({ ...who, action, target: target(result), reason });
+    const record = async (result: Result | undefined, reason: string) => {
+      for (const each of [action].flat()) await this.record({ ...who, action: each, target: target(result), reason });
+    };
     try {
       const result = await act();
       await record(result, "");
@@ -88,7 +83,7 @@ export class Audit {
     return `${auditIdFrom(at)}-${this.#sequence.toString(16).padStart(8, "0")}${randomUUID().slice(8)}`;
   }
 
-  async list(wanted: AuditSearch): Promise<AuditPage> {
+  async list(wanted: AuditSearch): Promise<Page<AuditEvent>> {
     const size = pageSize(wanted.pageSize);
     const token = decodeKey(wanted.pageToken);
     if (token !== undefined && !isAuditId(token))
@@ -96,8 +91,7 @@ export class Audit {
     const from = wanted.startTime === undefined ? "" : auditIdFrom(wanted.startTime);
     const before = token ?? (wanted.endTime === undefined ? last : auditIdFrom(wanted.endTime));
     const found = await this.#store.list({ where: whereOf(wanted), from, before, limit: size + 1 });
-    const { items: events, nextPageToken } = pageOf(found, size, ({ id }) => encodeKey(id));
-    return { events, nextPageToken };
+    return pageOf(found, size, ({ id }) => encodeKey(id));
   }
 }
 
@@ -105,7 +99,6 @@ function whereOf(wanted: AuditSearch): { field: AuditField; value: string } | un
   const [field, another] = fields.filter((name) => wanted[name] !== "");
   if (another !== undefined) throw invalidField(another, "must be empty where another filter is given");
   if (field === undefined) return undefined;
-  const broken = textRule(wanted[field], { min: 1, max: valueMax });
-  if (broken !== undefined) throw invalidField(field, broken);
+  checkFields({ [field]: () => textRule(wanted[field], { min: 1, max: valueMax }) });
   return { field, value: wanted[field] };
 }

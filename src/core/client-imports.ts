@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Client, clientIdLength, toScopes } from "../model/client.ts";
+import { type Client, clientIdLength, newClient } from "../model/client.ts";
 import { checkFields } from "../model/errors.ts";
 import { type ForeignClient, foreignClientChecks, settingsOf } from "../model/imports.ts";
 import type { ClientStore } from "../ports/client-store.ts";
@@ -15,8 +15,6 @@ interface ClientImportDeps extends ImportDeps {
   /** What all of them may do, whatever they might before; undefined for what they might. */
   readonly scopes: readonly string[] | undefined;
 }
-
-type Unkeyed = Omit<Client, "keyHash">;
 
 /**
  * Brings clients in from the old relay, with new keys: an old one does not say whose it is, and here none is tried
@@ -36,7 +34,7 @@ export class ClientImports {
     return this.#turns.take([client.id], () => this.#import(client));
   }
 
-  async #import(client: Unkeyed): Promise<Outcome> {
+  async #import(client: Client): Promise<Outcome> {
     const { apiKeys, clients, dryRun } = this.#deps;
     const { id, name } = client;
     const held = await persist(() => clients.get(id));
@@ -55,23 +53,11 @@ export class ClientImports {
     if ((await clients.get(client.id))?.keyHash !== client.keyHash) await clients.insert(client);
   }
 
-  #compose(foreign: ForeignClient): Unkeyed {
+  #compose(foreign: ForeignClient): Client {
     const { clock, scopes: chosen } = this.#deps;
     const settings = settingsOf(foreign, chosen);
     checkFields(foreignClientChecks(foreign, settings, chosen !== undefined));
-    const now = clock();
-    return {
-      ...settings,
-      id: clientIdOf(foreign),
-      scopes: toScopes(settings.scopes),
-      keyVersion: 1,
-      previousKeyHash: null,
-      previousKeyUntil: null,
-      lastUsedAt: null,
-      createdAt: foreign.createdAt ?? now,
-      updatedAt: now,
-      version: 1,
-    };
+    return newClient(settings, clientIdOf(foreign), "", clock(), foreign.createdAt);
   }
 }
 

@@ -4,11 +4,12 @@ import {
   clientChecks,
   clientIdLength,
   isClientId,
+  newClient,
   type Scope,
   toScopes,
 } from "../model/client.ts";
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
-import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
+import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessToken, AccessTokens, ApiKeys } from "../ports/credentials.ts";
@@ -17,12 +18,6 @@ import { changeRecord } from "./change-record.ts";
 import { randomId } from "./random-id.ts";
 
 const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
-
-export interface ClientPage {
-  readonly clients: readonly Client[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
-}
 
 export interface ClientToken extends AccessToken {
   readonly scopes: readonly Scope[];
@@ -56,19 +51,7 @@ export class Clients {
     checkFields(clientChecks(wanted, now));
     const id = randomId(clientIdLength);
     const key = await this.#keys.issue(id);
-    const client: Client = {
-      ...wanted,
-      id,
-      scopes: toScopes(wanted.scopes),
-      keyHash: key.hash,
-      keyVersion: 1,
-      previousKeyHash: null,
-      previousKeyUntil: null,
-      lastUsedAt: null,
-      createdAt: now,
-      updatedAt: now,
-      version: 1,
-    };
+    const client = newClient(wanted, id, key.hash, now);
     await this.#store.insert(client);
     return { client, key: key.token };
   }
@@ -79,11 +62,10 @@ export class Clients {
     return client;
   }
 
-  async list(wanted: { pageSize: number; pageToken: string }): Promise<ClientPage> {
+  async list(wanted: { pageSize: number; pageToken: string }): Promise<Page<Client>> {
     const size = pageSize(wanted.pageSize);
     const found = await this.#store.list(decodeCursor(wanted.pageToken), size + 1);
-    const { items: clients, nextPageToken } = pageOf(found, size, encodeCursor);
-    return { clients, nextPageToken };
+    return pageOf(found, size, encodeCursor);
   }
 
   update(id: string, changes: Partial<ClientSettings>): Promise<Client> {

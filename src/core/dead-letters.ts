@@ -76,7 +76,10 @@ export class DeadLetters {
     if (from !== undefined && source !== undefined && from.source !== source) throw foreignToken();
     const limit = size + 1;
     const jobs = source === "result" || from?.source === "result" ? [] : await this.#jobs(from?.after, limit);
-    const results = source === "job" ? [] : await this.#results(from?.number, limit - jobs.length);
+    const results =
+      source === "job"
+        ? []
+        : await this.#results(from?.source === "result" ? from.number : undefined, limit - jobs.length);
     return pageOf<DeadLetter>([...jobs, ...results], size, encodePlace);
   }
 
@@ -113,11 +116,9 @@ export class DeadLetters {
 }
 
 /** Of a page's last letter, as its token has it. */
-interface Place {
-  readonly source: DeadSource;
-  readonly after?: Cursor | undefined;
-  readonly number?: string;
-}
+type Place =
+  | { readonly source: "job"; readonly after: Cursor | undefined }
+  | { readonly source: "result"; readonly number: string };
 
 function encodePlace(letter: DeadLetter): string {
   return encodeKey(letter.source === "job" ? `job ${encodeCursor(letter.job)}` : `result ${letter.message.number}`);

@@ -44,11 +44,6 @@ export class Dispatcher {
     this.#log = deps.log;
   }
 
-  /** For how long a publish is reserved. */
-  get publishMs(): number {
-    return this.#timing.publishMs;
-  }
-
   /** Publishes the job soon; what comes meanwhile goes in one send. */
   dispatch(job: ImageJob): void {
     if (this.#waiting.length >= waitingMax) return;

@@ -4,12 +4,12 @@ import { chatIdRule, fileNameKey, fileNameRule, type StoredFile } from "../model
 import { isId } from "../model/image.ts";
 import type { Principal, UserPrincipal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
-import { skewMs, uploadMaxMs } from "./own-images.ts";
+import { uploadMaxMs } from "./own-images.ts";
 
 interface FilesDeps {
   readonly files: FileStore;
@@ -81,7 +81,7 @@ export class Files {
   /** Deletes files whose time has come, at most `limit`; how many it deleted. */
   async sweep(limit: number): Promise<number> {
     const { files, clock } = this.#deps;
-    return this.#deleteAll(await files.expired(clock() - skewMs, limit));
+    return this.#deleteAll(await files.expired(clock() - clockSkewMs, limit));
   }
 
   async #complete(pending: StoredFile, bytes: AsyncIterable<Uint8Array>, by: UserPrincipal): Promise<string> {

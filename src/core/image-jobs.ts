@@ -9,9 +9,9 @@ import {
   requestKey,
   type Submission,
 } from "../model/image-job.ts";
-import { cancel } from "../model/job-life.ts";
+import { cancel, type Timing } from "../model/job-life.ts";
 import { listedModels, type Model, type ModelRoutes } from "../model/models.ts";
-import { decodeCursor, encodeCursor, pageOf, pageSize } from "../model/page.ts";
+import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -22,12 +22,6 @@ import type { JobRecords } from "./job-records.ts";
 /** The longest that one poll waits. */
 export const waitMaxMs = 60_000;
 
-export interface JobPage {
-  readonly jobs: readonly ImageJob[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
-}
-
 /** What an account does with its own jobs. */
 export class ImageJobs {
   readonly #records: JobRecords;
@@ -36,7 +30,7 @@ export class ImageJobs {
   readonly #dispatcher: Dispatcher;
   readonly #routes: ModelRoutes;
   readonly #clock: Clock;
-  readonly #keepResultMs: number;
+  readonly #timing: Timing;
 
   constructor(deps: {
     records: JobRecords;
@@ -45,8 +39,7 @@ export class ImageJobs {
     dispatcher: Dispatcher;
     routes: ModelRoutes;
     clock: Clock;
-    /** How long a job, its input and its results are kept after its end. */
-    keepResultMs: number;
+    timing: Timing;
   }) {
     this.#records = deps.records;
     this.#changes = deps.changes;
@@ -54,7 +47,7 @@ export class ImageJobs {
     this.#dispatcher = deps.dispatcher;
     this.#routes = deps.routes;
     this.#clock = deps.clock;
-    this.#keepResultMs = deps.keepResultMs;
+    this.#timing = deps.timing;
   }
 
   /** The default first. */
@@ -76,9 +69,9 @@ export class ImageJobs {
       defaultModel: this.#routes.own[0].name,
       randomSeed: randomInt(2 ** 32),
       now,
-      dispatchAt: now + this.#dispatcher.publishMs,
+      dispatchAt: now + this.#timing.publishMs,
     });
-    await this.#images.reserve(job.inputImageId, ownerId, job.deadline + this.#keepResultMs);
+    await this.#images.reserve(job.inputImageId, ownerId, job.deadline + this.#timing.keepMs);
     try {
       await this.#records.store.insert(job);
     } catch (error) {
@@ -112,13 +105,12 @@ export class ImageJobs {
   async list(
     ownerId: string,
     query: { pageSize: number; pageToken: string; states: readonly JobState[] },
-  ): Promise<JobPage> {
+  ): Promise<Page<ImageJob>> {
     const limit = pageSize(query.pageSize);
     const after = decodeCursor(query.pageToken);
     const states = [...new Set(query.states)];
     const found = await this.#records.store.list({ ownerId, states, after, limit: limit + 1 });
-    const { items: jobs, nextPageToken } = pageOf(found, limit, encodeCursor);
-    return { jobs, nextPageToken };
+    return pageOf(found, limit, encodeCursor);
   }
 
   async cancel(id: string, ownerId: string): Promise<ImageJob> {

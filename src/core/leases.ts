@@ -1,4 +1,4 @@
-import { invalidField, unauthenticated } from "../model/errors.ts";
+import { checkFields, unauthenticated } from "../model/errors.ts";
 import { claim, heartbeat, type Timing } from "../model/job-life.ts";
 import type { JobPrincipal } from "../model/principal.ts";
 import { rangeRule } from "../model/text.ts";
@@ -39,8 +39,7 @@ export class Leases {
   async heartbeat(worker: JobPrincipal, progress: number): Promise<number> {
     const { attempt } = worker;
     if (attempt === null) throw unauthenticated("NOT_CLAIMED", "heartbeats need the job token that ClaimJob gave");
-    const rule = rangeRule(progress, 0, 1);
-    if (rule !== undefined) throw invalidField("progress", rule);
+    checkFields({ progress: () => rangeRule(progress, 0, 1) });
     await this.#records.change(worker.jobId, (now) => heartbeat(now, attempt, progress, this.#clock(), this.#timing));
     return this.#timing.leaseMs;
   }

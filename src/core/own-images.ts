@@ -4,7 +4,7 @@ import { type Image, isId } from "../model/image.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import { ImageInspector } from "./image-inspector.ts";
@@ -14,8 +14,6 @@ import type { Images, StoredImage } from "./images.ts";
 export const uploadMaxMs = 60 * 60 * 1000;
 /** Pictures of jobs are kept to the end of such a step. */
 const keepStepMs = 60 * 60 * 1000;
-/** How far the clocks of several servers may be apart: until then nobody deletes what another may still be keeping. */
-export const skewMs = 60_000;
 
 /** Pictures in our own store, each with its owner. */
 export class OwnImages implements Images {
@@ -95,7 +93,7 @@ export class OwnImages implements Images {
   }
 
   async sweep(limit: number): Promise<number> {
-    const expired = await this.#store.expired(this.#clock() - skewMs, limit);
+    const expired = await this.#store.expired(this.#clock() - clockSkewMs, limit);
     for (const { id } of expired) await this.#delete(id);
     return expired.length;
   }

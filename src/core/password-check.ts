@@ -1,5 +1,5 @@
 import { type Account, passwordRule } from "../model/account.ts";
-import { invalidField, unauthenticated } from "../model/errors.ts";
+import { checkFields, unauthenticated } from "../model/errors.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { Guessing } from "./guessing.ts";
 
@@ -10,8 +10,7 @@ export async function checkPassword(
   address: string,
   { password, field }: { readonly password: string; readonly field: string },
 ): Promise<void> {
-  const broken = passwordRule(password);
-  if (broken !== undefined) throw invalidField(field, broken);
+  checkFields({ [field]: () => passwordRule(password) });
   const verify = () => passwords.verify(password, account.passwordHash);
   if (!(await guessing.guard(account.id, address, verify)))
     throw unauthenticated("PASSWORD_WRONG", `${field}: the password is wrong`);

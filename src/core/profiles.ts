@@ -8,7 +8,7 @@ import {
   usernameRule,
   withPassword,
 } from "../model/account.ts";
-import { checkFields, DomainError, type FieldChecks, invalidField, unauthenticated } from "../model/errors.ts";
+import { checkFields, DomainError, type FieldChecks, unauthenticated } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
@@ -48,15 +48,6 @@ export class Profiles {
     this.#deps = deps;
   }
 
-  rename(by: UserPrincipal, username: string): Promise<Account> {
-    return this.#change(by, { username });
-  }
-
-  /** Ends the account's other sessions too. */
-  async changePassword(by: UserPrincipal, address: string, old: string, wanted: string): Promise<void> {
-    await this.update(by, address, { password: { old, wanted } });
-  }
-
   /** All of it in one write, or nothing. A new password ends the account's other sessions. */
   async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
     const { passwords, sessions, post } = this.#deps;
@@ -71,7 +62,6 @@ export class Profiles {
   }
 
   async #change({ account, sessionId }: UserPrincipal, wanted: Changes): Promise<Account> {
-    checkFields(nameChecks(wanted));
     try {
       return await this.#deps.accountRecords.change(account.id, (current) => {
         if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
@@ -110,8 +100,7 @@ function nameChecks({ username }: Changes): FieldChecks {
 function changed(account: Account, { username, passwordHash, metadata: added }: Changes, sessionId: string): Account {
   const all = Object.entries({ ...account.metadata, ...added });
   const metadata = Object.fromEntries(all.filter(([, value]) => value !== null));
-  const broken = metadataRule(metadata);
-  if (broken !== undefined) throw invalidField("data", broken);
+  checkFields({ data: () => metadataRule(metadata) });
   const secured = passwordHash === undefined ? account : withPassword(account, passwordHash, sessionId);
   const named = username === undefined ? secured : { ...secured, username, usernameKey: nameKey(username) };
   return { ...named, metadata };

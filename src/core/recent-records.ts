@@ -1,5 +1,3 @@
-import type { Account } from "../model/account.ts";
-import type { Client } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { ClientStore } from "../ports/client-store.ts";
@@ -22,8 +20,8 @@ export function recentRecords(stores: Stores, clock: Clock, log: Log) {
   const recentSessions = new Recent((id) => stores.sessions.get(id), clock);
   const onError = (error: unknown) => log.warn({ err: error }, "when something was last used could not be written");
   return {
-    accounts: forgettingAccounts(stores.accounts, recentAccounts),
-    clients: forgettingClients(stores.clients, recentClients),
+    accounts: forgetting(stores.accounts, recentAccounts),
+    clients: forgetting(stores.clients, recentClients),
     sessions: forgettingSessions(stores.sessions, recentSessions),
     recentAccounts,
     recentClients,
@@ -33,31 +31,29 @@ export function recentRecords(stores: Stores, clock: Clock, log: Log) {
   };
 }
 
-function forgettingAccounts(store: AccountStore, recent: Recent<Account>): AccountStore {
-  return {
-    ...store,
-    replace: (account) => recent.after(account.id, () => store.replace(account)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
-  };
-}
-
-function forgettingClients(store: ClientStore, recent: Recent<Client>): ClientStore {
-  return {
-    ...store,
-    replace: (client) => recent.after(client.id, () => store.replace(client)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
-  };
-}
-
 export function forgettingSessions(store: SessionStore, recent: Recent<Session>): SessionStore {
   return {
-    ...store,
-    replace: (session) => recent.after(session.id, () => store.replace(session)),
-    delete: (id) => recent.after(id, () => store.delete(id)),
+    ...forgetting(store, recent),
     async deleteByAccount(accountId, exceptId) {
       const deleted = await store.deleteByAccount(accountId, exceptId);
       for (const id of deleted) recent.forget(id);
       return deleted;
     },
+  };
+}
+
+interface Writes<Kept> {
+  replace(record: Kept): Promise<boolean>;
+  delete(id: string): Promise<unknown>;
+}
+
+function forgetting<Kept extends { readonly id: string }, Store extends Writes<Kept>>(
+  store: Store,
+  recent: Recent<Kept>,
+): Store {
+  return {
+    ...store,
+    replace: (record: Kept) => recent.after(record.id, () => store.replace(record)),
+    delete: (id: string) => recent.after(id, () => store.delete(id)),
   };
 }

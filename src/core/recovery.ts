@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Account, accountExists, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
-import { checkFields, DomainError, invalidField } from "../model/errors.ts";
+import { checkFields, DomainError } from "../model/errors.ts";
 import {
   addressTakenLetter,
   emailChangedLetter,
@@ -55,8 +55,7 @@ export class Recovery {
 
   /** Known and unknown addresses get the same answer before anything is looked up. */
   requestPasswordReset(email: string): void {
-    const broken = emailRule(email);
-    if (broken !== undefined) throw invalidField("email", broken);
+    checkFields({ email: () => emailRule(email) });
     this.#needMail();
     const { accountRecords, post, mailPage, clock } = this.#deps;
     post.inBackground(async () => {
@@ -94,7 +93,7 @@ export class Recovery {
     email: string,
     password: string,
   ): Promise<void> {
-    this.#checkEmail(email);
+    checkFields({ email: () => emailRule(email) });
     this.#needMail();
     await checkPassword(this.#deps, account, address, { password, field: "password" });
     const { accountRecords, post, mailPage, clock } = this.#deps;
@@ -133,7 +132,7 @@ export class Recovery {
 
   /** For an administrator to hand out: for a new password, or for the address when one is given. */
   async issue(id: string, email: string): Promise<UserToken> {
-    if (email !== "") this.#checkEmail(email);
+    if (email !== "") checkFields({ email: () => emailRule(email) });
     return email === "" ? this.#issueReset(id) : this.#issueChange(id, email);
   }
 
@@ -163,11 +162,6 @@ export class Recovery {
     const account = id === undefined ? undefined : await this.#deps.accountRecords.store.get(id);
     if (account === undefined || account.disabled || !isGood(account)) throw tokenInvalid();
     return account;
-  }
-
-  #checkEmail(email: string): void {
-    const broken = emailRule(email);
-    if (broken !== undefined) throw invalidField("email", broken);
   }
 
   #needMail(): void {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { hasEnded } from "../model/image-job.ts";
-import { bury, finish } from "../model/job-life.ts";
+import { bury, finish, type Timing } from "../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../model/messages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -20,7 +20,7 @@ export class Results {
   readonly #images: Images;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #keepResultMs: number;
+  readonly #timing: Timing;
   readonly #jobQueues: JobQueues;
   readonly #resultQueue: Queue;
   #stopping = false;
@@ -33,7 +33,7 @@ export class Results {
     resultQueue: Queue;
     clock: Clock;
     log: Log;
-    keepResultMs: number;
+    timing: Timing;
   }) {
     this.#records = deps.records;
     this.#images = deps.images;
@@ -41,7 +41,7 @@ export class Results {
     this.#resultQueue = deps.resultQueue;
     this.#clock = deps.clock;
     this.#log = deps.log;
-    this.#keepResultMs = deps.keepResultMs;
+    this.#timing = deps.timing;
   }
 
   start(): void {
@@ -76,7 +76,7 @@ export class Results {
     if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
     if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
     // The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them.
-    const until = this.#clock() + this.#keepResultMs;
+    const until = this.#clock() + this.#timing.keepMs;
     if (result.outcome.kind === "succeeded" && !(await this.#images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }

@@ -1,16 +1,10 @@
 import { type Account, accountQueryRule, isEmail, nameKey, type Role, withoutSessions } from "../model/account.ts";
-import { invalidField } from "../model/errors.ts";
-import { decodeKey, encodeKey, pageOf, pageSize } from "../model/page.ts";
+import { checkFields } from "../model/errors.ts";
+import { decodeKey, encodeKey, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { AccountRecords } from "./account-records.ts";
 import type { Guessing } from "./guessing.ts";
 import { keepAnAdmin } from "./last-admin.ts";
 import type { Sessions } from "./sessions.ts";
-
-export interface UserPage {
-  readonly users: readonly Account[];
-  /** Empty on the last page. */
-  readonly nextPageToken: string;
-}
 
 /** What administrators do with accounts. */
 export class Users {
@@ -29,15 +23,14 @@ export class Users {
   }
 
   /** A query with an `@` looks among email addresses, any other among usernames; the page is in their order. */
-  async list(wanted: { pageSize: number; pageToken: string; query: string }): Promise<UserPage> {
-    const broken = accountQueryRule(wanted.query);
-    if (broken !== undefined) throw invalidField("query", broken);
+  async list(wanted: { pageSize: number; pageToken: string; query: string }): Promise<Page<Account>> {
+    checkFields({ query: () => accountQueryRule(wanted.query) });
     const size = pageSize(wanted.pageSize);
     const by = isEmail(wanted.query) ? "emailKey" : "usernameKey";
     const after = decodeKey(wanted.pageToken);
     const found = await this.#records.store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
     const { items, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
-    return { users: items.filter(({ deletedAt }) => deletedAt == null), nextPageToken };
+    return { items: items.filter(({ deletedAt }) => deletedAt == null), nextPageToken };
   }
 
   /** Disabling ends the sessions too: they do not come back with the account. */

@@ -35,7 +35,7 @@ export async function openHealthPort(health: Health, where: { host: string; port
 
 async function answer(health: Health, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url?.split("?", 1)[0] ?? "";
-  const found = request.method === "GET" ? await healthPaths.get(path)?.(health) : undefined;
+  const found = request.method === "GET" ? await healthPaths.get(path)?.answer(health) : undefined;
   response.writeHead(found?.status ?? 404, { ...healthHeaders, "content-type": "application/json; charset=utf-8" });
   response.end(JSON.stringify(found?.body ?? { status: "not found" }));
 }

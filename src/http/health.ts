@@ -8,25 +8,26 @@ export interface HealthAnswer {
 }
 
 /** Each path with what it answers: whether the process lives, and whether it should be sent work. */
-export const healthPaths: ReadonlyMap<string, (health: Health) => Promise<HealthAnswer>> = new Map([
-  ["/health", readiness],
-  ["/health/ready", readiness],
-  ["/health/live", async () => ({ status: 200, body: { status: "ok" } })],
+export const healthPaths: ReadonlyMap<string, HealthPath> = new Map<string, HealthPath>([
+  ["/health", { schema: readinessSchema, answer: readiness }],
+  ["/health/ready", { schema: readinessSchema, answer: readiness }],
+  ["/health/live", { schema: liveness, answer: async () => ({ status: 200, body: { status: "ok" } }) }],
 ]);
 
 export const healthHeaders = { "cache-control": "no-store" } as const;
 
 export function addHealthRoutes(app: FastifyInstance, health: Health): void {
-  for (const [path, answer] of healthPaths) {
-    app.get(path, { schema: schemaOf(path) }, async (_request, reply) => {
+  for (const [path, { schema, answer }] of healthPaths) {
+    app.get(path, { schema }, async (_request, reply) => {
       const { status, body } = await answer(health);
       return reply.code(status).headers(healthHeaders).send(body);
     });
   }
 }
 
-function schemaOf(path: string): FastifySchema {
-  return path === "/health/live" ? liveness : readinessSchema;
+interface HealthPath {
+  readonly schema: FastifySchema;
+  answer(health: Health): Promise<HealthAnswer>;
 }
 
 /** Nothing of hosts or reasons: anybody may ask. */

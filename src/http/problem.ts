@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { FastifyReply } from "fastify";
 import { DomainError, type ErrorCode, type FieldViolation } from "../model/errors.ts";
+import { frameworkRefusal } from "./refusal.ts";
 
 export const statuses: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 400,
@@ -28,10 +29,8 @@ export interface Problem {
 /** What goes on the wire, or undefined for an error that nobody foresaw. */
 export function toProblem(error: unknown, requestId: string): Problem | undefined {
   if (error instanceof DomainError) return fromDomain(error, requestId);
-  // Fastify's own refusals: a body that is too large, a content type nobody reads.
-  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
-  const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
-  return isRefusal ? problem(statusCode, String(message), requestId) : undefined;
+  const refused = frameworkRefusal(error);
+  return refused && problem(refused.status, refused.message, requestId);
 }
 
 export function fromDomain({ code, message, reason, violations }: DomainError, requestId: string): Problem {

@@ -11,6 +11,13 @@ export function noteRefusal(error: unknown, request: FastifyRequest, reply: Fast
   reply.headers(retryHeader(error));
 }
 
+/** Fastify's own refusal, such as of a body that is too large or cannot be read; undefined for any other error. */
+export function frameworkRefusal(error: unknown): { readonly status: number; readonly message: string } | undefined {
+  const { statusCode: status, message } = error as { statusCode?: unknown; message?: unknown };
+  const isRefusal = typeof status === "number" && status >= 400 && status < 500;
+  return isRefusal ? { status, message: String(message) } : undefined;
+}
+
 /** What nobody foresaw, for the log. */
 export function noteFault(error: unknown, { call }: FastifyRequest, log: Log): void {
   log.error({ err: error, request_id: call.requestId }, "a request failed unexpectedly");

@@ -66,6 +66,13 @@ export function clientChecks(wanted: ClientSettings, now: number) {
   };
 }
 
+/** One that has never called. */
+export function newClient(settings: ClientSettings, id: string, keyHash: string, now: number, createdAt = now): Client {
+  const unused = { previousKeyHash: null, previousKeyUntil: null, lastUsedAt: null };
+  const scopes = toScopes(settings.scopes);
+  return { ...settings, id, scopes, keyHash, keyVersion: 1, ...unused, createdAt, updatedAt: now, version: 1 };
+}
+
 /** Those of `wanted`, each once, in the order of the list. */
 export function toScopes(wanted: readonly string[]): Scope[] {
   return scopes.filter((scope) => wanted.includes(scope));

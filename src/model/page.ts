@@ -17,12 +17,15 @@ export function pageSize(requested: number): number {
   return requested;
 }
 
+/** Some of a list, in its order. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
 /** The page that `found` begins, read with one more than `size` to see whether there is another. */
-export function pageOf<Item>(
-  found: readonly Item[],
-  size: number,
-  tokenAfter: (last: Item) => string,
-): { items: readonly Item[]; nextPageToken: string } {
+export function pageOf<Item>(found: readonly Item[], size: number, tokenAfter: (last: Item) => string): Page<Item> {
   const items = found.slice(0, size);
   const last = items.at(-1);
   return { items, nextPageToken: found.length > size && last !== undefined ? tokenAfter(last) : "" };

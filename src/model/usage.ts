@@ -1,4 +1,4 @@
-import { invalidField } from "./errors.ts";
+import { checkFields } from "./errors.ts";
 import { integerRule } from "./text.ts";
 
 /** A user's day, in UTC. */
@@ -53,7 +53,6 @@ export function restOfDayMs(time: number): number {
 
 /** The first of so many days that end with today's. */
 export function firstDate(days: number, now: number): string {
-  const broken = integerRule(days, 0, daysMax);
-  if (broken !== undefined) throw invalidField("days", broken);
+  checkFields({ days: () => integerRule(days, 0, daysMax) });
   return dateOf(now - ((days || daysDefault) - 1) * dayMs);
 }

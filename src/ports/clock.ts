@@ -1,2 +1,5 @@
 /** Milliseconds since the epoch. */
 export type Clock = () => number;
+
+/** How far the clocks of several servers may be apart: for so long nobody deletes what another may still be keeping. */
+export const clockSkewMs = 60_000;

@@ -13,7 +13,7 @@ export function auditCalls({ audit }: AuditCore) {
     async listAuditEvents({ pageSize, pageToken, action, actor, target, startTime, endTime }) {
       const times = { startTime: fromTimestamp(startTime), endTime: fromTimestamp(endTime) };
       const page = await audit.list({ pageSize, pageToken, action, actor, target, ...times });
-      return { events: page.events.map(toAuditEvent), nextPageToken: page.nextPageToken };
+      return { events: page.items.map(toAuditEvent), nextPageToken: page.nextPageToken };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;
 }

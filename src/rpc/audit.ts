@@ -110,8 +110,8 @@ export function auditInterceptor(audit: Audit): Interceptor {
     return audit.keep<Awaited<ReturnType<typeof next>>>(
       call,
       found.action,
-      (response) => found.target(request.message, response?.message),
       () => next(request),
+      (response) => found.target(request.message, response?.message),
     );
   };
 }

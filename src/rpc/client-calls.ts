@@ -25,7 +25,7 @@ export function clientCalls({ clients }: ClientCore) {
     },
     async listClients({ pageSize, pageToken }) {
       const page = await clients.list({ pageSize, pageToken });
-      return { clients: page.clients.map((client) => toClient(client)), nextPageToken: page.nextPageToken };
+      return { clients: page.items.map((client) => toClient(client)), nextPageToken: page.nextPageToken };
     },
     async updateClient({ client, updateMask }) {
       const wanted = required(client);

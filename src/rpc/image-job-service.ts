@@ -61,7 +61,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     async listImageJobs({ pageSize, pageToken, states }, context) {
       const page = await core.jobs.list(ownerId(context), { pageSize, pageToken, states: fromStates(states) });
-      return { jobs: page.jobs.map(toImageJob), nextPageToken: page.nextPageToken };
+      return { jobs: page.items.map(toImageJob), nextPageToken: page.nextPageToken };
     },
 
     async cancelImageJob({ jobId }, context) {

@@ -44,21 +44,16 @@ export function reflection(services: readonly string[], files: readonly DescFile
     }
   }
 
+  async function* serverReflectionInfo<Request extends Question & { readonly host: string }>(
+    requests: AsyncIterable<Request>,
+  ) {
+    for await (const request of requests)
+      yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
+  }
+
   return {
-    v1: {
-      async *serverReflectionInfo(requests) {
-        for await (const request of requests) {
-          yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
-        }
-      },
-    } satisfies ServiceImpl<typeof ServerReflection>,
-    v1alpha: {
-      async *serverReflectionInfo(requests) {
-        for await (const request of requests) {
-          yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
-        }
-      },
-    } satisfies ServiceImpl<typeof ServerReflectionAlpha>,
+    v1: { serverReflectionInfo } satisfies ServiceImpl<typeof ServerReflection>,
+    v1alpha: { serverReflectionInfo } satisfies ServiceImpl<typeof ServerReflectionAlpha>,
   };
 }
 

@@ -19,19 +19,21 @@ export interface UserCore {
 export function userCalls({ accounts, deletions, profiles, users }: UserCore) {
   return {
     async updateProfile({ username }, context) {
-      return { account: toAccount(await profiles.rename(userOf(context), username)) };
+      return { account: toAccount(await profiles.update(userOf(context), callOf(context).address, { username })) };
     },
     async deleteProfile({ password }, context) {
       await deletions.deleteOwn(userOf(context), callOf(context).address, password);
       return {};
     },
     async changePassword({ oldPassword, newPassword }, context) {
-      await profiles.changePassword(userOf(context), callOf(context).address, oldPassword, newPassword);
+      await profiles.update(userOf(context), callOf(context).address, {
+        password: { old: oldPassword, wanted: newPassword },
+      });
       return {};
     },
     async listUsers({ pageSize, pageToken, query }) {
       const page = await users.list({ pageSize, pageToken, query });
-      return { users: page.users.map(toAccount), nextPageToken: page.nextPageToken };
+      return { users: page.items.map(toAccount), nextPageToken: page.nextPageToken };
     },
     async getUser({ userId }) {
       return { user: toAccount(await users.get(userId)) };

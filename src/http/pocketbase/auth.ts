@@ -44,8 +44,8 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
       const { account, tokens } = await audit.keep(
         call,
         "session.started",
-        (result) => auditSubject("user", result?.account.id),
         () => sessions.login(identity, password, call, { surface: "pocketbase" }),
+        (result) => auditSubject("user", result?.account.id),
       );
       return reply
         .header("cache-control", "no-store")
@@ -57,7 +57,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
   scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
     const user = userOf(request);
     const renew = () => sessions.renew(user);
-    const token = await audit.keep(request.call, "session.refreshed", () => "", renew);
+    const token = await audit.keep(request.call, "session.refreshed", renew);
     return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
   });
 
@@ -67,7 +67,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     { schema: requesting, config: request },
     async ({ call, body }, reply) => {
       const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
-      await audit.keep(call, "user.password_reset_requested", () => "", ask).catch(unlessNoMail);
+      await audit.keep(call, "user.password_reset_requested", ask).catch(unlessNoMail);
       return reply.code(204).send();
     },
   );
@@ -86,8 +86,8 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
       await audit.keep(
         call,
         "user.password_reset",
-        () => auditSubject("user", token.split("_")[1]),
         () => recovery.resetPassword(token, password),
+        () => auditSubject("user", token.split("_")[1]),
       );
       return reply.code(204).send();
     },

@@ -57,8 +57,8 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
     const account = await audit.keep(
       call,
       "user.signed_up",
-      (made) => auditSubject("user", made?.id),
       () => signUp(accounts, body ?? {}),
+      (made) => auditSubject("user", made?.id),
     );
     return toRecord(account, "anyone");
   });
@@ -85,12 +85,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
   const remove = { ...notThere, failure: "Failed to delete record." };
   scope.delete<ById>(`${path}/:id`, { schema: deleting, config: remove }, async (request, reply) => {
     const { account } = ownRecord(request);
-    await audit.keep(
-      request.call,
-      "user.deleted",
-      () => "",
-      () => deletions.delete(account.id),
-    );
+    await audit.keep(request.call, "user.deleted", () => deletions.delete(account.id));
     return reply.code(204).send();
   });
 }
@@ -121,11 +116,7 @@ async function change(core: RecordCore, request: FastifyRequest<ById>, body: Rec
   const actions: AuditAction[] = [];
   if (username !== undefined && username !== by.account.username) actions.push("user.renamed");
   if (password !== undefined) actions.push("user.password_changed");
-  const kept = actions.reduce<() => Promise<Account>>(
-    (inner, action) => () => core.audit.keep(request.call, action, () => "", inner),
-    act,
-  );
-  const account = await kept();
+  const account = await core.audit.keep(request.call, actions, act);
   if (password !== undefined) await core.sessions.revokeAll(account.id);
   return account;
 }

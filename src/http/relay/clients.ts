@@ -20,19 +20,19 @@ export function addClientRoutes(
   { audit, clients }: { readonly audit: Audit; readonly clients: Clients },
 ): void {
   const kept = <Result>(request: FastifyRequest<ById>, action: AuditAction, act: () => Promise<Result>) =>
-    audit.keep(request.call, action, () => auditSubject("client", request.params.id), act);
+    audit.keep(request.call, action, act, () => auditSubject("client", request.params.id));
 
   app.get<{ Querystring: { page_size: number; page_token: string } }>(path, { schema: listing }, async ({ query }) => {
     const page = await clients.list({ pageSize: query.page_size, pageToken: query.page_token });
-    return { clients: page.clients.map(toJson), next_page_token: page.nextPageToken };
+    return { clients: page.items.map(toJson), next_page_token: page.nextPageToken };
   });
 
   app.post<{ Body: ClientBody }>(path, { schema: making }, async (request, reply) => {
     const made = await audit.keep(
       request.call,
       "client.created",
-      (result) => auditSubject("client", result?.client.id),
       () => clients.create({ ...unset, ...changesOf(request.body) }),
+      (result) => auditSubject("client", result?.client.id),
     );
     return sendKey(reply.code(201), made);
   });

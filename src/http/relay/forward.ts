@@ -3,10 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Authentication } from "../../core/authentication.ts";
 import { confirmation } from "../../core/confirmation.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
-import type { Owner } from "../../model/principal.ts";
 import type { RelaySettings } from "../../model/relay.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
+import { ownerOf } from "../caller.ts";
 import { problem, sendProblem } from "../problem.ts";
 import { limitedBody } from "./body.ts";
 import { callerHeaders, upstreamHeaders } from "./headers.ts";
@@ -57,7 +57,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
   function begin(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     if (open >= settings.callsMax) throw busy();
     open += 1;
-    const confirmed = confirmation(authentication, callerOf(request));
+    const confirmed = confirmation(authentication, ownerOf(request));
     return lifeOf(reply, confirmed.signal, () => {
       open -= 1;
       confirmed.end();
@@ -69,7 +69,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
     async handler(request: FastifyRequest, reply: FastifyReply) {
       const target = settings.upstreamUrl + pathOf(request);
       const life = begin(request, reply);
-      const identity = await identities.issue(callerOf(request));
+      const identity = await identities.issue(ownerOf(request));
       const body = limitedBody(request.raw, settings.bodyMax);
       const more = { call: request.call, identity, hasBody: body !== undefined };
       request.body = body;
@@ -120,12 +120,6 @@ function pathOf({ url }: FastifyRequest): string {
   const isPlain = new URL(path, "http://upstream").pathname === path;
   if (isPlain && !/(^|[\\/])\.{1,2}([\\/]|$)/.test(decodeURIComponent(path))) return path;
   throw invalidField("path", "must have no dot segments and nothing that is to be percent-encoded");
-}
-
-function callerOf({ call: { principal } }: FastifyRequest): Owner {
-  if (principal === undefined || principal.kind === "job" || principal.kind === "worker")
-    throw new Error("the relay lets others than users and clients call it");
-  return principal;
 }
 
 function busy(): DomainError {

@@ -15,12 +15,7 @@ export async function addTokenRoute(
   await app.register(formbody);
 
   const exchange = (request: FastifyRequest, key: string, scopes: readonly string[]) =>
-    audit.keep(
-      request.call,
-      "client.key_exchanged",
-      () => "",
-      () => clients.exchange(key, scopes),
-    );
+    audit.keep(request.call, "client.key_exchanged", () => clients.exchange(key, scopes));
 
   async function exchangeByOAuth(request: FastifyRequest): Promise<object> {
     const wanted = clientCredentials(request);

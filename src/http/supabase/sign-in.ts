@@ -70,12 +70,12 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     if (email === "") throw new Refused(nobody);
     if (password === "") throw new Refused(passwordless);
     const sign = () => accounts.signUp({ username: "", email, password, metadata: data });
-    const account = await audit.keep(call, "user.signed_up", (made) => auditSubject("user", made?.id), sign);
+    const account = await audit.keep(call, "user.signed_up", sign, (made) => auditSubject("user", made?.id));
     return kept(call, "session.started", () => sessions.begin(account, call, { surface }));
   }
 
   async function kept(call: Call, action: AuditAction, act: () => Promise<Refresh>) {
-    const refresh = await audit.keep(call, action, (result) => auditSubject("user", result?.account.id), act);
+    const refresh = await audit.keep(call, action, act, (result) => auditSubject("user", result?.account.id));
     return toSession(refresh, await sessions.lastStart(refresh.account.id));
   }
 
@@ -97,7 +97,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
   const recoverConfig = countedAs("RequestPasswordReset");
   scope.post<Sent>("/recover", { schema: recovering, config: recoverConfig }, async ({ call, body }) => {
     const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
-    await audit.keep(call, "user.password_reset_requested", () => "", ask);
+    await audit.keep(call, "user.password_reset_requested", ask);
     return {};
   });
 }

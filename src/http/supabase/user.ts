@@ -4,7 +4,6 @@ import type { Profiles } from "../../core/profiles.ts";
 import type { Recovery } from "../../core/recovery.ts";
 import type { Sessions } from "../../core/sessions.ts";
 import { type Account, nameKey } from "../../model/account.ts";
-import type { AuditAction } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
@@ -34,15 +33,14 @@ const passwordNeeded = refusal(400, "current_password_required", "Current passwo
 
 /** What somebody who is signed in sees and changes of their own account. */
 export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recovery, sessions }: UserCore): void {
-  const kept = <Result>(call: Call, action: AuditAction, act: () => Promise<Result>) =>
-    audit.keep(call, action, () => "", act);
-
   async function changeAddress(call: Call, by: UserPrincipal, update: Update): Promise<void> {
     const { email = "", phone = "", current_password: old } = update;
     if (phone !== "") throw new Refused(noPhone);
     if (email === "" || nameKey(email) === by.account.emailKey) return;
     if (old === undefined) throw new Refused(passwordNeeded);
-    await kept(call, "user.email_change_requested", () => recovery.requestEmailChange(by, call.address, email, old));
+    await audit.keep(call, "user.email_change_requested", () =>
+      recovery.requestEmailChange(by, call.address, email, old),
+    );
   }
 
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
@@ -53,13 +51,13 @@ export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recover
       ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),
     };
     const act = () => profiles.update(by, call.address, wanted);
-    return password === undefined ? act() : kept(call, "user.password_changed", act);
+    return password === undefined ? act() : audit.keep(call, "user.password_changed", act);
   }
 
   const ends: Readonly<Record<Scope, (call: Call, by: UserPrincipal) => Promise<unknown>>> = {
-    global: (call, { account }) => kept(call, "session.ended", () => sessions.revokeAll(account.id)),
-    local: (call, { sessionId }) => kept(call, "session.ended", () => sessions.logout(sessionId)),
-    others: (call, by) => kept(call, "session.others_revoked", () => sessions.revokeOthers(by)),
+    global: (call, { account }) => audit.keep(call, "session.ended", () => sessions.revokeAll(account.id)),
+    local: (call, { sessionId }) => audit.keep(call, "session.ended", () => sessions.logout(sessionId)),
+    others: (call, by) => audit.keep(call, "session.others_revoked", () => sessions.revokeOthers(by)),
   };
 
   scope.get("/user", { schema: viewing }, async (request) => {

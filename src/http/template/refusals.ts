@@ -1,5 +1,6 @@
 import { DomainError, type FieldViolation } from "../../model/errors.ts";
 import { statuses } from "../problem.ts";
+import { frameworkRefusal } from "../refusal.ts";
 
 /** How FastAPI refuses. */
 export interface Refusal {
@@ -29,10 +30,8 @@ const terms: Readonly<Record<string, { readonly msg: string; readonly type: stri
 /** What goes on the wire, or undefined for an error that nobody foresaw. */
 export function toRefusal(error: unknown, authorization = ""): Refusal | undefined {
   if (error instanceof DomainError) return fromDomain(error, authorization);
-  // Fastify's own refusals.
-  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
-  const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
-  return isRefusal ? { status: statusCode, detail: String(message) } : undefined;
+  const refused = frameworkRefusal(error);
+  return refused && { status: refused.status, detail: refused.message };
 }
 
 function fromDomain({ code, reason, message, violations }: DomainError, authorization: string): Refusal {
