@@ -66,13 +66,13 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     bodyMs: config.bodyMs,
     log,
   });
-  const isTold = config.admin.password !== undefined;
+  const isPasswordGiven = config.admin.password !== undefined;
   // Who gave it may log in at once. Nobody knows one that is made up before it is shown, which needs a port.
-  if (isTold) await core.accounts.addAdmin(deps.admin);
+  if (isPasswordGiven) await core.accounts.addAdmin(deps.admin);
   const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
-  const adding = isTold ? undefined : core.accounts.addAdmin(deps.admin);
+  const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);
   const endCollections = collectWhenIdle();
   onStop(async () => endCollections());
   const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
@@ -83,7 +83,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     onStop(() => worker.stop(workerGraceMs));
   }
   onStop(async () => {
-    core.health.stopping();
+    core.health.markStopping();
     port.stopAccepting();
     stopping.abort();
   });

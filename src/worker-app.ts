@@ -24,7 +24,7 @@ export function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): P
     onStop(() => port?.close());
     const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
     onStop(() => {
-      health.stopping();
+      health.markStopping();
       return worker.stop(jobGraceMs);
     });
     return {};

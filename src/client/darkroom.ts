@@ -3,7 +3,7 @@ import { type Account, type Api, apiOver } from "./api.ts";
 import { type CredentialSource, withCredential } from "./credential.ts";
 import { type Developed, type DevelopOptions, develop, result, type WaitOptions } from "./develop.ts";
 import { type DevelopedPicture, fetchPicture, type Picture } from "./pictures.ts";
-import { persist } from "./retry.ts";
+import { retry } from "./retry.ts";
 import { Session } from "./session.ts";
 import { type TokenStore, tokensInMemory } from "./tokens.ts";
 
@@ -68,7 +68,7 @@ export function darkroomOver(
     accessToken: () => source().accessToken(),
     develop: (picture, prompt, options) => develop(jobs, picture, prompt, options),
     result: (jobId, options) => result(jobs, jobId, options),
-    picture: (imageId, { signal } = {}) => persist(() => fetchPicture(jobs, imageId, signal), signal),
+    picture: (imageId, { signal } = {}) => retry(() => fetchPicture(jobs, imageId, signal), signal),
   };
 }
 

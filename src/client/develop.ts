@@ -5,7 +5,7 @@ import { type ImageJob, type ImageJobClient, State, stateName } from "./api.ts";
 import { within } from "./call.ts";
 import { DevelopError } from "./errors.ts";
 import { bytesOf, type DevelopedPicture, fetchPicture, type Picture } from "./pictures.ts";
-import { persist } from "./retry.ts";
+import { retry } from "./retry.ts";
 import { snapshots } from "./watch.ts";
 
 export interface Progress {
@@ -58,7 +58,7 @@ export async function develop(
   const { signal } = options;
   options.onProgress?.({ stage: "uploading", progress: 0 });
   const data = await bytesOf(picture);
-  const { image } = await persist(() => jobs.uploadImage({ data }, within(signal)), signal);
+  const { image } = await retry(() => jobs.uploadImage({ data }, within(signal)), signal);
   const jobId = await submit(jobs, wish(image?.id ?? "", prompt, options), signal);
   try {
     return await result(jobs, jobId, options);
@@ -77,7 +77,7 @@ export async function result(
   const job = await ended(jobs, jobId, { signal, onProgress });
   if (job.state !== State.SUCCEEDED) throw new DevelopError(job);
   const pictures: DevelopedPicture[] = [];
-  for (const id of job.outputImageIds) pictures.push(await persist(() => fetchPicture(jobs, id, signal), signal));
+  for (const id of job.outputImageIds) pictures.push(await retry(() => fetchPicture(jobs, id, signal), signal));
   const [picture] = pictures;
   if (picture === undefined) throw new DevelopError(job);
   return { job, picture, pictures };
@@ -112,14 +112,14 @@ function wish(imageId: string, prompt: string, options: DevelopOptions): Wish {
 
 /** Not cut short by `signal`: a job whose id is not known could not be cancelled. */
 async function submit(jobs: ImageJobClient, wanted: Wish, signal: AbortSignal | undefined): Promise<string> {
-  const { job } = await persist(() => jobs.submitImageJob(wanted, within(undefined, callTimeoutMs)), signal);
+  const { job } = await retry(() => jobs.submitImageJob(wanted, within(undefined, callTimeoutMs)), signal);
   return job?.id ?? "";
 }
 
 /** As well as can be: a job that ended first needs none, and one out of reach ends by its deadline. */
 async function cancel(jobs: ImageJobClient, jobId: string): Promise<void> {
   const call = () => jobs.cancelImageJob({ jobId }, within(undefined, callTimeoutMs));
-  await persist(call, undefined, cancelFailuresMax).catch(() => {});
+  await retry(call, undefined, cancelFailuresMax).catch(() => {});
 }
 
 /** `crypto.randomUUID` is missing in pages that did not come by HTTPS. */

@@ -7,19 +7,19 @@ const longestDelayMs = 5000;
 const failuresMax = 10;
 
 /** Makes the call again while it fails for reasons that pass. It must be one that may be repeated. */
-export async function persist<T>(call: () => Promise<T>, signal?: AbortSignal, failures = failuresMax): Promise<T> {
+export async function retry<T>(call: () => Promise<T>, signal?: AbortSignal, failures = failuresMax): Promise<T> {
   for (let failed = 1; ; failed++) {
     signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
-      await bear(error, failed, signal, failures);
+      await waitOrThrow(error, failed, signal, failures);
     }
   }
 }
 
 /** Waits before the next try after `failed` failures in a row, or throws: `error`, or why `signal` aborted. */
-export async function bear(
+export async function waitOrThrow(
   error: unknown,
   failed: number,
   signal?: AbortSignal,

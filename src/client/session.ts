@@ -2,7 +2,7 @@ import type { Account, AuthClient } from "./api.ts";
 import { within } from "./call.ts";
 import type { CredentialSource } from "./credential.ts";
 import { isTransient, isUnauthenticated } from "./errors.ts";
-import { persist } from "./retry.ts";
+import { retry } from "./retry.ts";
 import { fromWire, type TokenStore, type Tokens } from "./tokens.ts";
 
 /** An access token is renewed this long before it expires, so that no call meets its end. */
@@ -85,7 +85,7 @@ export class Session implements CredentialSource {
     const { refreshToken } = spent;
     const call = () => this.#auth.refreshToken({ refreshToken }, within(undefined, refreshTimeoutMs));
     try {
-      const { tokens } = await persist(call, undefined, refreshFailuresMax);
+      const { tokens } = await retry(call, undefined, refreshFailuresMax);
       this.#renewedAt = this.#clock();
       return await this.#exchange(spent, fromWire(tokens));
     } catch (error) {

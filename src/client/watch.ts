@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { hasEnded, type ImageJob, type ImageJobClient } from "./api.ts";
-import { bear } from "./retry.ts";
+import { waitOrThrow } from "./retry.ts";
 
 /** How long one stream is trusted: a connection that died silently is noticed by then. */
 const streamMaxMs = 60_000;
@@ -27,7 +27,7 @@ export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: A
     }
     // Nothing happened for a while, as with any job that waits long.
     if (stream.isOver()) failed = 0;
-    await bear(loss, ++failed, signal);
+    await waitOrThrow(loss, ++failed, signal);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Account } from "../model/account.ts";
 import { acceptsKeyVersion, type Client, isClientId, isUsable, type Scope } from "../model/client.ts";
 import { invalidField, unauthenticated } from "../model/errors.ts";
 import { hasEnded } from "../model/image-job.ts";
+import { attemptOver } from "../model/job-life.ts";
 import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, isSessionOf, isSessionTokenAlive, type Session } from "../model/session.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -41,9 +42,6 @@ interface AuthenticationDeps {
   /** Who everybody is where authentication is switched off. */
   readonly everybody: UserPrincipal | undefined;
 }
-
-/** What a worker must hear, also where authentication is off. */
-const workerReasons = ["JOB_ENDED", "LEASE_LOST"];
 
 /**
  * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
@@ -148,7 +146,8 @@ export class Authentication {
     if (credential === undefined) return everybody;
     if (everybody === undefined) return authenticate();
     return soonOr(authenticate, (error) => {
-      if (!isRefusal(error) || workerReasons.includes(error.reason)) throw error;
+      // A worker must hear of its job's end here too.
+      if (!isRefusal(error) || attemptOver.includes(error.reason)) throw error;
       return everybody;
     });
   }

@@ -5,7 +5,7 @@ import { type ForeignClient, foreignClientChecks, settingsOf } from "../model/im
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
-import { type ImportDeps, keepImport, type Outcome, persist } from "./imports.ts";
+import { type ImportDeps, keepImport, type Outcome, retry } from "./imports.ts";
 import { Turns } from "./turns.ts";
 
 interface ClientImportDeps extends ImportDeps {
@@ -37,12 +37,12 @@ export class ClientImports {
   async #import(client: Client): Promise<Outcome> {
     const { apiKeys, clients, dryRun } = this.#deps;
     const { id, name } = client;
-    const held = await persist(() => clients.get(id));
+    const held = await retry(() => clients.get(id));
     if (held !== undefined) return { outcome: "there", id, name: held.name };
     const notes = client.disabled ? ["is disabled"] : [];
     if (dryRun) return { outcome: "imported", id, name, notes };
     const key = await apiKeys.issue(id);
-    await persist(() => this.#put({ ...client, keyHash: key.hash }));
+    await retry(() => this.#put({ ...client, keyHash: key.hash }));
     await keepImport(this.#deps, "client", id);
     return { outcome: "imported", id, name, key: key.token, notes };
   }

@@ -57,7 +57,7 @@ export class Files {
     try {
       return await this.#complete(pending, bytes, by);
     } catch (error) {
-      // What is not known to be written may be yet, and what cannot be deleted is: the sweeper comes for both.
+      // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
       if (!(error instanceof StoreUnavailable)) await this.#delete(id).catch(() => {});
       throw error;
     }

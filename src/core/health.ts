@@ -55,7 +55,7 @@ export class Health {
     return (await this.report()).isReady;
   }
 
-  stopping(): void {
+  markStopping(): void {
     this.#stopping = true;
   }
 

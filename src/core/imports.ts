@@ -29,7 +29,7 @@ export interface ImportDeps {
 }
 
 /** A database that is away is asked again for a minute; what was taken meanwhile, and what was written, is looked at again. */
-export function persist<T>(work: () => Promise<T>): Promise<T> {
+export function retry<T>(work: () => Promise<T>): Promise<T> {
   const shouldRetry = ({ error }: { error: Error }) =>
     error instanceof StoreUnavailable || error instanceof DuplicateKey;
   return pRetry(work, { retries: 60, factor: 1, minTimeout: 1000, shouldRetry });

@@ -54,7 +54,7 @@ export class OwnImages implements Images {
       if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
       return image;
     } catch (error) {
-      // What is not known to be written may be yet: the sweeper comes when it is.
+      // A write without an answer may still happen: the sweeper comes for it.
       if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id);
       throw error;
     }

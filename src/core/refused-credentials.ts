@@ -1,8 +1,6 @@
 import { DomainError, unauthenticated } from "../model/errors.ts";
 import { type Soon, soonOr } from "../ports/soon.ts";
 
-/** Why nobody is who a credential says. */
-
 export function isRefusal(error: unknown): error is DomainError {
   return error instanceof DomainError && error.code === "unauthenticated";
 }

@@ -46,9 +46,9 @@ export class Results {
 
   start(): void {
     this.#consumers = [
-      this.#resultQueue.consume((message) => this.#persist(() => this.#read(message)), { concurrency }),
+      this.#resultQueue.consume((message) => this.#retry(() => this.#read(message)), { concurrency }),
       ...this.#jobQueues.all.map((queue) =>
-        queue.consumeDeadLetters((message) => this.#persist(() => this.#readDead(message))),
+        queue.consumeDeadLetters((message) => this.#retry(() => this.#readDead(message))),
       ),
     ];
   }
@@ -59,7 +59,7 @@ export class Results {
   }
 
   /** Waits while the database is away: giving the message back would only use up its deliveries. */
-  async #persist(read: () => Promise<Settlement>): Promise<Settlement> {
+  async #retry(read: () => Promise<Settlement>): Promise<Settlement> {
     for (;;) {
       try {
         return await read();

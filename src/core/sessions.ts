@@ -19,12 +19,13 @@ export interface Tokens {
   readonly refreshTokenExpiresAt: number;
 }
 
-export interface Refresh {
+/** Somebody, and what they call by from now on. */
+export interface SignedIn {
   readonly account: Account;
   readonly tokens: Tokens;
 }
 
-export interface Login extends Refresh {
+export interface Login extends SignedIn {
   /** Undefined unless it was asked for. */
   readonly sessionToken: string | undefined;
 }
@@ -115,16 +116,16 @@ export class Sessions {
     return { account, tokens: await this.#tokens(session, account, refresh.token), sessionToken: sessionToken?.token };
   }
 
-  async refresh(token: string): Promise<Refresh> {
+  async refresh(token: string): Promise<SignedIn> {
     if (token === "") throw invalidField("refresh_token", "must not be empty");
     const { refreshTokens, sessions, accounts, clock } = this.#deps;
     // The moment that counts: a write that takes long must not make its own caller late.
     const now = clock();
     const known = refreshTokens.read(token);
     const session = known && (await sessions.get(known.sessionId));
-    if (known === undefined || session === undefined || !isSessionAlive(session, now)) throw ended();
+    if (known === undefined || session === undefined || !isSessionAlive(session, now)) throw refreshTokenInvalid();
     const account = await accounts.get(session.accountId);
-    if (account === undefined || account.disabled || !isSessionOf(session, account)) throw ended();
+    if (account === undefined || account.disabled || !isSessionOf(session, account)) throw refreshTokenInvalid();
 
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
     if (!isRepeat(current, known.hash, now)) {
@@ -138,9 +139,9 @@ export class Sessions {
   async renew({ account, sessionId }: UserPrincipal): Promise<string> {
     const now = this.#deps.clock();
     const session = await this.#deps.sessions.get(sessionId);
-    if (session === undefined || !isSessionAlive(session, now)) throw ended();
+    if (session === undefined || !isSessionAlive(session, now)) throw refreshTokenInvalid();
     // Elsewhere a stolen access token must not outlive its quarter of an hour.
-    if (!termsOf[session.surface].isRenewedByAccess) throw ended();
+    if (!termsOf[session.surface].isRenewedByAccess) throw refreshTokenInvalid();
     const renewed = await this.#goOn(session, now);
     return (await this.#deps.accessTokens.forSession(renewed, account)).token;
   }
@@ -209,7 +210,7 @@ export class Sessions {
     };
     if (await sessions.replace(next)) return next;
     const stored = await sessions.get(session.id);
-    if (stored === undefined) throw ended();
+    if (stored === undefined) throw refreshTokenInvalid();
     return stored;
   }
 
@@ -241,6 +242,6 @@ function reused(): DomainError {
   );
 }
 
-function ended(): DomainError {
+function refreshTokenInvalid(): DomainError {
   return unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid any more: log in again");
 }

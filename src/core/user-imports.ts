@@ -5,7 +5,7 @@ import { type ForeignUser, foreignUserChecks, knownHash, leftBehind, type UserSo
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
-import { type ImportDeps, keepImport, type Outcome, persist } from "./imports.ts";
+import { type ImportDeps, keepImport, type Outcome, retry } from "./imports.ts";
 import { randomId } from "./random-id.ts";
 import { Turns } from "./turns.ts";
 
@@ -41,7 +41,7 @@ export class UserImports {
     if (user.passwordHash === "") notes.push("has no password: a reset sets one");
     if (this.#isBanned(user)) notes.push("is banned: the account is disabled");
     const account = await this.#compose(user);
-    const held = await persist(() => this.#put(account, user));
+    const held = await retry(() => this.#put(account, user));
     if (held !== undefined) return { outcome: "there", id: held.id };
     if (!this.#deps.dryRun) await keepImport(this.#deps, "user", account.id);
     return { outcome: "imported", id: account.id, notes };

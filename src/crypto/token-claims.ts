@@ -2,18 +2,15 @@ import type { JWTPayload } from "jose";
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import { type Session, sessionEnd } from "../model/session.ts";
-import { supabaseEmail, supabaseTokenMetadata } from "../model/supabase-user.ts";
-import { type Surface, termsOf } from "../model/surface.ts";
+import { supabaseEmail, supabaseProviders, supabaseRole, supabaseTokenMetadata } from "../model/supabase-user.ts";
+import { type Surface, termsOf, usersCollectionId } from "../model/surface.ts";
 import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
 const audience = "darkroom";
 
 /** A token's type, of which its audience follows: RFC 9068's, and the plain one that Supabase's callers expect. */
-export const audiences = { "at+jwt": audience, JWT: "authenticated" } as const;
+export const audiences = { "at+jwt": audience, JWT: supabaseRole } as const;
 export type TokenType = keyof typeof audiences;
-
-/** PocketBase's id of its collection of users. */
-const usersCollection = "_pb_users_auth_";
 
 /** What an access token says, before its key and times are added. */
 export interface TokenContent {
@@ -38,10 +35,10 @@ const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Accoun
   supabase: (session, account) => ({
     email: supabaseEmail(account),
     phone: "",
-    app_metadata: { provider: "email", providers: ["email"] },
+    app_metadata: supabaseProviders,
     user_metadata: supabaseTokenMetadata(account),
     // Theirs for anybody who is signed in: ours are read from the account's record, never from a token.
-    role: "authenticated",
+    role: supabaseRole,
     aal: "aal1",
     amr: [{ method: "password", timestamp: Math.floor(session.createdAt / 1000) }],
     session_id: session.id,
@@ -51,7 +48,7 @@ const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Accoun
     client_id: audience,
     id: recordId,
     type: "authRecord",
-    collectionId: usersCollection,
+    collectionId: usersCollectionId,
   }),
 };
 

@@ -17,8 +17,8 @@ export interface FrontOptions {
   readonly routes: (request: IncomingMessage, response: ServerResponse, call: Call) => void;
   readonly cors: {
     readonly origins: readonly string[];
-    readonly sent: readonly string[];
-    readonly read: readonly string[];
+    readonly allowedHeaders: readonly string[];
+    readonly exposedHeaders: readonly string[];
   };
   readonly trusted: Trusted;
   /** Whether the load allows no more. */
@@ -31,28 +31,31 @@ export interface FrontOptions {
 const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
 const supabaseHeaders = ["apikey", "content-type", "x-client-info", "x-supabase-api-version"];
 const ownHeaders = {
-  sent: ["authorization", "x-api-key", "x-request-id", ...supabaseHeaders],
-  read: ["location", "x-request-id", ...limitHeaders],
+  allowedHeaders: ["authorization", "x-api-key", "x-request-id", ...supabaseHeaders],
+  exposedHeaders: ["location", "x-request-id", ...limitHeaders],
 };
 const preflightMaxAgeS = 7200;
 /** A refusal comes about as late as an answer would have: who calls again at once, as some do, costs less so. */
 const refusalMs = 100;
 
+function corsOf({ origins, allowedHeaders, exposedHeaders }: FrontOptions["cors"]) {
+  if (origins.length === 0) return noCors;
+  return cors({
+    origin: [...origins],
+    methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    allowedHeaders: [...allowedHeaders, ...ownHeaders.allowedHeaders],
+    exposedHeaders: [...exposedHeaders, ...ownHeaders.exposedHeaders],
+    maxAge: preflightMaxAgeS,
+  });
+}
+
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront({ rpc, routes, cors: allowed, trusted, shed, bodyMs, log }: FrontOptions): PortListener {
-  const bodyLimit = createBodyLimit(bodyMs);
-  const applyCors =
-    allowed.origins.length === 0
-      ? noCors
-      : cors({
-          origin: [...allowed.origins],
-          methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-          allowedHeaders: [...allowed.sent, ...ownHeaders.sent],
-          exposedHeaders: [...allowed.read, ...ownHeaders.read],
-          maxAge: preflightMaxAgeS,
-        });
+export function createFront(options: FrontOptions): PortListener {
+  const { rpc, routes, trusted, shed, log } = options;
+  const bodyLimit = createBodyLimit(options.bodyMs);
+  const applyCors = corsOf(options.cors);
 
   function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
     try {

@@ -1,20 +1,14 @@
 import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../core/files.ts";
-import type { Images, StoredImage } from "../core/images.ts";
+import type { Images } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
-import type { ImageType } from "../model/image.ts";
-import { sendFile } from "./attachment.ts";
 import { principalOf } from "./caller.ts";
 import { asTheyCome, formLimits, received, unreadableForm } from "./form.ts";
 import { downloading, uploading } from "./image-schemas.ts";
+import { sendFile, sendImage } from "./sending.ts";
 
-const extensions: Readonly<Record<ImageType, string>> = {
-  "image/jpeg": "jpg",
-  "image/png": "png",
-  "image/webp": "webp",
-};
 /** Bodies that stay streams. */
 export const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
 
@@ -40,16 +34,6 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
       return sendFile(reply, file);
     }
   });
-}
-
-export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): FastifyReply {
-  if (image.size !== null) reply.header("content-length", image.size);
-  return reply
-    .type(image.type)
-    .header("content-disposition", `inline; filename="${image.id}.${extensions[image.type]}"`)
-    .header("cache-control", "private, max-age=3600")
-    .header("content-security-policy", "default-src 'none'; sandbox")
-    .send(Readable.from(bytes, { objectMode: false }));
 }
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {

@@ -11,8 +11,8 @@ type Common = Record<string, string>;
 /** What the port's listener answers by, over HTTP/2 as well. */
 export type PortResponse = ServerResponse & {
   /**
-   * Headers that come with whatever is answered, their names in lower case, but for those that `writeHead` is given. Node sends what `setHeader` was told, and with it all other
-   * headers, by a detour that takes as long as the rest of a small answer.
+   * Headers of whatever is answered, their names in lower case; those that `writeHead` is given count first. Once anything
+   * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
    */
   readonly common: Common;
 };

@@ -18,6 +18,11 @@ export function frameworkRefusal(error: unknown): { readonly status: number; rea
   return isRefusal ? { status, message: String(message) } : undefined;
 }
 
+/** Whether it tells that a body is no JSON. */
+export function isUnreadableJson(error: unknown): boolean {
+  return error instanceof SyntaxError || (error as { code?: unknown }).code === "FST_ERR_CTP_INVALID_JSON_BODY";
+}
+
 /** What nobody foresaw, for the log. */
 export function noteFault(error: unknown, { call }: FastifyRequest, log: Log): void {
   log.error({ err: error, request_id: call.requestId }, "a request failed unexpectedly");

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import cookie from "@fastify/cookie";
-import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
 import type { Authentication } from "../core/authentication.ts";
 import type { Files } from "../core/files.ts";
@@ -67,21 +67,43 @@ export interface Routes {
 
 const parameterMax = 128;
 
+type CallOf = (request: FastifyRequest) => Call;
+
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
 export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   const calls = new WeakMap<IncomingMessage, Call>();
-  const callOf = ({ raw }: FastifyRequest): Call => {
+  const callOf: CallOf = ({ raw }) => {
     const call = calls.get(raw);
     if (call === undefined) throw new Error("a request came in by no port");
     return call;
   };
+  const app = createApp(core, callOf, log);
+  await app.register(cookie);
+  addCommon(app, core.admission, callOf, log);
+  await addOpenApi(app);
+  await addImageRoutes(app, core.images, core.files);
+  addKeySetRoute(app, core.signingKeys);
+  addHealthRoutes(app, core.health);
+  const quick = await addOldApis(app, core, log);
+  await app.ready();
+
+  return {
+    handle: quickly(quick, core.admission, (request, response, call) => {
+      calls.set(request, call);
+      app.routing(request, response);
+    }),
+    close: () => app.close(),
+  };
+}
+
+function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyInstance {
   /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     request.call = callOf(request);
-    if (core.oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
+    if (oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
     else answerError(error, request, reply, log);
   };
-  const app = Fastify({
+  return Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
     rewriteUrl: ({ url = "/" }) => toRoute(url),
@@ -91,20 +113,23 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
     frameworkErrors: answerUnrouted,
     logger: false,
   });
+}
+
+/** What all routes share: who may call them, and how they refuse. */
+function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf, log: Log): void {
   app.decorateRequest("call");
-  await app.register(cookie);
   app.addHook("onRequest", async (request) => {
     request.call = callOf(request);
     if (request.call.refusal !== undefined) throw request.call.refusal;
-    if (!request.is404) await admit(request, core.admission);
+    if (!request.is404) await admit(request, admission);
   });
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
-  await addOpenApi(app);
-  await addImageRoutes(app, core.images, core.files);
-  addKeySetRoute(app, core.signingKeys);
-  addHealthRoutes(app, core.health);
+}
+
+/** Those that are served; resolves to the paths that need not go by Fastify. */
+async function addOldApis(app: FastifyInstance, core: RoutesCore, log: Log): Promise<Map<string, QuickRoute>> {
   const quick = new Map<string, QuickRoute>();
   if (core.oldApis.has("sessions")) {
     const validation = sessionValidation(app, core.authentication);
@@ -118,15 +143,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   }
   if (core.oldApis.has("supabase")) await addSupabaseRoutes(app, core, log);
   if (core.oldApis.has("template")) await addTemplateRoutes(app, core, log);
-  await app.ready();
-
-  return {
-    handle: quickly(quick, core.admission, (request, response, call) => {
-      calls.set(request, call);
-      app.routing(request, response);
-    }),
-    close: () => app.close(),
-  };
+  return quick;
 }
 
 function admit(request: FastifyRequest, admission: Admission): Soon<void> {

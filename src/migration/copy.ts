@@ -64,7 +64,7 @@ export async function copyAll(from: Archive, to: Target, pictures: BlobStore, lo
   for (const table of tables) {
     const found = from.count(table);
     const copied = await copies[table]();
-    if ((await persist(() => to.count(table))) > found) throw foreign(`${table} that the data directory has not`);
+    if ((await retry(() => to.count(table))) > found) throw foreign(`${table} that the data directory has not`);
     moved.push({ table, found, copied });
     log.info({ table, found, copied }, "a table is in the database");
   }
@@ -78,7 +78,7 @@ export function foreign(what: string): ConfigError {
 async function copySecrets(from: Archive, to: Target): Promise<number> {
   const before = await to.count("secrets");
   for (const { name, value } of from.secrets()) {
-    const stored = await persist(() => to.secrets.getOrCreate(name, value));
+    const stored = await retry(() => to.secrets.getOrCreate(name, value));
     if (stored !== value) throw foreign(`other keys (${name}) than in the data directory`);
   }
   return (await to.count("secrets")) - before;
@@ -94,7 +94,7 @@ async function copyTable<T extends { readonly id: string }>(
   let copied = 0;
   // Where one lane fails, the records end for all.
   const lane = async () => {
-    for (const record of records) if (await persist(() => put(changed(record), to))) copied += 1;
+    for (const record of records) if (await retry(() => put(changed(record), to))) copied += 1;
   };
   await Promise.all(Array.from({ length: width }, lane));
   return copied;
@@ -111,7 +111,7 @@ async function put<T extends { readonly id: string }>(record: T, to: Keeper<T>):
 }
 
 /** What was written although the answer was lost is found by the next try. */
-function persist<T>(work: () => Promise<T>): Promise<T> {
+function retry<T>(work: () => Promise<T>): Promise<T> {
   return pRetry(work, { ...patience, shouldRetry: ({ error }) => error instanceof StoreUnavailable });
 }
 

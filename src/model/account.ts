@@ -131,7 +131,7 @@ export function newAccount(
   return { ...plain, ...own, ...names, ...unused, updatedAt: now, version: 1 };
 }
 
-/** Whoever may learn that they are another's is told which of them. */
+/** Says which of the names are taken: for callers who may know. */
 export function accountExists(violations: readonly FieldViolation[], cause?: unknown): DomainError {
   return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations, cause });
 }

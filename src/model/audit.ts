@@ -66,6 +66,11 @@ export function auditSubject(kind: "user" | "client" | "session" | "job", id: st
   return id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
 }
 
+/** Whose a token is that was sent by mail: it names them, whether or not it is good. */
+export function auditTokenOwner(token: string): string {
+  return auditSubject("user", token.split("_")[1]);
+}
+
 export function auditActor(principal: Principal | undefined): string {
   if (principal?.kind === "user") return auditSubject("user", principal.account.id);
   if (principal?.kind === "client") return auditSubject("client", principal.client.id);

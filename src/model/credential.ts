@@ -1,7 +1,8 @@
 import type { DomainError } from "./errors.ts";
+import { attemptOver } from "./job-life.ts";
 
 /** Why a credential that was given does not work; other refusals ask for a first one. */
-const spent = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", "JOB_ENDED", "LEASE_LOST"];
+const spent = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", ...attemptOver];
 
 /** The `WWW-Authenticate` header of a refusal: RFC 6750, section 3. */
 export function challengeOf({ reason }: DomainError): string {

@@ -25,6 +25,9 @@ export const moves = {
   redrive: { from: deadStates, to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
 } as const satisfies Record<string, { from: readonly JobState[]; to: readonly JobState[]; by: string }>;
 
+/** Reasons of refusals after which a worker need not ask again for its attempt. */
+export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST"];
+
 type Move = keyof typeof moves;
 type Target<M extends Move> = (typeof moves)[M]["to"][number];
 

@@ -1,6 +1,6 @@
 import { invalidField } from "./errors.ts";
 
-/** Where a page of jobs begins: after this one, newest first. */
+/** Where a page begins: after this record, newest first. */
 export interface Cursor {
   readonly createdAt: number;
   readonly id: string;

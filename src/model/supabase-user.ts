@@ -1,6 +1,11 @@
 import { type Account, nameKey } from "./account.ts";
 import { utf8Length } from "./text.ts";
 
+/** Of whoever is signed in. */
+export const supabaseRole = "authenticated";
+/** The one way to sign in. */
+export const supabaseProviders = { provider: "email", providers: ["email"] } as const;
+
 /** As JSON, in a token: it must fit into a header. */
 const metadataMaxBytes = 2048;
 

@@ -1,6 +1,9 @@
 /** By whose API somebody signed in: its callers expect that system's lifetimes, and tokens that say what its tokens say. */
 export type Surface = "own" | "supabase" | "pocketbase";
 
+/** PocketBase's id of its collection of users. */
+export const usersCollectionId = "_pb_users_auth_";
+
 interface Terms {
   /** How long after it began a session may set a password without the one before. */
   readonly freshMs: number;

@@ -46,7 +46,7 @@ export function dateOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-/** How long a day goes on. */
+/** How much of its day is left. */
 export function restOfDayMs(time: number): number {
   return dayMs - (time % dayMs);
 }

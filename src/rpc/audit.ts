@@ -7,7 +7,7 @@ import {
   type RedriveRequest,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Audit } from "../core/audit.ts";
-import { type AuditAction, auditSubject } from "../model/audit.ts";
+import { type AuditAction, auditSubject, auditTokenOwner } from "../model/audit.ts";
 import { callKey } from "./call.ts";
 
 interface Entry {
@@ -81,9 +81,9 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(updateProfile, "user.renamed", () => ""),
   entry(deleteProfile, "user.deleted", () => ""),
   entry(requestEmailChange, "user.email_change_requested", () => ""),
-  entry(confirmEmailChange, "user.email_changed", ({ token }) => user(token.split("_")[1])),
+  entry(confirmEmailChange, "user.email_changed", ({ token }) => auditTokenOwner(token)),
   entry(requestPasswordReset, "user.password_reset_requested", () => ""),
-  entry(resetPassword, "user.password_reset", ({ token }) => user(token.split("_")[1])),
+  entry(resetPassword, "user.password_reset", ({ token }) => auditTokenOwner(token)),
   entry(exchangeApiKey, "client.key_exchanged", () => ""),
   entry(createClient, "client.created", (_, response) => client(response?.client?.id)),
   entry(updateClient, "client.updated", (request) => client(request.client?.id)),

@@ -30,7 +30,7 @@ export class JobServer {
 
   /** Tries once more only while `closing` has not aborted: a worker that stops need not begin. */
   claim(token: string, dispatch: number, closing: AbortSignal): Promise<Claim> {
-    return persist(undefined, closing, async () => {
+    return retry(undefined, closing, async () => {
       const claimed = await this.#darkroom.worker.claimJob({ dispatch }, bearer(token));
       const leaseMs = Number(claimed.lease?.seconds ?? 0) * 1000 + (claimed.lease?.nanos ?? 0) / 1e6;
       return { attempt: claimed.attempt, token: claimed.jobToken, leaseMs };
@@ -43,7 +43,7 @@ export class JobServer {
   }
 
   picture(token: string, imageId: string, signal: AbortSignal): Promise<Uint8Array> {
-    return persist(signal, signal, async () => {
+    return retry(signal, signal, async () => {
       const pieces: Uint8Array[] = [];
       for await (const { data } of this.#darkroom.jobs.getImage({ imageId }, bearer(token, signal))) pieces.push(data);
       return Buffer.concat(pieces);
@@ -52,14 +52,14 @@ export class JobServer {
 
   /** The id of the stored picture. */
   store(token: string, picture: Uint8Array, signal: AbortSignal): Promise<string> {
-    return persist(signal, signal, async () => {
+    return retry(signal, signal, async () => {
       const { image } = await this.#darkroom.jobs.uploadImage({ data: picture }, bearer(token, signal));
       return image?.id ?? "";
     });
   }
 }
 
-function persist<T>(signal: AbortSignal | undefined, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
+function retry<T>(signal: AbortSignal | undefined, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
   return pRetry(call, {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: retryMinMs,

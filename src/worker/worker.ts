@@ -1,4 +1,5 @@
 import { reasonOf } from "../client/index.ts";
+import { attemptOver } from "../model/job-life.ts";
 import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
 import type { Log } from "../ports/log.ts";
 import { complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
@@ -32,9 +33,6 @@ interface Attempt {
 
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
-
-/** Why a server refuses everything more from an attempt. */
-const endReasons = ["JOB_ENDED", "LEASE_LOST"];
 
 class Refused extends Error {
   override readonly name = "Refused";
@@ -139,7 +137,7 @@ async function develop(
 
 /** The result that says why there is no picture, or undefined when nobody waits for one. */
 function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, log: Log): ResultMessage | undefined {
-  if (signal.reason instanceof Refused || endReasons.includes(reasonOf(error) ?? "")) return undefined;
+  if (signal.reason instanceof Refused || attemptOver.includes(reasonOf(error) ?? "")) return undefined;
   const result = { message_id: job.message_id, attempt };
   if (reasonOf(error) === "IMAGE_NOT_FOUND") {
     const message = "the job's input picture is not there: submit it again with another one";

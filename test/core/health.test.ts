@@ -77,7 +77,7 @@ test("waits a second for an answer, and never asks again while one hangs", async
 test("is not ready once it stops, whatever is up", async () => {
   const { health } = opened();
   expect(await health.isReady()).toBe(true);
-  health.stopping();
+  health.markStopping();
   expect(await health.report()).toMatchObject({ status: "stopping", isReady: false, backends: { database: true } });
 });
 

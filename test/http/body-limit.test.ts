@@ -15,7 +15,7 @@ async function open(): Promise<{ port: number; answers: Promise<ServerResponse>;
     routes: (request, response) => {
       if (request.method === "GET") resolve(response);
     },
-    cors: { origins: [], sent: [], read: [] },
+    cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
     trusted: undefined,
     shed: () => undefined,
     bodyMs: 50,

@@ -18,8 +18,8 @@ test("a route's own word on an answer counts", async () => {
 });
 
 test("refusals look as their route has them", async () => {
-  const refusal = (description: string) => ({ description: `Oh: ${description}`, type: "object" });
-  const { responses } = await documentOf({}, { refusal });
+  const refusalAnswer = (description: string) => ({ description: `Oh: ${description}`, type: "object" });
+  const { responses } = await documentOf({}, { refusalAnswer });
   const { description, content } = responses[403];
   expect([description, Object.keys(content)]).toEqual([
     "Oh: The credential may not make this call.",

@@ -10,7 +10,7 @@ const tuning: MongoClientOptions = {
   connectTimeoutMS: 2000,
   // Balancers forget quiet connections without a word: Azure's after four minutes.
   maxIdleTimeMS: 120_000,
-  // Far longer than any call waits (gate.ts): it frees connections that will never answer.
+  // Far longer than any call waits (circuit-breaker.ts): it frees connections that will never answer.
   socketTimeoutMS: 60_000,
 };
 

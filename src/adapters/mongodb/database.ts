@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Collection, type Db, type DbOptions, type Document, type MongoClient, ReadConcern } from "mongodb";
 import type { Log } from "../../ports/log.ts";
+import { CircuitBreaker, within } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";
 import { isAway, translated } from "./errors.ts";
-import { Gate, within } from "./gate.ts";
 import { makeIndexes } from "./indexes.ts";
 
 /** What was acknowledged survives the loss of any one server, and what was read is never taken back. No URI changes it. */
@@ -22,7 +22,7 @@ const closeMs = 2000;
 export class Database {
   readonly #client: MongoClient;
   readonly #db: Db;
-  readonly #gate: Gate;
+  readonly #breaker: CircuitBreaker;
 
   /** Resolves once its indexes are made. Rejects when the server refuses, or cannot be reached for half a minute. */
   static async open(client: MongoClient, name: string, log: Log): Promise<Database> {
@@ -39,7 +39,7 @@ export class Database {
   private constructor(client: MongoClient, name: string, log: Log) {
     this.#client = client;
     this.#db = client.db(name, durability);
-    this.#gate = new Gate(log);
+    this.#breaker = new CircuitBreaker(log);
   }
 
   collection<Schema extends Document>(name: CollectionName): Collection<Schema> {
@@ -48,12 +48,12 @@ export class Database {
 
   /** Calls that have no answer yet. */
   get pending(): number {
-    return this.#gate.passing;
+    return this.#breaker.passing;
   }
 
   /** What every call goes through. Rejects with StoreUnavailable within a few seconds, or with DuplicateKey. */
   run<T>(work: () => Promise<T>): Promise<T> {
-    return this.#gate.pass(work);
+    return this.#breaker.pass(work);
   }
 
   async close(): Promise<void> {

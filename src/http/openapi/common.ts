@@ -5,7 +5,7 @@ import { problemAnswer } from "../schema.ts";
 declare module "fastify" {
   interface FastifyContextConfig {
     /** What the document says of a refusal of this route, where that is no problem. */
-    readonly refusal?: (description: string) => object;
+    readonly refusalAnswer?: (description: string) => object;
   }
 }
 

@@ -37,7 +37,7 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
       ...own,
       ...(route.config?.dropsNulls && own.body ? { body: withNulls(own.body) } : {}),
       security: security ?? securityOf(operationOf(route)),
-      response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusal), ...answers },
+      response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusalAnswer), ...answers },
     },
   };
 };

@@ -1,5 +1,5 @@
 import { bodyOf, text } from "../schema.ts";
-import { nothing, record, refusal, withoutToken, withToken } from "./schemas.ts";
+import { nothing, record, refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
 const signedIn = {
   description: "Signed in, for 14 days.",
@@ -33,7 +33,7 @@ export const signingIn = {
 export const refreshing = {
   ...withToken,
   summary: "Another token for a session that was begun here; the one before works on",
-  response: { 200: signedIn, 401: refusal("There is no token of such a session.") },
+  response: { 200: signedIn, 401: refusalAnswer("There is no token of such a session.") },
 };
 
 export const requesting = {

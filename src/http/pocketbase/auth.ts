@@ -2,10 +2,10 @@ import type { FastifyInstance } from "fastify";
 import type { Audit } from "../../core/audit.ts";
 import type { Recovery } from "../../core/recovery.ts";
 import type { Sessions } from "../../core/sessions.ts";
-import { auditSubject } from "../../model/audit.ts";
+import { auditSubject, auditTokenOwner } from "../../model/audit.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
 import { userOf } from "../caller.ts";
-import { countedAs } from "../counted-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
 import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
@@ -35,7 +35,7 @@ const wrongForm = "An error occurred while validating the form.";
 export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: AuthCore): void {
   scope.get(`${path}/auth-methods`, { schema: listing }, () => Promise.resolve(methods));
 
-  const login = { ...countedAs("Login"), failure: "Failed to authenticate." };
+  const login = { ...limitedAs("Login"), failure: "Failed to authenticate." };
   scope.post<{ Body: Credentials | null }>(
     `${path}/auth-with-password`,
     { schema: signingIn, config: login },
@@ -53,7 +53,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const refresh = countedAs("RefreshToken");
+  const refresh = limitedAs("RefreshToken");
   scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
     const user = userOf(request);
     const renew = () => sessions.renew(user);
@@ -61,7 +61,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
   });
 
-  const request = { ...countedAs("RequestPasswordReset"), failure: wrongForm };
+  const request = { ...limitedAs("RequestPasswordReset"), failure: wrongForm };
   scope.post<{ Body: { email?: string } | null }>(
     `${path}/request-password-reset`,
     { schema: requesting, config: request },
@@ -72,7 +72,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const reset = { ...countedAs("ResetPassword"), failure: "Failed to set new password." };
+  const reset = { ...limitedAs("ResetPassword"), failure: "Failed to set new password." };
   scope.post<{ Body: Reset | null }>(
     `${path}/confirm-password-reset`,
     { schema: resetting, config: reset },
@@ -87,7 +87,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
         call,
         "user.password_reset",
         () => recovery.resetPassword(token, password),
-        () => auditSubject("user", token.split("_")[1]),
+        () => auditTokenOwner(token),
       );
       return reply.code(204).send();
     },

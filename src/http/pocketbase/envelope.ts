@@ -1,5 +1,6 @@
 import { DomainError, type ErrorCode, type FieldViolation } from "../../model/errors.ts";
 import { statuses } from "../problem.ts";
+import { frameworkRefusal, isUnreadableJson } from "../refusal.ts";
 import { type FieldError, fieldErrors, sentence } from "./field-errors.ts";
 
 /** What PocketBase answers where it refuses. */
@@ -27,11 +28,9 @@ export function envelope(code: number, message: string, data: Envelope["data"] =
  */
 export function toEnvelope(error: unknown, failure: string | undefined): Envelope | undefined {
   if (error instanceof DomainError) return fromDomain(error, failure);
-  // Fastify's own refusals: a body that is too large, or that cannot be read.
-  const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };
-  if (error instanceof SyntaxError || code === "FST_ERR_CTP_INVALID_JSON_BODY") return envelope(400, forUnreadable);
-  const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
-  return isRefusal ? envelope(statusCode, sentence(String(message))) : undefined;
+  if (isUnreadableJson(error)) return envelope(400, forUnreadable);
+  const refused = frameworkRefusal(error);
+  return refused && envelope(refused.status, sentence(refused.message));
 }
 
 export function fromDomain(error: DomainError, failure: string | undefined): Envelope {

@@ -1,8 +1,8 @@
 import { bodyOf, text } from "../schema.ts";
-import { refusal, withoutToken, withToken } from "./schemas.ts";
+import { refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
-const tokenless = refusal("No token, or one that is not valid.");
-const forbidden = refusal("The credential is of a client without the scope.");
+const tokenless = refusalAnswer("No token, or one that is not valid.");
+const forbidden = refusalAnswer("The credential is of a client without the scope.");
 const number = (description: string) => ({ anyOf: [{ type: "string" }, { type: "number" }], description });
 
 const messageParameters = {
@@ -25,7 +25,7 @@ export const health = {
   summary: "Whether the service should be sent work",
   response: {
     200: { description: "It should.", type: "object", properties: { status: { type: "string", const: "OK" } } },
-    503: refusal("It should not."),
+    503: refusalAnswer("It should not."),
   },
 };
 
@@ -38,7 +38,7 @@ export const checking = {
       type: "object",
       properties: { client_id: text("The username, or the API client's id.") },
     },
-    403: refusal("There is no token, or it is not valid."),
+    403: refusalAnswer("There is no token, or it is not valid."),
   },
 };
 
@@ -49,7 +49,7 @@ const message = {
     200: { description: "It will be.", type: "object", properties: { messageId: text("Unique.") } },
     401: tokenless,
     403: forbidden,
-    404: refusal("There is no such picture."),
+    404: refusalAnswer("There is no such picture."),
   },
 };
 
@@ -65,8 +65,8 @@ const picture = {
     202: { description: "Message not ready yet.", content: { "text/plain": { schema: { type: "string" } } } },
     401: tokenless,
     403: forbidden,
-    404: refusal("There is no such message."),
-    422: refusal(
+    404: refusalAnswer("There is no such message."),
+    422: refusalAnswer(
       "There will be no picture: it failed, was cancelled, or took too long. `data.message_id` has the reason.",
     ),
   },

@@ -1,5 +1,6 @@
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
 import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteFault, noteRefusal } from "../refusal.ts";
@@ -8,7 +9,7 @@ import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { readForms } from "./forms.ts";
 import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
 import { addRecordRoutes, type RecordCore } from "./records.ts";
-import { refusal } from "./schemas.ts";
+import { refusalAnswer } from "./schemas.ts";
 
 export type PocketBaseCore = AuthCore & GatewayCore & RecordCore;
 
@@ -23,6 +24,7 @@ declare module "fastify" {
 
 const nothing = envelope(404, "Not Found.");
 const prefix = "/api";
+const usersById = `${prefix}/collections/${usersCollectionId}/`;
 
 export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
@@ -34,9 +36,8 @@ export function isPocketBases(url: string): boolean {
  */
 export function toRoute(url: string): string {
   if (!isPocketBases(url)) return url;
-  return url
-    .replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1")
-    .replace(/^(\/api\/collections\/)_pb_users_auth_(?=\/)/, "$1users");
+  const named = url.startsWith(usersById) ? `${prefix}/collections/users/${url.slice(usersById.length)}` : url;
+  return named.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
 }
 
 /** A path that is none leads to nothing. */
@@ -53,7 +54,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
       await scope.register(formbody);
       readForms(scope);
       scope.addHook("onRoute", (route) => {
-        route.config = { ...route.config, bareToken: true, refusal };
+        route.config = { ...route.config, bareToken: true, refusalAnswer };
       });
       scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
       // What is there for other methods too.

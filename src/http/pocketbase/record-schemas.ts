@@ -1,9 +1,9 @@
 import { text } from "../schema.ts";
-import { nothing, record, refusal, withoutToken, withTokenOrNot } from "./schemas.ts";
+import { nothing, record, refusalAnswer, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
 const params = { type: "object", properties: { id: text("The record's id.") } };
-const gone = refusal("There is no such record, or it is somebody else's, or there is no token.");
+const gone = refusalAnswer("There is no such record, or it is somebody else's, or there is no token.");
 
 const fields = {
   username: text("3 to 64 of letters, digits, `.`, `_` and `-`."),
@@ -43,7 +43,7 @@ export const listing = {
         items: { type: "array", items: record },
       },
     },
-    400: refusal("A parameter is none."),
+    400: refusalAnswer("A parameter is none."),
   },
 };
 
@@ -70,7 +70,7 @@ export const deleting = {
   summary: "Deletes one's account with all that it has",
   response: {
     204: nothing("It is gone."),
-    400: refusal("It is the last administrator's."),
+    400: refusalAnswer("It is the last administrator's."),
     404: gone,
   },
 };

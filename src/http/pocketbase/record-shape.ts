@@ -1,11 +1,12 @@
 import type { Account } from "../../model/account.ts";
+import { usersCollectionId } from "../../model/surface.ts";
 
 /** An account as PocketBase shows a record. Only its owner is shown an address that is not public. */
 export function toRecord({ recordId: id, username, email, metadata, ...account }: Account, reader: "owner" | "anyone") {
   const emailVisibility = metadata.emailVisibility === true;
   return {
     avatar: textOf(metadata.avatar),
-    collectionId: "_pb_users_auth_",
+    collectionId: usersCollectionId,
     collectionName: "users",
     created: timeOf(account.createdAt),
     ...(reader === "owner" || emailVisibility ? { email: email ?? "" } : {}),

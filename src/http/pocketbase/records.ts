@@ -9,7 +9,7 @@ import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
-import { countedAs } from "../counted-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
 import { confirmRule, type PasswordFields, passwordChangeOf } from "./passwords.ts";
@@ -52,7 +52,7 @@ const notThere = { guest: { status: 404, body: recordNotFound } };
 export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void {
   const { accounts, audit, deletions } = core;
 
-  const create = { ...countedAs("SignUp"), failure: "Failed to create record." };
+  const create = { ...limitedAs("SignUp"), failure: "Failed to create record." };
   scope.post<{ Body: RecordBody | null }>(path, { schema: creating, config: create }, async ({ call, body }) => {
     const account = await audit.keep(
       call,
@@ -75,7 +75,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
     toRecord(ownRecord(request).account, "owner"),
   );
 
-  const update = { ...notThere, ...countedAs("UpdateProfile"), failure: "Failed to update record." };
+  const update = { ...notThere, ...limitedAs("UpdateProfile"), failure: "Failed to update record." };
   scope.patch<ById & { Body: RecordBody | null }>(
     `${path}/:id`,
     { schema: updating, config: update },

@@ -16,7 +16,7 @@ const envelope = {
   },
 };
 
-export function refusal(description: string) {
+export function refusalAnswer(description: string) {
   return { description, ...envelope };
 }
 

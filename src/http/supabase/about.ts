@@ -3,7 +3,7 @@ import type { Accounts } from "../../core/accounts.ts";
 import type { SigningKeys } from "../../ports/signing-keys.ts";
 import { sendKeySet } from "../key-set.ts";
 import { keySetAnswer } from "../schema.ts";
-import { refusal, withoutToken } from "./schemas.ts";
+import { refusalAnswer, withoutToken } from "./schemas.ts";
 
 export interface AboutCore {
   readonly accounts: Accounts;
@@ -33,7 +33,7 @@ const settings = {
 const keySet = {
   ...withoutToken,
   summary: "The keys that access tokens are checked with",
-  response: { 200: keySetAnswer, 503: refusal("The database cannot be reached.") },
+  response: { 200: keySetAnswer, 503: refusalAnswer("The database cannot be reached.") },
 };
 
 /** What the API says of itself. */

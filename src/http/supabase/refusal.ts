@@ -1,6 +1,7 @@
 import { passwordMinLength } from "../../model/account.ts";
 import { DomainError, type FieldViolation } from "../../model/errors.ts";
 import { statuses } from "../problem.ts";
+import { frameworkRefusal, isUnreadableJson } from "../refusal.ts";
 
 /** What GoTrue, the server behind Supabase's auth, answers where it refuses. */
 export interface Refusal {
@@ -55,11 +56,9 @@ export class Refused extends DomainError {
 export function toRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refused) return error.refusal;
   if (error instanceof DomainError) return byReason[error.reason] ?? ofRule(error);
-  // Fastify's own refusals: a body that is too large, or that cannot be read.
-  const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };
-  if (error instanceof SyntaxError || code === "FST_ERR_CTP_INVALID_JSON_BODY") return unreadable;
-  const isRefusal = typeof statusCode === "number" && statusCode >= 400 && statusCode < 500;
-  return isRefusal ? refusal(statusCode, "validation_failed", String(message)) : undefined;
+  if (isUnreadableJson(error)) return unreadable;
+  const refused = frameworkRefusal(error);
+  return refused && refusal(refused.status, "validation_failed", refused.message);
 }
 
 function ofRule({ code, message, violations: [first] }: DomainError): Refusal {

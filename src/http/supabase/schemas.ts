@@ -16,7 +16,7 @@ const refused = {
   },
 };
 
-export function refusal(description: string) {
+export function refusalAnswer(description: string) {
   return { description, ...refused };
 }
 

@@ -1,8 +1,8 @@
-import type { Refresh } from "../../core/sessions.ts";
+import type { SignedIn } from "../../core/sessions.ts";
 import { toUser } from "./user-shape.ts";
 
 /** Tokens as GoTrue hands them out, with whom they are for. Times are in seconds. */
-export function toSession({ account, tokens }: Refresh, lastStart: number | undefined) {
+export function toSession({ account, tokens }: SignedIn, lastStart: number | undefined) {
   const { accessTokenIssuedAt: issuedAt, accessTokenExpiresAt: expiresAt } = tokens;
   return {
     access_token: tokens.accessToken,

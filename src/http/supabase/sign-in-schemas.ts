@@ -1,5 +1,5 @@
 import { bodyOf, text } from "../schema.ts";
-import { phone, refusal, sessionAnswer, withoutToken } from "./schemas.ts";
+import { phone, refusalAnswer, sessionAnswer, withoutToken } from "./schemas.ts";
 
 const email = text("The account's address.");
 
@@ -12,7 +12,10 @@ export const signingUp = {
     data: { type: "object", additionalProperties: true, description: "Becomes `user_metadata`." },
     phone,
   }),
-  response: { 200: sessionAnswer, 422: refusal("The address is taken, the password is weak, or sign-up is closed.") },
+  response: {
+    200: sessionAnswer,
+    422: refusalAnswer("The address is taken, the password is weak, or sign-up is closed."),
+  },
 };
 
 export const tokenIssuing = {
@@ -34,6 +37,6 @@ export const recovering = {
   body: bodyOf({ email }),
   response: {
     200: { description: "Whether or not the address is known.", type: "object" },
-    422: refusal("Mail is not set up."),
+    422: refusalAnswer("Mail is not set up."),
   },
 };

@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Accounts } from "../../core/accounts.ts";
 import type { Audit } from "../../core/audit.ts";
 import type { Recovery } from "../../core/recovery.ts";
-import type { Refresh, Sessions } from "../../core/sessions.ts";
+import type { Sessions, SignedIn } from "../../core/sessions.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
-import { authProcedure, countedAs } from "../counted-as.ts";
+import { authProcedure, limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
@@ -36,7 +36,7 @@ interface ByGrant extends Sent {
 interface Grant {
   readonly limitedAs: string;
   readonly action: AuditAction;
-  take(call: Call, body: Credentials): Promise<Refresh>;
+  take(call: Call, body: Credentials): Promise<SignedIn>;
 }
 
 const surface = "supabase";
@@ -59,7 +59,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     ],
   ]);
 
-  async function signIn(call: Call, { email = "", phone = "", password = "" }: Credentials): Promise<Refresh> {
+  async function signIn(call: Call, { email = "", phone = "", password = "" }: Credentials): Promise<SignedIn> {
     if (phone !== "") throw new Refused(noPhone);
     if (email === "") throw new Refused(nameless);
     return sessions.login(email, password, call, { surface });
@@ -74,12 +74,12 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return kept(call, "session.started", () => sessions.begin(account, call, { surface }));
   }
 
-  async function kept(call: Call, action: AuditAction, act: () => Promise<Refresh>) {
+  async function kept(call: Call, action: AuditAction, act: () => Promise<SignedIn>) {
     const refresh = await audit.keep(call, action, act, (result) => auditSubject("user", result?.account.id));
     return toSession(refresh, await sessions.lastStart(refresh.account.id));
   }
 
-  const signUpConfig = countedAs("SignUp");
+  const signUpConfig = limitedAs("SignUp");
   scope.post<Sent>("/signup", { schema: signingUp, config: signUpConfig }, ({ call, body }) =>
     signUp(call, body ?? {}),
   );
@@ -94,7 +94,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return kept(request.call, grant.action, () => grant.take(request.call, request.body ?? {}));
   });
 
-  const recoverConfig = countedAs("RequestPasswordReset");
+  const recoverConfig = limitedAs("RequestPasswordReset");
   scope.post<Sent>("/recover", { schema: recovering, config: recoverConfig }, async ({ call, body }) => {
     const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
     await audit.keep(call, "user.password_reset_requested", ask);

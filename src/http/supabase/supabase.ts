@@ -4,7 +4,7 @@ import { dropNulls, readJsonBodies } from "../json-bodies.ts";
 import { noteFault, noteRefusal } from "../refusal.ts";
 import { type AboutCore, addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
-import { refusal as refusalAnswer } from "./schemas.ts";
+import { refusalAnswer } from "./schemas.ts";
 import { addSignInRoutes, type SignInCore } from "./sign-in.ts";
 import { addUserRoutes, type UserCore } from "./user.ts";
 
@@ -21,7 +21,7 @@ export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore
       readJsonBodies(scope, "*");
       dropNulls(scope);
       scope.addHook("onRoute", (route) => {
-        route.config = { ...route.config, refusal: refusalAnswer };
+        route.config = { ...route.config, refusalAnswer };
       });
       scope.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
       scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));

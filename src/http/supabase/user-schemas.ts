@@ -1,5 +1,5 @@
 import { bodyOf, text } from "../schema.ts";
-import { phone, refusal, userAnswer, withToken } from "./schemas.ts";
+import { phone, refusalAnswer, userAnswer, withToken } from "./schemas.ts";
 
 export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };
 
@@ -17,7 +17,11 @@ export const updating = {
     phone,
     email: text("Another address is mailed to first, and becomes the account's when that is confirmed."),
   }),
-  response: { 200: userAnswer, 409: refusal("It was changed meanwhile."), 422: refusal("The password is weak.") },
+  response: {
+    200: userAnswer,
+    409: refusalAnswer("It was changed meanwhile."),
+    422: refusalAnswer("The password is weak."),
+  },
 };
 
 export const signingOut = {

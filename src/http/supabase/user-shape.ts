@@ -1,7 +1,11 @@
 import type { Account } from "../../model/account.ts";
-import { supabaseEmail, supabaseIdentity, supabaseMetadata } from "../../model/supabase-user.ts";
-
-const authenticated = "authenticated";
+import {
+  supabaseEmail,
+  supabaseIdentity,
+  supabaseMetadata,
+  supabaseProviders,
+  supabaseRole,
+} from "../../model/supabase-user.ts";
 
 /** An account as GoTrue shows a user. Its address counts as confirmed, as with confirmation off there. */
 export function toUser(account: Account, lastStart: number | undefined) {
@@ -16,14 +20,14 @@ export function toUser(account: Account, lastStart: number | undefined) {
   const identity = { identity_id: id, id, user_id: id, identity_data: supabaseIdentity(account), provider: "email" };
   return {
     id,
-    aud: authenticated,
-    role: authenticated,
+    aud: supabaseRole,
+    role: supabaseRole,
     email,
     email_confirmed_at: createdAt,
     phone: "",
     confirmed_at: createdAt,
     ...times,
-    app_metadata: { provider: "email", providers: ["email"] },
+    app_metadata: supabaseProviders,
     user_metadata: supabaseMetadata(account),
     identities: [{ ...identity, ...times, email }],
     is_anonymous: false,

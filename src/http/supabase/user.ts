@@ -7,7 +7,7 @@ import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
-import { countedAs } from "../counted-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
@@ -65,7 +65,7 @@ export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recover
     return toUser(account, await sessions.lastStart(account.id));
   });
 
-  const updateConfig = countedAs("UpdateProfile");
+  const updateConfig = limitedAs("UpdateProfile");
   scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
     const account = await change(request.call, userOf(request), request.body ?? {});
     return toUser(account, await sessions.lastStart(account.id));

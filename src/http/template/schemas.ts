@@ -17,7 +17,7 @@ function answer(description: string, detail: object) {
 }
 
 /** As FastAPI refuses. */
-export function refusal(description: string) {
+export function refusalAnswer(description: string) {
   return answer(description, { type: "string", description: "What is wrong, for people." });
 }
 
@@ -59,14 +59,14 @@ export const uploading = {
       properties: { message: { type: "string", const: "File processing has started." } },
       headers: { Location: { type: "string", description: "Where it can be fetched." } },
     },
-    400: refusal("The form cannot be read, or has more than one file and 8 other fields."),
-    401: refusal("The token is not valid, or no bearer token."),
-    403: refusal("There is no token, the caller is no user, or a file of theirs has the name."),
-    413: refusal("The file has more than 20 MiB."),
+    400: refusalAnswer("The form cannot be read, or has more than one file and 8 other fields."),
+    401: refusalAnswer("The token is not valid, or no bearer token."),
+    403: refusalAnswer("There is no token, the caller is no user, or a file of theirs has the name."),
+    413: refusalAnswer("The file has more than 20 MiB."),
     422: answer("There is no file, it has no name or one of more than 255 bytes, or chat_id is no UUID.", {
       type: "array",
       items: broken,
     }),
-    500: refusal("It could not be stored; nothing of it is."),
+    500: refusalAnswer("It could not be stored; nothing of it is."),
   },
 };

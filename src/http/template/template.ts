@@ -8,7 +8,7 @@ import { asTheyCome, received, unreadableForm } from "../form.ts";
 import { rawTypes } from "../images.ts";
 import { noteFault, noteRefusal } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
-import { health, refusal, uploading } from "./schemas.ts";
+import { health, refusalAnswer, uploading } from "./schemas.ts";
 
 export interface TemplateCore {
   readonly files: Files;
@@ -23,8 +23,8 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.removeContentTypeParser(["application/json", "text/plain", ...rawTypes]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
-    scope.get("/upload/healthz", { schema: health, config: { refusal } }, async () => ({ status: "ok" }));
-    const options = { schema: uploading, config: { refusal }, validatorCompiler: asTheyCome };
+    scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
+    const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: asTheyCome };
     scope.post<{ Querystring: { chat_id?: string } }>("/upload", options, async (request, reply) => {
       const part = await filePartOf(request);
       const chatId = request.query.chat_id?.toString();

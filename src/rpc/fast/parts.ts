@@ -27,7 +27,7 @@ export function inParts(type: DescMessage, serialize: (message: Message) => Uint
   };
 }
 
-/** Left out when it is empty, and one of nothing. */
+/** Bytes with implicit presence, so that empty ones are left out, and outside any oneof. */
 function isPlainBytes(field: DescField): boolean {
   const { fieldKind, oneof, presence } = field;
   return fieldKind === "scalar" && field.scalar === ScalarType.BYTES && oneof === undefined && presence === implicit;

@@ -1,13 +1,30 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { OpenedFile } from "../core/files.ts";
+import type { StoredImage } from "../core/images.ts";
+import type { ImageType } from "../model/image.ts";
+
+const extensions: Readonly<Record<ImageType, string>> = {
+  "image/jpeg": "jpg",
+  "image/png": "png",
+  "image/webp": "webp",
+};
+
+export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): FastifyReply {
+  if (image.size !== null) reply.header("content-length", image.size);
+  const disposition = `inline; filename="${image.id}.${extensions[image.type]}"`;
+  return sendBytes(reply.type(image.type).header("content-disposition", disposition), bytes);
+}
 
 /** What a browser must save, and never show: nobody has looked into it. */
 export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): FastifyReply {
+  reply.type("application/octet-stream").header("content-length", file.size);
+  return sendBytes(reply.header("content-disposition", attachment(file.name)), bytes);
+}
+
+/** Somebody's own, in which nothing may run. */
+function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): FastifyReply {
   return reply
-    .type("application/octet-stream")
-    .header("content-length", file.size)
-    .header("content-disposition", attachment(file.name))
     .header("cache-control", "private, max-age=3600")
     .header("content-security-policy", "default-src 'none'; sandbox")
     .send(Readable.from(bytes, { objectMode: false }));

@@ -4,6 +4,6 @@ export function authProcedure(name: string): string {
 }
 
 /** The configuration of a route that does what this procedure of AuthService does: both are counted by its limit. */
-export function countedAs(name: string): { readonly limitedAs: () => string } {
+export function limitedAs(name: string): { readonly limitedAs: () => string } {
   return { limitedAs: () => authProcedure(name) };
 }

@@ -10,7 +10,7 @@ const tryMs = 1000;
  * What every call passes. One without an answer ends in time. Then, until one has an answer, a single call at a time
  * tries and all others are refused at once: nothing piles up before a database that is away.
  */
-export class Gate {
+export class CircuitBreaker {
   readonly #log: Log;
   #isAway = false;
   #isTrying = false;
