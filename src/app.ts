@@ -1,8 +1,9 @@
 import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
-import type { ServerConfig } from "./config.ts";
+import { ConfigError, type ServerConfig } from "./config.ts";
 import { hasAdmin, prepareAdmin } from "./core/accounts.ts";
 import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openPasswords } from "./crypto/passwords.ts";
+import { DomainError } from "./model/errors.ts";
 import { type OnStop, type Running, startParts } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Surroundings } from "./serving.ts";
@@ -46,5 +47,9 @@ function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part
 /** Where nobody started before there is none: the hash of a password need not wait for the database. */
 async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
   if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
-  return prepareAdmin(config.admin, openPasswords(openBcryptPool(atOnce.passwords)), clock);
+  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  return prepareAdmin(config.admin, passwords, clock).catch((error) => {
+    const [broken] = error instanceof DomainError ? error.violations : [];
+    throw broken === undefined ? error : new ConfigError("DARKROOM_ADMIN_PASSWORD", broken.rule);
+  });
 }

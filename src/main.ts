@@ -64,8 +64,12 @@ async function addOperatorsCommands(): Promise<void> {
 
 async function openStore() {
   const { openStoreApi } = await import("./store-app.ts");
+  const { isUnused } = await import("./backends.ts");
+  const config = readServerConfig(process.env);
+  if (isUnused(config))
+    process.stderr.write(`darkroom: there was no database in ${config.dataDir}: a new one is made\n`);
   // What a command says is its answer.
-  return openStoreApi(readServerConfig(process.env), createLog("error"));
+  return openStoreApi(config, createLog("error"));
 }
 
 async function* importFrom(system: ImportSystem, path: string, options: ImportOptions) {
@@ -75,10 +79,12 @@ async function* importFrom(system: ImportSystem, path: string, options: ImportOp
 
 async function serve(options: { worker: boolean }): Promise<void> {
   const config = readServerConfig(process.env);
+  const fork = (url: string) => forkWorker(workersEnvironment(url, config.dataDir));
+  // Otherwise a worker that cannot start would be started again and again.
+  if (options.worker) readWorkerConfig(workersEnvironment("http://127.0.0.1", config.dataDir));
   const log = createLog(config.logLevel);
   surviveNothing(log);
   const { startServer } = await import("./app.ts");
-  const fork = (url: string) => forkWorker(url, config.dataDir);
   const starting = startServer(config, {
     log,
     forkWorker: options.worker ? fork : undefined,
@@ -131,19 +137,28 @@ function callersDirectory(): string {
   return process.env.INIT_CWD ?? process.cwd();
 }
 
-function forkWorker(url: string, dataDir: string): ChildProcess {
+function workersEnvironment(url: string, dataDir: string): NodeJS.ProcessEnv {
   const { TLS_CERT_FILE } = process.env;
   const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: TLS_CERT_FILE ?? "" };
-  // With the same options of Node, which it needs as much: see docs/performance.md.
-  return fork(import.meta.filename, ["worker"], { env: { ...process.env, ...own } });
+  return { ...process.env, ...own };
 }
 
-/** Stops at the first signal, in order; at the second, at once. */
+/** With the same options of Node, which it needs as much: see docs/performance.md. */
+function forkWorker(env: NodeJS.ProcessEnv): ChildProcess {
+  return fork(import.meta.filename, ["worker"], { env });
+}
+
+/** One wish to stop comes more than once: a terminal tells all its processes, npm ours again, and the server its worker. */
+const sameWishMs = 1000;
+
+/** Stops at the first signal, in order; at one that is another wish, at once. */
 function onSignal(stop: () => Promise<void>, log: RootLog): () => void {
-  let stopping = false;
+  let firstAt: number | undefined;
   const listener = () => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    const now = performance.now();
+    if (firstAt !== undefined && now - firstAt > sameWishMs) process.exit(1);
+    if (firstAt !== undefined) return;
+    firstAt = now;
     stop().then(() => {
       log.flush();
       process.exit(0);

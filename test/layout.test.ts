@@ -37,14 +37,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   credentials: ["config", "crypto", "ports"],
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "parts", "worker", "model", "ports"],
-  app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "ports"],
+  app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "model", "ports"],
   serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "ports"],
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "model", "ports"],
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],
   imports: ["adapters/sqlite", "core", "model", "ports", "user-error"],
   "import-app": ["backends", "config", "core", "crypto", "imports", "ports"],
-  main: ["app", "store-app", "import-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
+  main: ["app", "backends", "store-app", "import-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
 };
 
 /** Packages that belong to one room, so that what they do can be exchanged there. */

@@ -92,9 +92,11 @@ test("an account is handed a token for a new password, and deleted", async () =>
 
 test("without a server the same is done straight on the store, and a server that starts there knows of it", async () => {
   const dataDir = scratchDirectory();
+  const said: string[] = [];
   const onStore = async (...args: string[]) => {
     const { code, stdout, stderr } = await run([...args, "--store", "--json"], { DARKROOM_DATA_DIR: dataDir }).finished;
-    expect([code, stderr]).toEqual([0, ""]);
+    expect(code).toBe(0);
+    said.push(stderr);
     return stdout
       .split("\n")
       .filter(Boolean)
@@ -110,9 +112,14 @@ test("without a server the same is done straight on the store, and a server that
   expect((await onStore("client", "list")).map(({ id }) => id)).toEqual([client.id]);
   const { events } = await started.auth.listAuditEvents({ actor: "operator" }, as);
   expect(events.map(({ action }) => action)).toEqual(["client.created", "user.created"]);
-  const { code, stderr } = await run(["user", "role", "nobody", "admin", "--store"], { DARKROOM_DATA_DIR: dataDir })
-    .finished;
-  expect([code, stderr]).toEqual([1, "darkroom: there is no such user\n"]);
+  expect(said).toEqual([`darkroom: there was no database in ${dataDir}: a new one is made\n`, "", ""]);
+  for (const [command, refusal] of [
+    ["user role nobody admin", "there is no such user"],
+    ["token inspect", "DARKROOM_API_KEY: must be the credential to look at"],
+  ] as const) {
+    const { code, stderr } = await run([...command.split(" "), "--store"], { DARKROOM_DATA_DIR: dataDir }).finished;
+    expect([code, stderr]).toEqual([1, `darkroom: ${refusal}\n`]);
+  }
 });
 
 test("people get a table, and are told what is wrong in one line", async () => {
@@ -122,6 +129,7 @@ test("people get a table, and are told what is wrong in one line", async () => {
   );
   const failures = [
     [["client", "list"], { ...env, DARKROOM_API_KEY: "" }, /^darkroom: DARKROOM_API_KEY: must be /],
+    [["client", "list"], { ...env, DARKROOM_SERVER_URL: "nope" }, /^darkroom: DARKROOM_SERVER_URL: must be /],
     [["client", "list"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: the credential is not valid/],
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],

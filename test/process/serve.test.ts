@@ -66,6 +66,31 @@ describe("darkroom serve", () => {
     expect(await server.finished).toMatchObject({ code: 0, stderr: "" });
   });
 
+  test("a wish to stop that comes twice is one, and another ends it at once", async () => {
+    const server = await runServer(scratchDirectory());
+    const darkroom = connect(server.url);
+    const { username, password } = await signIn(darkroom);
+    const login = darkroom.auth.login({ identity: username, password });
+    server.child.kill("SIGINT");
+    server.child.kill("SIGINT");
+    expect((await login).account?.username).toBe(username);
+    expect((await server.finished).code).toBe(0);
+
+    const other = await runServer(scratchDirectory());
+    const socket = createConnection(Number(new URL(other.url).port), "127.0.0.1");
+    const cut = once(socket, "close");
+    socket.write("POST /images HTTP/1.1\r\nhost: x\r\n");
+    await connect(other.url).auth.validate({ credential: "x" });
+    const start = performance.now();
+    other.child.kill("SIGTERM");
+    await waitUntilClosed(other.url);
+    const again = setInterval(() => other.child.kill("SIGTERM"), 100);
+    expect((await other.finished).code).toBe(1);
+    clearInterval(again);
+    expect(performance.now() - start).toBeGreaterThan(1000);
+    await cut;
+  });
+
   test("stops in order when npm is told to", async () => {
     const env = { ...process.env, PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "error" };
     const npm = spawn("npm", ["start"], {
@@ -202,6 +227,8 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["TLS_CERT_FILE", "/nowhere.pem"],
     ["DARKROOM_ADMIN_USERNAME", "a@b"],
     ["DARKROOM_ADMIN_PASSWORD", "short"],
+    ["DARKROOM_ADMIN_PASSWORD", "password123"],
+    ["DARKROOM_WORKER_CONCURRENCY", "0"],
     ["DARKROOM_LEASE_SECONDS", "0"],
     ["MONGODB_URI", "mongodb:127.0.0.1"],
     ["IMAGE_SERVICE_URL", "http://127.0.0.1"],

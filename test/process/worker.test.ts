@@ -106,6 +106,22 @@ test("a worker that is stopped returns what it cannot finish, and another takes 
   expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 2 });
 });
 
+test("a terminal's Ctrl-C, which goes to all processes, lets the worker return its job", async () => {
+  const { standIn, server, dataDir, submit } = await open();
+  standIn.behave(() => {});
+  const begun = standIn.seen("begin");
+  await submit();
+  server.child.kill("SIGTERM");
+  await server.finished;
+
+  const env = { PORT: "0", DARKROOM_DATA_DIR: dataDir, SD_WEBUI_URL: standIn.url, LOG_LEVEL: "info" };
+  const both = run(["serve"], env);
+  await begun;
+  process.kill(-(both.child.pid as number), "SIGINT");
+  expect((await both.finished).code).toBe(0);
+  expect(both.output.stderr).toContain("WORKER_STOPPED");
+});
+
 test("a worker does as many jobs at a time as it is told", async () => {
   const { standIn, startWorker, submit } = await open();
   standIn.behave(() => {});

@@ -23,6 +23,8 @@ export function run(args: readonly string[], env: Readonly<Record<string, string
   const child = spawn(process.execPath, [entry, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own, as in a terminal.
+    detached: true,
   });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk) => {

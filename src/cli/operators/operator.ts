@@ -52,6 +52,7 @@ function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {
       "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
     );
   }
+  if (!URL.canParse(serverUrl)) throw new UserError("DARKROOM_SERVER_URL: must be a URL");
   const { auth, jobs } = connect(serverUrl);
   return { auth, jobs, credential, as: bearer(credential) };
 }

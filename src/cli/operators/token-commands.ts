@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { UserError } from "../../user-error.ts";
 import { actions, type OperatorSettings } from "./operator.ts";
 
 /** `darkroom token …` */
@@ -7,6 +8,7 @@ export function tokenCommands(settings: OperatorSettings): Command {
   const group = new Command("token").description("look at credentials");
   const inspect = group.command("inspect").description("whether DARKROOM_API_KEY is a good credential, and whose");
   act(inspect, async ({ auth, credential }) => {
+    if (credential === "") throw new UserError("DARKROOM_API_KEY: must be the credential to look at");
     const { valid, principal } = await auth.validate({ credential });
     const { account, client } = principal ?? {};
     return [
