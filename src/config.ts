@@ -94,22 +94,22 @@ const day = 24 * 60 * 60 * 1000;
 export function readServerConfig(env: Environment): ServerConfig {
   const read = reader(env);
   const host = read.text("HOST") ?? "127.0.0.1";
-  const mongodb = readMongodb(read.text);
+  const mongodb = readMongodb(read);
   return {
     host,
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     mongodb,
     serviceBus: readServiceBus(read),
-    imageService: readImageService(read.text),
-    authEnabled: readAuthentication(read.flag, { host, isEmbedded: mongodb === undefined }),
+    imageService: readImageService(read),
+    authEnabled: readAuthentication(read, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
-    corsOrigins: readOrigins(read.text("CORS_ORIGINS") ?? ""),
-    mail: readMail(read.text),
-    trustedProxies: readTrustedProxies(read.text("TRUSTED_PROXIES")),
-    rateLimits: readRateLimits(read.text("DARKROOM_RATE_LIMITS")),
+    corsOrigins: readOrigins(read),
+    mail: readMail(read),
+    trustedProxies: readTrustedProxies(read),
+    rateLimits: readRateLimits(read),
     dailyRequests: read.integer("DARKROOM_DAILY_REQUESTS", undefined, 1, dailyRequestsMax),
-    cookieDomain: readCookieDomain(read.text),
+    cookieDomain: readCookieDomain(read),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
     rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
@@ -123,9 +123,9 @@ export function readServerConfig(env: Environment): ServerConfig {
     waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),
     uploadsMax: read.integer("DARKROOM_UPLOADS_MAX_MIB", 256, 1, 65_536) * 1024 * 1024,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
-    models: readModels(read.text("DARKROOM_MODELS")),
+    models: readModels(read),
     engines: readEngines(read),
-    oldApis: readOldApis(read.text),
+    oldApis: readOldApis(read),
     relay: readRelay(read),
     logLevel: readLogLevel(read),
   };
@@ -164,13 +164,14 @@ function readTls(read: Reader): ServerConfig["tls"] {
   return { cert, key };
 }
 
-function readOrigins(list: string): string[] {
-  const origins = list.split(",").flatMap((origin) => origin.trim() || []);
+function readOrigins(read: Reader): string[] {
+  const name = "CORS_ORIGINS";
+  const origins = read.list(name);
   for (const origin of origins) {
     // Not a URL's own origin, which is none for an app's page, such as capacitor://localhost.
     const { protocol, host } = URL.parse(origin) ?? { protocol: "", host: "" };
     if (host === "" || origin !== `${protocol}//${host}`) {
-      throw new ConfigError("CORS_ORIGINS", "must be origins such as https://app.example.com, separated by commas");
+      throw new ConfigError(name, "must be origins such as https://app.example.com, separated by commas");
     }
   }
   return origins;
@@ -200,8 +201,8 @@ function readEngines(read: Reader): EngineSettings {
   const credentials = read.text("SD_WEBUI_API_AUTH");
   if (credentials !== undefined && !/^[^:]+:./.test(credentials))
     throw new ConfigError("SD_WEBUI_API_AUTH", "must be user:password");
-  const url = read.text("SD_WEBUI_URL");
-  if (url !== undefined) return { sdWebui: { url: readBaseUrl("SD_WEBUI_URL", url), timeoutMs, credentials } };
+  const url = readBaseUrl(read, "SD_WEBUI_URL");
+  if (url !== undefined) return { sdWebui: { url, timeoutMs, credentials } };
   if (credentials !== undefined) throw new ConfigError("SD_WEBUI_API_AUTH", "must be given with SD_WEBUI_URL");
   return { sdWebui: undefined };
 }

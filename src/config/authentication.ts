@@ -1,4 +1,5 @@
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 /** Any of them switches authentication off: the names that the systems before had. */
 const switches = ["AUTH_ENABLED", "AUTHENTICATE"];
@@ -9,11 +10,11 @@ const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
  * call, or other people's data may lie, unless a second switch insists.
  */
 export function readAuthentication(
-  flag: (name: string, fallback: boolean) => boolean,
+  read: Reader,
   { host, isEmbedded }: { readonly host: string; readonly isEmbedded: boolean },
 ): boolean {
-  const off = switches.find((name) => !flag(name, true));
-  const isInsisted = flag(insist, false);
+  const off = switches.find((name) => !read.flag(name, true));
+  const isInsisted = read.flag(insist, false);
   if (off === undefined) return true;
   if (isInsisted) return false;
   if (!isLoopback(host)) throw new ConfigError(off, `opens everything to whoever reaches ${host}: ${how}`);

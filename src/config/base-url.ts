@@ -1,7 +1,10 @@
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
-/** Without a slash at the end, so that a path can follow. */
-export function readBaseUrl(variable: string, text: string): string {
+/** Without a slash at the end, so that a path can follow; undefined where it is unset. */
+export function readBaseUrl(read: Reader, variable: string): string | undefined {
+  const text = read.text(variable);
+  if (text === undefined) return undefined;
   const url = URL.parse(text);
   if (url === null || !["http:", "https:"].includes(url.protocol))
     throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");

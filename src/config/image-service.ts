@@ -1,5 +1,6 @@
 import { readBaseUrl } from "./base-url.ts";
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 export interface ImageServiceConfig {
   /** Where pictures lie, without a slash at the end; undefined for our own store. */
@@ -13,9 +14,9 @@ const [urlVariable, keyVariable] = ["IMAGE_SERVICE_URL", "IMAGE_SERVICE_API_KEY"
 const keyPattern = /^[\x21-\x7e]{16,1024}$/;
 
 /** Undefined without a key: then no worker has one, and pictures are in our own store. */
-export function readImageService(text: (name: string) => string | undefined): ImageServiceConfig | undefined {
-  const [address, key] = [text(urlVariable), text(keyVariable)];
-  const url = address === undefined ? undefined : readBaseUrl(urlVariable, address);
+export function readImageService(read: Reader): ImageServiceConfig | undefined {
+  const url = readBaseUrl(read, urlVariable);
+  const key = read.text(keyVariable);
   if (key === undefined) {
     if (url === undefined) return undefined;
     throw new ConfigError(urlVariable, `must be given with ${keyVariable}`);

@@ -1,5 +1,6 @@
 import { emailRule } from "../model/account.ts";
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 export interface MailConfig {
   /** Holds a password: for the mailer alone. */
@@ -10,10 +11,10 @@ export interface MailConfig {
 }
 
 /** Undefined where mail is not set up. Repeats nothing of the URL: it may hold a password. */
-export function readMail(text: (name: string) => string | undefined): MailConfig | undefined {
-  const [url, from, page] = [text("SMTP_URL"), text("MAIL_FROM"), text("MAIL_PAGE_URL")];
+export function readMail(read: Reader): MailConfig | undefined {
+  const [url, from, page] = [read.text("SMTP_URL"), read.text("MAIL_FROM"), read.text("MAIL_PAGE_URL")];
   if (url === undefined) {
-    const [stray] = ["MAIL_FROM", "MAIL_PAGE_URL"].filter((name) => text(name) !== undefined);
+    const [stray] = ["MAIL_FROM", "MAIL_PAGE_URL"].filter((name) => read.text(name) !== undefined);
     if (stray !== undefined) throw new ConfigError(stray, "must be given with SMTP_URL");
     return undefined;
   }

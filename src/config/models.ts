@@ -1,14 +1,13 @@
-import { modelNameRule, ownQueueName, resultQueueName } from "../model/models.ts";
+import { isQueueName, modelNameRule, ownQueueName, resultQueueName } from "../model/models.ts";
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 const variable = "DARKROOM_MODELS";
 const modelsMax = 100;
-/** As Service Bus has it. */
-const queuePattern = /^(?=.{1,260}$)[a-z\d]([\w./-]*[a-z\d_])?$/i;
 
 /** The queues of other workers by the names of their models: `{"MODEL": "QUEUE", …}`. */
-export function readModels(text: string | undefined): ReadonlyMap<string, string> {
-  const entries = Object.entries(text === undefined ? {} : parse(text));
+export function readModels(read: Reader): ReadonlyMap<string, string> {
+  const entries = Object.entries(parse(read.text(variable) ?? "{}"));
   if (entries.length > modelsMax) throw new ConfigError(variable, `must name at most ${modelsMax} models`);
   return new Map(entries.map(([name, queue]) => [name, checked(name, queue)]));
 }
@@ -24,7 +23,7 @@ function parse(text: string): object {
 function checked(name: string, queue: unknown): string {
   const broken = modelNameRule(name);
   if (broken !== undefined) throw new ConfigError(variable, `the name ${JSON.stringify(name)} ${broken}`);
-  if (typeof queue !== "string" || !queuePattern.test(queue))
+  if (typeof queue !== "string" || !isQueueName(queue))
     throw new ConfigError(variable, `${name}'s queue must be 1 to 260 letters, digits, '.', '-', '_' and '/'`);
   if ([ownQueueName, resultQueueName].includes(queue.toLowerCase()))
     throw new ConfigError(variable, `${name}'s queue must be another than ${queue}, which is Darkroom's own`);

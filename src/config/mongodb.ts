@@ -1,4 +1,5 @@
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 export interface MongodbConfig {
   /** Holds a password: for the driver alone. */
@@ -16,9 +17,9 @@ const uriPattern = new RegExp(
 );
 
 /** Undefined for the embedded database. Repeats nothing of a URI that it refuses: a password may be anywhere in it. */
-export function readMongodb(text: (name: string) => string | undefined): MongodbConfig | undefined {
-  const variable = text("MONGODB_URI") === undefined ? "DATABASE_URL" : "MONGODB_URI";
-  const uri = text(variable);
+export function readMongodb(read: Reader): MongodbConfig | undefined {
+  const variable = read.text("MONGODB_URI") === undefined ? "DATABASE_URL" : "MONGODB_URI";
+  const uri = read.text(variable);
   // DATABASE_URL may be another program's.
   if (uri === undefined || (variable === "DATABASE_URL" && !uri.startsWith("mongodb"))) return undefined;
   const parts = uriPattern.exec(uri);
@@ -26,7 +27,7 @@ export function readMongodb(text: (name: string) => string | undefined): Mongodb
     const shape = "mongodb://user:password@host:27017/database or mongodb+srv://user:password@host/database";
     throw new ConfigError(variable, `must be like ${shape}, with special characters in the password percent-encoded`);
   }
-  const database = text("MONGODB_DATABASE") ?? (parts.groups?.database || "darkroom");
+  const database = read.text("MONGODB_DATABASE") ?? (parts.groups?.database || "darkroom");
   if (!/^[\w-]{1,63}$/.test(database))
     throw new ConfigError("MONGODB_DATABASE", "must be 1 to 63 letters, digits, '_' and '-'");
   return { uri, database, variable };

@@ -1,17 +1,18 @@
 import { operations } from "../model/access.ts";
 import { countMax, defaultRateLimits, type RateLimits, windowMaxMs } from "../model/rate-limits.ts";
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
 
 const variable = "DARKROOM_RATE_LIMITS";
 const names = ["user", "client", "address", ...operations];
 const shape = "NAME=CALLS/SECONDS or NAME=off, separated by commas";
 
 /** The defaults, changed by `NAME=CALLS/SECONDS` and `NAME=off`. */
-export function readRateLimits(text: string | undefined): RateLimits {
+export function readRateLimits(read: Reader): RateLimits {
   const limits = { ...defaultRateLimits };
-  for (const entry of (text ?? "").split(",").filter((part) => part.trim() !== "")) {
-    const [, name = "", value = ""] = /^\s*(.+?)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
-    if (!names.includes(name)) throw new ConfigError(variable, `"${entry.trim()}" names no operation: use ${shape}`);
+  for (const entry of read.list(variable)) {
+    const [, name = "", value = ""] = /^(.+?)\s*=\s*(\S+)$/.exec(entry) ?? [];
+    if (!names.includes(name)) throw new ConfigError(variable, `"${entry}" names no operation: use ${shape}`);
     if (value === "off") delete limits[name];
     else limits[name] = readLimit(name, value);
   }

@@ -24,6 +24,10 @@ export function reader(env: Environment) {
       if (number >= min && number <= max) return number;
       throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
     },
+    /** Separated by commas; empty where it is unset. */
+    list(name: string): string[] {
+      return (text(name) ?? "").split(",").flatMap((entry) => entry.trim() || []);
+    },
     file(name: string): string | undefined {
       const path = text(name);
       if (path === undefined) return undefined;

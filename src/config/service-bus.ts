@@ -1,4 +1,4 @@
-import { ownQueueName, resultQueueName } from "../model/models.ts";
+import { isQueueName, ownQueueName, resultQueueName } from "../model/models.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
@@ -74,6 +74,6 @@ function checkConnectionString(text: string): void {
 
 function readQueue({ text }: Reader, variable: string): string | undefined {
   const name = text(variable);
-  if (name === undefined || (/^[a-z\d]([\w./-]*[a-z\d_])?$/i.test(name) && name.length <= 260)) return name;
+  if (name === undefined || isQueueName(name)) return name;
   throw new ConfigError(variable, "must be a queue's name: 1 to 260 letters, digits, '.', '-', '_' and '/'");
 }

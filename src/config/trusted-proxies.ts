@@ -1,17 +1,20 @@
 import { compile } from "proxy-addr";
 import { ConfigError } from "./error.ts";
+import type { Reader } from "./reader.ts";
+
+const variable = "TRUSTED_PROXIES";
 
 /** Whether an address is one of the proxies that say for whom they call. */
 export type TrustedProxies = (address: string, hops: number) => boolean;
 
 /** Undefined where nobody is trusted. */
-export function readTrustedProxies(text: string | undefined): TrustedProxies | undefined {
-  const names = (text ?? "").split(",").flatMap((name) => name.trim() || []);
+export function readTrustedProxies(read: Reader): TrustedProxies | undefined {
+  const names = read.list(variable);
   if (names.length === 0) return undefined;
   try {
     return compile(names);
   } catch {
     const shape = "addresses, ranges such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas";
-    throw new ConfigError("TRUSTED_PROXIES", `must be ${shape}`);
+    throw new ConfigError(variable, `must be ${shape}`);
   }
 }

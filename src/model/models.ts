@@ -19,6 +19,8 @@ export interface ModelRoutes {
 }
 
 const namePattern = /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/;
+/** As Service Bus has it. */
+const queueNamePattern = /^(?=.{1,260}$)[a-z\d]([\w./-]*[a-z\d_])?$/i;
 const outside = "Developed by a worker that the operator runs beside Darkroom's own.";
 
 /** The queue for a model's jobs; undefined for a model that there is not. */
@@ -38,6 +40,10 @@ export function listedModels({ own, named }: ModelRoutes): Model[] {
 
 export function modelNameRule(name: string): string | undefined {
   return namePattern.test(name) ? undefined : "must be 1 to 64 printable ASCII characters without blanks around them";
+}
+
+export function isQueueName(name: string): boolean {
+  return queueNamePattern.test(name);
 }
 
 /** Whether a job may ask for it. */
