@@ -1,10 +1,9 @@
 import sharp from "sharp";
 
-const WIDTH = 1200;
-const HEIGHT = 800;
+const canvas = { width: 1200, height: 800 };
 
 /** Paths of the letters in a box 60 wide and 80 high, drawn as strokes since a machine may have no fonts. */
-const LETTERS: Readonly<Record<string, string>> = {
+const letterPaths: Readonly<Record<string, string>> = {
   D: "M4 4V76H26C46 76 56 60 56 40S46 4 26 4Z",
   A: "M2 76L30 4L58 76M13 50H47",
   R: "M6 76V4H32C60 4 60 42 32 42H6M30 42L56 76",
@@ -15,15 +14,15 @@ const LETTERS: Readonly<Record<string, string>> = {
 
 /** Draws the demonstration picture: a lake at sunset, the same bytes each time. */
 export async function drawSamplePicture(): Promise<Uint8Array> {
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
-    <defs>${GRADIENTS}${FILTERS}</defs>
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${canvas.width}" height="${canvas.height}">
+    <defs>${gradients}${filters}</defs>
     ${sky()}${lake()}${hills()}${trees()}${balloon(300, 190, 1.25)}${balloon(560, 120, 0.45)}${boat()}${jetty()}${title("DARKROOM")}
-    <rect width="${WIDTH}" height="${HEIGHT}" filter="url(#paper)" opacity="0.10"/>
+    <rect width="${canvas.width}" height="${canvas.height}" filter="url(#paper)" opacity="0.10"/>
   </svg>`;
   return sharp(Buffer.from(svg)).removeAlpha().jpeg({ quality: 92, chromaSubsampling: "4:4:4" }).toBuffer();
 }
 
-const GRADIENTS = [
+const gradients = [
   gradient("sky", ["#2b4f8f", "#5a86bd", "#a9bccb", "#f3cfa2", "#f6a765"]),
   gradient("water", ["#f0a468", "#b98c86", "#5f7f9d", "#2c5476", "#173a58"]),
   gradient("wood", ["#b98555", "#8a5a34"]),
@@ -37,7 +36,7 @@ const GRADIENTS = [
    </radialGradient>`,
 ].join("");
 
-const FILTERS = [
+const filters = [
   noise("paper", "0.8 0.8", 3, "0 0 0 0 0.5  0 0 0 0 0.5  0 0 0 0 0.5  1.6 0 0 0 -0.5"),
   noise("clouds", "0.0035 0.016", 5, "0 0 0 0 1  0 0 0 0 0.93  0 0 0 0 0.88  0 2.6 0 0 -1.15"),
   noise("ripples", "0.006 0.11", 3, "0 0 0 0 1  0 0 0 0 0.9  0 0 0 0 0.78  0 3.4 0 0 -1.7"),
@@ -150,7 +149,7 @@ function jetty(): string {
 
 function title(text: string): string {
   const letters = [...text]
-    .map((letter, i) => `<path d="${LETTERS[letter]}" transform="translate(${i * 84} 0)"/>`)
+    .map((letter, i) => `<path d="${letterPaths[letter]}" transform="translate(${i * 84} 0)"/>`)
     .join("");
   const group = (colour: string, shift: number, opacity: number) =>
     `<g transform="translate(${46 + shift} ${716 + shift}) scale(0.56)" fill="none" stroke="${colour}" stroke-width="9"

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { EngineError, type Task } from "../../src/worker/engine.ts";
 import { readPrompt } from "../../src/worker/engines/studio/prompt.ts";
 import { studio } from "../../src/worker/engines/studio/studio.ts";
-import { VOCABULARY } from "../../src/worker/engines/studio/vocabulary.ts";
+import { vocabulary } from "../../src/worker/engines/studio/vocabulary.ts";
 
 interface Pixels {
   readonly data: Uint8Array;
@@ -307,7 +307,7 @@ describe("seed", () => {
 
 describe("reading the prompt", () => {
   test("every phrase of the vocabulary asks for its own edit, also in capitals", () => {
-    for (const { edit, phrases } of VOCABULARY) {
+    for (const { edit, phrases } of vocabulary) {
       for (const phrase of phrases) {
         expect([phrase, Object.keys(wishes(`Please make it ${phrase.toUpperCase()}!`))]).toEqual([phrase, [edit]]);
       }
@@ -357,7 +357,7 @@ describe("reading the prompt", () => {
       fc.property(text, (prompt) => {
         const { understood, wishes } = readPrompt(prompt);
         const names = wishes.map(({ edit }) => edit);
-        expect(names).toEqual(VOCABULARY.map(({ edit }) => edit).filter((edit) => names.includes(edit)));
+        expect(names).toEqual(vocabulary.map(({ edit }) => edit).filter((edit) => names.includes(edit)));
         expect(understood || wishes.length === 0).toBe(true);
       }),
       { numRuns: 100 },
@@ -368,7 +368,7 @@ describe("reading the prompt", () => {
     const error = await errorOf(develop(SCENE_PNG, "put an astronaut on it"));
     expect(error.reason).toBe("PROMPT_NOT_UNDERSTOOD");
     expect(error.retryable).toBe(false);
-    for (const { phrases } of VOCABULARY) expect(error.message).toContain(phrases[0]);
+    for (const { phrases } of vocabulary) expect(error.message).toContain(phrases[0]);
     expect(error.message).not.toContain("astronaut");
     expect(error.message.length).toBeLessThan(1000);
   });
@@ -391,7 +391,7 @@ describe("odd pictures", () => {
     const small = await png(draw(width, height, (x, y) => [x * 5, y * 5, 99]));
     const result = await edited(all, { strength: 0.9 }, small);
     expect([result.width, result.height]).toEqual([height, width]);
-    for (const { phrases } of VOCABULARY) await develop(small, phrases[0] ?? "");
+    for (const { phrases } of vocabulary) await develop(small, phrases[0] ?? "");
   });
 
   test("grey, palette and 16-bit PNG keep their pixels at strength 0", async () => {

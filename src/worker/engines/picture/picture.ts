@@ -20,10 +20,10 @@ export interface Picture {
 }
 
 /** Pixels a side: JPEG and WebP count them in 16 and 14 bits. */
-export const LONGEST_SIDES: Readonly<Record<Format, number>> = { jpeg: 65_535, png: 2 ** 31 - 1, webp: 16_383 };
+export const sideMax: Readonly<Record<Format, number>> = { jpeg: 65_535, png: 2 ** 31 - 1, webp: 16_383 };
 
 /** The first is normal; the others are for results that would be too large. */
-const QUALITIES = [92, 84, 74, 60] as const;
+const qualities = [92, 84, 74, 60] as const;
 
 export async function readHeader(bytes: Uint8Array): Promise<Header> {
   return readable(async () => {
@@ -96,12 +96,12 @@ export async function writePicture(picture: Picture, signal?: AbortSignal): Prom
 /** In order of preference. PNG gives way to a lossy format, since only that can make a large photograph fit. */
 function encodersOf({ format, alpha, colour }: Picture): ((image: Sharp) => Sharp)[] {
   const lossyFormat = format === "webp" || alpha !== undefined ? "webp" : "jpeg";
-  const lossy = QUALITIES.map((quality) => (image: Sharp) => {
+  const lossy = qualities.map((quality) => (image: Sharp) => {
     return lossyFormat === "webp" ? image.webp({ quality }) : image.jpeg({ quality, chromaSubsampling: "4:4:4" });
   });
   if (format !== "png") return lossy;
   const png = (image: Sharp) => image.png();
-  return Math.max(colour.width, colour.height) <= LONGEST_SIDES[lossyFormat] ? [png, ...lossy] : [png];
+  return Math.max(colour.width, colour.height) <= sideMax[lossyFormat] ? [png, ...lossy] : [png];
 }
 
 function joined({ colour, alpha }: Picture): Sharp {

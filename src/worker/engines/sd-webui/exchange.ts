@@ -11,7 +11,7 @@ export interface Call {
   /** Sent as JSON; undefined for no body. */
   readonly body?: unknown;
   /** Bytes of the answer. */
-  readonly mostBytes: number;
+  readonly answerMax: number;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +30,7 @@ export class AnswerTooLong extends Error {
  * One request and its whole answer; redirects are not followed. Not by `fetch`, which gives up when no answer has begun
  * after five minutes and cannot be told otherwise: such a server answers when its pictures are done.
  */
-export async function exchange({ method, url, authorization, body, mostBytes, signal }: Call): Promise<Answer> {
+export async function exchange({ method, url, authorization, body, answerMax, signal }: Call): Promise<Answer> {
   signal.throwIfAborted();
   const content = body === undefined ? undefined : JSON.stringify(body);
   const send = url.startsWith("https:") ? requestByHttps : requestByHttp;
@@ -49,14 +49,14 @@ export async function exchange({ method, url, authorization, body, mostBytes, si
   // The response's own error says the same.
   request.on("error", () => {});
   const { statusCode = 0, headers: answered } = response;
-  return { status: statusCode, type: answered["content-type"] ?? "", text: await text(limited(response, mostBytes)) };
+  return { status: statusCode, type: answered["content-type"] ?? "", text: await text(limited(response, answerMax)) };
 }
 
-async function* limited(chunks: AsyncIterable<Buffer>, mostBytes: number): AsyncGenerator<Buffer> {
+async function* limited(chunks: AsyncIterable<Buffer>, answerMax: number): AsyncGenerator<Buffer> {
   let size = 0;
   for await (const chunk of chunks) {
     size += chunk.length;
-    if (size > mostBytes) throw new AnswerTooLong(`more than ${mostBytes} bytes`);
+    if (size > answerMax) throw new AnswerTooLong(`more than ${answerMax} bytes`);
     yield chunk;
   }
 }

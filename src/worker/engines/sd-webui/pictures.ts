@@ -5,11 +5,11 @@ import type { Answer } from "./exchange.ts";
 import { invalidAnswer } from "./failures.ts";
 
 /** Base64 of the largest picture, and what the server says beside the pictures. */
-const BYTES_EACH = Math.ceil((imageMaxBytes * 4) / 3) + 4;
-const OTHER_BYTES = 1024 * 1024;
+const base64MaxBytes = Math.ceil((imageMaxBytes * 4) / 3) + 4;
+const otherMaxBytes = 1024 * 1024;
 
-export function mostAnswerBytes(imageCount: number): number {
-  return imageCount * BYTES_EACH + OTHER_BYTES;
+export function answerMaxFor(imageCount: number): number {
+  return imageCount * base64MaxBytes + otherMaxBytes;
 }
 
 /** The first `count` pictures: extensions of the server may add pictures of their own after them. */

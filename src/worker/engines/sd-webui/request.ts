@@ -20,10 +20,10 @@ export interface Request {
 }
 
 /** The models work on cells of 8 × 8 pixels, and were trained on pictures of at most about one megapixel. */
-const CELL = 8;
-const MOST_PIXELS = 1024 * 1024;
-const SHORTEST_SIDE = 64;
-const LONGEST_SIDE = 2048;
+const cellSide = 8;
+const trainedPixels = 1024 * 1024;
+const sideMin = 64;
+const sideMax = 2048;
 
 export async function requestOf(task: Task): Promise<Request> {
   const size = sizeFor(await readHeader(task.picture));
@@ -51,8 +51,8 @@ export async function requestOf(task: Task): Promise<Request> {
 
 /** The picture's own size where the models can work at it, else the nearest of the same shape. */
 function sizeFor({ width, height }: { width: number; height: number }): { width: number; height: number } {
-  const shrink = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)), LONGEST_SIDE / Math.max(width, height));
-  const scale = Math.max(shrink, SHORTEST_SIDE / Math.min(width, height));
-  const side = (length: number) => Math.min(LONGEST_SIDE, Math.round((length * scale) / CELL) * CELL);
+  const shrink = Math.min(1, Math.sqrt(trainedPixels / (width * height)), sideMax / Math.max(width, height));
+  const scale = Math.max(shrink, sideMin / Math.min(width, height));
+  const side = (length: number) => Math.min(sideMax, Math.round((length * scale) / cellSide) * cellSide);
   return { width: side(width), height: side(height) };
 }

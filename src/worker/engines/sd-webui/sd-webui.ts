@@ -3,7 +3,7 @@ import type { SdWebuiSettings } from "../../../model/engine-settings.ts";
 import type { Engine, Task } from "../../engine.ts";
 import type { Answer } from "./exchange.ts";
 import { connectionFailure, statusFailure, timeoutFailure } from "./failures.ts";
-import { mostAnswerBytes, readPictures } from "./pictures.ts";
+import { answerMaxFor, readPictures } from "./pictures.ts";
 import { requestOf } from "./request.ts";
 import { SdWebuiServer } from "./server.ts";
 import { orAborted, takeTurns } from "./turns.ts";
@@ -40,7 +40,7 @@ async function generate(
   signal.throwIfAborted();
   const deadline = AbortSignal.timeout(timeoutMs);
   const hangUp = new AbortController();
-  const answer = server.img2img(body, mostAnswerBytes(task.imageCount), hangUp.signal);
+  const answer = server.img2img(body, answerMaxFor(task.imageCount), hangUp.signal);
   try {
     const received = await watched(server, answer, report, AbortSignal.any([signal, deadline]));
     if (received.status !== 200) throw statusFailure(received);

@@ -19,8 +19,8 @@ export class SdWebuiServer {
     this.#authorization = credentials && `Basic ${Buffer.from(credentials).toString("base64")}`;
   }
 
-  img2img(body: Request, mostBytes: number, signal: AbortSignal): Promise<Answer> {
-    return this.#call("POST", "img2img", { body, mostBytes, signal });
+  img2img(body: Request, answerMax: number, signal: AbortSignal): Promise<Answer> {
+    return this.#call("POST", "img2img", { body, answerMax, signal });
   }
 
   /** 0 to 1; undefined when the server does not say. */
@@ -36,13 +36,13 @@ export class SdWebuiServer {
 
   #quick(method: "GET" | "POST", path: string, signal: AbortSignal): Promise<Answer> {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(quickMs)]);
-    return this.#call(method, path, { mostBytes: quickBytes, signal: limit });
+    return this.#call(method, path, { answerMax: quickBytes, signal: limit });
   }
 
   #call(
     method: "GET" | "POST",
     path: string,
-    rest: { body?: Request; mostBytes: number; signal: AbortSignal },
+    rest: { body?: Request; answerMax: number; signal: AbortSignal },
   ): Promise<Answer> {
     return exchange({ method, url: `${this.#url}/sdapi/v1/${path}`, authorization: this.#authorization, ...rest });
   }

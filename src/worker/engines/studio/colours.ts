@@ -3,11 +3,11 @@ import { type Frame, through } from "../picture/frame.ts";
 import { applyCurves, bend, type Curve } from "./curves.ts";
 
 /** How bright the eye finds red, green and blue (Rec. 601). */
-const LUMA = [0.299, 0.587, 0.114] as const;
+const lumaWeights = [0.299, 0.587, 0.114] as const;
 
 /** Moves colours away from grey, or towards it if the factor is below 1; 0 is grey. */
 export function saturate(frame: Frame, factor: number): Promise<Frame> {
-  const [red, green, blue] = LUMA.map((weight) => weight * (1 - factor)) as [number, number, number];
+  const [red, green, blue] = lumaWeights.map((weight) => weight * (1 - factor)) as [number, number, number];
   const matrix: Matrix3x3 = [
     [red + factor, green, blue],
     [red, green + factor, blue],

@@ -1,6 +1,6 @@
 import { type Frame, lumaOf, scaleOf, through } from "../picture/frame.ts";
 import { tableOf } from "./curves.ts";
-import { drawNoiseTile, TILE_SIDE } from "./noise.ts";
+import { drawNoiseTile, tileSide } from "./noise.ts";
 
 /** Sharp leaves a picture alone below about 0.6 pixels; beyond 80, blurs are slow and look no softer. */
 function blurRadius(pixels: number): number {
@@ -38,7 +38,7 @@ function draw(frame: Frame, luma: Uint8Array, blurred: Uint8Array, amount: numbe
     const light = luma[i] ?? 0;
     const line = lines[Math.min(255, ((light * 255) / Math.max(1, blurred[i] ?? 0)) | 0)] ?? 0;
     const shade = shades[light] ?? 0;
-    const tooth = ((paper[((y & (TILE_SIDE - 1)) * TILE_SIDE) | (x & (TILE_SIDE - 1))] ?? 0) * (290 - shade)) >> 8;
+    const tooth = ((paper[((y & (tileSide - 1)) * tileSide) | (x & (tileSide - 1))] ?? 0) * (290 - shade)) >> 8;
     const grey = Math.max(0, Math.min(252, ((line * shade) >> 8) + (tooth >> 1)));
     for (let at = i * 3; at < i * 3 + 3; at++) {
       pixels[at] = (pixels[at] ?? 0) + (((grey - (pixels[at] ?? 0)) * weight) >> 8);

@@ -8,15 +8,15 @@ import type { EditName } from "./vocabulary.ts";
 /** Turns a colour frame or an alpha plane; never blended, and the same whatever the amount. */
 export type Turn = (frame: Frame) => Promise<Frame>;
 
-/** Changes a colour frame, possibly in place. The amount is above 0, 1 is normal, {@link STRONGEST} the most. */
+/** Changes a colour frame, possibly in place. The amount is above 0, 1 is normal, {@link amountMax} the most. */
 export type Edit = (frame: Frame, amount: number) => Frame | Promise<Frame>;
 
 /** Where effects stop growing, whatever the prompt and its guidance ask. */
-export const STRONGEST = 2.5;
+export const amountMax = 2.5;
 
 type TurnName = Extract<EditName, "mirror" | "flip" | `rotate-${string}`>;
 
-const TURNS: Readonly<Record<TurnName, Turn>> = {
+const turns: Readonly<Record<TurnName, Turn>> = {
   mirror: (frame) => through(frame, (image) => image.flop()),
   flip: (frame) => through(frame, (image) => image.flip()),
   "rotate-right": (frame) => through(frame, (image) => image.rotate(90)),
@@ -27,7 +27,7 @@ const TURNS: Readonly<Record<TurnName, Turn>> = {
 /** All but the turns, and grain, which needs a seed and comes last. */
 type RepeatableName = Exclude<EditName, TurnName | "grain">;
 
-const EDITS: Readonly<Record<RepeatableName, Edit>> = {
+const edits: Readonly<Record<RepeatableName, Edit>> = {
   brighter: (frame, amount) => applyCurves(frame, brighten(amount)),
   darker: (frame, amount) => applyCurves(frame, darken(amount)),
   contrast: (frame, amount) => applyCurves(frame, steepen(amount)),
@@ -48,9 +48,9 @@ const EDITS: Readonly<Record<RepeatableName, Edit>> = {
 };
 
 export function turnNamed(name: EditName): Turn | undefined {
-  return name in TURNS ? TURNS[name as TurnName] : undefined;
+  return name in turns ? turns[name as TurnName] : undefined;
 }
 
 export function editNamed(name: EditName): Edit | undefined {
-  return name in EDITS ? EDITS[name as RepeatableName] : undefined;
+  return name in edits ? edits[name as RepeatableName] : undefined;
 }

@@ -1,8 +1,8 @@
 /** Side of the square noise tile, in pixels; a power of two, so that a mask repeats it. */
-export const TILE_SIDE = 512;
-const MASK = TILE_SIDE - 1;
+export const tileSide = 512;
+const mask = tileSide - 1;
 /** Standard deviation of the tile's values; its extremes, +-127, are then just over three of them. */
-export const TILE_DEVIATION = 40;
+export const tileDeviation = 40;
 
 /** A tile of grain that repeats without a seam, always the same for the same seed. `size` 1 is about two pixels. */
 export function drawNoiseTile(seed: number, size: number): Int8Array {
@@ -15,7 +15,7 @@ export function drawNoiseTile(seed: number, size: number): Int8Array {
 /** Sums of four uniform values: close enough to Gaussian. */
 function whiteNoise(seed: number): Float32Array {
   const random = mulberry32(seed);
-  const noise = new Float32Array(TILE_SIDE * TILE_SIDE);
+  const noise = new Float32Array(tileSide * tileSide);
   for (let at = 0; at < noise.length; at++) noise[at] = random() + random() + random() + random() - 2;
   return noise;
 }
@@ -24,11 +24,11 @@ function whiteNoise(seed: number): Float32Array {
 function smooth(noise: Float32Array): Float32Array {
   const smoothed = new Float32Array(noise.length);
   for (let at = 0; at < noise.length; at++) {
-    const row = at & ~MASK;
-    const below = (row + TILE_SIDE) & (noise.length - 1);
-    const right = (at + 1) & MASK;
+    const row = at & ~mask;
+    const below = (row + tileSide) & (noise.length - 1);
+    const right = (at + 1) & mask;
     const here = (noise[at] ?? 0) + (noise[row | right] ?? 0);
-    smoothed[at] = here + (noise[below | (at & MASK)] ?? 0) + (noise[below | right] ?? 0);
+    smoothed[at] = here + (noise[below | (at & mask)] ?? 0) + (noise[below | right] ?? 0);
   }
   return smoothed;
 }
@@ -41,7 +41,7 @@ function normalise(noise: Float32Array): Int8Array {
     squares += value * value;
   }
   const mean = sum / noise.length;
-  const scale = TILE_DEVIATION / Math.sqrt(squares / noise.length - mean * mean);
+  const scale = tileDeviation / Math.sqrt(squares / noise.length - mean * mean);
   const tile = new Int8Array(noise.length);
   for (let at = 0; at < tile.length; at++) {
     tile[at] = Math.max(-127, Math.min(127, Math.round(((noise[at] ?? 0) - mean) * scale)));

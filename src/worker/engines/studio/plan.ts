@@ -1,5 +1,5 @@
 import { EngineError, type Task } from "../../engine.ts";
-import { type Edit, editNamed, STRONGEST, type Turn, turnNamed } from "./edits.ts";
+import { amountMax, type Edit, editNamed, type Turn, turnNamed } from "./edits.ts";
 import { readPrompt, type Wish } from "./prompt.ts";
 import { describeVocabulary } from "./vocabulary.ts";
 
@@ -13,8 +13,8 @@ export interface Plan {
   readonly strength: number;
 }
 
-const NORMAL_GUIDANCE = 7.5;
-const MOST_GUIDANCE = 30;
+const normalGuidance = 7.5;
+const guidanceMax = 30;
 
 export function planOf({ prompt, promptGuidance, strength }: Task): Plan {
   const { understood, wishes } = readPrompt(prompt);
@@ -35,13 +35,13 @@ export function planOf({ prompt, promptGuidance, strength }: Task): Plan {
 
 /** 0 at 0, 1 at the normal guidance, 2 at the most. */
 function guidanceFactor(guidance: number): number {
-  const within = Math.max(0, Math.min(MOST_GUIDANCE, guidance));
-  if (within <= NORMAL_GUIDANCE) return within / NORMAL_GUIDANCE;
-  return 1 + (within - NORMAL_GUIDANCE) / (MOST_GUIDANCE - NORMAL_GUIDANCE);
+  const within = Math.max(0, Math.min(guidanceMax, guidance));
+  if (within <= normalGuidance) return within / normalGuidance;
+  return 1 + (within - normalGuidance) / (guidanceMax - normalGuidance);
 }
 
 function scaled({ edit, amount }: Wish, guidance: number): Wish {
-  return { edit, amount: Math.min(STRONGEST, amount * guidance) };
+  return { edit, amount: Math.min(amountMax, amount * guidance) };
 }
 
 function notUnderstood(): EngineError {

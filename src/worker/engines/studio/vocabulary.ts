@@ -32,7 +32,7 @@ export type EditName =
   | "grain";
 
 /** In the order in which the edits are applied. Fillers ("more", "the", see prompt.ts) in a phrase do not count. */
-export const VOCABULARY: readonly Entry[] = [
+export const vocabulary: readonly Entry[] = [
   {
     edit: "mirror",
     group: "Turning",
@@ -195,7 +195,7 @@ export const VOCABULARY: readonly Entry[] = [
 /** The vocabulary in one readable sentence per group: "Light: brighter, darker, more contrast, less contrast." */
 export function describeVocabulary(): string {
   const groups = new Map<string, string[]>();
-  for (const { group, phrases } of VOCABULARY) {
+  for (const { group, phrases } of vocabulary) {
     groups.set(group, [...(groups.get(group) ?? []), phrases[0] ?? ""]);
   }
   return [...groups].map(([group, shown]) => `${group}: ${shown.join(", ")}.`).join(" ");

@@ -1,6 +1,6 @@
 import { type Frame, through } from "../picture/frame.ts";
 import type { Step } from "../steps.ts";
-import { type Network, REACH } from "./network.ts";
+import { type Network, reach } from "./network.ts";
 import { cut, paste, type Tile } from "./tiles.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function enlargeTiles(
     channels: 3,
   };
   for (const tile of tiles) {
-    paste(network(cut(colour, tile, REACH)), tile, REACH, doubled);
+    paste(network(cut(colour, tile, reach)), tile, reach, doubled);
     await step();
   }
   return doubled;

@@ -17,7 +17,7 @@ export type Network = (input: Samples) => Samples;
  * How far a pixel's neighbours reach into its result: the sum of the radii of the convolutions on the longest way
  * through the model (seven of 3 × 3, one of 5 × 5, and one of 3 × 3 on the doubled picture).
  */
-export const REACH = 10;
+export const reach = 10;
 
 let loading: Promise<Network> | undefined;
 

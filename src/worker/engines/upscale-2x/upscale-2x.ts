@@ -2,7 +2,7 @@ import { imageMaxPixels } from "../../../model/image.ts";
 import { type Engine, EngineError, type Task } from "../../engine.ts";
 import { blend } from "../picture/blend.ts";
 import type { Frame } from "../picture/frame.ts";
-import { type Header, LONGEST_SIDES, readHeader, readPicture, writePicture } from "../picture/picture.ts";
+import { type Header, readHeader, readPicture, sideMax, writePicture } from "../picture/picture.ts";
 import { countSteps, type Step } from "../steps.ts";
 import { enlargePlainly, enlargeTiles } from "./enlarge.ts";
 import { loadNetwork } from "./network.ts";
@@ -12,16 +12,16 @@ import { type Tile, tilesOf } from "./tiles.ts";
 export const upscale2x: Engine = { develop };
 
 /** Pixels: about half a second of work, during which no heartbeat goes out. */
-const TILE_SIDE = 128;
+const tileSideMax = 128;
 
 /** The result must be one that a picture store takes; about five minutes of work. */
-const MOST_INPUT_PIXELS = imageMaxPixels / 4;
+const inputMaxPixels = imageMaxPixels / 4;
 
 async function develop(task: Task, report: (progress: number) => void, signal: AbortSignal): Promise<Uint8Array[]> {
   signal.throwIfAborted();
   checkSize(await readHeader(task.picture));
   const picture = await readPicture(task.picture);
-  const tiles = task.strength > 0 ? tilesOf(picture.colour, TILE_SIDE) : [];
+  const tiles = task.strength > 0 ? tilesOf(picture.colour, tileSideMax) : [];
   const step = countSteps(1 + tiles.length + 1, report, signal);
   await step();
   const colour = await enlargeColour(picture.colour, task.strength, tiles, step);
@@ -38,9 +38,9 @@ async function enlargeColour(colour: Frame, strength: number, tiles: readonly Ti
 }
 
 function checkSize({ format, width, height }: Header): void {
-  const longest = Math.floor(LONGEST_SIDES[format] / 2);
-  if (width * height > MOST_INPUT_PIXELS) {
-    const most = `${MOST_INPUT_PIXELS / 1_000_000} megapixels`;
+  const longest = Math.floor(sideMax[format] / 2);
+  if (width * height > inputMaxPixels) {
+    const most = `${inputMaxPixels / 1_000_000} megapixels`;
     throw tooLarge(`This model enlarges pictures of at most ${most}; this one has ${width} × ${height} pixels.`);
   }
   if (Math.max(width, height) > longest) {
