@@ -5,6 +5,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { Http1Request, Http1Response, Http2Request, Http2Response, type PortResponse } from "./messages.ts";
+import { boundPipelines } from "./pipelining.ts";
 import { newRequestId } from "./request-id.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
@@ -15,7 +16,7 @@ export const limits = {
   headersMs: 10_000,
   /** How long an idle HTTP/1.1 connection is kept; longer than usual load balancers keep theirs. */
   keepAliveMs: 75_000,
-  /** Streams of one HTTP/2 connection at a time. */
+  /** Streams of one HTTP/2 connection at a time, and requests of one of HTTP/1.1 that wait behind another. */
   streamsMax: 256,
   /**
    * Bytes that an HTTP/2 client may send before it must wait for more room, by one stream and by all of a connection. By
@@ -50,7 +51,8 @@ export async function openPort(
 ): Promise<Port> {
   const sessions = trackSessions(limits.idleMs);
   const sockets = new Set<Socket>();
-  const server = where.tls === undefined ? clearServer(listener, sessions) : tlsServer(listener, sessions, where.tls);
+  const bounded = boundPipelines(listener, limits.streamsMax);
+  const server = where.tls === undefined ? clearServer(bounded, sessions) : tlsServer(bounded, sessions, where.tls);
   server.maxConnections = limits.connectionsMax;
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

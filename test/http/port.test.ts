@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
-import { openPort } from "../../src/http/port.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { limits, openPort } from "../../src/http/port.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
@@ -50,4 +50,22 @@ test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) 
   const socket = (await open()).resume();
   socket.end(said);
   await once(socket, "close");
+});
+
+test("a connection on which more requests wait than it may have is cut", async () => {
+  let taken = 0;
+  const port = await openPort(() => void taken++, here);
+  const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
+  onTestFinished(async () => {
+    socket.destroy();
+    await port.drain(0);
+  });
+  const request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+  const cut = once(socket, "close");
+  socket.write(request.repeat(1 + limits.streamsMax));
+  await vi.waitUntil(() => taken === 1 + limits.streamsMax);
+  expect(socket.destroyed).toBe(false);
+  socket.write(request);
+  await cut;
+  expect(taken).toBe(1 + limits.streamsMax);
 });

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { buffer } from "node:stream/consumers";
@@ -324,6 +324,25 @@ describe.each([
     expect(early).toEqual([false]);
     expect(signal?.aborted).toBe(true);
   });
+});
+
+test("a server's stop has one listener, however many streams are open", async () => {
+  const stopping = new AbortController();
+  const reason = new ConnectError("come back later", Code.Unavailable);
+  const routes: RpcPortOptions["routes"] = (router) =>
+    void router.rpc(ImageJobService.method.getImage, async function* (_request, { signal }) {
+      yield piece(1);
+      await once(signal, "abort");
+      throw signal.reason;
+    });
+  const options = { routes, fast: true, log: createLog("silent"), stopping: stopping.signal };
+  const port = await openRpcPort(options);
+  onTestFinished(() => port.drain(0));
+  const url = `http://127.0.0.1:${port.address.port}`;
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, ways[0])));
+  expect(getEventListeners(stopping.signal, "abort").length).toBeLessThan(3);
+  stopping.abort(reason);
+  for (const { body } of answers) expect((await all(body)).end).toMatchObject({ code: Code.Unavailable });
 });
 
 type Way = (typeof ways)[number];

@@ -25,16 +25,29 @@ export function openSignal(call: FastCall, deadline: number | undefined): CallSi
   function end(reason: unknown): void {
     clearTimeout(timer);
     response.off("close", onClose);
-    stopping?.removeEventListener("abort", onStop);
+    if (stopping !== undefined) listenersOf(stopping).delete(onStop);
     controller.abort(reason);
   }
 
   response.on("close", onClose);
-  stopping?.addEventListener("abort", onStop);
+  if (stopping !== undefined) listenersOf(stopping).add(onStop);
   const leftMs = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - Date.now();
   if (isGone(call)) onClose();
   else if (stopping?.aborted) onStop();
   else if (leftMs <= 0) onDeadline();
   else if (leftMs <= timerMaxMs) timer = setTimeout(onDeadline, leftMs);
   return { signal: controller.signal, end };
+}
+
+const known = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** By one listener of the signal's own: Node looks through all of them to add or remove one, and there may be many calls. */
+function listenersOf(signal: AbortSignal): Set<() => void> {
+  const listeners = known.get(signal) ?? new Set();
+  if (known.has(signal)) return listeners;
+  known.set(signal, listeners);
+  signal.addEventListener("abort", () => {
+    for (const listener of listeners) listener();
+  });
+  return listeners;
 }
