@@ -63,7 +63,7 @@ test("a connection on which more requests wait than it may have is cut", async (
   const request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
   const cut = once(socket, "close");
   socket.write(request.repeat(1 + limits.streamsMax));
-  await vi.waitUntil(() => taken === 1 + limits.streamsMax);
+  await vi.waitUntil(() => taken === 1 + limits.streamsMax, { timeout: 30_000 });
   expect(socket.destroyed).toBe(false);
   socket.write(request);
   await cut;

@@ -200,7 +200,7 @@ describe.each([
       const asked = await standstill(seen);
       expect(asked).toBeLessThan(many);
       body.stream.resume();
-      await vi.waitUntil(() => seen.asked > many);
+      await vi.waitUntil(() => seen.asked > many, { timeout: 30_000 });
     });
 
     // Which connect-node does not tell over HTTP/2.
