@@ -11,7 +11,8 @@ function generate(schema: Schema): void {
   doc.print("# API");
   doc.print();
   doc.print("Made from the protos by `npm run generate`. The same calls work as gRPC, gRPC-Web and Connect; as JSON:");
-  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here.");
+  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here, except what answers");
+  doc.print("a stream. As in all of protobuf's formats, fields and names of enums that a server does not know count for nothing.");
   for (const file of files) {
     for (const service of file.services) printService(doc, service);
     doc.print();

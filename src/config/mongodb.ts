@@ -20,14 +20,18 @@ const uriPattern = new RegExp(
 export function readMongodb(read: Reader): MongodbConfig | undefined {
   const variable = read.text("MONGODB_URI") === undefined ? "DATABASE_URL" : "MONGODB_URI";
   const uri = read.text(variable);
+  const name = read.text("MONGODB_DATABASE");
   // DATABASE_URL may be another program's.
-  if (uri === undefined || (variable === "DATABASE_URL" && !uri.startsWith("mongodb"))) return undefined;
+  if (uri === undefined || (variable === "DATABASE_URL" && !uri.startsWith("mongodb"))) {
+    if (name !== undefined) throw new ConfigError("MONGODB_DATABASE", "must be given with MONGODB_URI");
+    return undefined;
+  }
   const parts = uriPattern.exec(uri);
   if (parts === null) {
     const shape = "mongodb://user:password@host:27017/database or mongodb+srv://user:password@host/database";
     throw new ConfigError(variable, `must be like ${shape}, with special characters in the password percent-encoded`);
   }
-  const database = read.text("MONGODB_DATABASE") ?? (parts.groups?.database || "darkroom");
+  const database = name ?? (parts.groups?.database || "darkroom");
   if (!/^[\w-]{1,63}$/.test(database))
     throw new ConfigError("MONGODB_DATABASE", "must be 1 to 63 letters, digits, '_' and '-'");
   return { uri, database, variable };

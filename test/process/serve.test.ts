@@ -231,6 +231,7 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["DARKROOM_WORKER_CONCURRENCY", "0"],
     ["DARKROOM_LEASE_SECONDS", "0"],
     ["MONGODB_URI", "mongodb:127.0.0.1"],
+    ["MONGODB_DATABASE", "darkroom"],
     ["IMAGE_SERVICE_URL", "http://127.0.0.1"],
     ["IMAGE_SERVICE_API_KEY", "fifteen-letters"],
     ["DARKROOM_MODELS", "sd=jobs"],
