@@ -7,10 +7,10 @@ import {
   endStreamToJson,
   errorToJsonBytes,
 } from "@connectrpc/connect/protocol-connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { toConnectError } from "./errors.ts";
+import { isGrpc, sendTrailersOnly, trailersOnly } from "./trailers-only.ts";
 
 interface Answer {
   readonly status: number;
@@ -34,7 +34,7 @@ export function createRefuse(log: Log): Refuse {
   };
   return ({ headers: { "content-type": type = "" } }, response, error) => {
     const { unary, stream, grpc } = answersTo(error);
-    if (type.startsWith("application/grpc")) send(response, grpc, type);
+    if (isGrpc(type)) sendTrailersOnly(response, type, grpc);
     else if (type.startsWith("application/connect+")) send(response, stream, type);
     else send(response, unary, "application/json");
   };
@@ -44,13 +44,10 @@ function toAnswers(error: ConnectError) {
   const metadata = new Headers();
   mergeNonProtocolHeaders(metadata, error.metadata);
   const end = JSON.stringify(endStreamToJson(new Headers(), error, undefined));
-  // Among the headers, where gRPC's status may stand when no message comes.
-  const trailers = new Headers();
-  setTrailerStatus(trailers, error);
   return {
     unary: answer(codeToHttpStatus(error.code), metadata, errorToJsonBytes(error, undefined)),
     stream: answer(200, new Headers(), encodeEnvelopes({ flags: endStreamFlag, data: Buffer.from(end) })),
-    grpc: answer(200, trailers, Buffer.alloc(0)),
+    grpc: trailersOnly(error),
   };
 }
 

@@ -4,12 +4,13 @@ import { connect as connectTcp } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { isFast } from "../support/fast-rpc.ts";
+import { refusalByGrpcJs } from "../support/grpc-js.ts";
 import { noisyPicture, paddedPng, pngBomb, smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
 import { signIn } from "../support/server.ts";
@@ -369,6 +370,30 @@ describe("what is not there", () => {
       const call = open(url).unary(method, undefined, undefined, undefined, {});
       expect(await refusal(call)).toMatchObject({ code: "Unimplemented" });
     }
+  });
+
+  test.each(["/darkroom.auth.v1.AuthService/Nothing", "/Nope/Nope", "/images"])(
+    "is unimplemented by gRPC's own client: %s",
+    async (path) => {
+      const { code, details } = await refusalByGrpcJs(url, path, Buffer.alloc(70_000));
+      expect(code).toBe(Code.Unimplemented);
+      // Connect encodes more signs of a message than this client decodes.
+      expect(decodeURIComponent(details)).toBe(`there is no procedure ${path.slice(1)}`);
+    },
+  );
+
+  test("is told to gRPC by headers that end the stream", async () => {
+    const headers = { ":method": "POST", ":path": "/Nope/Nope", "content-type": "application/grpc", te: "trailers" };
+    const answer = await requestHttp2(url, headers, Buffer.alloc(5));
+    expect(answer).toMatchObject({ status: 200, endsWithHeaders: true });
+    expect(answer.headers["x-request-id"]).toMatch(/^\w{32}$/);
+  });
+
+  test("is told to gRPC-Web over HTTP/1.1 too", async () => {
+    const response = await post("/Nope/Nope", Buffer.alloc(5), { "content-type": "application/grpc-web+proto" });
+    expect(response.headers.get("content-type")).toBe("application/grpc-web+proto");
+    expect(response.headers.get("grpc-status")).toBe(String(Code.Unimplemented));
+    expect(await response.text()).toBe("");
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
@@ -6,10 +6,12 @@ import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { retryDelayOf } from "../../src/client/errors.ts";
 import type { Log } from "../../src/ports/log.ts";
+import { refusalByGrpcJs } from "../support/grpc-js.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
 import { signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
+import { requestHttp2 } from "../support/wire.ts";
 
 const lines: { fields: Record<string, unknown>; message: string }[] = [];
 const write = (fields: Readonly<Record<string, unknown>>, message: string) => void lines.push({ fields, message });
@@ -53,6 +55,18 @@ describe("while more comes than can be answered", () => {
       expect(metadata.get("retry-after")).toBe("1");
     }
   });
+
+  test.for(["application/grpc", "application/grpc-web+proto"])(
+    "%s is told by headers that end the stream",
+    async (type) => {
+      const path = "/darkroom.auth.v1.AuthService/CheckAuth";
+      const headers = { ":method": "POST", ":path": path, "content-type": type, te: "trailers", authorization };
+      const answer = await requestHttp2(url, headers, Buffer.alloc(5));
+      expect(answer).toMatchObject({ status: 200, endsWithHeaders: true });
+      expect(answer.headers).toMatchObject({ "content-type": type, "grpc-status": String(Code.ResourceExhausted) });
+      expect(answer.headers["x-request-id"]).toMatch(/^\w{32}$/);
+    },
+  );
 
   test("our own client is told how long to wait", async () => {
     const error = await auth.checkAuth({}, credential).catch((thrown: unknown) => thrown);
@@ -133,6 +147,9 @@ describe("large uploads", () => {
     };
     await vi.waitFor(async () => expect(await more()).toMatchObject({ status: 429, reason: "UPLOADS_FULL" }));
     const body = JSON.stringify({ data: Buffer.from(await smallPicture()).toString("base64") });
+    const byGrpc = await refusalByGrpcJs(url, path, Buffer.alloc(1024 * 1024));
+    expect(byGrpc).toMatchObject({ code: Code.ResourceExhausted, details: expect.stringContaining("wait a second") });
+    expect(byGrpc.metadata.get("retry-after")).toEqual(["1"]);
     const small = await fetch(url + path, { method: "POST", headers, body });
     expect(small.status).toBe(200);
     for (const { end } of uploads) end();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect as connectHttp2, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import { connect as connectHttp2, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { connect as connectTcp } from "node:net";
 
 export interface Answer {
@@ -7,6 +7,8 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly trailers: IncomingHttpHeaders;
+  /** Whether nothing came after the headers, and they said so. */
+  readonly endsWithHeaders: boolean;
 }
 
 /** One request over HTTP/2 on a connection of its own. Rejects when the stream or the connection is cut. */
@@ -17,14 +19,21 @@ export async function requestHttp2(url: string, headers: OutgoingHttpHeaders, bo
     broken.catch(() => {});
     const stream = session.request(headers, { endStream: body === undefined });
     if (body !== undefined) stream.end(body);
-    const [answer] = (await Promise.race([once(stream, "response"), broken])) as [IncomingHttpHeaders];
+    const [answer, flags] = (await Promise.race([once(stream, "response"), broken])) as [IncomingHttpHeaders, number];
     let trailers: IncomingHttpHeaders = {};
     stream.once("trailers", (received) => {
       trailers = received;
     });
     const pieces: Buffer[] = [];
     for await (const piece of stream) pieces.push(piece);
-    return { status: Number(answer[":status"]), headers: answer, body: Buffer.concat(pieces), trailers };
+    const endsWithHeaders = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    return {
+      status: Number(answer[":status"]),
+      headers: answer,
+      body: Buffer.concat(pieces),
+      trailers,
+      endsWithHeaders,
+    };
   } finally {
     session.destroy();
   }
