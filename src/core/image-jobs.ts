@@ -92,7 +92,7 @@ export class ImageJobs {
     if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);
     let latest = await this.#records.getOwn(id, ownerId);
     if (waitMs === 0 || hasEnded(latest)) return latest;
-    const until = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+    const until = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(waitMs))]);
     for await (const job of this.#changes.watch(id, latest.version, until)) latest = job;
     return latest;
   }

@@ -134,8 +134,11 @@ describe("a poll", () => {
   test("answers at once without a wait, and when the time is up with one", async () => {
     const job = await patient.submit();
     expect(await patient.poll(job.id)).toMatchObject({ id: job.id, state: State.QUEUED });
-    const { job: later } = await waiting.jobs.pollImageJob({ jobId: job.id, wait: { nanos: 1e7 } }, patient.credential);
-    expect(later?.state).toBe(State.QUEUED);
+    for (const nanos of [1e7, 1, 500_500]) {
+      const wanted = { jobId: job.id, wait: { nanos } };
+      const { job: later } = await waiting.jobs.pollImageJob(wanted, patient.credential);
+      expect(later?.state).toBe(State.QUEUED);
+    }
   });
 
   test("that waits answers when the job ends", async () => {
