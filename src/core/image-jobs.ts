@@ -18,6 +18,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { Images } from "./images.ts";
 import type { JobChanges } from "./job-changes.ts";
 import type { JobRecords } from "./job-records.ts";
+import { timeLimit } from "./time-limit.ts";
 
 /** The longest that one poll waits. */
 export const waitMaxMs = 60_000;
@@ -92,8 +93,13 @@ export class ImageJobs {
     if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);
     let latest = await this.#records.getOwn(id, ownerId);
     if (waitMs === 0 || hasEnded(latest)) return latest;
-    const until = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(waitMs))]);
-    for await (const job of this.#changes.watch(id, latest.version, until)) latest = job;
+    const limit = timeLimit(Math.ceil(waitMs));
+    try {
+      const until = AbortSignal.any([signal, limit.signal]);
+      for await (const job of this.#changes.watch(id, latest.version, until)) latest = job;
+    } finally {
+      limit.end();
+    }
     return latest;
   }
 

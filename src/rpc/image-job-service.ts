@@ -4,6 +4,7 @@ import type { Authentication } from "../core/authentication.ts";
 import { confirmation } from "../core/confirmation.ts";
 import type { ImageJobs } from "../core/image-jobs.ts";
 import type { Images } from "../core/images.ts";
+import { timeLimit } from "../core/time-limit.ts";
 import type { Usage } from "../core/usage.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
@@ -45,7 +46,8 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     async *watchImageJob({ jobId, afterVersion }, context) {
       const confirmed = confirmation(core.authentication, principalOf(context));
-      const signal = AbortSignal.any([context.signal, confirmed.signal, AbortSignal.timeout(watchMaxMs)]);
+      const limit = timeLimit(watchMaxMs);
+      const signal = AbortSignal.any([context.signal, confirmed.signal, limit.signal]);
       try {
         let ended = false;
         for await (const job of core.jobs.watch(jobId, ownerId(context), Number(afterVersion), signal)) {
@@ -56,6 +58,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
         if (!ended) throw new ConnectError("the watch ends here; call again with the last version", Code.Unavailable);
       } finally {
         confirmed.end();
+        limit.end();
       }
     },
 

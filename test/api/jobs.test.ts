@@ -1,7 +1,8 @@
+import { createHook } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { type ImageJob, State, type SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
@@ -212,6 +213,38 @@ describe("a watch", () => {
     }
   });
 });
+
+describe("once they have ended", () => {
+  const { countOf, stop } = trackTimers();
+  afterAll(stop);
+
+  test.each([
+    ["a watch", 60 * 60 * 1000, (id: string) => drain(patient.watch(id))],
+    ["a poll", 59_000, (id: string) => patient.poll(id, 59)],
+  ])("%s keeps no timer", async (_what, ms, wait) => {
+    const { id } = await patient.submit();
+    const ended = wait(id);
+    await vi.waitUntil(() => countOf(ms) === 1);
+    await patient.cancel(id);
+    await ended;
+    await vi.waitUntil(() => countOf(ms) === 0);
+  });
+});
+
+/** How many of this process's timers, from now on, wait for so many milliseconds. */
+function trackTimers() {
+  const timers = new Map<number, number | undefined>();
+  const hook = createHook({
+    init(id, type, _trigger, timer: { _idleTimeout?: number }) {
+      if (type === "Timeout") timers.set(id, timer._idleTimeout);
+    },
+    destroy: (id) => void timers.delete(id),
+  }).enable();
+  return {
+    countOf: (ms: number) => [...timers.values()].filter((each) => each === ms).length,
+    stop: () => hook.disable(),
+  };
+}
 
 describe("cancelling", () => {
   test("ends a job that waits, once", async () => {

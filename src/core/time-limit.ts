@@ -1,0 +1,6 @@
+/** A signal that aborts after `ms`. Node's own has no end before, and keeps its timer until then. */
+export function timeLimit(ms: number): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  return { signal: controller.signal, end: () => clearTimeout(timer) };
+}
