@@ -55,7 +55,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
           yield { job: toImageJob(job) };
         }
         if (confirmed.signal.aborted) throw confirmed.signal.reason;
-        if (!ended) throw new ConnectError("the watch ends here; call again with the last version", Code.Unavailable);
+        if (!ended) throw cutShort(context.signal);
       } finally {
         confirmed.end();
         limit.end();
@@ -95,6 +95,12 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     ...deadLetterCalls(core),
   };
+}
+
+/** Why a watch ends before its job: its caller left or their time is up, or else the server has had enough of it. */
+function cutShort({ reason }: AbortSignal): ConnectError {
+  if (reason instanceof ConnectError) return reason;
+  return new ConnectError("the watch ends here; call again with the last version", Code.Unavailable);
 }
 
 async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {

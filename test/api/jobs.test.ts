@@ -2,12 +2,19 @@ import { createHook } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { createClient } from "@connectrpc/connect";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { type ImageJob, State, type SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import {
+  type ImageJob,
+  ImageJobService,
+  State,
+  type SubmitImageJobRequestSchema,
+} from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
+import { protocols } from "../support/transports.ts";
 
 type Wanted = MessageInitShape<typeof SubmitImageJobRequestSchema>;
 
@@ -211,6 +218,23 @@ describe("a watch", () => {
       const versions = seen.map(({ job }) => job?.version ?? 0n);
       expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => Number(a - b)));
     }
+  });
+});
+
+/** By headers that the clients do not know of, so that nothing but the server sees the time pass. */
+describe.each(protocols)("a watch over $name", ({ name, open }) => {
+  const timeout: Record<string, string> = name.startsWith("Connect")
+    ? { "connect-timeout-ms": "300" }
+    : { "grpc-timeout": "300m" };
+
+  test("whose caller's time is up says so, and does not ask for another", async () => {
+    const { id: jobId } = await patient.submit();
+    const jobs = createClient(ImageJobService, open(waiting.url));
+    const headers = { ...patient.credential.headers, ...timeout };
+    expect(await refusal(jobs.watchImageJob({ jobId }, { headers }))).toMatchObject({
+      code: "DeadlineExceeded",
+      message: "the operation timed out",
+    });
   });
 });
 
