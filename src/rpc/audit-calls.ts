@@ -11,8 +11,15 @@ export interface AuditCore {
 export function auditCalls({ audit }: AuditCore) {
   return {
     async listAuditEvents({ pageSize, pageToken, action, actor, target, startTime, endTime }) {
-      const times = { startTime: fromTimestamp(startTime), endTime: fromTimestamp(endTime) };
-      const page = await audit.list({ pageSize, pageToken, action, actor, target, ...times });
+      const page = await audit.list({
+        pageSize,
+        pageToken,
+        action,
+        actor,
+        target,
+        startTime: fromTimestamp("start_time", startTime),
+        endTime: fromTimestamp("end_time", endTime),
+      });
       return { events: page.items.map(toAuditEvent), nextPageToken: page.nextPageToken };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;

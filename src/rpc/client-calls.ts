@@ -36,7 +36,7 @@ export function clientCalls({ clients }: ClientCore) {
       return {};
     },
     async regenerateClientKey({ clientId, gracePeriod }) {
-      const { client, key } = await clients.regenerateKey(clientId, fromDuration(gracePeriod));
+      const { client, key } = await clients.regenerateKey(clientId, fromDuration("grace_period", gracePeriod));
       return { client: toClient(client), apiKey: key };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;
@@ -57,7 +57,7 @@ function required(client: Client | undefined): Client {
 }
 
 function settingsOf({ name, description, scopes, limitPerMinute, expireTime, disabled }: Client): ClientSettings {
-  const expiresAt = fromTimestamp(expireTime) ?? null;
+  const expiresAt = fromTimestamp("expire_time", expireTime) ?? null;
   return { name, description, scopes, limitPerMinute: limitPerMinute || null, expiresAt, disabled };
 }
 

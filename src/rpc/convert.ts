@@ -163,14 +163,35 @@ export function fromStates(wanted: readonly imagejob.State[]): JobState[] {
   });
 }
 
-export function fromTimestamp(timestamp: Timestamp | undefined): number | undefined {
-  return timestamp && timestampMs(timestamp);
+/** Of protobuf, from the year 1 to the end of 9999. */
+const timestampSeconds = { min: -62_135_596_800n, max: 253_402_300_799n };
+/** Of protobuf, about 10,000 years either way. */
+const durationSecondsMax = 315_576_000_000n;
+const nanosMax = 999_999_999;
+
+/** Milliseconds since 1970. JSON has no other times than these, but binary messages may. */
+export function fromTimestamp(field: string, timestamp: Timestamp | undefined): number | undefined {
+  if (timestamp === undefined) return undefined;
+  const { seconds, nanos } = timestamp;
+  const { min, max } = timestampSeconds;
+  if (seconds < min || seconds > max || nanos < 0 || nanos > nanosMax)
+    throw invalidField(field, `must be in the years 1 to 9999, with 0 to ${nanosMax} nanos`);
+  return timestampMs(timestamp);
 }
 
-/** Milliseconds. Unlike the library's, keeps a length that is out of range out of range. */
-export function fromDuration(duration: Duration | undefined): number {
-  return duration === undefined ? 0 : Number(duration.seconds) * 1000 + duration.nanos / 1e6;
+/** Milliseconds. */
+export function fromDuration(field: string, { seconds, nanos }: Pick<Duration, "seconds" | "nanos"> = none): number {
+  const sign = seconds < 0n || nanos < 0 ? -1 : 1;
+  const [secondsSize, nanosSize] = [BigInt(sign) * seconds, sign * nanos];
+  if (secondsSize < 0n || secondsSize > durationSecondsMax || nanosSize < 0 || nanosSize > nanosMax)
+    throw invalidField(
+      field,
+      `must be at most ${durationSecondsMax} seconds, with at most ${nanosMax} nanos of their sign`,
+    );
+  return Number(seconds) * 1000 + nanos / 1e6;
 }
+
+const none = { seconds: 0n, nanos: 0 };
 
 export const toDuration = durationFromMs;
 export const toTimestamp = timestampFromMs;

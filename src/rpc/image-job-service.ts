@@ -32,13 +32,13 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     async submitImageJob(request, context) {
       const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, requestId } = request;
-      const deadline = fromTimestamp(request.deadline);
+      const deadline = fromTimestamp("deadline", request.deadline);
       const wanted = { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline, requestId };
       return { job: toImageJob(await core.jobs.submit(wanted, ownerId(context))) };
     },
 
     async pollImageJob({ jobId, wait }, context) {
-      const waitMs = fromDuration(wait);
+      const waitMs = fromDuration("wait", wait);
       const job = await core.jobs.poll(jobId, ownerId(context), waitMs, context.signal);
       if (waitMs > 0) await core.authentication.confirm(principalOf(context));
       return { job: toImageJob(job) };

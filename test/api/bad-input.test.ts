@@ -9,11 +9,12 @@ import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { bearer } from "../../src/client/index.ts";
 import { isFast } from "../support/fast-rpc.ts";
 import { refusalByGrpcJs } from "../support/grpc-js.ts";
 import { noisyPicture, paddedPng, pngBomb, smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { signIn } from "../support/server.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 import { shareServerProcess } from "../support/shared-process.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { protocols } from "../support/transports.ts";
@@ -113,6 +114,61 @@ describe("a field that breaks its rule", () => {
   ])("is refused in JSON: %s as %s", async (field, value) => {
     const response = await postJson(submitPath, `{"imageId":"${imageId}","prompt":"sepia","${field}":${value}}`);
     expect(await refusalOf(response)).toMatchObject({ status: 400, code: "invalid_argument" });
+  });
+});
+
+describe("a time that is none to protobuf", async () => {
+  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+  const admin = bearer(tokens?.accessToken ?? "");
+  const { client } = await server.auth.createClient({ client: { name: "times", scopes: ["jobs:read"] } }, admin);
+  const [jobId, clientId] = [(await submit({})).job?.id ?? "", client?.id ?? ""];
+  const { auth } = server;
+
+  test.each([
+    { seconds: 9_000_000_000_000_000_000n },
+    { seconds: 253_402_300_800n },
+    { seconds: -62_135_596_801n },
+    { seconds: BigInt(Math.ceil(Date.now() / 1000) + 3600), nanos: -5 },
+    { seconds: BigInt(Math.ceil(Date.now() / 1000) + 3600), nanos: 2_000_000_000 },
+  ])("is named: the moment %o", async (time) => {
+    const calls = {
+      deadline: submit({ deadline: time }),
+      start_time: auth.listAuditEvents({ startTime: time }, admin),
+      end_time: auth.listAuditEvents({ endTime: time }, admin),
+      expire_time: auth.createClient({ client: { name: "late", scopes: ["jobs:read"], expireTime: time } }, admin),
+    };
+    for (const [field, call] of Object.entries(calls))
+      expect(await refusal(call)).toMatchObject({
+        code: "InvalidArgument",
+        fields: [field],
+        message: `${field}: must be in the years 1 to 9999, with 0 to 999999999 nanos`,
+      });
+  });
+
+  test.each([
+    { nanos: 2_000_000_000 },
+    { nanos: 1_000_000_000 },
+    { seconds: 1n, nanos: -1 },
+    { seconds: 315_576_000_001n },
+    { seconds: -9_223_372_036_854_775_808n },
+  ])("is named: the length %o", async (length) => {
+    const calls = {
+      wait: jobs.pollImageJob({ jobId, wait: length }, owner.credential),
+      grace_period: auth.regenerateClientKey({ clientId, gracePeriod: length }, admin),
+    };
+    for (const [field, call] of Object.entries(calls))
+      expect(await refusal(call)).toMatchObject({
+        code: "InvalidArgument",
+        fields: [field],
+        message: expect.stringContaining("at most 999999999 nanos of their sign"),
+      });
+  });
+
+  test("is not the first or the last moment there is", async () => {
+    const [startTime, endTime] = [{ seconds: -62_135_596_800n }, { seconds: 253_402_300_799n, nanos: 999_999_999 }];
+    const { events } = await auth.listAuditEvents({ startTime, endTime }, admin);
+    expect(events.length).toBeGreaterThan(0);
+    await auth.createClient({ client: { name: "latest", scopes: ["jobs:read"], expireTime: endTime } }, admin);
   });
 });
 
