@@ -11,8 +11,9 @@ function generate(schema: Schema): void {
   doc.print("# API");
   doc.print();
   doc.print("Made from the protos by `npm run generate`. The same calls work as gRPC, gRPC-Web and Connect; as JSON:");
-  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here, except what answers");
-  doc.print("a stream. As in all of protobuf's formats, fields and names of enums that a server does not know count for nothing.");
+  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here, unless a");
+  doc.print("stream answers. Fields, and names of enums, that a server does not know count for nothing, as in all of");
+  doc.print("protobuf's formats.");
   for (const file of files) {
     for (const service of file.services) printService(doc, service);
     doc.print();
