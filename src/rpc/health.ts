@@ -5,15 +5,29 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/health/v1/health_pb.ts";
 import type { Health } from "../core/health.ts";
+import { DomainError } from "../model/errors.ts";
+import { sourceOf } from "../model/guessing.ts";
+import { callOf } from "./call.ts";
+import { createPlaces } from "./places.ts";
 
 /** How often a watched status is looked at. */
 const lookEveryMs = 1000;
+const watchMaxMs = 60 * 60 * 1000;
+/** Watches at a time, of one address (an IPv6 /64) and of all: anybody may open them. */
+export const watchesMax = { each: 100, all: 1000 } as const;
+const watchesFull = new DomainError(
+  "resource_exhausted",
+  "WATCHES_FULL",
+  "as many watches of health are open as this server keeps: end some, or ask by Check",
+  { retryAfterMs: 1000 },
+);
 
 /**
  * grpc.health.v1: under the empty name and under each service whether the server is ready, under `darkroom.live` whether it
  * lives, and under `darkroom.backend.NAME` whether that backend is up.
  */
 export function healthService(health: Health, services: readonly string[]): ServiceImpl<typeof HealthDesc> {
+  const places = createPlaces(watchesMax);
   const checks: ReadonlyMap<string, () => Promise<boolean>> = new Map([
     ...["", ...services].map((name) => [name, () => health.isReady()] as const),
     ["darkroom.live", async () => true] as const,
@@ -38,13 +52,22 @@ export function healthService(health: Health, services: readonly string[]): Serv
       const statuses = await Promise.all(names.map(async (name) => [name, { status: await statusOf(name) }] as const));
       return { statuses: Object.fromEntries(statuses) as Record<string, { status: Status }> };
     },
-    async *watch({ service }, { signal }) {
-      let last: Status | undefined;
-      while (!signal.aborted) {
-        const current = (await statusOf(service)) ?? Status.SERVICE_UNKNOWN;
-        if (current !== last) yield { status: current };
-        last = current;
-        await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+    async *watch({ service }, context) {
+      const leave = places.take(sourceOf(callOf(context).address));
+      if (leave === undefined) throw watchesFull;
+      const { signal } = context;
+      const end = performance.now() + watchMaxMs;
+      try {
+        let last: Status | undefined;
+        while (!signal.aborted) {
+          if (performance.now() > end) throw new ConnectError("the watch ends here; call again", Code.Unavailable);
+          const current = (await statusOf(service)) ?? Status.SERVICE_UNKNOWN;
+          if (current !== last) yield { status: current };
+          last = current;
+          await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
+        }
+      } finally {
+        leave();
       }
     },
   };

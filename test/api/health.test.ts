@@ -1,10 +1,11 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
-import { createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
 import { State } from "../../src/client/index.ts";
+import { watchesMax } from "../../src/rpc/health.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { serve, signIn } from "../support/server.ts";
 
@@ -75,4 +76,20 @@ test("a watch sees a backend go and come back", async () => {
     if (seen.length === 3) break;
   }
   expect(seen).toEqual([Status.SERVING, Status.NOT_SERVING, Status.SERVING]);
+});
+
+test("an address has so many watches at a time, and gets a place back when one ends", async () => {
+  const { url } = await serve({}, { worker: false });
+  const { watch } = createClient(Health, createGrpcTransport({ baseUrl: url }));
+  const open = async () => {
+    const leave = new AbortController();
+    const statuses = watch({}, { signal: leave.signal })[Symbol.asyncIterator]();
+    await statuses.next();
+    return leave;
+  };
+  const [one] = await Promise.all(Array.from({ length: watchesMax.each }, open));
+  const full = await open().catch((error: unknown) => ConnectError.from(error));
+  expect(full).toMatchObject({ code: Code.ResourceExhausted, rawMessage: expect.stringContaining("ask by Check") });
+  one?.abort();
+  await vi.waitFor(open, patience);
 });
