@@ -2,7 +2,7 @@ import { DomainError, notFound } from "../model/errors.ts";
 import { isId, type Picture } from "../model/image.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type ImageService, ImageServiceUnavailable } from "../ports/image-service.ts";
+import type { ImageService } from "../ports/image-service.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
@@ -78,8 +78,8 @@ async function begun(
 }
 
 /**
- * A picture that breaks a rule is the service's fault, not the caller's. The last piece waits until nothing is missing:
- * whoever has all that was announced has a whole picture.
+ * What breaks a rule there is no picture for anybody, now or later. The last piece waits until nothing is missing: whoever
+ * has all that was announced has a whole picture.
  */
 async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
@@ -90,8 +90,12 @@ async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
     }
     if (last !== undefined) yield last;
   } catch (error) {
-    throw error instanceof DomainError && error.code === "invalid_argument"
-      ? new ImageServiceUnavailable(error)
-      : error;
+    throw error instanceof DomainError && error.code === "invalid_argument" ? noPicture(error) : error;
   }
+}
+
+function noPicture(cause: DomainError): DomainError {
+  const rules = cause.violations.map(({ rule }) => rule).join("; ");
+  const message = `what the image service has there cannot be used: it ${rules}`;
+  return new DomainError("not_found", notFound("image").reason, message, { cause });
 }

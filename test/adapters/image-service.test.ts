@@ -133,8 +133,6 @@ describe("an image service that cannot be used to read", () => {
     fails: (_request, response) => void response.writeHead(500).end(),
     "refuses our key": (_request, response) => void response.writeHead(401).end(),
     "sends us elsewhere": (_request, response) => void response.writeHead(302, { location: "/download/img-2" }).end(),
-    "sends a page": (_request, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<p>"),
-    "says no type": (_request, response) => void response.writeHead(200).end("x"),
     "says that it is too long": (_request, response) =>
       void response.writeHead(200, { ...png, "content-length": imageMaxBytes + 1 }).flushHeaders(),
     "is too long": (_request, response) => flood(response.writeHead(200, png)),

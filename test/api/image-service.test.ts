@@ -252,12 +252,42 @@ describe("while the image service is away", () => {
     await backendIs("up", "ok");
     expect((await ended(jobId))?.state).toBe(State.SUCCEEDED);
   });
+});
 
-  test("or sends what is no picture, nothing of it goes on", async () => {
+describe("what an image service has", () => {
+  const types = [undefined, "binary/octet-stream", "text/html", "image/png", "image/jpeg"];
+
+  test.each(types)("is a picture by its bytes, sent with the type %s", async (type) => {
+    const { service, submit, ended, download } = await opened({ worker: true });
+    const bytes = await smallPicture("jpeg");
+    const response = await download(service.put(bytes, type));
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "image/jpeg"]);
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(Buffer.from(bytes));
+    expect((await ended(await submit("img-1")))?.state).toBe(State.SUCCEEDED);
+  });
+
+  const others: Readonly<Record<string, [bytes: string, rule: string]>> = {
+    "a page": ["<script>", "must be a JPEG, PNG or WebP picture"],
+    "another picture": ["GIF89a", "must be a JPEG, PNG or WebP picture"],
+    nothing: ["", "must not be empty"],
+  };
+
+  test.each(Object.entries(others))("is refused for good when it is %s", async (_what, [bytes, rule]) => {
+    const { service, submit, ended, download } = await opened({ worker: true });
+    const response = await download(service.put(Buffer.from(bytes), "image/png"));
+    expect(response.headers.has("retry-after")).toBe(false);
+    expect(await refusalOf(response)).toMatchObject({
+      status: 404,
+      reason: "IMAGE_NOT_FOUND",
+      message: `what the image service has there cannot be used: it ${rule}`,
+    });
+    const job = await ended(await submit("img-1"));
+    expect(job).toMatchObject({ state: State.FAILED, attempt: 1, error: { reason: "INPUT_PICTURE_GONE" } });
+  });
+
+  test("is broken off when its end is missing", async () => {
     const { service, download } = await opened();
     const cut = (await noisyPicture(600)).slice(0, -20);
-    for (const bytes of [Buffer.from("<script>"), Buffer.alloc(0)])
-      expect(await refusalOf(await download(service.put(bytes, "image/png")))).toMatchObject({ status: 503 });
     const response = await download(service.put(cut, "image/png"));
     expect(await response.arrayBuffer().catch(() => "broken off")).toBe("broken off");
   });

@@ -9,13 +9,13 @@ export type Behaviour = (request: IncomingMessage, response: ServerResponse) => 
 
 export interface ImageServiceStandIn {
   readonly url: string;
-  readonly pictures: Map<string, { type: string; bytes: Buffer }>;
+  readonly pictures: Map<string, { type: string | undefined; bytes: Buffer }>;
   /** What a strict service would not have taken; a test ends with none. */
   readonly violations: string[];
   /** Uploads that broke off before they were whole. */
   readonly cutOff: number;
-  /** Puts a picture there as a front end of the first system does, without us; its id. */
-  put(bytes: Uint8Array, type: string): string;
+  /** Puts a picture there as a front end of the first system does, without us; its id. Without a type it is sent so. */
+  put(bytes: Uint8Array, type: string | undefined): string;
   /** Answers everything by itself from now on; undefined for the usual way. */
   behave(behaviour: Behaviour | undefined): void;
   /** While true, connections are closed as they come. */
@@ -31,7 +31,7 @@ export async function startImageService(): Promise<ImageServiceStandIn> {
   let behaviour: Behaviour | undefined;
   let cutOff = 0;
 
-  const put = (bytes: Uint8Array, type: string) => {
+  const put = (bytes: Uint8Array, type: string | undefined) => {
     const uuid = `img-${pictures.size + 1}`;
     pictures.set(uuid, { type, bytes: Buffer.from(bytes) });
     return uuid;
@@ -53,8 +53,8 @@ export async function startImageService(): Promise<ImageServiceStandIn> {
   function download(uuid: string, response: ServerResponse): void {
     const picture = pictures.get(uuid);
     if (picture === undefined) return void response.writeHead(404).end("not found");
-    const headers = { "content-type": picture.type, "content-length": picture.bytes.length };
-    response.writeHead(200, headers).end(picture.bytes);
+    if (picture.type !== undefined) response.setHeader("content-type", picture.type);
+    response.writeHead(200, { "content-length": picture.bytes.length }).end(picture.bytes);
   }
 
   function refuse(response: ServerResponse, status: number, violation: string): void {
