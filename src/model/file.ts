@@ -36,6 +36,13 @@ export function chatIdRule(chatId: string | undefined): string | undefined {
   return chatId === undefined || uuidPattern.test(chatId) ? undefined : "must be a UUID";
 }
 
+/** The usual form of a UUID without hyphens, in braces, or as a URN, all of which Python takes; other text as it is. */
+export function toChatId(text: string): string {
+  const bare = text.replace(/^(?:urn:uuid:(.+)|\{(.+)\})$/i, "$1$2");
+  const usual = bare.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5").toLowerCase();
+  return uuidPattern.test(usual) ? usual : text;
+}
+
 export function fileNameKey(ownerId: string, name: string): string {
   return `${ownerId}/${name}`;
 }

@@ -3,7 +3,8 @@ import { readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { describe, expect, test, vi } from "vitest";
+import { DatabaseSync } from "node:sqlite";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { bearer, State } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { recordingLog } from "../support/log.ts";
@@ -143,11 +144,22 @@ describe("what a request must have", () => {
     expect(await answerOf(post(form))).toEqual(detail(422, [broken]));
   });
 
-  test.each(["nonsense", "", "696dda89d3954601af3de1c66de3df1a", `${uuid}0`, `${uuid}&chat_id=${uuid}`])(
-    "chat_id is a UUID: %j",
+  const hex = uuid.replaceAll("-", "");
+  const none = ["nonsense", "", `${uuid}0`, `${hex}0`, `{${uuid}`, `{urn:uuid:${uuid}}`, `${uuid}&chat_id=${uuid}`];
+
+  test.each(none)("chat_id is a UUID: %j", async (chatId) => {
+    const broken = { loc: ["query", "chat_id"], msg: "Input should be a valid UUID", type: "uuid_parsing" };
+    expect(await answerOf(post(formOf("b.txt"), { query: `?chat_id=${chatId}` }))).toEqual(detail(422, [broken]));
+  });
+
+  test.each([uuid, uuid.toUpperCase(), hex, `{${uuid}}`, `{${hex}}`, `urn:uuid:${uuid}`])(
+    "chat_id is kept in its usual form: %s",
     async (chatId) => {
-      const broken = { loc: ["query", "chat_id"], msg: "Input should be a valid UUID", type: "uuid_parsing" };
-      expect(await answerOf(post(formOf("b.txt"), { query: `?chat_id=${chatId}` }))).toEqual(detail(422, [broken]));
+      const id = (await upload(`of ${chatId}.txt`, text, { query: `?chat_id=${chatId}` })).split("/").at(-1) ?? "";
+      const db = new DatabaseSync(join(server.dataDir, "darkroom.db"), { readOnly: true });
+      onTestFinished(() => db.close());
+      const stored = db.prepare("SELECT doc FROM files WHERE id = ?").get(id);
+      expect(JSON.parse(String(stored?.doc))).toMatchObject({ chatId: uuid });
     },
   );
 

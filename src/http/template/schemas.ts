@@ -38,7 +38,12 @@ export const uploading = {
   tags,
   querystring: {
     type: "object",
-    properties: { chat_id: { type: "string", format: "uuid", description: "The chat that it is for." } },
+    properties: {
+      chat_id: {
+        type: "string",
+        description: "The chat that it is for: a UUID, also without hyphens, in braces, or as a URN.",
+      },
+    },
   },
   body: {
     content: {

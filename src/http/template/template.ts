@@ -2,6 +2,7 @@ import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Files } from "../../core/files.ts";
 import { invalidField } from "../../model/errors.ts";
+import { toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
 import { asTheyCome, received, unreadableForm } from "../form.ts";
@@ -28,7 +29,8 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.post<{ Querystring: { chat_id?: string } }>("/upload", options, async (request, reply) => {
       const part = await filePartOf(request);
       const chatId = request.query.chat_id?.toString();
-      const id = await files.store({ name: part.filename ?? "", chatId }, received(part.file), userOf(request));
+      const about = { name: part.filename ?? "", chatId: chatId && toChatId(chatId) };
+      const id = await files.store(about, received(part.file), userOf(request));
       return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
     });
   });
