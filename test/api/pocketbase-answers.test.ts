@@ -108,6 +108,15 @@ const rows: readonly Row[] = [
     answer: [200, '{"messageId":"UUID"}'],
   },
   {
+    what: "a message with parameters that are repeated: the first counts",
+    request: [
+      "GET",
+      `/api/send_message?${new URLSearchParams(message)}&prompt_guidance=x&strength=2&uuid=x`,
+      { token },
+    ],
+    answer: [200, '{"messageId":"UUID"}'],
+  },
+  {
     what: "a message in JSON",
     request: ["POST", "/api/send_message", { token, body: { ...message, prompt_guidance: 7.5, strength: 1 } }],
     answer: [200, '{"messageId":"UUID"}'],

@@ -53,6 +53,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
       dropNulls(scope);
       await scope.register(formbody);
       readForms(scope);
+      takeFirsts(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusalAnswer };
       });
@@ -65,6 +66,14 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
     },
     { prefix },
   );
+}
+
+/** As servers in Go read a query: of a parameter that is repeated, the first counts. */
+function takeFirsts(scope: FastifyInstance): void {
+  scope.addHook("preValidation", async (request) => {
+    const given = Object.entries(request.query as Readonly<Record<string, string | readonly string[]>>);
+    request.query = Object.fromEntries(given.map(([name, value]) => [name, [value].flat()[0]]));
+  });
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
