@@ -36,11 +36,7 @@ const byReason: Readonly<Record<string, Refusal>> = {
 };
 
 const newPasswordFields = ["password", "new_password"];
-const unreadable = refusal(
-  400,
-  "bad_json",
-  "Could not parse request body as JSON: invalid, or unexpected end of JSON input",
-);
+const unreadable = refusal(400, "bad_json", "Could not parse request body as JSON: unexpected end of JSON input");
 
 /** A refusal that only callers of these routes can meet. */
 export class Refused extends DomainError {
