@@ -21,6 +21,8 @@ import { randomId } from "./random-id.ts";
 
 /** The id that the systems before gave their test user. */
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
+/** Of its address: RFC 2606 gives it to nobody. */
+const testUserDomain = "example.com";
 
 export interface NewAccount {
   /** Made up when empty; then the email is required. */
@@ -118,16 +120,24 @@ export class Accounts {
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
   async ensureTestUser(): Promise<UserPrincipal> {
     const passwordHash = await this.#passwords.hash(randomBytes(18).toString("base64url"));
-    // Somebody may have the name already: then one is made up.
-    for (const username of ["test-user", ""]) {
+    // Somebody may have the name or the address already: then one is made up.
+    for (const username of ["test-user", madeUpUsername()]) {
       const account = await this.#store.get(testUserId);
-      if (account !== undefined) return { kind: "user", account, sessionId: "" };
-      const fresh = composed({ username, email: "", password: "" }, passwordHash, "user", testUserId, this.#clock());
-      await this.#store.insert(fresh).catch((error: unknown) => {
+      if (account !== undefined && account.email !== null) return { kind: "user", account, sessionId: "" };
+      const email = `${username}@${testUserDomain}`;
+      const fresh = composed({ username, email, password: "" }, passwordHash, "user", testUserId, this.#clock());
+      await this.#writeTestUser(account, fresh).catch((error: unknown) => {
         if (!(error instanceof DuplicateKey)) throw error;
       });
     }
     return this.ensureTestUser();
+  }
+
+  /** One that is there already lacks no more than the address. */
+  async #writeTestUser(stored: Account | undefined, fresh: Account): Promise<void> {
+    if (stored === undefined) return this.#store.insert(fresh);
+    const { email, emailKey, updatedAt } = fresh;
+    await this.#store.replace({ ...stored, email, emailKey, updatedAt, version: stored.version + 1 });
   }
 
   /** For an administrator, also where sign-up is closed. */

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { decodeJwt } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
@@ -7,6 +9,7 @@ import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 
+const open = { AUTH_ENABLED: "false" };
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 
 test("with authentication off, whoever calls is the test user, whatever credential they show", async () => {
@@ -58,7 +61,32 @@ test("a name that somebody has already is left to them", async () => {
   expect(principal?.account?.username).toMatch(/^user-/);
 });
 
-const open = { AUTH_ENABLED: "false" };
+const emailOf = async (auth: Awaited<ReturnType<typeof serve>>["auth"]) =>
+  (await auth.checkAuth({})).principal?.account?.email;
+
+test("the test user has an address that is nobody's", async () => {
+  const { auth } = await serve(open, { worker: false });
+  expect(await emailOf(auth)).toBe("test-user@example.com");
+});
+
+test("a test user that was stored without an address gets one", async () => {
+  const { dataDir, app } = await serve(open, { worker: false });
+  await app.stop();
+  const db = new DatabaseSync(join(dataDir, "darkroom.db"));
+  const sql = "UPDATE accounts SET email_key = id, doc = json_set(doc, '$.email', null, '$.emailKey', id) WHERE id = ?";
+  expect(db.prepare(sql).run(testUserId).changes).toBe(1);
+  db.close();
+  const { auth } = await serve(open, { worker: false, dataDir });
+  expect(await emailOf(auth)).toBe("test-user@example.com");
+});
+
+test("an address that somebody has already is left to them", async () => {
+  const { dataDir, app, auth } = await serve({}, { worker: false });
+  await auth.signUp({ email: "test-user@example.com", password: "a-long-enough-one" });
+  await app.stop();
+  const { auth: later } = await serve(open, { worker: false, dataDir });
+  expect(await emailOf(later)).toMatch(/^user-[0-9a-f]+@example\.com$/);
+});
 
 test.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com", "1270.0.0.1"])(
   "is refused on %s",
