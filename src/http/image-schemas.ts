@@ -3,6 +3,9 @@ import { problemAnswer } from "./schema.ts";
 
 const tags = ["Images"];
 const types = ["image/jpeg", "image/png", "image/webp"];
+/** Of bodies that are a picture's bytes. */
+export const rawTypes = [...types, "application/octet-stream"];
+export const formType = "multipart/form-data";
 const id = { type: "string", format: "uuid" };
 /** Bytes, which no JSON schema describes. */
 const bytes = { schema: {} };
@@ -14,8 +17,8 @@ export const uploading = {
   tags,
   body: {
     content: {
-      ...asBytes(["application/octet-stream", ...types]),
-      "multipart/form-data": {
+      ...asBytes(rawTypes),
+      [formType]: {
         schema: {
           type: "object",
           required: ["data"],
@@ -44,7 +47,7 @@ export const downloading = {
   response: {
     200: {
       description: "The picture; any other file as one to be saved.",
-      content: asBytes([...types, "application/octet-stream"]),
+      content: asBytes(rawTypes),
     },
     404: problemAnswer("There is no such picture or file, or it is somebody else's."),
   },

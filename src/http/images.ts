@@ -1,26 +1,19 @@
 import { Readable } from "node:stream";
 import multipart from "@fastify/multipart";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../core/files.ts";
 import type { Images } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
 import { principalOf } from "./caller.ts";
 import { asTheyCome, formLimits, received, unreadableForm } from "./form.ts";
-import { downloading, uploading } from "./image-schemas.ts";
+import { downloading, formType, rawTypes, uploading } from "./image-schemas.ts";
+import { bodyTypeUnsupported } from "./problem.ts";
 import { sendFile, sendImage } from "./sending.ts";
-
-/** Bodies that stay streams. */
-export const rawTypes = ["application/octet-stream", "image/jpeg", "image/png", "image/webp"];
 
 /** Pictures in, pictures and other files out by plain HTTP, streamed both ways. */
 export async function addImageRoutes(app: FastifyInstance, images: Images, files: Files): Promise<void> {
   await app.register(multipart, { limits: formLimits, throwFileSizeLimit: false });
-  app.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
-
-  app.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {
-    const image = await images.upload(await pictureOf(request), principalOf(request));
-    return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
-  });
+  await app.register(async (scope) => addUploadRoute(scope, images));
 
   app.get<{ Params: { uuid: string } }>("/download/:uuid", { schema: downloading }, async (request, reply) => {
     const { uuid } = request.params;
@@ -34,6 +27,24 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
       return sendFile(reply, file);
     }
   });
+}
+
+function addUploadRoute(scope: FastifyInstance, images: Images): void {
+  scope.removeContentTypeParser(["application/json", "text/plain"]);
+  // They stay streams.
+  scope.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
+  scope.setErrorHandler((error: FastifyError) => {
+    throw error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ? noPictureType() : error;
+  });
+  scope.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {
+    const image = await images.upload(await pictureOf(request), principalOf(request));
+    return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
+  });
+}
+
+function noPictureType(): DomainError {
+  const message = `the body's type must be one of: ${[...rawTypes, formType].join(", ")}`;
+  return new DomainError("invalid_argument", bodyTypeUnsupported, message);
 }
 
 async function pictureOf(request: FastifyRequest): Promise<AsyncIterable<Uint8Array>> {

@@ -15,6 +15,10 @@ export const statuses: Readonly<Record<ErrorCode, number>> = {
   unavailable: 503,
 };
 
+export const bodyTypeUnsupported = "BODY_TYPE_UNSUPPORTED";
+/** Of reasons that HTTP tells from others of their code. */
+const ownStatuses: Readonly<Record<string, number>> = { [bodyTypeUnsupported]: 415 };
+
 /** RFC 9457, with our reason, the fields that broke a rule, and the request's id. */
 export interface Problem {
   readonly type: "about:blank";
@@ -35,7 +39,7 @@ export function toProblem(error: unknown, requestId: string): Problem | undefine
 
 export function fromDomain({ code, message, reason, violations }: DomainError, requestId: string): Problem {
   const errors = violations.length > 0 ? { errors: violations } : {};
-  return { ...problem(statuses[code], message, requestId), reason, ...errors };
+  return { ...problem(ownStatuses[reason] ?? statuses[code], message, requestId), reason, ...errors };
 }
 
 export function problem(status: number, detail: string, requestId: string): Problem {

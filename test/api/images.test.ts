@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bearer, connect } from "../../src/client/index.ts";
 import { noisyPicture, paddedPng, smallPicture } from "../support/pictures.ts";
-import { drain, refusal } from "../support/refusals.ts";
+import { drain, refusal, refusalOf } from "../support/refusals.ts";
 import { signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
@@ -78,6 +78,30 @@ describe("POST /images", () => {
     form.set("title", "a picture");
     form.set("file", new Blob([await smallPicture("jpeg")]), "../../etc/passwd");
     expect((await post(form)).status).toBe(201);
+  });
+
+  test.each([
+    ["text/plain", 240_000],
+    ["application/json", 240_000],
+    ["application/json", 10],
+    ["application/x-www-form-urlencoded", 240_000],
+    ["image/gif", 10],
+    ["x", 10],
+    ["", 10],
+  ])("says which types it takes to a body of another: %j, %i bytes", async (type, size) => {
+    const response = await post(new Uint8Array(size), type);
+    expect(response.headers.get("content-type")).toMatch(/^application\/problem\+json/);
+    expect(await refusalOf(response)).toMatchObject({
+      status: 415,
+      reason: "BODY_TYPE_UNSUPPORTED",
+      message:
+        "the body's type must be one of: image/jpeg, image/png, image/webp, application/octet-stream, multipart/form-data",
+    });
+  });
+
+  test("refuses a body of another type before it has come", async () => {
+    const endless = new ReadableStream({ start: (body) => body.enqueue(new Uint8Array(10)) });
+    expect((await post(endless, "text/plain")).status).toBe(415);
   });
 
   test("asks for a credential", async () => {

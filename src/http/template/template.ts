@@ -6,7 +6,6 @@ import { toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
 import { asTheyCome, received, unreadableForm } from "../form.ts";
-import { rawTypes } from "../images.ts";
 import { noteFault, noteRefusal } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
@@ -21,7 +20,7 @@ const unforeseen: Refusal = { status: 500, detail: "Failed to upload file to sto
 export async function addTemplateRoutes(app: FastifyInstance, { files }: TemplateCore, log: Log): Promise<void> {
   await app.register(async (scope) => {
     // What is no form is looked at no further: it has no file.
-    scope.removeContentTypeParser(["application/json", "text/plain", ...rawTypes]);
+    scope.removeContentTypeParser(["application/json", "text/plain"]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
