@@ -47,9 +47,9 @@ export interface ClientSettings {
   readonly disabled: boolean;
 }
 
-const nameMax = 100;
 /** Calls a minute. */
-const limitMax = 1_000_000;
+export const limitMax = 1_000_000;
+const nameMax = 100;
 const descriptionMax = 1000;
 export const clientIdLength = 16;
 const clientIdPattern = new RegExp(`^[a-z0-9]{${clientIdLength}}$`);

@@ -11,6 +11,7 @@ const admin = bearer((await auth.login({ identity: "admin", password: adminPassw
 interface Answer {
   readonly id: string;
   readonly api_key: string;
+  readonly limit_per_minute: number | null;
   readonly clients: readonly Answer[];
   readonly next_page_token: string;
 }
@@ -38,6 +39,7 @@ describe("a client by the old paths", () => {
       ...wanted,
       id: expect.any(String),
       scopes: ["jobs:read", "relay"],
+      limit_per_minute: null,
       disabled: false,
       create_time: time,
       last_use_time: null,
@@ -85,6 +87,21 @@ describe("a client by the old paths", () => {
     expect(await isGood(key)).toBe(false);
   });
 
+  test("has a limit of its own, or the default", async () => {
+    const limit = async (method: string, path: string, body: object) => {
+      const { id, limit_per_minute } = await call(method, path, body);
+      const { client } = await auth.getClient({ clientId: id }, admin);
+      expect(client?.limitPerMinute).toBe(limit_per_minute ?? 0);
+      expect(await call("GET", `/${id}`)).toMatchObject({ limit_per_minute });
+      return { id, limit_per_minute };
+    };
+    const { id, ...made } = await limit("POST", "", { name: "a", limit_per_minute: 30 });
+    expect(made).toEqual({ limit_per_minute: 30 });
+    expect(await limit("PATCH", `/${id}`, { limit_per_minute: 500 })).toEqual({ id, limit_per_minute: 500 });
+    expect(await limit("PATCH", `/${id}`, { name: "b" })).toEqual({ id, limit_per_minute: 500 });
+    expect(await limit("PATCH", `/${id}`, { limit_per_minute: null })).toEqual({ id, limit_per_minute: null });
+  });
+
   test("gets a new key, at once or while the old one works on", async () => {
     const made = await call("POST", "", { name: "a" });
     const second = await call("POST", `/${made.id}/regenerate-key`);
@@ -129,6 +146,9 @@ describe("a client by the old paths", () => {
     ["an end in the past", { name: "a", expire_time: "2020-01-01T00:00:00Z" }, "expire_time"],
     ["an end that is no time", { name: "a", expire_time: "tomorrow" }, "expire_time"],
     ["an end on no day", { name: "a", expire_time: "2030-02-31T00:00:00Z" }, "expire_time"],
+    ["a limit below 1", { name: "a", limit_per_minute: -1 }, "limit_per_minute"],
+    ["a limit above a million", { name: "a", limit_per_minute: 1_000_001 }, "limit_per_minute"],
+    ["half a limit", { name: "a", limit_per_minute: 1.5 }, "limit_per_minute"],
     ["a flag that is none", { name: "a", disabled: "maybe" }, "disabled"],
   ])("is not made with %s", async (_, body, field) => {
     const refused = await refusalOf(await send("POST", "", body));

@@ -1,3 +1,4 @@
+import { limitMax } from "../../model/client.ts";
 import { problemAnswer } from "../schema.ts";
 
 const time = (description: string) => ({ type: ["string", "null"], format: "date-time", description });
@@ -8,6 +9,10 @@ const settings = {
     type: "array",
     items: { type: "string" },
     description: "What it may do; `relay` opens `/v1/`, and is what a new one may do where nothing is said.",
+  },
+  limit_per_minute: {
+    type: ["integer", "null"],
+    description: `Calls that it may make in a minute, 1 to ${limitMax}; the default when null or 0.`,
   },
   disabled: { type: "boolean", description: "Whether its key and tokens are refused." },
   expire_time: time("When it stops working; never when null."),

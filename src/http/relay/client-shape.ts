@@ -8,6 +8,7 @@ export function toJson({ id, name, description, scopes, disabled, ...client }: C
     name,
     description,
     scopes,
+    limit_per_minute: client.limitPerMinute,
     disabled,
     expire_time: timeOf(client.expiresAt),
     last_use_time: timeOf(client.lastUsedAt),
@@ -24,16 +25,19 @@ export interface ClientBody {
   readonly name?: string;
   readonly description?: string;
   readonly scopes?: readonly string[];
+  readonly limit_per_minute?: number | null;
   readonly disabled?: boolean;
   readonly expire_time?: string | null;
 }
 
 /** What of a client a body sets. */
-export function changesOf({ expire_time, name, description, scopes, disabled }: ClientBody): Partial<ClientSettings> {
+export function changesOf({ limit_per_minute, expire_time, ...body }: ClientBody): Partial<ClientSettings> {
+  const { name, description, scopes, disabled } = body;
   return {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
     ...(scopes === undefined ? {} : { scopes }),
+    ...(limit_per_minute === undefined ? {} : { limitPerMinute: limit_per_minute || null }),
     ...(disabled === undefined ? {} : { disabled }),
     ...(expire_time === undefined ? {} : { expiresAt: expire_time === null ? null : Date.parse(expire_time) }),
   };
@@ -41,5 +45,6 @@ export function changesOf({ expire_time, name, description, scopes, disabled }: 
 
 export function someOf(changes: Partial<ClientSettings>): Partial<ClientSettings> {
   if (Object.keys(changes).length > 0) return changes;
-  throw invalidField("body", "must have at least one of: name, description, scopes, disabled, expire_time");
+  const known = "name, description, scopes, limit_per_minute, disabled, expire_time";
+  throw invalidField("body", `must have at least one of: ${known}`);
 }
