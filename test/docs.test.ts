@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { operations, scopesOf } from "../src/model/access.ts";
+import { type Scope, scopes } from "../src/model/client.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (name: string) => readFileSync(join(root, "docs", name), "utf8");
@@ -59,6 +61,19 @@ test.each(["asvs.md", "security.md"])("the files that docs/%s names are there", 
   expect(named.length).toBeGreaterThan(10);
   const places = (path = "") => [path, join("src", path)].map((each) => join(root, each));
   expect(named.filter((path) => !places(path).some(existsSync))).toEqual([]);
+});
+
+test("docs/clients.md says which scope opens what", () => {
+  const [, table = ""] = read("clients.md").split("## Scopes");
+  const documented = table
+    .split("\n## ", 1)[0]
+    ?.split("\n")
+    .map((line) => [...line.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name))
+    .filter(([first]) => scopes.some((scope) => scope === first))
+    .map(([scope, ...opened]) => [scope, opened.toSorted()]);
+  const shortName = (operation: string) => operation.replace(/^[\w.]+\/(?=\w+$)/, "");
+  const opened = (scope: Scope) => operations.filter((operation) => scopesOf(operation).includes(scope)).map(shortName);
+  expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
 });
 
 function byNumber(a = "", b = ""): number {

@@ -7,7 +7,8 @@ import type { Log } from "../ports/log.ts";
 export function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   if (!(error instanceof DomainError)) return;
   request.call.outcome = error.reason;
-  if (error.code === "unauthenticated") reply.header("www-authenticate", challengeOf(error));
+  const challenge = challengeOf(error);
+  if (challenge !== undefined) reply.header("www-authenticate", challenge);
   reply.headers(retryHeader(error));
 }
 

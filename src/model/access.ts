@@ -1,4 +1,4 @@
-import type { Scope } from "./client.ts";
+import { type Scope, scopes } from "./client.ts";
 import { notAllowed, unauthenticated } from "./errors.ts";
 import type { Principal } from "./principal.ts";
 
@@ -131,7 +131,7 @@ export function isListed(operation: string): boolean {
 
 /** Whether the operation asks for no credential; then none is looked at. */
 export function isOpen(operation: string): boolean {
-  return isListed(operation) && audiences[operation]?.includes("anyone") === true;
+  return audiencesOf(operation).includes("anyone");
 }
 
 export function takesSessionCookie(operation: string): boolean {
@@ -141,10 +141,19 @@ export function takesSessionCookie(operation: string): boolean {
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */
 export function authorise(operation: string, principal: Principal | undefined): void {
   if (isOpen(operation)) return;
-  const allowed = isListed(operation) ? (audiences[operation] ?? []) : [];
   if (principal === undefined)
     throw unauthenticated("CREDENTIAL_MISSING", "this call needs a credential: log in first");
-  if (!allowed.some((audience) => belongs(principal, audience))) throw notAllowed();
+  if (audiencesOf(operation).some((audience) => belongs(principal, audience))) return;
+  throw notAllowed(principal.kind === "client" ? scopesOf(operation) : []);
+}
+
+/** Each of them opens the operation to a client. */
+export function scopesOf(operation: string): readonly Scope[] {
+  return scopes.filter((scope) => audiencesOf(operation).includes(scope));
+}
+
+function audiencesOf(operation: string): readonly Audience[] {
+  return isListed(operation) ? (audiences[operation] ?? []) : [];
 }
 
 export function isAdmin(principal: Principal): boolean {

@@ -4,9 +4,12 @@ import { attemptOver } from "./job-life.ts";
 /** Why a credential that was given does not work; other refusals ask for a first one. */
 const spent = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", ...attemptOver];
 
-/** The `WWW-Authenticate` header of a refusal: RFC 6750, section 3. */
-export function challengeOf({ reason }: DomainError): string {
-  return `Bearer realm="darkroom"${spent.includes(reason) ? ', error="invalid_token"' : ""}`;
+/** The `WWW-Authenticate` header of a refusal that another credential may be spared: RFC 6750, section 3. */
+export function challengeOf({ code, reason, scopes }: DomainError): string | undefined {
+  const challenge = 'Bearer realm="darkroom"';
+  if (scopes.length > 0) return `${challenge}, error="insufficient_scope", scope="${scopes.join(" ")}"`;
+  if (code !== "unauthenticated") return undefined;
+  return spent.includes(reason) ? `${challenge}, error="invalid_token"` : challenge;
 }
 
 export interface CredentialHeaders {

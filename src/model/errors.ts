@@ -28,18 +28,26 @@ export class DomainError extends Error {
   readonly reason: string;
   readonly violations: readonly FieldViolation[];
   readonly retryAfterMs: number | undefined;
+  /** A client with any of them would not have been refused. */
+  readonly scopes: readonly string[];
 
   constructor(
     code: ErrorCode,
     reason: string,
     message: string,
-    details: { violations?: readonly FieldViolation[]; retryAfterMs?: number; cause?: unknown } = {},
+    details: {
+      violations?: readonly FieldViolation[];
+      retryAfterMs?: number;
+      scopes?: readonly string[];
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: details.cause });
     this.code = code;
     this.reason = reason;
     this.violations = details.violations ?? [];
     this.retryAfterMs = details.retryAfterMs;
+    this.scopes = details.scopes ?? [];
   }
 }
 
@@ -56,8 +64,11 @@ export function notFound(what: "job" | "image" | "user" | "session" | "client"):
   return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
 }
 
-export function notAllowed(): DomainError {
-  return new DomainError("permission_denied", "NOT_ALLOWED", "this credential may not make this call");
+/** `scopes` are those of which any would have been enough. */
+export function notAllowed(scopes: readonly string[] = []): DomainError {
+  const needed = scopes.length > 0 ? `: it needs the scope ${scopes.join(" or ")}` : "";
+  const message = `this credential may not make this call${needed}`;
+  return new DomainError("permission_denied", "NOT_ALLOWED", message, { scopes });
 }
 
 export function unauthenticated(reason: string, message: string): DomainError {

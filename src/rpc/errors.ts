@@ -40,6 +40,7 @@ function fromDomain(error: DomainError): ConnectError {
     wire.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
     wire.metadata.set("retry-after", String(retryDelay.seconds));
   }
-  if (error.code === "unauthenticated") wire.metadata.set("www-authenticate", challengeOf(error));
+  const challenge = challengeOf(error);
+  if (challenge !== undefined) wire.metadata.set("www-authenticate", challenge);
   return wire;
 }

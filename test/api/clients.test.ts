@@ -5,7 +5,7 @@ import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
-import { refusal } from "../support/refusals.ts";
+import { refusal, refusalOf } from "../support/refusals.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
@@ -89,6 +89,31 @@ describe("an API client", () => {
       code: "InvalidArgument",
       fields: ["scopes"],
     });
+  });
+
+  test.each([
+    [["jobs:submit"], "/darkroom.imagejob.v1.ImageJobService/SubmitImageJob", "POST"],
+    [["jobs:submit", "jobs:read"], "/darkroom.imagejob.v1.ImageJobService/ListModels", "POST"],
+    [["admin"], "/darkroom.auth.v1.AuthService/ListUsers", "POST"],
+    [["images:write"], "/images", "POST"],
+    [["admin"], "/admin/clients", "GET"],
+  ])("is told that it needs %j for %s", async (scopes, path, method) => {
+    const headers = { "x-api-key": (await newClient(["auth:check"])).apiKey, "content-type": "application/json" };
+    const response = await fetch(server.url + path, { method, headers, ...(method === "POST" ? { body: "{}" } : {}) });
+    expect(response.headers.get("www-authenticate")).toBe(
+      `Bearer realm="darkroom", error="insufficient_scope", scope="${scopes.join(" ")}"`,
+    );
+    const message = `this credential may not make this call: it needs the scope ${scopes.join(" or ")}`;
+    expect(await refusalOf(response)).toMatchObject({ status: 403, message });
+  });
+
+  test("is told of no scope where none would help, and nor is a user", async () => {
+    const { apiKey } = await newClient(["jobs:read"]);
+    const { credential } = await signIn(server);
+    for (const call of [auth.logout({}, bearer(apiKey)), auth.listUsers({}, credential)]) {
+      const { message, metadata } = await refusal(call);
+      expect([message, metadata.get("www-authenticate")]).toEqual(["this credential may not make this call", null]);
+    }
   });
 
   test("loses a scope with its tokens at the next call", async () => {

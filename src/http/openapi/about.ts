@@ -55,6 +55,7 @@ export const headers = {
 const always = ["X-Request-Id", "RateLimit", "RateLimit-Policy"];
 const bringing: Readonly<Record<string, readonly string[]>> = {
   401: ["WWW-Authenticate"],
+  403: ["WWW-Authenticate"],
   429: ["Retry-After"],
   503: ["Retry-After"],
 };
