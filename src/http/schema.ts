@@ -29,6 +29,12 @@ export function problemAnswer(description: string) {
 export const text = (description: string) => ({ type: "string", description });
 /** Which may be left out. */
 export const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
+/** A query or a body as the document has it, where the route itself refuses to do without these fields. */
+export const needing = ({ properties }: { readonly properties: object }, ...required: readonly string[]) => ({
+  type: "object",
+  properties,
+  required,
+});
 
 /** RFC 7517: an answer with public keys. */
 export const keySetAnswer = {

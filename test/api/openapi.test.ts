@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { bearer } from "../../src/client/index.ts";
 import { isOpen, operations } from "../../src/model/access.ts";
-import { signIn } from "../support/server.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 interface Answer {
@@ -10,10 +11,23 @@ interface Answer {
   readonly headers?: Readonly<Record<string, object>>;
 }
 
+interface Bounds {
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+interface Body {
+  readonly required?: readonly string[];
+  readonly minProperties?: number;
+  readonly properties: Readonly<Record<string, Bounds>>;
+}
+
 interface Operation {
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly parameters?: readonly { readonly name: string; readonly required?: boolean; readonly schema: Bounds }[];
+  readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, { schema: Body }>> };
   readonly responses: Readonly<Record<string, Answer>>;
 }
 
@@ -86,6 +100,89 @@ test("has what is answered before a route is reached", () => {
   const late = documentedAs("POST /images")?.responses["429"];
   expect(Object.keys(late?.headers ?? {})).toEqual(["X-Request-Id", "RateLimit", "RateLimit-Policy", "Retry-After"]);
   expect(Object.keys(late?.content ?? {})).toEqual(["application/problem+json"]);
+});
+
+const { credential: someone } = await signIn(server);
+const admin = bearer(
+  (await server.auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "",
+);
+const json = { "content-type": "application/json" };
+const form = { "content-type": "application/x-www-form-urlencoded" };
+const bodyOf = (route: string, type = json["content-type"]) => documentedAs(route)?.requestBody?.content[type]?.schema;
+
+function send(route: string, query: string, init: RequestInit, { headers } = someone): Promise<Response> {
+  const [method = "", path = ""] = route.split(" ");
+  return fetch(`${server.url}${path}${query}`, { method, ...init, headers: { ...headers, ...init.headers } as never });
+}
+
+test.each<[string, Record<string, string>]>([
+  ["GET /api/send_message", { prompt: "a", prompt_guidance: "7", strength: "1", uuid: "a" }],
+  ["GET /api/get_image", { message_id: "a" }],
+  ["POST /auth/v1/token", { grant_type: "password" }],
+])("says what the query of %s must have", async (route, query) => {
+  const required = documentedAs(route)?.parameters?.filter((parameter) => parameter.required) ?? [];
+  expect(required.map(({ name }) => name)).toEqual(Object.keys(query));
+  for (const missing of Object.keys(query)) {
+    const rest = new URLSearchParams(Object.entries(query).filter(([name]) => name !== missing));
+    expect((await send(route, `?${rest}`, {})).status).toBe(400);
+  }
+});
+
+const password = "a-long-enough-one";
+test.each<[string, Record<string, string>]>([
+  ["POST /api/collections/users/auth-with-password", { identity: "ada", password }],
+  ["POST /api/collections/users/request-password-reset", { email: "ada@example.com" }],
+  ["POST /api/collections/users/confirm-password-reset", { token: "a", password, passwordConfirm: password }],
+  ["POST /api/collections/users/records", { password, passwordConfirm: password }],
+  ["POST /auth/v1/signup", { email: "ada@example.com", password }],
+  ["POST /auth/v1/token", {}],
+  ["POST /auth/v1/recover", { email: "ada@example.com" }],
+])("says what the body of %s must have", async (route, body) => {
+  expect(documentedAs(route)?.requestBody?.required).toBe(true);
+  expect(bodyOf(route)).toMatchObject({ type: "object", required: Object.keys(body) });
+  const incomplete = Object.keys(body).map((missing) => ({ ...body, [missing]: undefined }));
+  for (const part of [null, {}, ...incomplete]) {
+    const { status } = await send(route, "?grant_type=password", { headers: json, body: JSON.stringify(part) });
+    expect([part, [400, 422].includes(status)]).toEqual([part, true]);
+  }
+});
+
+test("says what the form of a token's request must have, though in JSON its body may be left out", async () => {
+  const route = "POST /auth/token";
+  expect(documentedAs(route)?.requestBody?.required).toBe(false);
+  expect(bodyOf(route, form["content-type"])).toMatchObject({ type: "object", required: ["grant_type"] });
+  for (const body of ["", "client_id=a&client_secret=b"])
+    expect((await send(route, "", { headers: form, body })).status).toBe(400);
+});
+
+test("says how long a page and a grace may be, and that a change is not of nothing", async () => {
+  const path = "/admin/clients";
+  const asked = async (route: string, query: string, body?: object) =>
+    (await send(route, query, body ? { headers: json, body: JSON.stringify(body) } : {}, admin)).status;
+  const page = documentedAs(`GET ${path}`)?.parameters?.find(({ name }) => name === "page_size")?.schema;
+  const grace = bodyOf(`POST ${path}/:id/regenerate-key`)?.properties.grace_period;
+  expect([page, grace]).toMatchObject([
+    { minimum: 0, maximum: 100 },
+    { minimum: 0, maximum: 2_592_000 },
+  ]);
+  const { client } = await server.auth.createClient({ client: { name: "a" } }, admin);
+  const byId = `${path}/${client?.id}`;
+  for (const [size, status] of [
+    [-1, 400],
+    [0, 200],
+    [100, 200],
+    [101, 400],
+  ] as const)
+    expect(await asked(`GET ${path}`, `?page_size=${size}`)).toBe(status);
+  for (const [seconds, status] of [
+    [-1, 400],
+    [0, 200],
+    [2_592_000, 200],
+    [2_592_001, 400],
+  ] as const)
+    expect(await asked(`POST ${byId}/regenerate-key`, "", { grace_period: seconds })).toBe(status);
+  expect(bodyOf(`PATCH ${path}/:id`)?.minProperties).toBe(1);
+  expect(await asked(`PATCH ${byId}`, "", {})).toBe(400);
 });
 
 test.each([

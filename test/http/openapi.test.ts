@@ -32,6 +32,15 @@ test("a body may be left out where it may be null", async () => {
   expect(await isRequired({ type: "object" })).toBe(true);
   expect(await isRequired({ type: ["object", "null"] })).toBe(false);
   expect(await isRequired({ content: { "image/png": { schema: {} } } })).toBe(true);
+  const some = { "image/png": { schema: {} }, "application/json": { schema: { type: ["object", "null"] } } };
+  expect(await isRequired({ content: some })).toBe(false);
+});
+
+test("a route may tell more than its schema looks at", async () => {
+  const body = { type: ["object", "null"], properties: { email: { type: "string" } } };
+  const documented = { body: { ...body, type: "object", required: ["email"] } };
+  const { requestBody } = await documentOf({ body, documented }, { dropsNulls: true });
+  expect(requestBody).toMatchObject({ required: true, content: { "application/json": { schema: documented.body } } });
 });
 
 test("a field may be null where that is as if it were not given", async () => {

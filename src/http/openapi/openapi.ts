@@ -4,6 +4,13 @@ import { problemSchema } from "../schema.ts";
 import { about, headers, headersOf, securitySchemes } from "./about.ts";
 import { refusalsOf, securityOf } from "./common.ts";
 
+declare module "fastify" {
+  interface FastifySchema {
+    /** What the document says instead, where the route refuses more than its schema, in words of its old system's. */
+    readonly documented?: { readonly querystring?: object; readonly body?: object };
+  }
+}
+
 /** The OpenAPI document of all routes that are added from now on, made from their schemas, and its own route. */
 export async function addOpenApi(app: FastifyInstance): Promise<void> {
   app.addSchema(problemSchema);
@@ -29,7 +36,8 @@ const schema = {
 
 /** Adds to what a route says of itself what holds for all of its kind. */
 const transform: SwaggerTransform = ({ schema, url, route }) => {
-  const { response, security, ...own } = schema ?? {};
+  const { response, security, documented, ...validated } = schema ?? {};
+  const own = { ...validated, ...documented };
   const answers = (response ?? {}) as Record<string, unknown>;
   return {
     url: url.replace("*", ":path"),
@@ -42,8 +50,12 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
   };
 };
 
-function withNulls(body: { readonly properties?: object }): object {
-  const fields = Object.entries(body.properties ?? {}).map(([name, field]) => [name, orNull(field)]);
+function withNulls(body: { readonly properties?: object; readonly required?: readonly string[] }): object {
+  const { properties = {}, required = [] } = body;
+  const fields = Object.entries(properties).map(([name, field]) => [
+    name,
+    required.includes(name) ? field : orNull(field),
+  ]);
   return { ...body, properties: Object.fromEntries(fields) };
 }
 
@@ -75,7 +87,7 @@ const transformObject: SwaggerTransformObject = (made) => {
 function complete({ requestBody, responses }: Operation): void {
   for (const [status, answer] of Object.entries(responses))
     answer.headers = { ...headersOf(status), ...answer.headers };
-  if (requestBody !== undefined) requestBody.required = !Object.values(requestBody.content).every(mayBeNull);
+  if (requestBody !== undefined) requestBody.required = !Object.values(requestBody.content).some(mayBeNull);
 }
 
 function mayBeNull({ schema }: MediaType): boolean {

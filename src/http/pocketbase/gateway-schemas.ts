@@ -1,4 +1,4 @@
-import { bodyOf, text } from "../schema.ts";
+import { bodyOf, needing, text } from "../schema.ts";
 import { refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
 const tokenless = refusalAnswer("No token, or one that is not valid.");
@@ -53,8 +53,16 @@ const message = {
   },
 };
 
-export const sending = { ...message, querystring: queryOf(messageParameters) };
-export const sendingByBody = { ...sending, body: bodyOf(messageBody) };
+/** All that a message must have, in the query or the body; its model may be missing. */
+export const messageNeeds = ["prompt", "prompt_guidance", "strength", "uuid"];
+const messageQuery = queryOf(messageParameters);
+
+export const sending = {
+  ...message,
+  querystring: messageQuery,
+  documented: { querystring: needing(messageQuery, ...messageNeeds) },
+};
+export const sendingByBody = { ...message, querystring: messageQuery, body: bodyOf(messageBody) };
 
 const binary = { schema: { type: "string", format: "binary" } };
 const picture = {
@@ -72,5 +80,12 @@ const picture = {
   },
 };
 
-export const fetching = { ...picture, querystring: queryOf(idParameter) };
-export const fetchingByBody = { ...fetching, body: bodyOf(idParameter) };
+export const pictureNeeds = ["message_id"];
+const pictureQuery = queryOf(idParameter);
+
+export const fetching = {
+  ...picture,
+  querystring: pictureQuery,
+  documented: { querystring: needing(pictureQuery, ...pictureNeeds) },
+};
+export const fetchingByBody = { ...picture, querystring: pictureQuery, body: bodyOf(idParameter) };

@@ -11,7 +11,16 @@ import type { QuickRoute } from "../quick.ts";
 import { sendImage } from "../sending.ts";
 import { envelope, fromDomain } from "./envelope.ts";
 import { sentence } from "./field-errors.ts";
-import { checking, fetching, fetchingByBody, health, sending, sendingByBody } from "./gateway-schemas.ts";
+import {
+  checking,
+  fetching,
+  fetchingByBody,
+  health,
+  messageNeeds,
+  pictureNeeds,
+  sending,
+  sendingByBody,
+} from "./gateway-schemas.ts";
 
 export interface GatewayCore {
   readonly health: Health;
@@ -23,8 +32,6 @@ type Parameters = Readonly<Record<string, string | number | undefined>>;
 type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;
 
 const onlyRecords = envelope(403, "Only auth records can access this endpoint.");
-/** All that a message must have; its model may be missing. */
-const required = ["prompt", "prompt_guidance", "strength", "uuid"];
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The gateway's own routes. */
@@ -32,7 +39,7 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
   const { jobs, images } = core;
 
   async function send(request: ByParameters) {
-    const given = parametersOf(request, required);
+    const given = parametersOf(request, messageNeeds);
     const job = await jobs.submit(submissionOf(given), ownerIdOf(ownerOf(request)));
     return { messageId: job.id };
   }
@@ -40,7 +47,7 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
   /** Looks once, whatever there is: a poll never waits. */
   async function fetch(request: ByParameters, reply: FastifyReply) {
     const owner = ownerOf(request);
-    const { message_id: id } = parametersOf(request, ["message_id"]);
+    const { message_id: id } = parametersOf(request, pictureNeeds);
     const job = await jobs.get(String(id), ownerIdOf(owner));
     if (!hasEnded(job)) return reply.code(202).type("text/plain; charset=UTF-8").send("Message not ready yet");
     const [imageId] = job.outputImageIds;

@@ -1,4 +1,4 @@
-import { text } from "../schema.ts";
+import { bodyOf, needing, text } from "../schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
@@ -14,13 +14,16 @@ const fields = {
   emailVisibility: { enum: [true, false, "true", "false"], description: "Whether everybody may see the address." },
 };
 
+const newRecord = bodyOf({
+  ...fields,
+  email: text("Optional, as is the username, which is made up where there is none."),
+});
+
 export const creating = {
   ...withoutToken,
   summary: "Signs up",
-  body: {
-    type: ["object", "null"],
-    properties: { ...fields, email: text("Optional, as is the username, which is made up where there is none.") },
-  },
+  body: newRecord,
+  documented: { body: needing(newRecord, "password", "passwordConfirm") },
   response: { 200: own },
 };
 
@@ -54,14 +57,11 @@ export const viewing = { ...byId, summary: "One's own record", response: { 200: 
 export const updating = {
   ...byId,
   summary: "Changes what the body has of one's own record; a new password ends all sessions",
-  body: {
-    type: ["object", "null"],
-    properties: {
-      ...fields,
-      email: text("What it is already."),
-      oldPassword: text("Needed with a new password."),
-    },
-  },
+  body: bodyOf({
+    ...fields,
+    email: text("What it is already."),
+    oldPassword: text("Needed with a new password."),
+  }),
   response: { 200: own, 404: gone },
 };
 

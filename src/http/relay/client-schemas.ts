@@ -1,4 +1,5 @@
 import { limitMax } from "../../model/client.ts";
+import { pageSizeMax } from "../../model/page.ts";
 import { problemAnswer } from "../schema.ts";
 
 const time = (description: string) => ({ type: ["string", "null"], format: "date-time", description });
@@ -52,16 +53,19 @@ const common = { tags: ["Relay"] };
 const byId = { ...common, params: { type: "object", properties: { id: { type: "string" } } } };
 const gone = { 404: problemAnswer("There is no such client.") };
 
+const pageQuery = (bounds: object) => ({
+  type: "object",
+  properties: {
+    page_size: { type: "integer", default: 0, ...bounds, description: "50 when 0." },
+    page_token: { type: "string", default: "", description: "The next_page_token of an earlier answer." },
+  },
+});
+
 export const listing = {
   ...common,
   summary: "Lists API clients",
-  querystring: {
-    type: "object",
-    properties: {
-      page_size: { type: "integer", default: 0, description: "At most 100; 50 when 0." },
-      page_token: { type: "string", default: "", description: "The next_page_token of an earlier answer." },
-    },
-  },
+  querystring: pageQuery({}),
+  documented: { querystring: pageQuery({ minimum: 0, maximum: pageSizeMax }) },
   response: { 200: pageAnswer },
 };
 
@@ -78,6 +82,7 @@ export const changing = {
   ...byId,
   summary: "Changes what the body has of an API client",
   body: settingsBody,
+  documented: { body: { ...settingsBody, minProperties: 1 } },
   response: { 200: clientAnswer, ...gone },
 };
 
@@ -87,15 +92,18 @@ export const deleting = {
   response: { 204: { description: "It is gone.", type: "null" }, ...gone },
 };
 
+const graceBody = (bounds: object) => ({
+  type: ["object", "null"],
+  examples: [{ grace_period: 3600 }],
+  properties: {
+    grace_period: { type: "integer", ...bounds, description: "Seconds that the old key still works." },
+  },
+});
+
 export const regenerating = {
   ...byId,
   summary: "Gives an API client a new key",
-  body: {
-    type: ["object", "null"],
-    examples: [{ grace_period: 3600 }],
-    properties: {
-      grace_period: { type: "integer", description: "Seconds that the old key still works; at most 30 days." },
-    },
-  },
+  body: graceBody({}),
+  documented: { body: graceBody({ minimum: 0, maximum: 30 * 24 * 60 * 60 }) },
   response: { 200: keyAnswer, ...gone },
 };

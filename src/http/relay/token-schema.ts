@@ -1,4 +1,4 @@
-import { problemAnswer, text } from "../schema.ts";
+import { bodyOf, needing, problemAnswer, text } from "../schema.ts";
 
 const oauthAnswer = {
   type: "object",
@@ -10,6 +10,19 @@ const refusal = (description: string) => {
   return { description, content: { ...content, "application/json": { schema: oauthAnswer } } };
 };
 
+const form = bodyOf({
+  grant_type: { description: "`client_credentials`" },
+  client_id: { description: "The client's id." },
+  client_secret: { description: "Its API key." },
+  scope: { description: "Some of the client's scopes, separated by blanks; all when not given." },
+});
+const bodies = (formSchema: object) => ({
+  content: {
+    "application/json": { schema: bodyOf({ api_key: { type: "string" } }) },
+    "application/x-www-form-urlencoded": { schema: formSchema },
+  },
+});
+
 export const tokenSchema = {
   summary: "Exchanges an API key for a token",
   description:
@@ -17,24 +30,8 @@ export const tokenSchema = {
     "client as `client_id`. OAuth's requests are refused as RFC 6749 has it, others with a problem.",
   tags: ["Relay"],
   security: [{ apiKey: [] }, { basic: [] }, {}],
-  body: {
-    content: {
-      "application/json": {
-        schema: { type: ["object", "null"], properties: { api_key: { type: "string" } } },
-      },
-      "application/x-www-form-urlencoded": {
-        schema: {
-          type: ["object", "null"],
-          properties: {
-            grant_type: { description: "`client_credentials`" },
-            client_id: { description: "The client's id." },
-            client_secret: { description: "Its API key." },
-            scope: { description: "Some of the client's scopes, separated by blanks; all when not given." },
-          },
-        },
-      },
-    },
-  },
+  body: bodies(form),
+  documented: { body: bodies(needing(form, "grant_type")) },
   response: {
     200: {
       description: "A token for the header `Authorization`.",
