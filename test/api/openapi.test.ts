@@ -33,7 +33,7 @@ interface Operation {
 
 interface Document {
   readonly openapi: string;
-  readonly info: { readonly version: string };
+  readonly info: { readonly version: string; readonly description?: string };
   readonly servers: readonly { readonly url: string }[];
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly components: { readonly securitySchemes: Readonly<Record<string, object>> };
@@ -183,6 +183,20 @@ test("says how long a page and a grace may be, and that a change is not of nothi
     expect(await asked(`POST ${byId}/regenerate-key`, "", { grace_period: seconds })).toBe(status);
   expect(bodyOf(`PATCH ${path}/:id`)?.minProperties).toBe(1);
   expect(await asked(`PATCH ${byId}`, "", {})).toBe(400);
+});
+
+test("tells where another method is 405, and where it is not there", async () => {
+  const { description = "" } = document.info;
+  expect(description.replaceAll("\n", " ")).toContain("under `/api` and `/auth/v1` both are the old systems' own 404");
+  const statuses = ["/health", "/api/health", "/auth/v1/health"].map(async (path) => {
+    const { status, headers } = await fetch(server.url + path, { method: "DELETE" });
+    return [path, status, headers.get("allow")];
+  });
+  expect(await Promise.all(statuses)).toEqual([
+    ["/health", 405, "GET"],
+    ["/api/health", 404, null],
+    ["/auth/v1/health", 404, null],
+  ]);
 });
 
 test.each([

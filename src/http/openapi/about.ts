@@ -3,8 +3,9 @@ import manifest from "../../../package.json" with { type: "json" };
 const description = `\
 The routes of plain HTTP. gRPC, gRPC-Web and Connect are at the same address, described by server reflection.
 
-A path that is there for other methods is answered 405 with \`Allow\`, one that is not there 404, both with a problem. What is
-no HTTP request, takes too long to come, or has more than 16 KiB of headers is answered 400, 408 or 431 without a body.`;
+A path that is there for other methods is answered 405 with \`Allow\`, one that is not there 404, both with a problem; under
+\`/api\` and \`/auth/v1\` both are the old systems' own 404. What is no HTTP request, takes too long to come, or has more than
+16 KiB of headers is answered 400, 408 or 431 without a body.`;
 
 /** What the document says of everything together. */
 export const about = {
