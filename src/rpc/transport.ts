@@ -12,6 +12,7 @@ import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
 import { createFastHandler } from "./fast/handler.ts";
+import { receivedInterceptor } from "./received.ts";
 import { createRefuse } from "./refuse.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
@@ -58,6 +59,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   const answerFast = fast ? createFastHandler(rpc.routes, options, onFault) : () => false;
   const handle = connectNodeAdapter({
     ...options,
+    interceptors: [receivedInterceptor, ...rpc.interceptors],
     routes: rpc.routes,
     contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
     fallback: (request, response) => answerUnknownProcedure(request as IncomingMessage, response as ServerResponse),

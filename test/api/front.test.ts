@@ -1,4 +1,7 @@
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Log } from "../../src/ports/log.ts";
 import { smallPicture } from "../support/pictures.ts";
@@ -255,6 +258,27 @@ describe("the access log", () => {
     socket.write((await smallPicture()).slice(0, 40));
     socket.destroySoon();
     await lineOf(id);
+    expect(lines.filter(({ level, fields }) => level === "error" && fields.request_id === id)).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a stream of requests",
+      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+      encodeEnvelope(0, Buffer.of(0x3a, 0)),
+    ],
+    ["a stream's only request", "/darkroom.imagejob.v1.ImageJobService/GetImage", Buffer.of(0, 0, 0)],
+  ])("has no fault of the server for whoever leaves in the middle of %s", async (_what, path, message) => {
+    const session = connectHttp2(url);
+    const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+    const stream = session.request({ ...headers, authorization, "x-request-id": id }).on("error", () => {});
+    stream.write(message);
+    await once(session, "connect");
+    // An answer to what comes later says that the server has read it.
+    await new Promise((resolve) => session.ping(resolve));
+    session.destroy();
+    await lineOf(id);
+    await fetch(`${url}/health`);
     expect(lines.filter(({ level, fields }) => level === "error" && fields.request_id === id)).toEqual([]);
   });
 
