@@ -1,6 +1,12 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
-import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Session } from "node:http2";
+import {
+  constants,
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
@@ -10,7 +16,7 @@ import { newRequestId } from "./request-id.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
 export const limits = {
-  /** Bytes of all request headers together. */
+  /** Bytes of all request headers together; over HTTP/2 each counts 32 more, as RFC 9113 has it. */
   headerMax: 16 * 1024,
   /** How long a client may take to say its protocol, and then to send a request's headers. */
   headersMs: 10_000,
@@ -106,7 +112,7 @@ const http2Options = {
 function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: { cert: string; key: string }) {
   const http1Classes = { Http1IncomingMessage: Http1Request, Http1ServerResponse: Http1Response as never };
   const options = { ...http1Options, ...http1Classes, ...http2Options, ...tls, allowHTTP1: true };
-  const server = createSecureServer(options, listener as never);
+  const server = createSecureServer(options, withinHeaderMax(listener) as never);
   server.on("clientError", refuse);
   return server.on("session", (session) => begin(session, sessions)) as unknown as NetServer;
 }
@@ -114,7 +120,7 @@ function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: { cert:
 function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer {
   const http1Classes = { IncomingMessage: Http1Request, ServerResponse: Http1Response as never };
   const http1 = createServer({ ...http1Options, ...http1Classes }, listener as never);
-  const http2 = createHttp2Server(http2Options, listener as never);
+  const http2 = createHttp2Server(http2Options, withinHeaderMax(listener) as never);
   http2.on("session", (session) => begin(session, sessions));
   // A client's socket that breaks is its own matter.
   http2.on("sessionError", () => {});
@@ -130,6 +136,21 @@ function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer
     });
   });
   return http1;
+}
+
+/** Node holds an HTTP/2 client to the limit of headers only once they have acknowledged it; as it does then, so do we before. */
+function withinHeaderMax(listener: PortListener): PortListener {
+  return (request: IncomingMessage | Http2ServerRequest, response) => {
+    if ("stream" in request && request.stream.session?.pendingSettingsAck && headerBytes(request) > limits.headerMax)
+      request.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else listener(request as IncomingMessage, response);
+  };
+}
+
+/** By the measure of HTTP/2. */
+function headerBytes({ rawHeaders }: Http2ServerRequest): number {
+  const overhead = 32 * (rawHeaders.length / 2);
+  return rawHeaders.reduce((sum, { length }) => sum + length, overhead);
 }
 
 function begin(session: ServerHttp2Session, sessions: Http2Sessions): void {
