@@ -11,6 +11,7 @@ import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
+import { explained } from "./explained.ts";
 import { createFastHandler } from "./fast/handler.ts";
 import { receivedInterceptor } from "./received.ts";
 import { createRefuse } from "./refuse.ts";
@@ -60,7 +61,10 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   const handle = connectNodeAdapter({
     ...options,
     interceptors: [receivedInterceptor, ...rpc.interceptors],
-    routes: rpc.routes,
+    routes(router) {
+      rpc.routes(router);
+      router.handlers.splice(0, router.handlers.length, ...router.handlers.map(explained));
+    },
     contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
     fallback: (request, response) => answerUnknownProcedure(request as IncomingMessage, response as ServerResponse),
   });

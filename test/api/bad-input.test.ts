@@ -415,6 +415,39 @@ describe("a message that cannot be read", () => {
   });
 });
 
+describe("a call in a form that is not taken", () => {
+  const checkPath = "/darkroom.auth.v1.AuthService/CheckAuth";
+  const watchPath = "/darkroom.imagejob.v1.ImageJobService/WatchImageJob";
+  const grpc = "application/grpc, application/grpc-web";
+
+  test.each([
+    [loginPath, `content-type must be of application/json, application/proto, ${grpc}`],
+    [watchPath, `content-type must be of application/connect+json, application/connect+proto, ${grpc}`],
+  ])("is told which content types are: %s", async (path, message) => {
+    const refused = { status: 415, code: "unimplemented", message };
+    expect(await refusalOf(await post(path, "x", { "content-type": "text/plain" }))).toMatchObject(refused);
+    const headers = { ":method": "POST", ":path": path, "content-type": "text/plain" };
+    const { status, body } = await requestHttp2(url, headers, Buffer.from("x"));
+    expect({ status, ...JSON.parse(body.toString()) }).toEqual(refused);
+  });
+
+  test("is told which encodings are", async () => {
+    const refused = await refusalOf(await fetch(`${url}${checkPath}?encoding=xml`, { headers: { authorization } }));
+    expect(refused).toMatchObject({ status: 415, message: "encoding must be json or proto" });
+  });
+
+  test.each([
+    ["GET", loginPath, "POST"],
+    ["PUT", watchPath, "POST"],
+    ["DELETE", checkPath, "POST, GET"],
+  ])("is told which methods are: %s %s", async (method, path, methods) => {
+    const response = await fetch(url + path, { method });
+    expect(response.headers.get("allow")).toBe(methods);
+    const refused = { status: 405, code: "unimplemented", message: `this is for ${methods}` };
+    expect(await refusalOf(response)).toMatchObject(refused);
+  });
+});
+
 describe("what is not there", () => {
   test.each(protocols)("is unimplemented over $name", async ({ open }) => {
     const { login } = AuthService.method;

@@ -1,0 +1,37 @@
+import { createAsyncIterable, type UniversalHandler } from "@connectrpc/connect/protocol";
+
+type Handle = (...input: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
+
+const contentTypes = [
+  "application/json",
+  "application/proto",
+  "application/connect+json",
+  "application/connect+proto",
+  "application/grpc",
+  "application/grpc-web",
+];
+
+/** The same handler, which says what to do where Connect's own refuses a method or a content type without a word. */
+export function explained(handler: UniversalHandler): UniversalHandler {
+  const methods = handler.allowedMethods.join(", ");
+  const types = contentTypes.filter(handler.supportedContentType).join(", ");
+  const handle: Handle = async (request) => {
+    const response = await handler(request);
+    if (response.status === 405) return refusal(405, `this is for ${methods}`, { allow: methods });
+    if (response.status !== 415) return response;
+    return refusal(
+      415,
+      request.method === "GET" ? "encoding must be json or proto" : `content-type must be of ${types}`,
+    );
+  };
+  return Object.assign(handle, handler);
+}
+
+function refusal(status: number, message: string, header: Record<string, string> = {}) {
+  const body = Buffer.from(JSON.stringify({ code: "unimplemented", message }));
+  return {
+    status,
+    header: new Headers({ "content-type": "application/json", ...header }),
+    body: createAsyncIterable([body]),
+  };
+}
