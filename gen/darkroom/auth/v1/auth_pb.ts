@@ -2140,8 +2140,13 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
  * `Bearer CREDENTIAL`: an access token, a client token or an API key. An API key
  * may come as `x-api-key` instead. Errors carry `google.rpc.ErrorInfo` with a
  * stable reason, and bad input `google.rpc.BadRequest` with the field and the
- * rule it broke. Calls are limited by caller and by address: RESOURCE_EXHAUSTED
- * carries `google.rpc.RetryInfo`, and `RateLimit` headers tell what is left.
+ * rule it broke. What is not about the call itself has a code and a message
+ * alone: a message that cannot be decoded, is too large or is compressed in an
+ * unknown way, a timeout out of range, a deadline that has passed, a procedure
+ * or a content type that is not there, and a watch that the server ends. Calls
+ * are limited by caller and by address: RESOURCE_EXHAUSTED, but for a message
+ * that is too large, carries `google.rpc.RetryInfo`, and `RateLimit` headers
+ * tell what is left.
  *
  * @generated from service darkroom.auth.v1.AuthService
  */
