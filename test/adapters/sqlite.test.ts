@@ -148,6 +148,18 @@ describe("an SQLite database", () => {
     }
   });
 
+  test("finds results by their owner that an older version gave away without noting whose they are", async () => {
+    const { db, path, close } = await openDatabase(undefined, databaseMigrations.slice(0, 4));
+    const [adopted, nobodys] = [sampleImage(), sampleImage({ ownerId: null })];
+    for (const image of [adopted, nobodys]) await sqliteImageStore(db).insert({ ...image, ownerId: null });
+    await db.write("UPDATE images SET doc = ? WHERE id = ?", JSON.stringify(adopted), adopted.id);
+    await close();
+    const store = sqliteImageStore((await openDatabase(path)).db);
+    expect(await store.listByOwner(adopted.ownerId ?? "", 9)).toStrictEqual([adopted]);
+    expect(await store.adopt({ ...adopted, ownerId: "other" })).toBe(false);
+    expect(await store.adopt({ ...nobodys, ownerId: "other" })).toBe(true);
+  });
+
   test("keeps nothing of a script that failed", async () => {
     const { path, close } = await openDatabase(undefined, [table]);
     await close();

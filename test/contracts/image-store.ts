@@ -107,6 +107,7 @@ export function imageStoreContract(name: string, open: () => Promise<Opened<Imag
       const adopted = given[answers.indexOf(true)];
       expect(await store.get(image.id)).toStrictEqual(adopted);
       expect(await store.expired(adopted?.expiresAt ?? 0, 10)).toStrictEqual([adopted]);
+      expect(await store.listByOwner(adopted?.ownerId ?? "", 10)).toStrictEqual([adopted]);
       expect(await store.adopt({ ...image, ownerId: "late" })).toBe(false);
       expect(await store.adopt(sampleImage({ ownerId: null }))).toBe(false);
       expect(await store.get(image.id)).toStrictEqual(adopted);

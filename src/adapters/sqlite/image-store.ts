@@ -17,8 +17,8 @@ export function sqliteImageStore(db: Database): ImageStore {
     },
     async adopt(image) {
       const sql =
-        "UPDATE images SET expires_at = ?, doc = ? WHERE id = ? AND json_extract(doc, '$.ownerId') IS NULL RETURNING id";
-      return (await db.write(sql, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+        "UPDATE images SET owner_id = ?, expires_at = ?, doc = ? WHERE id = ? AND owner_id IS NULL RETURNING id";
+      return (await db.write(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
     },
     async keepUntil(id, expiresAt, now) {
       const sql =

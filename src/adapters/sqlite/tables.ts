@@ -125,6 +125,9 @@ export const databaseMigrations = [
   CREATE INDEX files_by_owner ON files (owner_id);
   CREATE INDEX files_by_expiry ON files (expires_at);
   `,
+  `
+  UPDATE images SET owner_id = json_extract(doc, '$.ownerId') WHERE owner_id IS NOT json_extract(doc, '$.ownerId');
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
