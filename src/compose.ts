@@ -83,6 +83,7 @@ export async function compose(
   onStop(() => changes.stop());
   onStop(() => dispatcher.idle());
   const authentication = new Authentication({ ...base, everybody });
+  const imageJobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);
   return {
@@ -91,7 +92,7 @@ export async function compose(
     accounts,
     authentication,
     changes,
-    clients: new Clients({ ...base, authentication }),
+    clients: new Clients({ ...base, authentication, imageJobs }),
     deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
     cookieDomain: config.cookieDomain,
     deletions,
@@ -108,7 +109,7 @@ export async function compose(
       },
     }),
     images,
-    jobs: new ImageJobs({ ...base, records, changes, images, dispatcher }),
+    jobs: imageJobs,
     leases: new Leases({ ...base, records }),
     oldApis: config.oldApis,
     relay: relayOf(config, base.relayIdentities),

@@ -216,7 +216,9 @@ export class Authentication {
     if (attempt !== null && (job.state !== "RUNNING" || job.attempt !== attempt)) {
       throw unauthenticated("LEASE_LOST", "the attempt of this token is over");
     }
-    return { kind: "job", jobId, attempt, inputImageId: job.inputImageId, owner: await this.#owner(job.ownerId) };
+    const owner = await unlessRefused(() => this.#owner(job.ownerId));
+    if (owner === undefined) throw unauthenticated("OWNER_UNUSABLE", "the job's owner is disabled or gone");
+    return { kind: "job", jobId, attempt, inputImageId: job.inputImageId, owner };
   }
 
   async #owner(id: string): Promise<JobPrincipal["owner"]> {

@@ -15,6 +15,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { AccessToken, AccessTokens, ApiKeys } from "../ports/credentials.ts";
 import type { Authentication } from "./authentication.ts";
 import { changeRecord } from "./change-record.ts";
+import type { ImageJobs } from "./image-jobs.ts";
 import { randomId } from "./random-id.ts";
 
 const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
@@ -29,6 +30,7 @@ export class Clients {
   readonly #keys: ApiKeys;
   readonly #tokens: AccessTokens;
   readonly #authentication: Authentication;
+  readonly #imageJobs: ImageJobs;
   readonly #clock: Clock;
 
   constructor(deps: {
@@ -36,12 +38,14 @@ export class Clients {
     apiKeys: ApiKeys;
     accessTokens: AccessTokens;
     authentication: Authentication;
+    imageJobs: ImageJobs;
     clock: Clock;
   }) {
     this.#store = deps.clients;
     this.#keys = deps.apiKeys;
     this.#tokens = deps.accessTokens;
     this.#authentication = deps.authentication;
+    this.#imageJobs = deps.imageJobs;
     this.#clock = deps.clock;
   }
 
@@ -76,8 +80,11 @@ export class Clients {
     });
   }
 
+  /** Its jobs end with it. What fails can be done again, until the record itself goes last. */
   async delete(id: string): Promise<void> {
-    if (!isClientId(id) || !(await this.#store.delete(id))) throw notFound("client");
+    await this.#change(id, (client) => ({ ...client, disabled: true }));
+    await this.#imageJobs.cancelAll(id);
+    if (!(await this.#store.delete(id))) throw notFound("client");
   }
 
   /** The old key, and the tokens made from it, work for `graceMs` more. */

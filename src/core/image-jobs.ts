@@ -6,6 +6,7 @@ import {
   type ImageJob,
   type JobState,
   newJob,
+  openStates,
   requestKey,
   type Submission,
 } from "../model/image-job.ts";
@@ -22,6 +23,7 @@ import { timeLimit } from "./time-limit.ts";
 
 /** The longest that one poll waits. */
 export const waitMaxMs = 60_000;
+const batch = 100;
 
 /** What an account does with its own jobs. */
 export class ImageJobs {
@@ -121,6 +123,16 @@ export class ImageJobs {
 
   async cancel(id: string, ownerId: string): Promise<ImageJob> {
     return this.#records.change(await this.#records.getOwn(id, ownerId), (job) => cancel(job, this.#clock()));
+  }
+
+  /** Cancels those of an owner's that have not ended. */
+  async cancelAll(ownerId: string): Promise<void> {
+    for (;;) {
+      const open = await this.#records.store.list({ ownerId, states: openStates, after: undefined, limit: batch });
+      if (open.length === 0) return;
+      const step = (job: ImageJob) => (hasEnded(job) ? job : cancel(job, this.#clock()));
+      await Promise.all(open.map((job) => this.#records.change(job, step)));
+    }
   }
 
   async #earlier(wanted: Submission, ownerId: string, fingerprint: string): Promise<ImageJob | undefined> {

@@ -4,6 +4,7 @@ import { integerRule, rangeRule, textRule } from "./text.ts";
 
 export const jobStates = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 export type JobState = (typeof jobStates)[number];
+export const openStates = ["QUEUED", "RUNNING"] as const satisfies readonly JobState[];
 /** Those of jobs that nobody wanted to end so: they can be sent again. */
 export const deadStates = ["FAILED", "EXPIRED"] as const satisfies readonly JobState[];
 
@@ -160,8 +161,8 @@ export function requestKey(ownerId: string, requestId: string): string | undefin
   return requestId === "" ? undefined : `${ownerId}/${requestId}`;
 }
 
-export function hasEnded(job: ImageJob): boolean {
-  return job.state !== "QUEUED" && job.state !== "RUNNING";
+export function hasEnded({ state }: ImageJob): boolean {
+  return !openStates.some((open) => open === state);
 }
 
 export function isDead({ state }: ImageJob): boolean {

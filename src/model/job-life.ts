@@ -20,13 +20,17 @@ export const moves = {
     by: "a lapsed lease, or a failure that may be retried; FAILED after the last attempt",
   },
   bury: { from: ["QUEUED"], to: ["FAILED"], by: "the dead-letter reader: delivered too often" },
-  cancel: { from: ["QUEUED", "RUNNING"], to: ["CANCELLED"], by: "CancelImageJob" },
+  cancel: {
+    from: ["QUEUED", "RUNNING"],
+    to: ["CANCELLED"],
+    by: "CancelImageJob, or DeleteClient for all of its client's",
+  },
   expire: { from: ["QUEUED", "RUNNING"], to: ["EXPIRED"], by: "the sweeper, when the deadline has passed" },
   redrive: { from: deadStates, to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
 } as const satisfies Record<string, { from: readonly JobState[]; to: readonly JobState[]; by: string }>;
 
 /** Reasons of refusals after which a worker need not ask again for its attempt. */
-export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST"];
+export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST", "OWNER_UNUSABLE"];
 
 type Move = keyof typeof moves;
 type Target<M extends Move> = (typeof moves)[M]["to"][number];

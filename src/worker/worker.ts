@@ -86,7 +86,8 @@ async function takeMessage(
 
 function settleUnclaimed(error: unknown, closing: AbortSignal): Settlement {
   const reason = reasonOf(error);
-  if (reason === "JOB_ENDED" || reason === "DISPATCH_SUPERSEDED") return complete;
+  // The job of an owner who cannot be used now is sent again, as one that nobody claimed.
+  if (["JOB_ENDED", "DISPATCH_SUPERSEDED", "OWNER_UNUSABLE"].includes(reason ?? "")) return complete;
   if (reason === "LEASE_HELD") return { kind: "abandon", delayMs: heldDelayMs };
   if (closing.aborted) return { kind: "abandon", delayMs: 0 };
   throw error;

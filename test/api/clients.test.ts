@@ -8,9 +8,11 @@ import { smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const server = await shareServer({ JWT_EXPIRY: "600" }, { worker: false });
 const { auth, jobs } = server;
+const queues = await openWorkerQueues(server.dataDir);
 const { tokens: adminTokens } = await auth.login({ identity: "admin", password: adminPassword });
 const admin = bearer(adminTokens?.accessToken ?? "");
 
@@ -141,6 +143,23 @@ describe("an API client", () => {
     for (const credential of [apiKey, token]) expect(await refusal(check(credential))).toMatchObject(refused);
     expect(await refusal(auth.getClient({ clientId: id }, admin))).toMatchObject({ reason: "CLIENT_NOT_FOUND" });
     expect(await refusal(auth.deleteClient({ clientId: id }, admin))).toMatchObject({ code: "NotFound" });
+  });
+
+  test("takes its jobs that have not ended with it", async () => {
+    const [gone, other] = [await newClient(), await newClient()];
+    const submitted = [];
+    for (const { apiKey } of [gone, other]) {
+      const { image } = await jobs.uploadImage({ data: await smallPicture("png") }, bearer(apiKey));
+      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(apiKey));
+      submitted.push(await queues.message(job?.id ?? ""));
+    }
+    await auth.deleteClient({ clientId: gone.id }, admin);
+    const [cancelled, kept] = submitted.map(({ token, dispatch }) =>
+      server.worker.claimJob({ dispatch }, bearer(token)),
+    );
+    expect(await refusal(cancelled ?? Promise.reject())).toMatchObject({ reason: "JOB_ENDED" });
+    expect(await kept).toMatchObject({ attempt: 1 });
+    expect((await jobs.listDeadLetters({}, admin)).deadLetters).toEqual([]);
   });
 
   test("gets a new key, and the old one ends at once or after its grace", async () => {

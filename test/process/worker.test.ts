@@ -2,13 +2,14 @@ import { readFileSync, renameSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { connect, State } from "../../src/client/index.ts";
+import { bearer, connect, State } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { type Running, run, type ServerProcess } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { fine, startSdWebui } from "../support/sd-webui-server.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { adminPassword, scratchDirectory, signIn } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 const patience = { timeout: 30_000, interval: 50 };
@@ -17,16 +18,23 @@ const patience = { timeout: 30_000, interval: 50 };
 async function open() {
   const standIn = await startSdWebui();
   const dataDir = scratchDirectory();
-  const env = { DARKROOM_DATA_DIR: dataDir, SD_WEBUI_URL: standIn.url, DARKROOM_LEASE_SECONDS: "5" };
+  const env = {
+    DARKROOM_DATA_DIR: dataDir,
+    DARKROOM_ADMIN_PASSWORD: adminPassword,
+    SD_WEBUI_URL: standIn.url,
+    DARKROOM_LEASE_SECONDS: "5",
+  };
   const server = run(["serve", "--no-worker"], { PORT: "0", LOG_LEVEL: "error", ...env });
   const url = await server.printed(/listens on (\S+),/);
   const darkroom = connect(url);
   const { jobs } = darkroom;
-  const { credential } = await signIn(darkroom);
+  const { credential, account } = await signIn(darkroom);
   const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
   const imageId = image?.id ?? "";
   return {
     standIn,
+    darkroom,
+    userId: account?.id ?? "",
     server: { ...server, url },
     dataDir,
     startWorker: (more: Readonly<Record<string, string>> = {}) =>
@@ -120,6 +128,25 @@ test("a terminal's Ctrl-C, which goes to all processes, lets the worker return i
   process.kill(-(both.child.pid as number), "SIGINT");
   expect((await both.finished).code).toBe(0);
   expect(both.output.stderr).toContain("WORKER_STOPPED");
+});
+
+test("the job of a disabled account waits, and neither it nor the worker is in trouble", async () => {
+  const { darkroom, dataDir, userId, startWorker, submit } = await open();
+  const { tokens } = await darkroom.auth.login({ identity: "admin", password: adminPassword });
+  const rows = (file: string, sql: string) => {
+    const db = new DatabaseSync(join(dataDir, file), { readOnly: true });
+    onTestFinished(() => db.close());
+    return () => db.prepare(sql).all();
+  };
+  const messages = rows("queue.db", "SELECT id FROM messages");
+  await submit();
+  await vi.waitFor(() => expect(messages()).toHaveLength(1), patience);
+  await darkroom.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+  const worker = startWorker();
+  await vi.waitFor(() => expect(messages()).toEqual([]), patience);
+  worker.child.kill("SIGTERM");
+  expect((await worker.finished).stderr).not.toMatch(/"level":"(warn|error)"/);
+  expect(rows("darkroom.db", "SELECT state FROM jobs")()).toMatchObject([{ state: "QUEUED" }]);
 });
 
 test("a worker does as many jobs at a time as it is told", async () => {

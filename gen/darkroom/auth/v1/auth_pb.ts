@@ -2428,8 +2428,8 @@ export const AuthService: GenService<{
     output: typeof UpdateClientResponseSchema;
   },
   /**
-   * Deletes a client: its key and its tokens stop working. Its jobs stay until
-   * their time is up.
+   * Deletes a client: its key and its tokens stop working. Its jobs that have
+   * not ended are cancelled; all stay until their time is up.
    *
    * Errors: NOT_FOUND.
    *
