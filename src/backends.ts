@@ -41,6 +41,8 @@ import type { SecretStore } from "./ports/secret-store.ts";
 import type { SessionStore } from "./ports/session-store.ts";
 import type { UsageStore } from "./ports/usage-store.ts";
 
+const alarmEveryMs = 60_000;
+
 export interface Stores {
   readonly accounts: AccountStore;
   readonly sessions: SessionStore;
@@ -78,7 +80,7 @@ export function openStores(
 ): Promise<Stores> {
   const due = (job: ImageJob) => dueAt(job, config.keepResultMs);
   return config.mongodb === undefined
-    ? openEmbeddedStores(config.dataDir, due)
+    ? openEmbeddedStores(config.dataDir, due, log)
     : openMongodbStores(config.mongodb, due, log);
 }
 
@@ -92,10 +94,11 @@ export function embeddedPaths(dataDir: string) {
   return { database: join(dataDir, "darkroom.db"), pictures: join(dataDir, "pictures") };
 }
 
-async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number): Promise<Stores> {
+async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
   makeWritable(dataDir);
   const paths = embeddedPaths(dataDir);
-  const db = await openDatabase(paths.database, databaseMigrations);
+  const onDiskFault = diskAlarm(log);
+  const db = await openDatabase(paths.database, databaseMigrations, onDiskFault);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
@@ -107,7 +110,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     files: sqliteFileStore(db),
-    blobs: filesystemBlobStore(paths.pictures),
+    blobs: filesystemBlobStore(paths.pictures, onDiskFault),
     secrets: sqliteSecretStore(db),
     pending: () => db.pending,
     ping: () => ping(db, paths.database),
@@ -151,7 +154,7 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   makeWritable(dataDir);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const path = join(dataDir, "queue.db");
-  const db = await openDatabase(path, queueMigrations);
+  const db = await openDatabase(path, queueMigrations, diskAlarm(log));
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
   const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
   return {
@@ -166,9 +169,13 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   };
 }
 
-async function openDatabase(path: string, migrations: readonly string[]): Promise<Database> {
+async function openDatabase(
+  path: string,
+  migrations: readonly string[],
+  onDiskFault: (error: Error) => void,
+): Promise<Database> {
   try {
-    return await Database.open(path, migrations);
+    return await Database.open(path, migrations, onDiskFault);
   } catch (error) {
     throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
   }
@@ -177,7 +184,19 @@ async function openDatabase(path: string, migrations: readonly string[]): Promis
 async function ping(db: Database, path: string): Promise<void> {
   // A file that was moved away can still be written here, and nobody else will find what is in it.
   await access(path, constants.R_OK | constants.W_OK);
-  await db.write("SELECT 1");
+  // What it is already, and a write all the same: one page, which a full disk refuses.
+  await db.write("PRAGMA application_id = 0");
+}
+
+/** Tells the operator, and not once for each call that is refused. */
+function diskAlarm(log: Log): (error: Error) => void {
+  let quietUntil = 0;
+  return (err) => {
+    const now = performance.now();
+    if (now < quietUntil) return;
+    quietUntil = now + alarmEveryMs;
+    log.error({ err }, "the disk takes nothing more: make room on it; calls that write are refused");
+  };
 }
 
 /** Keys and pictures lie here: nobody else may look in. */

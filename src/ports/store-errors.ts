@@ -6,14 +6,15 @@ export class DuplicateKey extends Error {
 }
 
 /**
- * The engine cannot be reached, or did not answer in time. A write that met this may have been done, or may yet be.
+ * The engine cannot be reached, did not answer in time, or has no room. A write that met this may have been done, or
+ * may yet be.
  * It goes to the caller as it is.
  */
 export class StoreUnavailable extends DomainError {
   override readonly name = "StoreUnavailable";
 
   constructor(cause?: unknown) {
-    const message = "the database cannot be reached: try again in a moment";
+    const message = "the database cannot be used now: try again in a moment";
     super("unavailable", "DATABASE_UNAVAILABLE", message, { retryAfterMs: 1000, cause });
   }
 }

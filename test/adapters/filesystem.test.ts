@@ -1,8 +1,9 @@
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { filesystemBlobStore } from "../../src/adapters/filesystem/blob-store.ts";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
 import { tempDirectory } from "./temp-directory.ts";
 
@@ -67,6 +68,17 @@ describe("blobs in files", () => {
     expect(await next.read("blob")).toBeUndefined();
     await next.delete("blob");
     expect(filesIn(directory)).toEqual([]);
+  });
+
+  test.skipIf(!existsSync("/dev/full"))("are refused by a full disk as what may do better later", async () => {
+    const directory = tempDirectory();
+    const faults: Error[] = [];
+    const store = filesystemBlobStore(directory, (fault) => faults.push(fault));
+    mkdirSync(join(directory, "bl"));
+    symlinkSync("/dev/full", join(directory, "bl", "blob.partial"));
+    await expect(store.write("blob", text("bytes"))).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(faults).toMatchObject([{ code: "ENOSPC" }]);
+    expect(await store.read("blob")).toBeUndefined();
   });
 
   test("stop their source when they cannot be written", async () => {

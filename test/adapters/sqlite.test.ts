@@ -122,6 +122,7 @@ describe("an SQLite database", () => {
     ]);
     const written = [1, 2, 3].filter((_, index) => results[index]?.status === "fulfilled");
     expect(written).not.toContain(2);
+    expect(results[1]).toMatchObject({ reason: { name: "StoreUnavailable", code: "unavailable" } });
     expect(idsIn(db)).toEqual(written);
     await db.write(insert, 4, "small");
     expect(idsIn(db)).toContain(4);

@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -62,6 +62,16 @@ test("without its database's file a server lives, and is not ready", async () =>
   expect((await fetch(`${url}/health/live`)).status).toBe(200);
   renameSync(aside, file);
   await becomes(200, "ok");
+});
+
+test("looks by writing, since a full disk can still be read", async () => {
+  const { url, dataDir } = await serve({}, { worker: false });
+  const sizes = () => ["darkroom.db-wal", "queue.db-wal"].map((file) => statSync(join(dataDir, file)).size);
+  const before = sizes();
+  await vi.waitFor(async () => {
+    await fetch(`${url}/health`);
+    expect(sizes().map((size, index) => size > Number(before[index]))).toEqual([true, true]);
+  }, patience);
 });
 
 test("a watch sees a backend go and come back", async () => {

@@ -20,7 +20,21 @@ export interface Running {
 
 /** The command line as a user runs it, of this tree or another's. It is killed when the test ends, if it has not ended. */
 export function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, entry = main): Running {
-  const child = spawn(process.execPath, [entry, ...args], {
+  return runCommand([process.execPath, entry, ...args], env);
+}
+
+/** The same where no file may become larger, as on a disk that is full. */
+export function runCramped(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  fileMaxKiB: number,
+): Running {
+  const script = `ulimit -f ${fileMaxKiB * 2} && exec "$@"`;
+  return runCommand(["sh", "-c", script, "sh", process.execPath, main, ...args], env);
+}
+
+function runCommand([command = "", ...args]: readonly string[], env: Readonly<Record<string, string>>): Running {
+  const child = spawn(command, args, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, as in a terminal.

@@ -2,31 +2,30 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { StoreUnavailable } from "../../ports/store-errors.ts";
 
 const pieceBytes = 64 * 1024;
 /** Read at a time: each read goes by another thread and back, which takes as long as to read some pieces. */
 const blockBytes = 8 * pieceBytes;
 
-/** A file for each blob, in 256 folders by the id's first two characters, so that no folder grows long. */
-export function filesystemBlobStore(directory: string): BlobStore {
+/** The disk is full, or its owner's share of it. */
+const fullCodes = ["ENOSPC", "EDQUOT"];
+
+/**
+ * A file for each blob, in 256 folders by the id's first two characters, so that no folder grows long. `onDiskFault`
+ * hears of each time that the disk took nothing.
+ */
+export function filesystemBlobStore(directory: string, onDiskFault: (error: Error) => void = () => {}): BlobStore {
   const pathOf = (id: string) => join(directory, id.slice(0, 2).toLowerCase(), id);
 
   return {
     async write(id, bytes) {
-      const path = pathOf(id);
-      const partial = `${path}.partial`;
-      const file = await create(partial, directory);
       try {
-        for await (const piece of bytes) await file.writeFile(piece);
-        await rename(partial, path);
-        // A rename survives a power cut only once its directory is on disk.
-        await Promise.all([file.datasync(), syncDirectory(dirname(path))]);
+        await write(pathOf(id), bytes, directory);
       } catch (error) {
-        await rm(partial, { force: true });
-        await rm(path, { force: true });
-        throw error;
-      } finally {
-        await file.close();
+        if (!fullCodes.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+        onDiskFault(error as Error);
+        throw new StoreUnavailable(error);
       }
     },
 
@@ -45,6 +44,23 @@ export function filesystemBlobStore(directory: string): BlobStore {
       await rm(`${pathOf(id)}.partial`, { force: true });
     },
   };
+}
+
+async function write(path: string, bytes: AsyncIterable<Uint8Array>, directory: string): Promise<void> {
+  const partial = `${path}.partial`;
+  const file = await create(partial, directory);
+  try {
+    for await (const piece of bytes) await file.writeFile(piece);
+    await rename(partial, path);
+    // A rename survives a power cut only once its directory is on disk.
+    await Promise.all([file.datasync(), syncDirectory(dirname(path))]);
+  } catch (error) {
+    await rm(partial, { force: true });
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */

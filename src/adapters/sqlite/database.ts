@@ -1,11 +1,13 @@
 import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
-import { DuplicateKey } from "../../ports/store-errors.ts";
+import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
 import type { Commit, Opening, Row, Statement, Unit } from "./writer.ts";
 
 /** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE. */
 const duplicateCodes = [1555, 2067];
+/** SQLITE_IOERR, which a quota gives too, and SQLITE_FULL; more bytes say more. */
+const diskCodes = [10, 13];
 /** How long a statement waits for another process's lock. */
 const busyMs = 5000;
 /** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
@@ -23,6 +25,7 @@ export class Database {
   readonly #reader: DatabaseSync;
   readonly #writer: Worker;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #onDiskFault: (error: Error) => void;
   readonly #waiting = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
   #lastUnit = 0;
   #outgoing: Unit[] = [];
@@ -30,20 +33,28 @@ export class Database {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
-  static async open(path: string, migrations: readonly string[]): Promise<Database> {
+  /**
+   * Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order.
+   * `onDiskFault` hears of each time that the disk took nothing.
+   */
+  static async open(
+    path: string,
+    migrations: readonly string[],
+    onDiskFault: (error: Error) => void = () => {},
+  ): Promise<Database> {
     const opening: Opening = { path, migrations, busyMs };
     const writer = new Worker(writerFile, { workerData: opening });
     await new Promise<void>((resolve, reject) => {
       writer.once("message", () => resolve());
       writer.once("error", reject);
     });
-    return new Database(path, writer);
+    return new Database(path, writer, onDiskFault);
   }
 
-  private constructor(path: string, writer: Worker) {
+  private constructor(path: string, writer: Worker, onDiskFault: (error: Error) => void) {
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     this.#writer = writer;
+    this.#onDiskFault = onDiskFault;
     writer.on("message", (commit: Commit) => this.#settle(commit));
     writer.on("error", (error: Error) => this.#end(error));
     writer.on("exit", () => this.#end(new Error("the database is closed")));
@@ -68,7 +79,10 @@ export class Database {
     return this.read(sql, ...params).map(({ doc }): T => JSON.parse(doc as string));
   }
 
-  /** The rows that the statement returns. Rejects with DuplicateKey when a unique value is taken. */
+  /**
+   * The rows that the statement returns. Rejects with DuplicateKey when a unique value is taken, with StoreUnavailable
+   * when the disk takes nothing.
+   */
   write(sql: string, ...params: SQLInputValue[]): Promise<Row[]> {
     return this.writeAll([{ sql, params }]);
   }
@@ -127,9 +141,16 @@ export class Database {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
       if (error === undefined) waiting?.resolve(rows);
-      else if (duplicateCodes.includes(error.code)) waiting?.reject(new DuplicateKey(error.message));
-      else waiting?.reject(new Error(`the database refused a write: ${error.message}`));
+      else waiting?.reject(this.#refusal(error));
     }
+  }
+
+  #refusal({ code, message }: { code: number; message: string }): Error {
+    if (duplicateCodes.includes(code)) return new DuplicateKey(message);
+    const error = new Error(`the database refused a write: ${message}`);
+    if (!diskCodes.includes(code & 0xff)) return error;
+    this.#onDiskFault(error);
+    return new StoreUnavailable(error);
   }
 
   #end(error: Error): void {
