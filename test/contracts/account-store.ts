@@ -68,6 +68,8 @@ export function accountStoreContract(name: string, open: () => Promise<Opened<Ac
         (await store.list({ by, prefix, after, limit })).map((account) => account[by]);
       expect(await list("ann", undefined, 3)).toEqual(["ann", "anna", "annab"]);
       expect(await list("ann", "annab", 9)).toEqual(["anna\u{10FFFD}", "annb", "anno.$gt"]);
+      for (const before of ["", "ab", "am\u{10FFFD}"]) expect(await list("ann", before, 1)).toEqual(["ann"]);
+      expect(await list("ann", "ao", 9)).toEqual([]);
       expect(await list("anna", undefined, 9)).toEqual(["anna", "annab", "anna\u{10FFFD}"]);
       expect(await list("", undefined, 99)).toHaveLength(keys.length);
       expect(await list("$gt", undefined, 9)).toEqual([]);

@@ -14,7 +14,7 @@ type Condition<V extends Value = Value> =
   | { readonly $gt: V }
   | { readonly $gte: V }
   | { readonly $gte: V; readonly $lt: V }
-  | { readonly $gt: V; readonly $lt: V };
+  | { readonly $gte: V; readonly $gt: V; readonly $lt: V };
 
 interface Query {
   readonly _id?: Condition<string>;
@@ -31,9 +31,12 @@ export const atMost = <V extends Value>(value: V) => ({ $lte: value });
 export const atLeast = <V extends Value>(value: V) => ({ $gte: value });
 export const after = <V extends Value>(value: V) => ({ $gt: value });
 export const between = <V extends Value>(from: V, end: V) => ({ $gte: from, $lt: end });
-/** Texts that begin with `prefix`, from `after` on when there is one, which begins with it too. */
-export const startingWith = (prefix: string, after: string | undefined) =>
-  after === undefined ? { $gte: prefix, $lt: prefix + lastCharacter } : { $gt: after, $lt: prefix + lastCharacter };
+/** Texts that begin with `prefix`, those after `last` alone when there is one. */
+export const startingWith = (prefix: string, last = "") => ({
+  $gte: prefix,
+  $gt: last,
+  $lt: prefix + lastCharacter,
+});
 const lastCharacter = "\u{10FFFF}";
 
 interface Stored {
