@@ -32,6 +32,9 @@ export const moves = {
 /** Reasons of refusals after which a worker need not ask again for its attempt. */
 export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST", "OWNER_UNUSABLE"];
 
+/** Why an attempt failed whose worker gave it up to stop. */
+export const workerStopped = "WORKER_STOPPED";
+
 type Move = keyof typeof moves;
 type Target<M extends Move> = (typeof moves)[M]["to"][number];
 
@@ -81,7 +84,8 @@ export function finish(job: ImageJob, attempt: number | null, outcome: Outcome, 
   if (outcome.kind === "succeeded") {
     return end(job, by, "SUCCEEDED", null, now, { progress: 1, outputImageIds: outcome.imageIds });
   }
-  if (outcome.retryable && job.state === "RUNNING") return giveBack(job, outcome.error, now, retryDelay(job));
+  if (outcome.retryable && job.state === "RUNNING")
+    return giveBack(job, outcome.error, now, retryDelay(job, outcome.error));
   return end(job, by, "FAILED", outcome.error, now);
 }
 
@@ -157,8 +161,9 @@ export function dueAt(job: ImageJob, keepMs: number): number {
   return Math.min(next, job.deadline);
 }
 
-/** What failed may need a while to come back; 2 s, then 8 s. */
-function retryDelay({ attempt, attemptLimit }: ImageJob): number {
+/** What failed may need a while to come back: 2 s, then 8 s. Of a worker that was stopped, nothing did. */
+function retryDelay({ attempt, attemptLimit }: ImageJob, { reason }: JobError): number {
+  if (reason === workerStopped) return 0;
   const left = attemptLimit - attempt;
   return 500 * 4 ** (attempts - left);
 }

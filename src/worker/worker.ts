@@ -1,5 +1,5 @@
 import { reasonOf } from "../client/index.ts";
-import { attemptOver } from "../model/job-life.ts";
+import { attemptOver, workerStopped } from "../model/job-life.ts";
 import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
 import type { Log } from "../ports/log.ts";
 import { complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
@@ -145,7 +145,7 @@ function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, l
     return { ...result, error: { reason: "INPUT_PICTURE_GONE", message, retryable: false } };
   }
   if (signal.aborted) {
-    return { ...result, error: { reason: "WORKER_STOPPED", message: "the worker was stopped", retryable: true } };
+    return { ...result, error: { reason: workerStopped, message: "the worker was stopped", retryable: true } };
   }
   if (error instanceof EngineError) {
     const { reason, message, retryable, cause } = error;

@@ -258,6 +258,11 @@ describe("a job's life", () => {
     expect(delays).toEqual([2000, 8000, 2000, 8000]);
   });
 
+  test("is sent again at once when its worker was stopped", () => {
+    const stopped = { ...retryable, error: { reason: "WORKER_STOPPED", message: "the worker was stopped" } };
+    expect(finish(jobIn("RUNNING"), 2, stopped, now)).toMatchObject({ state: "QUEUED", sent: false, dispatchAt: now });
+  });
+
   test("begins an attempt with a lease and no progress", () => {
     const claimed = claim(jobIn("QUEUED", { progress: 0.3 }), 3, now, timing);
     expect(claimed).toMatchObject({ attempt: 3, progress: 0, startedAt: now, leaseUntil: now + 30_000, endedAt: null });
