@@ -65,24 +65,26 @@ export async function compose(
     log,
   };
 
+  const accounts = new Accounts({ ...base, signUpEnabled });
+  const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
+  if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
+  const authentication = new Authentication({ ...base, everybody });
   const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
   const records = new JobRecords(stores.jobs, changes);
   const service = openImageService(config.imageService, log);
   const images =
-    service === undefined ? new OwnImages({ ...base, keepUploadMs }) : new ServiceImages({ ...base, service });
+    service === undefined
+      ? new OwnImages({ ...base, authentication, keepUploadMs })
+      : new ServiceImages({ ...base, service });
   const dispatcher = new Dispatcher({ ...base, records });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: await openMailer(config.mail), log });
-  const files = new Files({ ...base, images, keepUploadMs });
+  const files = new Files({ ...base, images, authentication, keepUploadMs });
   const usage = new Usage({ ...base, dailyRequests });
   const deletions = new Deletions({ ...base, files, guessing, images, usage });
-  const accounts = new Accounts({ ...base, signUpEnabled });
-  const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
-  if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   onStop(() => post.stop());
   onStop(() => changes.stop());
   onStop(() => dispatcher.idle());
-  const authentication = new Authentication({ ...base, everybody });
   const imageJobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);

@@ -7,6 +7,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
+import type { Authentication } from "./authentication.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
 import { uploadMaxMs } from "./own-images.ts";
@@ -15,6 +16,7 @@ interface FilesDeps {
   readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly images: Images;
+  readonly authentication: Pick<Authentication, "confirm">;
   readonly clock: Clock;
   /** As long as a picture that no job uses. */
   readonly keepUploadMs: number;
@@ -44,7 +46,7 @@ export class Files {
     by: UserPrincipal,
   ): Promise<string> {
     checkFields({ chat_id: () => chatIdRule(chatId), name: () => fileNameRule(name) });
-    const { files, clock } = this.#deps;
+    const { files, authentication, clock } = this.#deps;
     const ownerId = by.account.id;
     // A name that is taken now will hardly be free when all bytes have come.
     if ((await files.findByNameKey(fileNameKey(ownerId, name))) !== undefined) throw exists(name);
@@ -55,7 +57,8 @@ export class Files {
     // The record first: whatever happens next, the sweeper knows of the bytes.
     await files.insert(pending);
     try {
-      return await this.#complete(pending, bytes, by);
+      // A caller whose account was deleted meanwhile has nothing stored.
+      return await this.#complete(pending, bytes, by).finally(() => authentication.confirm(by));
     } catch (error) {
       // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
       if (!(error instanceof StoreUnavailable)) await this.#delete(id).catch(() => {});

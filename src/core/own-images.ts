@@ -7,6 +7,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
+import type { Authentication } from "./authentication.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
@@ -19,13 +20,21 @@ const keepStepMs = 60 * 60 * 1000;
 export class OwnImages implements Images {
   readonly #store: ImageStore;
   readonly #blobs: BlobStore;
+  readonly #authentication: Pick<Authentication, "confirm">;
   readonly #clock: Clock;
   /** How long a picture is kept that no job uses. */
   readonly #keepUploadMs: number;
 
-  constructor(deps: { images: ImageStore; blobs: BlobStore; clock: Clock; keepUploadMs: number }) {
+  constructor(deps: {
+    images: ImageStore;
+    blobs: BlobStore;
+    authentication: Pick<Authentication, "confirm">;
+    clock: Clock;
+    keepUploadMs: number;
+  }) {
     this.#store = deps.images;
     this.#blobs = deps.blobs;
+    this.#authentication = deps.authentication;
     this.#clock = deps.clock;
     this.#keepUploadMs = deps.keepUploadMs;
   }
@@ -33,7 +42,6 @@ export class OwnImages implements Images {
   /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
   async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
     const now = this.#clock();
-    const inspector = new ImageInspector();
     const pending: Image = {
       id: randomUUID(),
       ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
@@ -49,10 +57,8 @@ export class OwnImages implements Images {
     // The record first: whatever happens next, the sweeper knows of the bytes.
     await this.#store.insert(pending);
     try {
-      await this.#blobs.write(pending.id, inspector.pass(bytes));
-      const image = { ...pending, ...inspector.result, ready: true, expiresAt: now + this.#keepUploadMs };
-      if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
-      return image;
+      // A caller whose account was deleted meanwhile has nothing stored.
+      return await this.#complete(pending, bytes).finally(() => this.#authentication.confirm(by));
     } catch (error) {
       // A write without an answer may still happen: the sweeper comes for it.
       if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id);
@@ -96,6 +102,15 @@ export class OwnImages implements Images {
     const expired = await this.#store.expired(this.#clock() - clockSkewMs, limit);
     for (const { id } of expired) await this.#delete(id);
     return expired.length;
+  }
+
+  async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {
+    const inspector = new ImageInspector();
+    await this.#blobs.write(pending.id, inspector.pass(bytes));
+    const expiresAt = pending.createdAt + this.#keepUploadMs;
+    const image = { ...pending, ...inspector.result, ready: true, expiresAt };
+    if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
+    return image;
   }
 
   async #adopt(image: Image): Promise<boolean> {

@@ -1,17 +1,22 @@
+import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
+import { unauthenticated } from "../../src/model/errors.ts";
+import type { Log } from "../../src/ports/log.ts";
 import { sampleAccount, sampleTime } from "../contracts/samples.ts";
 import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
+import { recordingLog } from "../support/log.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 
-async function opened() {
-  const server = await serve({}, { worker: false });
+async function opened(log?: Log) {
+  const server = await serve({}, { worker: false, log });
   const { tokens, account } = await server.auth.login({ identity: "admin", password: adminPassword });
   return { server, admin: bearer(tokens?.accessToken ?? ""), adminId: account?.id ?? "" };
 }
@@ -77,6 +82,40 @@ describe("a deleted account", () => {
     await server.auth.signUp({ username: userId, password: user.password });
     await server.auth.deleteUser({ userId }, admin);
     expect(await refusal(server.auth.getUser({ userId }, admin))).toMatchObject({ reason: "USER_NOT_FOUND" });
+  });
+
+  test.each([
+    ["/images", "images", "image/jpeg", ""],
+    [
+      "/upload",
+      "files",
+      "multipart/form-data; boundary=b",
+      '--b\r\ncontent-disposition: form-data; name="uploadFile"; filename="a.bin"\r\n\r\n',
+    ],
+  ])("stores nothing of what was on its way to %s, and nobody is alarmed", async (path, table, type, head) => {
+    const log = recordingLog();
+    const { server, admin } = await opened(log);
+    const { credential, account } = await signIn(server);
+    const headers = { ...Object.fromEntries(new Headers(credential.headers)), "content-type": type };
+    const sent = request(server.url + path, { method: "POST", headers });
+    const answer = once(sent, "response") as Promise<[IncomingMessage]>;
+    const bytes = await picture("jpeg");
+    sent.write(Buffer.concat([Buffer.from(head), bytes.subarray(0, 100)]));
+    await vi.waitFor(() => expect(rowsOf(server.dataDir, table)).toBe(1), 20_000);
+    await server.auth.deleteUser({ userId: account?.id ?? "" }, admin);
+    sent.end(Buffer.concat([bytes.subarray(100), Buffer.from(head && "\r\n--b--\r\n")]));
+    const [{ statusCode }] = await answer;
+    expect(statusCode).toBe(401);
+    expect([rowsOf(server.dataDir, "images"), rowsOf(server.dataDir, "files")]).toEqual([0, 0]);
+    expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  test("stores nothing of what came whole when it was gone", async () => {
+    const core = await openCore();
+    const gone = unauthenticated("SESSION_ENDED", "the session has ended");
+    Object.assign(core.authentication, { confirm: () => Promise.reject(gone) });
+    await expect(core.upload()).rejects.toBe(gone);
+    expect(await core.imageStore.listByOwner(core.user.account.id, 9)).toEqual([]);
   });
 
   test("may be one's own, by its password", async () => {

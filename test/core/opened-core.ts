@@ -48,7 +48,8 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   // Both models' jobs come by one queue, and only one of them is that of workers who claim.
   const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);
   const jobQueues = new JobQueues({ routes, queue });
-  const base = { ...stores, ...queues, ...keep, jobQueues, jobTokens, routes, clock, timing, log };
+  const authentication = { confirm: async () => {} };
+  const base = { ...stores, ...queues, ...keep, authentication, jobQueues, jobTokens, routes, clock, timing, log };
   const changes = new JobChanges(stores.jobs, () => {});
   const records = new JobRecords(stores.jobs, changes);
   const images = new OwnImages(base);
@@ -100,6 +101,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   return {
     ...stores,
     ...queues,
+    authentication,
     imageStore,
     fileStore,
     files,
