@@ -79,7 +79,7 @@ export function createFront(options: FrontOptions): PortListener {
     });
     bodyLimit.expect(response);
     applyCors(request, response, () => {
-      refusal = shed(request, response, start);
+      refusal = shed(call, request, response, start);
       if (refusal === undefined) return answer(request, response, call);
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);

@@ -1,5 +1,6 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { finished } from "node:stream";
 import { endTogether } from "./together.ts";
 
 /** Characters; a third of what Node's sockets hold before they want no more, since one may take three bytes. */
@@ -86,6 +87,11 @@ export class Http2Response extends Http2ServerResponse {
     if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
     return super.end(...(input as []));
   }
+}
+
+/** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
+export function onceAnswered(response: ServerResponse | Http2ServerResponse, then: () => void): void {
+  finished("stream" in response ? response.stream : response, { readable: false }, then);
 }
 
 function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {

@@ -1,12 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
+import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
 import { isKeptPath, overloaded, pathOf, uploadOperation, uploadsFull } from "../model/overload.ts";
 import type { Log } from "../ports/log.ts";
+import { onceAnswered } from "./messages.ts";
 import type { Pressure } from "./pressure.ts";
 
 /** Why a request is refused for the load alone; undefined when it is not. Asked once for each, with the time. */
-export type Shed = (request: IncomingMessage, response: ServerResponse, now: number) => DomainError | undefined;
+export type Shed = (
+  call: Call,
+  request: IncomingMessage,
+  response: ServerResponse,
+  now: number,
+) => DomainError | undefined;
 
 export interface SheddingOptions {
   readonly isTooMuch: Pressure;
@@ -20,28 +27,32 @@ const unknownBody = 4 * 1024 * 1024;
 const uploadPath = pathOf(uploadOperation);
 const reportMs = 1000;
 
-/** Refuses what is too much before anything is done for it, whosever it is. */
+/** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
 export function createShedding({ isTooMuch, uploadsMax, log }: SheddingOptions): Shed {
   const report = createReport(log);
   let uploads = 0;
 
   /** One alone has its place however large it is. */
-  function takePlace(bytes: number, response: ServerResponse): DomainError | undefined {
-    if (bytes <= bodyMax) return undefined;
-    if (uploads > 0 && uploads + bytes > uploadsMax) return uploadsFull;
+  function takePlace(bytes: number, response: ServerResponse): void {
+    if (bytes <= bodyMax) return;
+    if (uploads > 0 && uploads + bytes > uploadsMax) {
+      report(uploadsFull);
+      throw uploadsFull;
+    }
     uploads += bytes;
-    response.once("close", () => {
+    onceAnswered(response, () => {
       uploads -= bytes;
     });
-    return undefined;
   }
 
-  return (request, response, now) => {
-    let refusal: DomainError | undefined;
-    if (isTooMuch(now) && !isKeptPath(pathIn(request))) refusal = overloaded;
-    else if (request.url === uploadPath) refusal = takePlace(sizeOf(request), response);
-    if (refusal !== undefined) report(refusal);
-    return refusal;
+  return (call, request, response, now) => {
+    if (isTooMuch(now) && !isKeptPath(pathIn(request))) {
+      report(overloaded);
+      return overloaded;
+    }
+    // Not before its credential was checked, or strangers could take all places.
+    if (request.url === uploadPath) call.takePlace = () => takePlace(sizeOf(request), response);
+    return undefined;
   };
 }
 

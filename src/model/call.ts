@@ -17,6 +17,8 @@ export interface Call {
   readonly isOperator?: true;
   /** Why it is refused before whoever answers it has asked anything. */
   refusal?: unknown;
+  /** Of a call that may be made: takes the room that its body needs until it is answered. Throws when there is none. */
+  takePlace?: () => void;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -8,7 +8,7 @@ import {
 } from "@connectrpc/connect";
 import type { Admission } from "../core/admission.ts";
 import type { Log } from "../ports/log.ts";
-import { type Soon, soonOr } from "../ports/soon.ts";
+import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import { callKey, callOf } from "./call.ts";
 import { toConnectError } from "./errors.ts";
 
@@ -17,7 +17,10 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
   return (context) => {
     const call = callOf(context);
     return soonOr<void, never>(
-      () => admission.admit(operationOf(context.method), call),
+      () => {
+        const admitted = admission.admit(operationOf(context.method), call);
+        return call.takePlace === undefined ? admitted : soon(admitted, call.takePlace);
+      },
       (error) => {
         const wire = toConnectError(error, log, call.requestId);
         call.outcome = Code[wire.code];

@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { request as requestHttp1 } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
@@ -137,6 +140,40 @@ describe("large uploads", () => {
     void writer.write(Buffer.from("{"));
     return { answer, end: () => void writer.write(Buffer.from("}")).then(() => writer.close()) };
   }
+
+  type Headers = Readonly<Record<string, string>>;
+
+  /** Begins an upload, and ends it no more when its answer has come. */
+  const beginners: Readonly<Record<string, (headers: Headers) => Promise<void>>> = {
+    async "HTTP/1.1"(headers) {
+      const upload = requestHttp1(url + path, { method: "POST", headers });
+      onTestFinished(() => void upload.on("error", () => {}).destroy());
+      upload.write(" ");
+      await once(upload, "response");
+    },
+    async "HTTP/2"(headers) {
+      const session = connectHttp2(url);
+      onTestFinished(() => session.destroy());
+      const upload = session.request({ ":method": "POST", ":path": path, ...headers });
+      upload.write(" ");
+      await once(upload, "response");
+    },
+  };
+  const long = { "content-length": String(29 * 1024 * 1024) };
+  const whole = async () =>
+    JSON.stringify({ data: Buffer.from(await smallPicture()).toString("base64") }).padEnd(100_000);
+  const send = async () => fetch(url + path, { method: "POST", headers, body: await whole() });
+
+  test.for([
+    ["strangers by Connect", "HTTP/1.1", { "content-type": "application/json", ...long }],
+    ["strangers by Connect", "HTTP/2", { "content-type": "application/json", ...long }],
+    ["strangers by gRPC", "HTTP/2", { "content-type": "application/grpc", te: "trailers" }],
+    ["callers whose body is too long", "HTTP/1.1", { ...headers, ...long }],
+    ["callers whose body is too long", "HTTP/2", { ...headers, ...long }],
+  ] as const)("%s over %s have no place once they are answered", async ([, version, sent]) => {
+    await Promise.all(Array.from({ length: 5 }, () => beginners[version]?.(sent)));
+    expect((await send()).status).toBe(200);
+  });
 
   test("one more than the limit is refused, and a place is free again when one ends", async () => {
     const uploads = Array.from({ length: uploadsMax }, openUpload);
