@@ -13,6 +13,7 @@ import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import { rpcCors } from "./rpc/cors.ts";
+import { toConnectError } from "./rpc/errors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
 import { supervise } from "./worker/supervisor.ts";
 
@@ -62,7 +63,12 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     routes: routes.handle,
     cors,
     trusted: config.trustedProxies,
-    shed: createShedding({ isTooMuch, uploadsMax: config.uploadsMax, log }),
+    shed: createShedding({
+      isTooMuch,
+      uploadsMax: config.uploadsMax,
+      toWire: (refusal) => toConnectError(refusal, log, ""),
+      log,
+    }),
     bodyMs: config.bodyMs,
     log,
   });

@@ -26,6 +26,7 @@ const routes = () => {};
 const shed = createShedding({
   isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }),
   uploadsMax: 256 * 1024 * 1024,
+  toWire: (refusal) => refusal,
   log,
 });
 const cors = { origins: [], ...rpcCors };

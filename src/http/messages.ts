@@ -1,6 +1,7 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { finished } from "node:stream";
+import type { CountedBody } from "../model/call.ts";
 import { endTogether } from "./together.ts";
 
 /** Characters; a third of what Node's sockets hold before they want no more, since one may take three bytes. */
@@ -21,7 +22,9 @@ export type PortResponse = ServerResponse & {
 /** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
 const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
 
-export class Http1Request extends IncomingMessage {
+export class Http1Request extends IncomingMessage implements CountedBody {
+  declare onPiece?: (bytes: number) => void;
+
   /** Node's name. Others than GET are waited for to end, also without a body. */
   _dumpAndCloseReadable(): void {
     if (this.method === "GET") endAtOnce.call(this);
@@ -32,7 +35,9 @@ export class Http1Request extends IncomingMessage {
   }
 }
 
-export class Http2Request extends Http2ServerRequest {
+export class Http2Request extends Http2ServerRequest implements CountedBody {
+  declare onPiece?: (bytes: number) => void;
+
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
     return surviving(this);
   }
@@ -102,8 +107,17 @@ function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHead
  * For whoever iterates over a body and leaves early. That would destroy the request, and nothing would read its connection
  * any more: the refusal's answer still goes out over HTTP/1.1, but no later request comes in.
  */
-function surviving(request: IncomingMessage | Http2ServerRequest): NodeJS.AsyncIterator<unknown> {
-  return request.iterator({ destroyOnReturn: false });
+function surviving(request: Http1Request | Http2Request): NodeJS.AsyncIterator<unknown> {
+  const pieces = request.iterator({ destroyOnReturn: false });
+  const { onPiece } = request;
+  return onPiece === undefined ? pieces : counted(pieces, onPiece);
+}
+
+async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    onPiece(piece.length);
+    yield piece;
+  }
 }
 
 /**

@@ -1,5 +1,19 @@
 import type { Principal } from "./principal.ts";
 
+/** Room in memory for a call's body, until it is answered. */
+export interface Place {
+  /** Once the call may be made, or strangers could take all places. Throws when there is no room. */
+  take(): void;
+  /** What needs the body, even when the caller has left. */
+  keepFor(work: Promise<unknown>): void;
+}
+
+/** A request as whoever reads its body whole knows it. */
+export interface CountedBody {
+  /** Is told of each piece before it is kept. Throws when there is no room for it. */
+  onPiece?: (bytes: number) => void;
+}
+
 /** What is known of one request on the port, from its first byte to its log line. */
 export interface Call {
   readonly requestId: string;
@@ -17,8 +31,8 @@ export interface Call {
   readonly isOperator?: true;
   /** Why it is refused before whoever answers it has asked anything. */
   refusal?: unknown;
-  /** Of a call that may be made: takes the room that its body needs until it is answered. Throws when there is none. */
-  takePlace?: () => void;
+  /** Of calls with large bodies. */
+  place?: Place;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -19,7 +19,8 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
     return soonOr<void, never>(
       () => {
         const admitted = admission.admit(operationOf(context.method), call);
-        return call.takePlace === undefined ? admitted : soon(admitted, call.takePlace);
+        const { place } = call;
+        return place === undefined ? admitted : soon(admitted, () => place.take());
       },
       (error) => {
         const wire = toConnectError(error, log, call.requestId);

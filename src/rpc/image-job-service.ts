@@ -8,7 +8,7 @@ import { timeLimit } from "../core/time-limit.ts";
 import type { Usage } from "../core/usage.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
-import { ownerOf, principalOf } from "./call.ts";
+import { callOf, ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { type DeadLetterCore, deadLetterCalls } from "./dead-letter-calls.ts";
 
@@ -27,7 +27,9 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
   return {
     async uploadImage({ data }, context) {
-      return { image: toImage(await core.images.upload(once(data), principalOf(context))) };
+      const upload = core.images.upload(once(data), principalOf(context));
+      callOf(context).place?.keepFor(upload);
+      return { image: toImage(await upload) };
     },
 
     async submitImageJob(request, context) {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { request as requestHttp1 } from "node:http";
+import { request as requestHttp1, type ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
+import { text } from "node:stream/consumers";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -8,11 +9,12 @@ import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { retryDelayOf } from "../../src/client/errors.ts";
+import { bearer } from "../../src/client/index.ts";
 import type { Log } from "../../src/ports/log.ts";
-import { refusalByGrpcJs } from "../support/grpc-js.ts";
+import { serviceKey, startImageService } from "../support/image-service.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
-import { signIn } from "../support/server.ts";
+import { serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { requestHttp2 } from "../support/wire.ts";
 
@@ -21,9 +23,7 @@ const write = (fields: Readonly<Record<string, unknown>>, message: string) => vo
 const log: Log = { debug: write, info: write, warn: write, error: write };
 
 let isTooMuch = false;
-/** Places for bodies that do not say how long they are. */
-const uploadsMax = 2;
-const env = { DARKROOM_UPLOADS_MAX_MIB: String(4 * uploadsMax), CORS_ORIGINS: "https://app.example.com" };
+const env = { DARKROOM_UPLOADS_MAX_MIB: "8", CORS_ORIGINS: "https://app.example.com" };
 const server = await shareServer(env, { worker: false, log, pressure: () => isTooMuch });
 const { url, auth, jobs } = server;
 const { credential, token } = await signIn(server);
@@ -132,14 +132,28 @@ describe("large uploads", () => {
   const path = "/darkroom.imagejob.v1.ImageJobService/UploadImage";
   const headers = { "content-type": "application/json", authorization };
 
-  /** One whose body is on its way until it is told to end. */
-  function openUpload(): { answer: Promise<Response>; end(): void } {
-    const body = new TransformStream<Uint8Array, Uint8Array>();
-    const answer = fetch(url + path, { method: "POST", headers, body: body.readable, duplex: "half" } as RequestInit);
-    const writer = body.writable.getWriter();
-    void writer.write(Buffer.from("{"));
-    return { answer, end: () => void writer.write(Buffer.from("}")).then(() => writer.close()) };
+  const MiB = 1024 * 1024;
+  interface Upload {
+    readonly answer: Promise<Response>;
+    end(): void;
   }
+
+  /** One that does not say how long it is. All but its last MiB has been read: so much may be on its way over HTTP/2. */
+  async function openUpload(bytes: number, query = "", by: Record<string, string> = headers): Promise<Upload> {
+    const session = connectHttp2(url);
+    onTestFinished(() => session.destroy());
+    const stream = session.request({ ":method": "POST", ":path": path + query, ...by });
+    const answer = once(stream, "response").then(
+      async ([{ ":status": status }]) => new Response(await text(stream), { status }),
+    );
+    await new Promise((resolve) => stream.write(Buffer.from("{".padEnd(bytes)), resolve));
+    return { answer, end: () => void stream.end() };
+  }
+
+  const reasonOf = async ({ answer, end }: Upload) => {
+    end();
+    return (await refusalOf(await answer)).reason;
+  };
 
   type Headers = Readonly<Record<string, string>>;
 
@@ -175,22 +189,60 @@ describe("large uploads", () => {
     expect((await send()).status).toBe(200);
   });
 
-  test("one more than the limit is refused, and a place is free again when one ends", async () => {
-    const uploads = Array.from({ length: uploadsMax }, openUpload);
-    const more = () => {
-      const upload = openUpload();
-      upload.end();
-      return upload.answer.then(refusalOf);
-    };
-    await vi.waitFor(async () => expect(await more()).toMatchObject({ status: 429, reason: "UPLOADS_FULL" }));
-    const body = JSON.stringify({ data: Buffer.from(await smallPicture()).toString("base64") });
-    const byGrpc = await refusalByGrpcJs(url, path, Buffer.alloc(1024 * 1024));
-    expect(byGrpc).toMatchObject({ code: Code.ResourceExhausted, details: expect.stringContaining("wait a second") });
-    expect(byGrpc.metadata.get("retry-after")).toEqual(["1"]);
-    const small = await fetch(url + path, { method: "POST", headers, body });
-    expect(small.status).toBe(200);
-    for (const { end } of uploads) end();
-    for (const { answer } of uploads) expect((await refusalOf(await answer)).code).toBe("invalid_argument");
-    expect(await more()).toMatchObject({ code: "invalid_argument" });
+  test("while it is full small ones are taken, and a place is free again when one ends", async () => {
+    const first = await openUpload(5 * MiB);
+    const data = await smallPicture();
+    for (const httpVersion of ["1.1", "2"] as const) {
+      const by = createConnectTransport({ baseUrl: url, httpVersion });
+      await createClient(ImageJobService, by).uploadImage({ data }, credential);
+    }
+    await createClient(ImageJobService, createGrpcTransport({ baseUrl: url })).uploadImage({ data }, credential);
+    expect(await reasonOf(await openUpload(5 * MiB))).toBe("UPLOADS_FULL");
+    expect(await reasonOf(first)).toBeUndefined();
+    expect(await reasonOf(await openUpload(5 * MiB))).toBeUndefined();
+  });
+
+  test("many that have hardly begun leave room", async () => {
+    const uploads = await Promise.all(Array.from({ length: 20 }, () => openUpload(100)));
+    expect((await send()).status).toBe(200);
+    for (const upload of uploads) expect(await reasonOf(upload)).toBeUndefined();
+  });
+
+  test.for([
+    ["a query", "?x=1", headers],
+    ["another spelling of its type", "", { ...headers, "content-type": "application/json; charset=utf-8" }],
+  ] as const)("one with %s counts as well", async ([, query, by]) => {
+    const first = await openUpload(5 * MiB, query, by);
+    expect(await reasonOf(await openUpload(5 * MiB, query, by))).toBe("UPLOADS_FULL");
+    expect(await reasonOf(first)).toBeUndefined();
+  });
+
+  test("one by gRPC is refused when it has no room", async () => {
+    const first = await openUpload(5 * MiB);
+    const by = createClient(ImageJobService, createGrpcTransport({ baseUrl: url }));
+    const upload = () => refusal(by.uploadImage({ data: Buffer.alloc(5 * MiB) }, credential));
+    expect(await upload()).toMatchObject({ code: "ResourceExhausted", reason: "UPLOADS_FULL" });
+    expect(await reasonOf(first)).toBeUndefined();
+    expect(await upload()).toMatchObject({ code: "InvalidArgument" });
+  });
+
+  test("one whose caller has left counts while its picture is still being stored", async () => {
+    const service = await startImageService();
+    const asked = new Promise<ServerResponse>((resolve) => service.behave((_request, response) => resolve(response)));
+    const more = { IMAGE_SERVICE_URL: service.url, IMAGE_SERVICE_API_KEY: serviceKey, DARKROOM_UPLOADS_MAX_MIB: "1" };
+    const other = await serve(more, { worker: false });
+    const { token } = await signIn(other);
+    const body = (await whole()).padEnd(0.9 * MiB);
+    const sent = { method: "POST", headers: { ...headers, authorization: `Bearer ${token}` }, body };
+    const leaving = new AbortController();
+    const left = fetch(other.url + path, { ...sent, signal: leaving.signal });
+    const response = await asked;
+    leaving.abort();
+    await expect(left).rejects.toThrow();
+    await other.auth.checkAuth({}, bearer(token));
+    expect(await refusalOf(await fetch(other.url + path, sent))).toMatchObject({ reason: "UPLOADS_FULL" });
+    service.behave(undefined);
+    response.writeHead(500).end();
+    await vi.waitFor(async () => expect((await fetch(other.url + path, sent)).status).toBe(200), { timeout: 5000 });
   });
 });

@@ -31,6 +31,7 @@ function gather(call: FastCall, check: Check): Promise<Buffer> {
     request.on("data", (piece: Buffer) => {
       if (gathered === undefined) return;
       try {
+        request.onPiece?.(piece.length);
         gathered.add(piece, promised);
         promised = check(gathered.bytes);
       } catch (error) {

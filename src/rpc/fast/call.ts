@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { ContextValues } from "@connectrpc/connect";
+import type { CountedBody } from "../../model/call.ts";
 import type { Procedure, StreamProcedure, UnaryProcedure } from "./procedures.ts";
 import type { Format, Protocol, StreamProtocol, UnaryProtocol } from "./protocol.ts";
 
@@ -8,7 +9,7 @@ import type { Format, Protocol, StreamProtocol, UnaryProtocol } from "./protocol
 export interface FastCall<K extends Procedure = Procedure, P extends Protocol = Protocol> {
   readonly procedure: K;
   readonly format: Format<P>;
-  readonly request: IncomingMessage;
+  readonly request: IncomingMessage & CountedBody;
   readonly response: ServerResponse;
   readonly values: ContextValues;
 }
