@@ -28,15 +28,15 @@ export class Admission {
 
   /**
    * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the
-   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit counts it, where
-   * another one does the same.
+   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit and meter count it,
+   * where another one does the same.
    */
   admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
     const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
     return soon(identified, () =>
       soon(this.#count(limitedAs, call), () => {
         authorise(operation, call.principal);
-        if (isMetered(operation) && call.principal?.kind === "user") return this.#usage.count(call.principal);
+        if (isMetered(limitedAs) && call.principal?.kind === "user") return this.#usage.count(call.principal);
       }),
     );
   }

@@ -55,7 +55,7 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Whether a credential may come in `Authorization` without its scheme. */
     readonly bareToken?: boolean;
-    /** The operation that does the same: both are counted by its limit. */
+    /** The operation that does the same: both are counted by its limit, and metered as it is. */
     readonly limitedAs?: (request: FastifyRequest) => string | undefined;
   }
 }

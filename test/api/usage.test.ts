@@ -62,6 +62,21 @@ test("what causes work is counted under all its names, whether it succeeds or no
   });
 });
 
+test("a quota counts the chat by whatever an upstream may take for its path", async () => {
+  const upstream = await openUpstream();
+  onTestFinished(() => upstream.close());
+  const env = { DARKROOM_DAILY_REQUESTS: "3", RELAY_UPSTREAM_URL: upstream.url };
+  const server = await serve(env, { worker: false });
+  const { token } = await signIn(server);
+  const headers = { authorization: `Bearer ${token}` };
+  const paths = ["/v1/chat/", "/v1/CHAT", "/v1/chat", "/v1//chat", "/v1/%63hat", "/v1/chat/"];
+  const statuses: number[] = [];
+  for (const path of paths) statuses.push((await fetch(server.url + path, { headers, method: "POST" })).status);
+  // The upstream knows none of them.
+  expect(statuses).toEqual([404, 404, 404, 429, 429, 429]);
+  expect(upstream.received.map(({ url }) => url)).toEqual(paths.slice(0, 3));
+});
+
 test("calls that may not be made, and those of clients, are not counted", async () => {
   const server = await serve({ DARKROOM_DAILY_REQUESTS: "1" }, { worker: false });
   const admin = await adminOf(server);

@@ -108,7 +108,7 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   sendProblem(reply, { ...problem(status, detail, requestId), reason });
 }
 
-/** Upstreams may take a path for the chat's whatever its letters, with a slash more too: its limit holds for all of those. */
+/** Upstreams may take a path for the chat's whatever its letters, with a slash more too: its limit and quota hold for all of those. */
 function limitOf({ method, url }: FastifyRequest): string | undefined {
   const path = decodeURIComponent(url.split("?", 1)[0] ?? "").replace(/\/+/g, "/");
   return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
