@@ -50,6 +50,8 @@ export const defaultRateLimits: RateLimits = {
   [`${service}/ConfirmEmailChange`]: { count: 60, windowMs: 60 * minute },
   [`${service}/ResetPassword`]: { count: 60, windowMs: 60 * minute },
   [`${service}/UpdateProfile`]: { count: 60, windowMs: 60 * minute },
+  [`${service}/ChangePassword`]: { count: 60, windowMs: 60 * minute },
+  [`${service}/DeleteProfile`]: { count: 60, windowMs: 60 * minute },
   [`${service}/RefreshToken`]: { count: 600, windowMs: minute },
   [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
   "POST /auth/token": { count: 600, windowMs: minute },

@@ -75,6 +75,18 @@ test("an operation's limit counts each user, and each address of those who are n
   await again({ "x-forwarded-for": "192.0.2.7" });
 });
 
+test("what asks for the own password again is limited for each account", async () => {
+  const server = await serve({}, { worker: false });
+  const { auth } = server;
+  const [one, other] = [await signIn(server), await signIn(server)];
+  for (const call of [auth.changePassword, auth.deleteProfile]) {
+    for (let left = 60; left > 0; left--)
+      expect(await refusal(call({}, one.credential))).toMatchObject({ code: "InvalidArgument" });
+    expect(await refusal(call({}, one.credential))).toMatchObject({ reason: "RATE_LIMITED" });
+    expect(await refusal(call({}, other.credential))).toMatchObject({ code: "InvalidArgument" });
+  }
+});
+
 test("a credential that is refused counts for its address", async () => {
   const server = await serve({ DARKROOM_RATE_LIMITS: "address=2/60" }, { worker: false });
   const refused = () => refusal(server.auth.checkAuth({}, bearer("nonsense")));
