@@ -3,7 +3,7 @@ import { isClientId } from "../model/client.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
 import { recentlyUsed } from "../ports/recently-used.ts";
 import { type Soon, soon } from "../ports/soon.ts";
-import type { BcryptPool } from "./bcrypt-pool.ts";
+import type { BcryptLine, BcryptPool } from "./bcrypt-pool.ts";
 
 /** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
 const cost = 10;
@@ -12,17 +12,27 @@ const keyPattern = /^dk_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
 /** Of random bytes that were thrown away: compared with when there is no client, so that the answer takes as long. */
 const nobody = "$2b$10$HB25xjgKPQuZf2RKBLN3BOx4xa9aWia.oa9LdN66BIps6YYtywwYG";
 const rememberedMax = 10_000;
+const linesMax = 1000;
 
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
   const remembered = recentlyUsed<Soon<boolean>>(rememberedMax);
+  const issuing = pool.line();
+  /** By the hash that is compared with, so that neither made-up ids nor one client's wrong keys keep another waiting. */
+  const lines = recentlyUsed<BcryptLine>(linesMax);
+
+  function lineOf(stored: string): BcryptLine {
+    const line = lines.get(stored) ?? pool.line();
+    lines.set(stored, line);
+    return line;
+  }
 
   function matches(key: string, stored: string): Soon<boolean> {
     const digest = hash("sha256", stored + key, "base64url");
     const known = remembered.get(digest);
     if (known !== undefined) return known;
-    const comparing = pool.compare(key, stored);
+    const comparing = lineOf(stored).compare(key, stored);
     remembered.set(digest, comparing);
     comparing.then(
       (isRight) => remembered.set(digest, isRight),
@@ -40,7 +50,7 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
     async issue(clientId) {
       if (!isClientId(clientId)) throw new Error("not a client's id");
       const token = `dk_${clientId}_${randomBytes(secretBytes).toString("base64url")}`;
-      return { token, hash: await pool.hash(token, cost) };
+      return { token, hash: await issuing.hash(token, cost) };
     },
     read: (key) => keyPattern.exec(key)?.[1],
     verify: (key, stored) =>

@@ -1,21 +1,32 @@
 import bcrypt from "bcrypt";
-import pLimit from "p-limit";
+import pLimit, { type LimitFunction } from "p-limit";
 import { DomainError } from "../model/errors.ts";
 
 /** How many may hash at once. libuv has four threads, and files always need one. */
 export const atOnce = { passwords: 2, keys: 1 } as const;
-/** How many may wait: about 8 s of passwords. */
+/** How many may wait in one line: about 8 s of passwords. */
 const waitingMax = 64;
 const retryAfterMs = 5000;
 
-/** bcrypt, off the event loop, a bounded number at a time; rejects with `resource_exhausted` when too many wait. */
+/** Lines take turns: how long one is keeps no other waiting. */
 export interface BcryptPool {
+  line(): BcryptLine;
+}
+
+/** bcrypt, off the event loop; rejects with `resource_exhausted` when too many wait in this line. */
+export interface BcryptLine {
   hash(text: string, cost: number): Promise<string>;
   /** Where it does not match, compares with `others` too, for the time that it takes. */
   compare(text: string, hash: string, others?: readonly string[]): Promise<boolean>;
 }
 
 export function openBcryptPool(concurrency: number): BcryptPool {
+  const pool = pLimit(concurrency);
+  return { line: () => openLine(concurrency, pool) };
+}
+
+/** Sends no more into the pool than may hash at once, so that the rest of the line waits outside it. */
+function openLine(concurrency: number, pool: LimitFunction): BcryptLine {
   const limit = pLimit(concurrency);
 
   function bounded<T>(work: () => Promise<T>): Promise<T> {
@@ -23,7 +34,7 @@ export function openBcryptPool(concurrency: number): BcryptPool {
       const message = "too many passwords or keys are being checked; try again in a few seconds";
       return Promise.reject(new DomainError("resource_exhausted", "PASSWORDS_BUSY", message, { retryAfterMs }));
     }
-    return limit(work);
+    return limit(() => pool(work));
   }
 
   return {

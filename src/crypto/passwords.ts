@@ -10,10 +10,11 @@ const nobody = nobodyAt(cost);
 const require = createRequire(import.meta.url);
 
 export function openPasswords(pool: BcryptPool): Passwords {
+  const line = pool.line();
   return {
-    hash: (password) => pool.hash(password, cost),
+    hash: (password) => line.hash(password, cost),
     verify: async (password, stored) => {
-      const matches = await pool.compare(password, stored ?? nobody, missingWork(stored));
+      const matches = await line.compare(password, stored ?? nobody, missingWork(stored));
       return matches && stored !== undefined;
     },
     isCommon: (password) => commonPasswords().includes(password.toLowerCase()),

@@ -231,11 +231,15 @@ test.each([
   expect((await auth.validate({ credential: forged })).valid).toBe(false);
 });
 
-test("whoever sends keys that are none keeps nobody from signing in", async () => {
+test("whoever sends keys that are none keeps nobody from signing in, and no key that is one waiting", async () => {
   const { username: identity, password } = await signIn(server);
+  const { apiKey } = await newClient();
   const forged = Array.from({ length: 100 }, (_, index) => `dk_${"a".repeat(16)}_${String(index).padStart(43, "A")}`);
   const reasonOf = (error: ConnectError) => error.findDetails(ErrorInfoSchema)[0]?.reason;
   const flood = forged.map((credential) => auth.validate({ credential }).then(() => "", reasonOf));
+  expect(await Promise.race([exchange(apiKey), Promise.all(flood)])).toEqual(expect.any(String));
+  const { apiKey: another } = await newClient();
+  expect(await Promise.race([exchange(another), Promise.all(flood)])).toEqual(expect.any(String));
   const login = await auth.login({ identity, password });
   expect(login.account?.username).toBe(identity);
   expect(await Promise.all(flood)).toContain("PASSWORDS_BUSY");
