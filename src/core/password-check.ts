@@ -11,7 +11,7 @@ export async function checkPassword(
   { password, field }: { readonly password: string; readonly field: string },
 ): Promise<void> {
   checkFields({ [field]: () => passwordRule(password) });
-  const verify = () => passwords.verify(password, account.passwordHash);
-  if (!(await guessing.guard(account.id, address, verify)))
+  const confirm = () => passwords.confirm(password, account.passwordHash);
+  if (!(await guessing.guard(account.id, address, confirm)))
     throw unauthenticated("PASSWORD_WRONG", `${field}: the password is wrong`);
 }

@@ -10,13 +10,15 @@ const nobody = nobodyAt(cost);
 const require = createRequire(import.meta.url);
 
 export function openPasswords(pool: BcryptPool): Passwords {
-  const line = pool.line();
+  // Whoever signs up or changes what is theirs, however often, keeps nobody from signing in.
+  const [logins, changes] = [pool.line(), pool.line()];
   return {
-    hash: (password) => line.hash(password, cost),
+    hash: (password) => changes.hash(password, cost),
     verify: async (password, stored) => {
-      const matches = await line.compare(password, stored ?? nobody, missingWork(stored));
+      const matches = await logins.compare(password, stored ?? nobody, missingWork(stored));
       return matches && stored !== undefined;
     },
+    confirm: (password, stored) => changes.compare(password, stored),
     isCommon: (password) => commonPasswords().includes(password.toLowerCase()),
   };
 }

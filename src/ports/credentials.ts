@@ -88,10 +88,12 @@ export interface ServiceKey {
   matches(credential: string): boolean;
 }
 
+/** All that hashes rejects with DomainError `resource_exhausted` when too many are waiting. */
 export interface Passwords {
-  /** Rejects with DomainError `resource_exhausted` when too many are waiting. */
   hash(password: string): Promise<string>;
-  /** Takes the same time without a stored hash, and is false then. */
+  /** Of somebody who signs in. Takes the same time without a stored hash, and is false then. */
   verify(password: string, stored: string | undefined): Promise<boolean>;
+  /** Of somebody who is signed in. */
+  confirm(password: string, stored: string): Promise<boolean>;
   isCommon(password: string): boolean;
 }

@@ -7,6 +7,7 @@ import { openDatabase } from "../adapters/sqlite-harness.ts";
 const passwords = {
   hash: async (password: string) => `hash of ${password}`,
   verify: async () => false,
+  confirm: async () => false,
   isCommon: () => false,
 };
 

@@ -95,6 +95,16 @@ describe("passwords", () => {
     expect(await passwords.verify("right", hash)).toBe(true);
   });
 
+  test("of those who sign in are taken while too many others wait", async () => {
+    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const hash = quickHash("right");
+    const others = Promise.allSettled(Array.from({ length: 100 }, () => passwords.confirm("right", hash)));
+    await expect(passwords.hash("one more")).rejects.toMatchObject({ code: "resource_exhausted" });
+    const first = await Promise.race([passwords.verify("right", hash), others]);
+    expect(first).toBe(true);
+    await others;
+  });
+
   test("go on after a check that failed", async () => {
     const passwords = openPasswords(openBcryptPool(atOnce.passwords));
     const notText = 1 as unknown as string;

@@ -1,0 +1,26 @@
+import bcrypt from "bcrypt";
+import { expect, test } from "vitest";
+import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { Guessing } from "../../src/core/guessing.ts";
+import { checkPassword } from "../../src/core/password-check.ts";
+import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
+import { openPasswords } from "../../src/crypto/passwords.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { sampleAccount } from "../contracts/samples.ts";
+
+test("however many are asked for their password again, who signs in comes before most of them", async () => {
+  const { db } = await openDatabase();
+  const guessing = new Guessing({ attempts: sqliteAttemptStore(db), clock: Date.now });
+  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  const passwordHash = bcrypt.hashSync("right", 8);
+  let checked = 0;
+  const asked = Array.from({ length: 60 }, async (_, index) => {
+    const account = sampleAccount({ id: `account ${index}`, passwordHash });
+    await checkPassword({ guessing, passwords }, account, "192.0.2.1", { password: "right", field: "password" });
+    checked += 1;
+  });
+  await asked[0];
+  expect(await passwords.verify("right", passwordHash)).toBe(true);
+  expect(checked).toBeLessThan(30);
+  await Promise.all(asked);
+});
