@@ -58,7 +58,7 @@ const metadataMaxLevels = 50;
 
 export function metadataRule(metadata: Readonly<Record<string, unknown>>): string | undefined {
   if (!isStorable(metadata, metadataMaxLevels))
-    return `must have at most ${metadataMaxLevels} levels, and no key that begins with $ or has a zero byte`;
+    return `must have at most ${metadataMaxLevels} levels, and no key that begins with $, has a zero byte or is _bsontype`;
   const bytes = utf8Length(JSON.stringify(metadata));
   return bytes > metadataMaxBytes ? `must have at most ${metadataMaxBytes} bytes as JSON` : undefined;
 }
@@ -67,7 +67,7 @@ export function metadataRule(metadata: Readonly<Record<string, unknown>>): strin
 function isStorable(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   const fields = Object.entries(value);
-  return levels > 0 && fields.every(([key, each]) => !/^\$|\0/.test(key) && isStorable(each, levels - 1));
+  return levels > 0 && fields.every(([key, each]) => !/^\$|\0|^_bsontype$/.test(key) && isStorable(each, levels - 1));
 }
 
 export function usernameRule(username: string): string | undefined {

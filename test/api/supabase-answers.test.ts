@@ -47,6 +47,7 @@ const unreadable = refused(400, "bad_json", "Could not parse request body as JSO
 const wrong = refused(400, "invalid_credentials", "Invalid login credentials");
 const nameless = refused(400, "validation_failed", "missing email or phone");
 const noPhones = refused(400, "phone_provider_disabled");
+const unstorable = { email: "typed@example.com", password, data: { a: [{ _bsontype: "x" }] } };
 const unsupported = refused(400, "invalid_credentials", "unsupported_grant_type");
 const notValid = refused(400, "validation_failed", "Refresh token is not valid");
 const weak = (reason: string, msg: unknown) => ({
@@ -108,6 +109,7 @@ describe("answers", () => {
       refused(400, "validation_failed", "Password must have at most 72 bytes"),
     ],
     ["no address", "POST /signup", { body: { ...someone, email: "nope" } }, 400, noAddress],
+    ["data that MongoDB cannot keep", "POST /signup", { body: unstorable }, 400, refused(400, "validation_failed")],
     ["a phone", "POST /signup", { body: { phone: "123", password } }, 400, noPhones],
     [
       "no password",

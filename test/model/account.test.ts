@@ -156,7 +156,7 @@ describe("an identity to sign in with", () => {
 describe("metadata", () => {
   const nested = (levels: number): Record<string, unknown> =>
     JSON.parse(`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`);
-  const levelRule = "must have at most 50 levels, and no key that begins with $ or has a zero byte";
+  const levelRule = "must have at most 50 levels, and no key that begins with $, has a zero byte or is _bsontype";
 
   test.each([
     [{}, fine],
@@ -168,6 +168,9 @@ describe("metadata", () => {
     [nested(100_000), levelRule],
     [{ a: [[{ $where: 1 }]] }, levelRule],
     [{ "a\0": 1 }, levelRule],
+    [{ _bsontype: "x" }, levelRule],
+    [{ a: [{ _bsontype: 1 }] }, levelRule],
+    [{ a_bsontype: 1, _bsontypes: "_bsontype" }, fine],
     [{ a$: "$where \0", "": null }, fine],
   ])("case %#", (metadata, rule) => expect(metadataRule(metadata)).toBe(rule));
 });
