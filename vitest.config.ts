@@ -20,7 +20,7 @@ export default defineConfig({
           include: ["test/api/*.test.ts"],
           // About what lies behind however it was called, or about plain HTTP, which no path of RPCs touches.
           exclude: [
-            "test/api/{dead-letters,deletion,guessing,mongodb,old-workers,production,recovery,replicas,sd-webui,service-bus}.test.ts",
+            "test/api/{data-directory,dead-letters,deletion,guessing,mongodb,old-workers,production,recovery,replicas,sd-webui,service-bus}.test.ts",
             "test/api/{health,image-service,old-apis,openapi,pocketbase*,relay*,service-key,session-validation,supabase*,template}.test.ts",
           ],
           env: { DARKROOM_FAST_RPC: "false" },

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
@@ -96,6 +96,7 @@ export function embeddedPaths(dataDir: string) {
 
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
   makeWritable(dataDir);
+  makePrivate(dataDir, log);
   const paths = embeddedPaths(dataDir);
   const onDiskFault = diskAlarm(log);
   const db = await openDatabase(paths.database, databaseMigrations, onDiskFault);
@@ -152,6 +153,7 @@ async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log:
 
 async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
   makeWritable(dataDir);
+  makePrivate(dataDir, log);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const path = join(dataDir, "queue.db");
   const db = await openDatabase(path, queueMigrations, diskAlarm(log));
@@ -199,7 +201,6 @@ function diskAlarm(log: Log): (error: Error) => void {
   };
 }
 
-/** Keys and pictures lie here: nobody else may look in. */
 function makeWritable(directory: string): void {
   try {
     makeDirectory(directory);
@@ -208,6 +209,19 @@ function makeWritable(directory: string): void {
     const { code } = error as NodeJS.ErrnoException;
     throw new ConfigError("DARKROOM_DATA_DIR", `${directory} cannot be made or written to (${code}); choose another`);
   }
+}
+
+/** Keys and pictures lie here: nobody else may look in. Some file systems refuse that, others take it and do nothing. */
+function makePrivate(directory: string, log: Log): void {
+  const isPrivate = () => (statSync(directory).mode & 0o077) === 0;
+  if (isPrivate()) return;
+  let err: unknown;
+  try {
+    chmodSync(directory, 0o700);
+  } catch (error) {
+    err = error;
+  }
+  if (!isPrivate()) log.warn({ directory, err }, "others may read the data directory, and its mode cannot be changed");
 }
 
 /** Not by mkdir's own `recursive`, which tries for ever where no directory can be made, as under /proc. */

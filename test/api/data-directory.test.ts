@@ -1,0 +1,43 @@
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { recordingLog } from "../support/log.ts";
+import { scratchDirectory, serve, signIn } from "../support/server.ts";
+
+vi.mock("node:fs", async (importOriginal) => {
+  const fs = await importOriginal<typeof import("node:fs")>();
+  return { ...fs, chmodSync: vi.fn(fs.chmodSync) };
+});
+
+const chmod = vi.mocked(chmodSync);
+const warning = "others may read the data directory, and its mode cannot be changed";
+
+/** Serves from a directory that everybody may look into; what its mode is then, and whether the log warned. */
+async function start() {
+  const [dataDir, log] = [join(scratchDirectory(), "data"), recordingLog()];
+  mkdirSync(dataDir, { mode: 0o755 });
+  const server = await serve({}, { worker: false, dataDir, log });
+  await signIn(server);
+  const warned = log.lines.filter(({ message }) => message === warning);
+  return { mode: statSync(dataDir).mode & 0o777, dataDir, warned };
+}
+
+test("a data directory that was there is made its owner's alone", async () => {
+  expect(await start()).toMatchObject({ mode: 0o700, warned: [] });
+});
+
+test.each([
+  [
+    "refuses to",
+    () => {
+      throw new Error("EPERM");
+    },
+  ],
+  ["only seems to", () => {}],
+])("where the file system %s, the log warns and the start goes on", async (_, change) => {
+  chmod.mockImplementation(change);
+  const { mode, dataDir, warned } = await start();
+  expect(mode).not.toBe(0o700);
+  expect(warned).not.toEqual([]);
+  for (const { level, fields } of warned) expect([level, fields.directory]).toEqual(["warn", dataDir]);
+});
