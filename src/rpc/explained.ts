@@ -27,11 +27,11 @@ export function explained(handler: UniversalHandler): UniversalHandler {
   return Object.assign(handle, handler);
 }
 
+/** As text, from whose status every client makes a code; one of Connect's own codes would be another. */
 function refusal(status: number, message: string, header: Record<string, string> = {}) {
-  const body = Buffer.from(JSON.stringify({ code: "unimplemented", message }));
   return {
     status,
-    header: new Headers({ "content-type": "application/json", ...header }),
-    body: createAsyncIterable([body]),
+    header: new Headers({ "content-type": "text/plain", ...header }),
+    body: createAsyncIterable([Buffer.from(`${message}\n`)]),
   };
 }

@@ -421,19 +421,20 @@ describe("a call in a form that is not taken", () => {
   const grpc = "application/grpc, application/grpc-web";
 
   test.each([
-    [loginPath, `content-type must be of application/json, application/proto, ${grpc}`],
-    [watchPath, `content-type must be of application/connect+json, application/connect+proto, ${grpc}`],
-  ])("is told which content types are: %s", async (path, message) => {
-    const refused = { status: 415, code: "unimplemented", message };
-    expect(await refusalOf(await post(path, "x", { "content-type": "text/plain" }))).toMatchObject(refused);
-    const headers = { ":method": "POST", ":path": path, "content-type": "text/plain" };
+    [loginPath, `content-type must be of application/json, application/proto, ${grpc}\n`],
+    [watchPath, `content-type must be of application/connect+json, application/connect+proto, ${grpc}\n`],
+  ])("is told which content types are: %s", async (path, text) => {
+    const response = await post(path, "x", { "content-type": "text/xml" });
+    expect(response.headers.get("content-type")).toBe("text/plain");
+    expect([response.status, await response.text()]).toEqual([415, text]);
+    const headers = { ":method": "POST", ":path": path, "content-type": "text/xml" };
     const { status, body } = await requestHttp2(url, headers, Buffer.from("x"));
-    expect({ status, ...JSON.parse(body.toString()) }).toEqual(refused);
+    expect([status, body.toString()]).toEqual([415, text]);
   });
 
   test("is told which encodings are", async () => {
-    const refused = await refusalOf(await fetch(`${url}${checkPath}?encoding=xml`, { headers: { authorization } }));
-    expect(refused).toMatchObject({ status: 415, message: "encoding must be json or proto" });
+    const response = await fetch(`${url}${checkPath}?encoding=xml`, { headers: { authorization } });
+    expect([response.status, await response.text()]).toEqual([415, "encoding must be json or proto\n"]);
   });
 
   test.each([
@@ -443,8 +444,7 @@ describe("a call in a form that is not taken", () => {
   ])("is told which methods are: %s %s", async (method, path, methods) => {
     const response = await fetch(url + path, { method });
     expect(response.headers.get("allow")).toBe(methods);
-    const refused = { status: 405, code: "unimplemented", message: `this is for ${methods}` };
-    expect(await refusalOf(response)).toMatchObject(refused);
+    expect([response.status, await response.text()]).toEqual([405, `this is for ${methods}\n`]);
   });
 });
 
