@@ -4,7 +4,7 @@ import { compose } from "./compose.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import type { FirstAdmin } from "./core/accounts.ts";
 import { createFront } from "./http/front.ts";
-import { openPort } from "./http/port.ts";
+import { limits, openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
@@ -64,6 +64,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     cors,
     trusted: config.trustedProxies,
     shed: createShedding({
+      callsMax: limits.callsMax,
       isTooMuch,
       uploadsMax: config.uploadsMax,
       toWire: (refusal) => toConnectError(refusal, log, ""),

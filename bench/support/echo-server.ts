@@ -1,5 +1,5 @@
 import { createFront } from "../../src/http/front.ts";
-import { openPort } from "../../src/http/port.ts";
+import { limits, openPort } from "../../src/http/port.ts";
 import { createPressure } from "../../src/http/pressure.ts";
 import { createShedding } from "../../src/http/shedding.ts";
 import { createLog, type LogLevel } from "../../src/log.ts";
@@ -25,6 +25,7 @@ const rpc = createRpcTransport(
 const routes = () => {};
 const shed = createShedding({
   isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }),
+  callsMax: limits.callsMax,
   uploadsMax: 256 * 1024 * 1024,
   toWire: (refusal) => refusal,
   log,

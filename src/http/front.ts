@@ -56,6 +56,7 @@ export function createFront(options: FrontOptions): PortListener {
   const { rpc, routes, trusted, shed, log } = options;
   const bodyLimit = createBodyLimit(options.bodyMs);
   const applyCors = corsOf(options.cors);
+  let open = 0;
 
   function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
     try {
@@ -73,13 +74,15 @@ export function createFront(options: FrontOptions): PortListener {
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
     let refusal: DomainError | undefined;
+    open += 1;
     response.on("close", () => {
+      open -= 1;
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call, start);
     });
     bodyLimit.expect(response);
     applyCors(request, response, () => {
-      refusal = shed(call, request, response, start);
+      refusal = shed(call, request, response, start, open);
       if (refusal === undefined) return answer(request, response, call);
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);
