@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { bearer } from "../../src/client/index.ts";
-import type { Server, SignedIn } from "./darkroom.ts";
-
-const adminPassword = "correct horse battery";
+import { adminPassword, type Server, type SignedIn } from "./darkroom.ts";
 
 export async function adminOf({ auth }: Server) {
   const { tokens } = await auth.login({ identity: "admin", password: adminPassword });

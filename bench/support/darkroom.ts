@@ -4,9 +4,11 @@ import { connect, type Darkroom } from "../../src/client/index.ts";
 import { type Child, startChild } from "./children.ts";
 import { scratchDirectory } from "./scratch.ts";
 
+export const adminPassword = "correct horse battery";
+
 /** One address signs in as often as a town does: its limits would be what is measured. The limit of each caller stays. */
 const open = {
-  DARKROOM_ADMIN_PASSWORD: "correct horse battery",
+  DARKROOM_ADMIN_PASSWORD: adminPassword,
   DARKROOM_RATE_LIMITS: ["SignUp", "Login", "RefreshToken", "ResetPassword", "RequestPasswordReset", "ExchangeApiKey"]
     .map((name) => `darkroom.auth.v1.AuthService/${name}=off`)
     .join(","),

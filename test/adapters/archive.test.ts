@@ -7,7 +7,7 @@ import { Database } from "../../src/adapters/sqlite/database.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
 import { tables } from "../../src/migration/copy.ts";
 import { run } from "../support/process.ts";
-import { scratchDirectory } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 async function database() {
   const dataDir = scratchDirectory();

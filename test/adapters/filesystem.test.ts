@@ -5,10 +5,10 @@ import { describe, expect, test } from "vitest";
 import { filesystemBlobStore } from "../../src/adapters/filesystem/blob-store.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
-import { tempDirectory } from "./temp-directory.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 blobStoreContract("files", async () => {
-  const directory = tempDirectory();
+  const directory = scratchDirectory();
   return { store: filesystemBlobStore(directory), another: async () => filesystemBlobStore(directory) };
 });
 
@@ -23,14 +23,14 @@ describe("blobs in files", () => {
   }
 
   test("lie in folders named after their first two characters", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);
     for (const id of ["a1-first", "A1-second", "_-third", "x"]) await store.write(id, text(id));
     expect(filesIn(directory)).toEqual(["_-/_-third", "a1/A1-second", "a1/a1-first", "x/x"]);
   });
 
   test("make their folder when there is none yet", async () => {
-    const store = filesystemBlobStore(join(tempDirectory(), "not", "yet"));
+    const store = filesystemBlobStore(join(scratchDirectory(), "not", "yet"));
     expect(await store.read("blob")).toBeUndefined();
     await store.delete("blob");
     await store.write("blob", text("bytes"));
@@ -38,7 +38,7 @@ describe("blobs in files", () => {
   });
 
   test("leave no file behind, of a failed write or of a deleted blob", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield Buffer.from("half");
@@ -53,7 +53,7 @@ describe("blobs in files", () => {
   });
 
   test("are not seen, and are deleted, when a process died while it wrote them", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);
     const started = Promise.withResolvers<void>();
     async function* hanging(): AsyncGenerator<Uint8Array> {
@@ -71,7 +71,7 @@ describe("blobs in files", () => {
   });
 
   test.skipIf(!existsSync("/dev/full"))("are refused by a full disk as what may do better later", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     const faults: Error[] = [];
     const store = filesystemBlobStore(directory, (fault) => faults.push(fault));
     mkdirSync(join(directory, "bl"));
@@ -82,7 +82,7 @@ describe("blobs in files", () => {
   });
 
   test("stop their source when they cannot be written", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);
     await store.write("ab", text("in the way"));
     const blocked = filesystemBlobStore(join(directory, "ab", "ab"));

@@ -8,13 +8,13 @@ import type { OutgoingMessage, Queue } from "../../src/ports/queue.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import type { Opened } from "../contracts/opened.ts";
 import type { QueueHarness } from "../contracts/queue.ts";
-import { tempDirectory } from "./temp-directory.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 /** How long the queue locks a message for. */
 const lockMs = 30_000;
 
 export async function openDatabase(
-  path = join(tempDirectory(), "test.db"),
+  path = join(scratchDirectory(), "test.db"),
   migrations: readonly string[] = databaseMigrations,
 ): Promise<{ db: Database; path: string; close: () => Promise<void> }> {
   const db = await Database.open(path, migrations);
@@ -48,7 +48,7 @@ export interface SqliteQueueHarness extends QueueHarness {
 
 /** The queue's clock and the intervals by which it renews its locks are moved by hand; the rest is real. */
 export async function sqliteQueueHarness(): Promise<SqliteQueueHarness> {
-  const directory = tempDirectory();
+  const directory = scratchDirectory();
   const clock = movableClock();
   const errors: unknown[] = [];
   const processes: Process[] = [];

@@ -13,8 +13,8 @@ import { complete } from "../../src/ports/queue.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import { receive } from "../contracts/receiver.ts";
 import { sampleAccount, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 import { openDatabase, sqliteQueueHarness } from "./sqlite-harness.ts";
-import { tempDirectory } from "./temp-directory.ts";
 
 const table = "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT";
 const insert = "INSERT INTO t VALUES (?, ?)";
@@ -67,7 +67,7 @@ describe("an SQLite database", () => {
   });
 
   test("is made by one of several processes that start at once", async () => {
-    const directory = tempDirectory();
+    const directory = scratchDirectory();
     // One in twenty finds another that is still making the file's index.
     for (let time = 0; time < 40; time += 1) {
       const path = join(directory, `${time}.db`);
@@ -183,7 +183,7 @@ describe("an SQLite database", () => {
   });
 
   test("is refused with the reason when it cannot be opened", async () => {
-    await expect(Database.open(join(tempDirectory(), "missing", "test.db"), [])).rejects.toThrow(/unable to open/);
+    await expect(Database.open(join(scratchDirectory(), "missing", "test.db"), [])).rejects.toThrow(/unable to open/);
   });
 
   test("does all that was asked of it before it closes", async () => {
@@ -238,7 +238,7 @@ describe("the bell", () => {
   const heard = (bell: Bell) => new Promise<void>((resolve) => bell.onRing(resolve));
 
   test("is heard at both ends, and by several listeners", async () => {
-    const path = join(tempDirectory(), "bell");
+    const path = join(scratchDirectory(), "bell");
     const [here, there] = [openBell(path), openBell(path)];
     const all = Promise.all([heard(here), heard(here), heard(there)]);
     here.ring();
@@ -249,7 +249,7 @@ describe("the bell", () => {
   });
 
   test("is not heard by who listens no more", async () => {
-    const bell = openBell(join(tempDirectory(), "bell"));
+    const bell = openBell(join(scratchDirectory(), "bell"));
     let rings = 0;
     const silence = bell.onRing(() => {
       rings += 1;

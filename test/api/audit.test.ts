@@ -7,7 +7,8 @@ import { startServer } from "../../src/app.ts";
 import { bearer, connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });

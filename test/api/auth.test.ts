@@ -6,7 +6,8 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });

@@ -106,7 +106,7 @@ test("a result that could not be read is seen, and read again when it is sent ag
   const lines: unknown[] = [];
   const note = (fields: object) => void lines.push(fields);
   const log = { debug: note, info: note, warn: note, error: note };
-  const reading = await shareServer({}, { worker: false, log });
+  const reading = await serve({}, { worker: false, log });
   const { list, redrive, redriveAll } = await workshop(reading);
   const body = `no JSON, and ${"long ".repeat(2000)}`;
   sendResult(reading.dataDir, "broken", body);
@@ -131,7 +131,7 @@ test("a result that could not be read is seen, and read again when it is sent ag
 });
 
 test("jobs come the newest first and then results, a page at a time", async () => {
-  const paging = await shareServer({}, { worker: false });
+  const paging = await serve({}, { worker: false });
   const { submit, poll, admin: operator, redriveAll, list } = await workshop(paging);
   const ids: string[] = [];
   for (let made = 0; made < 3; made += 1) ids.unshift(await submit({ deadline: soon() }));

@@ -7,7 +7,6 @@ import { describe, expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { unauthenticated } from "../../src/model/errors.ts";
-import type { Log } from "../../src/ports/log.ts";
 import { sampleAccount, sampleTime } from "../contracts/samples.ts";
 import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
@@ -15,7 +14,7 @@ import { recordingLog } from "../support/log.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 
-async function opened(log?: Log) {
+async function opened(log = recordingLog()) {
   const server = await serve({}, { worker: false, log });
   const { tokens, account } = await server.auth.login({ identity: "admin", password: adminPassword });
   return { server, admin: bearer(tokens?.accessToken ?? ""), adminId: account?.id ?? "" };

@@ -10,7 +10,8 @@ import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { drain, refusal } from "../support/refusals.ts";
-import { scratchDirectory, serve, signIn, type TestServer } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve, signIn, type TestServer } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 const unavailable = { code: "Unavailable", reason: "DATABASE_UNAVAILABLE" };

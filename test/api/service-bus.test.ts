@@ -5,7 +5,8 @@ import { type bearer, type Darkroom, State } from "../../src/client/index.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
-import { scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve, signIn } from "../support/server.ts";
 import { Broker } from "../support/service-bus-broker/broker.ts";
 
 const wait = { seconds: 60n };

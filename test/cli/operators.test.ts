@@ -5,7 +5,8 @@ import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });

@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { hasCommand } from "../support/commands.ts";
 import { write } from "../support/consumer.ts";
 import { pythonWith } from "../support/python.ts";
-import { scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve, signIn } from "../support/server.ts";
 
 /** Packages are fetched. */
 const timeoutMs = 300_000;

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { hasCommand } from "../support/commands.ts";
 import { example, project, sh, write } from "../support/consumer.ts";
 import { colourfulness, redPicture } from "../support/red.ts";
-import { scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve, signIn } from "../support/server.ts";
 
 /** Modules are fetched, code generated and compiled. */
 const timeoutMs = 300_000;

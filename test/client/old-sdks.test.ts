@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { example, project, sh, write } from "../support/consumer.ts";
 import { colourfulness, redPicture } from "../support/red.ts";
-import { scratchDirectory, serve } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve } from "../support/server.ts";
 
 /** A directory in which the example lies, beside the old systems' packages. */
 function written(heading: string, url: string): string {

@@ -8,7 +8,8 @@ import { hasCommand } from "../support/commands.ts";
 import { sh, write } from "../support/consumer.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { pythonWith } from "../support/python.ts";
-import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 
 /** Packages are fetched, and some thousand requests are made. */
 const timeoutMs = 600_000;

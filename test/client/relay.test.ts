@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { example, project, sh, write } from "../support/consumer.ts";
-import { adminPassword, scratchDirectory, serve } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 
 test("a Python script exchanges its key and chats with the service behind the relay", async ({ skip }) => {

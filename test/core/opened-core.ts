@@ -23,9 +23,9 @@ import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
 import type { ModelRoutes } from "../../src/model/models.ts";
 import type { UserPrincipal } from "../../src/model/principal.ts";
 import { complete, type Settlement } from "../../src/ports/queue.ts";
-import { tempDirectory } from "../adapters/temp-directory.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 import { picture } from "./pictures.ts";
 
 export const day = 24 * 60 * 60 * 1000;
@@ -36,7 +36,7 @@ const timing = { leaseMs: 15_000, publishMs: 10_000, resendMs: 60_000, keepMs: k
 export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const clock = movableClock();
   const log = createLog("silent");
-  const directory = tempDirectory();
+  const directory = scratchDirectory();
   const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
   const queues = wrap(await openQueues({ dataDir: directory, serviceBus: undefined }, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);

@@ -1,7 +1,7 @@
-import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { ImageInspector, type Inspected } from "../../src/core/image-inspector.ts";
 import { DomainError } from "../../src/model/errors.ts";
+import { pngChunk } from "../support/pictures.ts";
 
 export async function picture(format: "jpeg" | "png" | "webp", { width = 61, height = 43 } = {}): Promise<Buffer> {
   const noise = { type: "gaussian" as const, mean: 128, sigma: 60 };
@@ -33,15 +33,6 @@ async function* cut(bytes: Buffer, sizes: readonly number[]): AsyncGenerator<Uin
     yield bytes.subarray(at, at + size);
     at += size;
   }
-}
-
-export function pngChunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
-  const chunk = Buffer.alloc(body.length + 8);
-  chunk.writeUInt32BE(data.length, 0);
-  body.copy(chunk, 4);
-  chunk.writeUInt32BE(crc32(body), body.length + 4);
-  return chunk;
 }
 
 const pngHeaderEnd = 33;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
-import { scratchDirectory } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 import { crash, describeOutcome } from "./crash.ts";
 import { type Engines, embedded, production } from "./engines.ts";
 

@@ -1,24 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { Database } from "../../src/adapters/sqlite/database.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+const directory = scratchDirectory(afterAll);
 let db: Database;
 
 beforeAll(async () => {
   db = await Database.open(join(directory, "test.db"), databaseMigrations);
 });
 
-afterAll(async () => {
-  await db.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => db.close());
 
 /** An installation's own secrets, none yet; all lie in the file's one database, as opening one takes long. */
 export function openSecrets(): SecretStore {

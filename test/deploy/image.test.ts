@@ -6,7 +6,8 @@ import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { connect, State } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 import { build, environment, listed, user } from "./dockerfile.ts";
 
 /** Packages are fetched. */

@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, existsSync, statSync, symlinkSync, writeFileSyn
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { project, sh } from "../support/consumer.ts";
-import { scratchDirectory } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 const parts = ["src", "gen", "scripts/bundle.ts", "package.json", "package-lock.json"];
 

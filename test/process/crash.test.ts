@@ -5,7 +5,8 @@ import sharp from "sharp";
 import { describe, expect, test, vi } from "vitest";
 import { bearer, connect, type Darkroom, type ImageJob, State } from "../../src/client/index.ts";
 import { runServer, type ServerProcess } from "../support/process.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 const wait = { seconds: 60n, nanos: 0 };
 const leases = { DARKROOM_LEASE_SECONDS: "2" };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
 import { run } from "../support/process.ts";
-import { scratchDirectory } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 /** The demo as `npm run demo` starts it in `directory`; its scratch directories are counted there too. */
 function demo(directory: string, args: readonly string[]) {

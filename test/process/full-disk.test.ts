@@ -3,7 +3,8 @@ import { connect } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { runCramped } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 test("a server whose disk takes no more says so: to callers, to who asks for its health, and to its operator", async () => {
   const env = { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "error" };

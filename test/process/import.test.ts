@@ -11,7 +11,8 @@ import { describeOnMongodb } from "../support/mongodb.ts";
 import { type Cell, hashed, type OldRecord, supabaseRow, toCsv, writePocketBase } from "../support/old-systems.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, scratchDirectory, serve } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve } from "../support/server.ts";
 
 type Env = Readonly<Record<string, string>>;
 

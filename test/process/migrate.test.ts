@@ -12,7 +12,8 @@ import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { drain } from "../support/refusals.ts";
-import { adminPassword, scratchDirectory, serve, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 /** Two chunks of GridFS. */

@@ -3,7 +3,8 @@ import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { run } from "../support/process.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 const read = (env: Readonly<Record<string, string>>) => readServerConfig(env).mongodb;
 const secret = "s3cr3t";

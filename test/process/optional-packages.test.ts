@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { connect } from "../../src/client/index.ts";
 import { runServer } from "../support/process.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 const root = join(import.meta.dirname, "../..");
 

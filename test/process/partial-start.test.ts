@@ -6,7 +6,7 @@ import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import { openStoreApi } from "../../src/store-app.ts";
 import { startWorker } from "../../src/worker-app.ts";
-import { scratchDirectory } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 const log = createLog("silent");
 /** Each open queue watches its bell. */

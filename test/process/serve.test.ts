@@ -9,7 +9,8 @@ import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { run, runServer } from "../support/process.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 const sh = promisify(execFile);
 

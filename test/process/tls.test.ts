@@ -6,7 +6,8 @@ import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { connect, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { runServer } from "../support/process.ts";
-import { scratchDirectory, signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { signIn } from "../support/server.ts";
 
 test("with a certificate the port speaks TLS, and the worker trusts that certificate", async ({ skip }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");

@@ -8,8 +8,9 @@ import { bearer, connect, State } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { type Running, run, type ServerProcess } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 import { fine, startSdWebui } from "../support/sd-webui-server.ts";
-import { adminPassword, scratchDirectory, signIn } from "../support/server.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 const patience = { timeout: 30_000, interval: 50 };

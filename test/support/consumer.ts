@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
-import { scratchDirectory } from "./server.ts";
+import { scratchDirectory } from "./scratch.ts";
 
 export const sh = promisify(execFile);
 export const project = join(import.meta.dirname, "../..");

@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, describe, test } from "vitest";
 import { buildFerretdb } from "../../scripts/build-ferretdb.ts";
 import { hasCommand } from "./commands.ts";
+import { scratchDirectory } from "./scratch.ts";
 
 /** Tests on a database server of their own, which they may take away; skipped where it cannot be built. */
 export function describeOnFerretdb(name: string, tests: (ferretdb: Ferretdb) => void | Promise<void>): void {
@@ -27,7 +25,7 @@ export interface Ferretdb {
 /** A server of its own for all tests of the suite that asks for it. */
 export async function startFerretdb(): Promise<Ferretdb> {
   const program = await buildFerretdb();
-  const directory = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+  const directory = scratchDirectory(afterAll);
   let running: ChildProcess | undefined;
   let port = "0";
 
@@ -69,10 +67,7 @@ export async function startFerretdb(): Promise<Ferretdb> {
   }
 
   await start();
-  afterAll(async () => {
-    await kill();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  afterAll(kill);
   return {
     uri: `mongodb://127.0.0.1:${port}/`,
     pause: () => void running?.kill("SIGSTOP"),

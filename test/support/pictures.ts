@@ -28,7 +28,7 @@ export function pngBomb(width: number, height: number): Uint8Array<ArrayBuffer> 
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   const data = deflateSync(Buffer.alloc(64));
   return Uint8Array.from(
-    Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]),
+    Buffer.concat([signature, pngChunk("IHDR", header), pngChunk("IDAT", data), pngChunk("IEND", Buffer.alloc(0))]),
   );
 }
 
@@ -37,11 +37,11 @@ export async function paddedPng(size: number): Promise<Uint8Array<ArrayBuffer>> 
   const png = Buffer.from(await smallPicture("png"));
   const overhead = 12;
   const end = png.length - overhead;
-  const padding = chunk("teSt", Buffer.alloc(size - png.length - overhead));
+  const padding = pngChunk("teSt", Buffer.alloc(size - png.length - overhead));
   return Uint8Array.from(Buffer.concat([png.subarray(0, end), padding, png.subarray(end)]));
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+export function pngChunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
   const framed = Buffer.alloc(body.length + 8);
   framed.writeUInt32BE(data.length, 0);

@@ -1,25 +1,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type App, startServer } from "../../src/app.ts";
+import { type App, type AppDeps, startServer } from "../../src/app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
-import type { Pressure } from "../../src/http/pressure.ts";
 import { createLog } from "../../src/log.ts";
-import type { Clock } from "../../src/ports/clock.ts";
-import type { Log } from "../../src/ports/log.ts";
 import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
+import { type OnEnd, scratchDirectory } from "./scratch.ts";
 
 export const adminPassword = "correct horse battery";
-/** Tests sign many people up from one address. */
-export const manyCalls = unlimited("SignUp", "Login");
-
-/** A caller in the same process makes the server wait too, which says nothing of its load. */
-export const noPressure: Pressure = () => false;
 
 /** No limit on these calls of AuthService, as a setting. */
 export function unlimited(...calls: readonly string[]): string {
@@ -32,42 +22,50 @@ export interface TestServer extends Darkroom {
   readonly dataDir: string;
 }
 
-export function scratchDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "darkroom-test-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
+export type Settings = Readonly<Record<string, string>>;
+
+export interface ServerOptions extends Partial<Omit<AppDeps, "forkWorker">> {
+  readonly worker?: boolean;
+  readonly dataDir?: string;
+}
+
+/** A server for the test that asks for it. */
+export function serve(env?: Settings, options?: ServerOptions): Promise<TestServer> {
+  return openServer(onTestFinished, env, options);
 }
 
 /**
  * A server by the production factory, on a free port and real files, with its real worker unless `worker` is false.
- * It stops when the test that asked for it ends.
+ * It stops when `onEnd` says.
  */
-export async function serve(
-  env: Readonly<Record<string, string>> = {},
-  { worker = true, dataDir = scratchDirectory(), clock = Date.now as Clock, log = undefined as Log | undefined } = {},
+export async function openServer(
+  onEnd: OnEnd,
+  env: Settings = {},
+  { worker = true, dataDir = scratchDirectory(onEnd), ...deps }: ServerOptions = {},
 ): Promise<TestServer> {
-  const settings = {
+  const config = readServerConfig({
     ...rpcPath,
     PORT: "0",
+    LOG_LEVEL: "silent",
     DARKROOM_DATA_DIR: dataDir,
     DARKROOM_ADMIN_PASSWORD: adminPassword,
+    // Tests sign many people up from one address.
+    DARKROOM_RATE_LIMITS: unlimited("SignUp", "Login"),
     ...env,
-  };
-  const limits = { DARKROOM_RATE_LIMITS: manyCalls };
-  const config = readServerConfig({ LOG_LEVEL: "silent", ...limits, ...settings });
-  const app = await startServer(config, {
-    log: log ?? createLog(config.logLevel),
-    clock,
-    pressure: noPressure,
-    forkWorker: worker
-      ? (url) => forkWorker(url, { ...env, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: config.logLevel })
-      : undefined,
   });
-  onTestFinished(() => app.stop());
+  const workerEnv = { ...env, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: config.logLevel };
+  const app = await startServer(config, {
+    log: createLog(config.logLevel),
+    // A caller in the same process makes the server wait too, which says nothing of its load.
+    pressure: () => false,
+    ...deps,
+    forkWorker: worker ? (url) => forkWorker(url, workerEnv) : undefined,
+  });
+  onEnd(() => app.stop());
   return { app, url: app.url, dataDir, ...connect(app.url) };
 }
 
-function forkWorker(url: string, env: Readonly<Record<string, string>>): ChildProcess {
+function forkWorker(url: string, env: Settings): ChildProcess {
   return fork(main, ["worker"], { env: { ...process.env, ...env, DARKROOM_SERVER_URL: url } });
 }
 

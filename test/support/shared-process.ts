@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { afterAll } from "vitest";
 import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
 import { connect, type Darkroom } from "../../src/client/index.ts";
 import { main } from "./bundle.ts";
+import { scratchDirectory } from "./scratch.ts";
 import { adminPassword } from "./server.ts";
 
 export interface ServerProcess extends Darkroom {
@@ -18,7 +17,7 @@ export interface ServerProcess extends Darkroom {
 
 /** `darkroom serve --no-worker` as `npm start` runs it, in a process of its own, for all tests of the file that asks for it. */
 export async function shareServerProcess(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const dataDir = mkdtempSync(join(tmpdir(), "darkroom-test-"));
+  const dataDir = scratchDirectory(afterAll);
   const child = spawn(process.execPath, [...nodeOptions, main, "serve", "--no-worker"], {
     env: {
       ...process.env,
@@ -35,7 +34,6 @@ export async function shareServerProcess(env: Readonly<Record<string, string>> =
   afterAll(async () => {
     child.kill("SIGKILL");
     await exited;
-    rmSync(dataDir, { recursive: true, force: true });
   });
   const [banner] = await once(child.stdout, "data");
   const url = /listens on (\S+),/.exec(String(banner))?.[1] ?? "";
