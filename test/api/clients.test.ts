@@ -112,8 +112,8 @@ describe("an API client", () => {
   test("is told of no scope where none would help, and nor is a user", async () => {
     const { apiKey } = await newClient(["jobs:read"]);
     const { credential } = await signIn(server);
-    for (const call of [auth.logout({}, bearer(apiKey)), auth.listUsers({}, credential)]) {
-      const { message, metadata } = await refusal(call);
+    for (const call of [() => auth.logout({}, bearer(apiKey)), () => auth.listUsers({}, credential)]) {
+      const { message, metadata } = await refusal(call());
       expect([message, metadata.get("www-authenticate")]).toEqual(["this credential may not make this call", null]);
     }
   });
