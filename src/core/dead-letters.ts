@@ -76,10 +76,8 @@ export class DeadLetters {
     if (from !== undefined && source !== undefined && from.source !== source) throw foreignToken();
     const limit = size + 1;
     const jobs = source === "result" || from?.source === "result" ? [] : await this.#jobs(from?.after, limit);
-    const results =
-      source === "job"
-        ? []
-        : await this.#results(from?.source === "result" ? from.number : undefined, limit - jobs.length);
+    const number = from?.source === "result" ? from.number : undefined;
+    const results = source === "job" ? [] : await this.#results(number, limit - jobs.length);
     return pageOf<DeadLetter>([...jobs, ...results], size, encodePlace);
   }
 

@@ -36,6 +36,12 @@ export const needing = ({ properties }: { readonly properties: object }, ...requ
   required,
 });
 
+/** Such a body, and what the document says of it. */
+export const bodyNeeding = (properties: object, ...required: readonly string[]) => {
+  const body = bodyOf(properties);
+  return { body, documented: { body: needing(body, ...required) } };
+};
+
 /** RFC 7517: an answer with public keys. */
 export const keySetAnswer = {
   description: "RFC 7517.",

@@ -1,4 +1,4 @@
-import { bodyOf, needing, text } from "../schema.ts";
+import { bodyNeeding, text } from "../schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
 const signedIn = {
@@ -23,13 +23,14 @@ export const listing = {
   },
 };
 
-const credentials = bodyOf({ identity: text("Username or email address."), password: text("The password.") });
-
 export const signingIn = {
   ...withoutToken,
   summary: "Signs in",
-  body: credentials,
-  documented: { body: needing(credentials, "identity", "password") },
+  ...bodyNeeding(
+    { identity: text("Username or email address."), password: text("The password.") },
+    "identity",
+    "password",
+  ),
   response: { 200: signedIn },
 };
 
@@ -39,26 +40,22 @@ export const refreshing = {
   response: { 200: signedIn, 401: refusalAnswer("There is no token of such a session.") },
 };
 
-const address = bodyOf({ email: text("The account's address.") });
-
 export const requesting = {
   ...withoutToken,
   summary: "Mails a token that sets a new password, where mail is set up",
-  body: address,
-  documented: { body: needing(address, "email") },
+  ...bodyNeeding({ email: text("The account's address.") }, "email"),
   response: { 204: nothing("Whether or not the address is known.") },
 };
 
-const newPassword = bodyOf({
+const newPassword = {
   token: text("As it was mailed."),
   password: text("8 characters to 72 bytes."),
   passwordConfirm: text("The same."),
-});
+};
 
 export const resetting = {
   ...withoutToken,
   summary: "Sets a new password, and ends all sessions",
-  body: newPassword,
-  documented: { body: needing(newPassword, "token", "password", "passwordConfirm") },
+  ...bodyNeeding(newPassword, ...Object.keys(newPassword)),
   response: { 204: nothing("It is set.") },
 };

@@ -19,6 +19,12 @@ const messageBody = {
 };
 const idParameter = { message_id: text("As `send_message` answered it.") };
 const queryOf = (properties: object) => ({ type: "object", properties });
+/** By GET the query must have all that is needed; by POST the body may have it. */
+const byQuery = <Route extends object>(
+  route: Route,
+  querystring: ReturnType<typeof queryOf>,
+  needs: readonly string[],
+) => ({ ...route, querystring, documented: { querystring: needing(querystring, ...needs) } });
 
 export const health = {
   ...withoutToken,
@@ -57,11 +63,7 @@ const message = {
 export const messageNeeds = ["prompt", "prompt_guidance", "strength", "uuid"];
 const messageQuery = queryOf(messageParameters);
 
-export const sending = {
-  ...message,
-  querystring: messageQuery,
-  documented: { querystring: needing(messageQuery, ...messageNeeds) },
-};
+export const sending = byQuery(message, messageQuery, messageNeeds);
 export const sendingByBody = { ...message, querystring: messageQuery, body: bodyOf(messageBody) };
 
 const binary = { schema: { type: "string", format: "binary" } };
@@ -83,9 +85,5 @@ const picture = {
 export const pictureNeeds = ["message_id"];
 const pictureQuery = queryOf(idParameter);
 
-export const fetching = {
-  ...picture,
-  querystring: pictureQuery,
-  documented: { querystring: needing(pictureQuery, ...pictureNeeds) },
-};
+export const fetching = byQuery(picture, pictureQuery, pictureNeeds);
 export const fetchingByBody = { ...picture, querystring: pictureQuery, body: bodyOf(idParameter) };

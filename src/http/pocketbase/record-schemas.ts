@@ -1,4 +1,4 @@
-import { bodyOf, needing, text } from "../schema.ts";
+import { bodyNeeding, bodyOf, text } from "../schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
@@ -14,16 +14,15 @@ const fields = {
   emailVisibility: { enum: [true, false, "true", "false"], description: "Whether everybody may see the address." },
 };
 
-const newRecord = bodyOf({
+const newRecord = {
   ...fields,
   email: text("Optional, as is the username, which is made up where there is none."),
-});
+};
 
 export const creating = {
   ...withoutToken,
   summary: "Signs up",
-  body: newRecord,
-  documented: { body: needing(newRecord, "password", "passwordConfirm") },
+  ...bodyNeeding(newRecord, "password", "passwordConfirm"),
   response: { 200: own },
 };
 

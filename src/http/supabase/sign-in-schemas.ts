@@ -1,20 +1,19 @@
-import { bodyOf, needing, text } from "../schema.ts";
+import { bodyNeeding, bodyOf, needing, text } from "../schema.ts";
 import { phone, refusalAnswer, sessionAnswer, withoutToken } from "./schemas.ts";
 
 const email = text("The account's address.");
 
-const newUser = bodyOf({
+const newUser = {
   email,
   password: text("8 characters to 72 bytes."),
   data: { type: "object", additionalProperties: true, description: "Becomes `user_metadata`." },
   phone,
-});
+};
 
 export const signingUp = {
   ...withoutToken,
   summary: "Signs up, and in",
-  body: newUser,
-  documented: { body: needing(newUser, "email", "password") },
+  ...bodyNeeding(newUser, "email", "password"),
   response: {
     200: sessionAnswer,
     422: refusalAnswer("The address is taken, the password is weak, or sign-up is closed."),
@@ -41,8 +40,7 @@ export const tokenIssuing = {
 export const recovering = {
   ...withoutToken,
   summary: "Mails a token that sets a new password",
-  body: bodyOf({ email }),
-  documented: { body: needing(bodyOf({ email }), "email") },
+  ...bodyNeeding({ email }, "email"),
   response: {
     200: { description: "Whether or not the address is known.", type: "object" },
     422: refusalAnswer("Mail is not set up."),
