@@ -46,6 +46,11 @@ export interface ImageJob {
 
   /** Counts deliberate publishes; with the id it names the message. */
   readonly dispatch: number;
+  /**
+   * The first message since it was last QUEUED: this and those after it may claim the job, so that one that was only sent
+   * again keeps its place in the queue. While RUNNING: the one that did. Missing in what was stored before there was one.
+   */
+  readonly oldestDispatch?: number;
   /** Whether the queue has confirmed that message. */
   readonly sent: boolean;
   /** While QUEUED: when the dispatcher looks at it next. */
@@ -144,6 +149,7 @@ export function newJob(
     error: null,
     outputImageIds: [],
     dispatch: 1,
+    oldestDispatch: 1,
     sent: false,
     dispatchAt: made.dispatchAt,
     leaseUntil: null,

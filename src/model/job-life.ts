@@ -58,14 +58,20 @@ const hour = 60 * 60 * 1000;
 export function claim(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
   if (hasEnded(job)) throw jobEnded(job);
   if (now >= job.deadline) throw refused("JOB_ENDED", "the job's deadline has passed");
-  if (dispatch !== job.dispatch) throw refused("DISPATCH_SUPERSEDED", "the job was sent again in a newer message");
+  if (!mayClaim(job, dispatch)) throw refused("DISPATCH_SUPERSEDED", "another message of the job counts now");
   if (job.state === "RUNNING") throw new DomainError("aborted", "LEASE_HELD", "another worker has the job");
   return move(job, "claim", "RUNNING", {
     attempt: job.attempt + 1,
+    oldestDispatch: dispatch,
     progress: 0,
     startedAt: now,
     leaseUntil: now + timing.leaseMs,
   });
+}
+
+/** While the job waits, any message sent since it began to; while it runs, the one that claimed it. */
+function mayClaim({ state, dispatch: newest, oldestDispatch = newest }: ImageJob, dispatch: number): boolean {
+  return oldestDispatch <= dispatch && dispatch <= (state === "QUEUED" ? newest : oldestDispatch);
 }
 
 export function heartbeat(job: ImageJob, attempt: number, progress: number, now: number, timing: Timing): ImageJob {
@@ -114,8 +120,7 @@ export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
     queuedAt: now,
     startedAt: null,
     endedAt: null,
-    dispatch: job.dispatch + 1,
-    sent: false,
+    ...nextDispatch(job),
     dispatchAt: now + timing.publishMs,
   });
 }
@@ -178,10 +183,14 @@ function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): Ima
     queuedAt: now,
     startedAt: null,
     leaseUntil: null,
-    dispatch: job.dispatch + 1,
-    sent: false,
+    ...nextDispatch(job),
     dispatchAt: now + delayMs,
   });
+}
+
+/** Of a job that is QUEUED again: no message from before counts. */
+function nextDispatch({ dispatch }: ImageJob) {
+  return { dispatch: dispatch + 1, oldestDispatch: dispatch + 1, sent: false };
 }
 
 function end<M extends Move>(

@@ -36,6 +36,21 @@ describe("a submitted job", () => {
     }
   });
 
+  test("that was sent again is claimed by the message that comes first, and the others count no more", async () => {
+    const core = await openCore();
+    const { id } = await core.submit();
+    await core.dispatcher.idle();
+    core.clock.advance(60_000);
+    await core.sweeper.sweepJobs();
+    const sent = (await core.drain()).map(({ dispatch }) => dispatch);
+    expect(sent).toEqual([1, 2]);
+    const by = (dispatch: number) =>
+      core.records.change(id, (job) => claim(job, dispatch, core.clock(), { ...timing, leaseMs: 3_600_000 }));
+    expect(await by(1)).toMatchObject({ state: "RUNNING", attempt: 1 });
+    await expect(by(2)).rejects.toMatchObject({ reason: "DISPATCH_SUPERSEDED" });
+    await expect(by(1)).rejects.toMatchObject({ reason: "LEASE_HELD" });
+  });
+
   test("is sent again after an hour where workers may never claim", async () => {
     const core = await openCore();
     await core.submit({ modelType: "sd" });

@@ -53,7 +53,7 @@ const lively = Object.keys(appliers).filter((name) => !enders.includes(name));
 const eventOf = (names: readonly string[]) =>
   fc.record({
     name: fc.constantFrom(...names),
-    behind: fc.constantFrom(0, 0, 0, 1, -1),
+    behind: fc.constantFrom(0, 0, 0, 1, 2, -1),
     waitMs: fc.constantFrom(0, 0, 0, 1, 1, 5000, 5000, 29_999, 30_000, 3_600_000, 12 * 3_600_000),
     progress: fc.double({ min: 0, max: 1, noNaN: true }),
   });
@@ -144,9 +144,22 @@ describe("whatever happens to a job", () => {
     });
   });
 
-  test("another dispatch than the newest changes nothing", () => {
+  test("another dispatch than the newest neither buries nor confirms it", () => {
     holds((before, after, { name, behind }) => {
-      if (["claim", "bury", "confirm"].includes(name) && behind !== 0) expect(after).toBe(before);
+      if (["bury", "confirm"].includes(name) && behind !== 0) expect(after).toBe(before);
+    });
+  });
+
+  test("any message since it was last queued may claim it, and no other", () => {
+    holds((before, after, { name, behind }) => {
+      const isClaim = name === "claim" && after !== before;
+      const isQueued = after.state === "QUEUED" && before.state !== "QUEUED";
+      expect(after.oldestDispatch).toBe(
+        isClaim ? before.dispatch - behind : isQueued ? after.dispatch : before.oldestDispatch,
+      );
+      if (!isClaim) return;
+      expect(after.oldestDispatch).toBeGreaterThanOrEqual(before.oldestDispatch ?? Number.NaN);
+      expect(after.oldestDispatch).toBeLessThanOrEqual(before.dispatch);
     });
   });
 

@@ -24,7 +24,7 @@ const succeeded = { kind: "succeeded", imageIds: ["picture"] } as const;
 const failed = { kind: "failed", error, retryable: false } as const;
 const retryable = { kind: "failed", error, retryable: true } as const;
 
-/** Its second attempt, third dispatch, sent, with nothing due. */
+/** Its second attempt, third dispatch, sent, with nothing due; the second one has its place in the queue, or claimed it. */
 function jobIn(state: JobState, change: Partial<ImageJob> = {}): ImageJob {
   const isRunning = state === "RUNNING";
   const isEnded = state !== "QUEUED" && !isRunning;
@@ -32,6 +32,7 @@ function jobIn(state: JobState, change: Partial<ImageJob> = {}): ImageJob {
     state,
     attempt: 2,
     dispatch: 3,
+    oldestDispatch: 2,
     sent: true,
     progress: isRunning ? 0.5 : 0,
     dispatchAt: now + 10_000,
@@ -51,10 +52,14 @@ const pastDeadline = (job: ImageJob) => ({ ...job, deadline: now });
 const table: Record<string, [event: Event, outcomes: Record<JobState, string>]> = {
   "a claim by the newest message": [
     (job) => claim(job, 3, now, timing),
+    { QUEUED: "RUNNING", RUNNING: "DISPATCH_SUPERSEDED", ...ended("JOB_ENDED") },
+  ],
+  "a claim by the message that was sent first": [
+    (job) => claim(job, 2, now, timing),
     { QUEUED: "RUNNING", RUNNING: "LEASE_HELD", ...ended("JOB_ENDED") },
   ],
-  "a claim by an older message": [
-    (job) => claim(job, 2, now, timing),
+  "a claim by a message from before it was queued again": [
+    (job) => claim(job, 1, now, timing),
     { QUEUED: "DISPATCH_SUPERSEDED", RUNNING: "DISPATCH_SUPERSEDED", ...ended("JOB_ENDED") },
   ],
   "a claim by a message that is not sent yet": [
@@ -242,6 +247,7 @@ describe("a job's life", () => {
       startedAt: null,
       endedAt: null,
       dispatch: 4,
+      oldestDispatch: 4,
       sent: false,
       dispatchAt: now + 5000,
     });
@@ -270,16 +276,23 @@ describe("a job's life", () => {
   });
 
   test("tells a worker that waits from one that must drop the job", () => {
-    const held = thrownBy(() => claim(jobIn("RUNNING"), 3, now, timing));
+    const held = thrownBy(() => claim(jobIn("RUNNING"), 2, now, timing));
     expect(held).toMatchObject({ code: "aborted", reason: "LEASE_HELD" });
     for (const refused of [
       () => claim(jobIn("CANCELLED"), 3, now, timing),
-      () => claim(jobIn("QUEUED"), 2, now, timing),
+      () => claim(jobIn("RUNNING"), 3, now, timing),
+      () => claim(jobIn("QUEUED"), 1, now, timing),
       () => heartbeat(jobIn("RUNNING"), 1, 0, now, timing),
       () => cancel(jobIn("SUCCEEDED"), now),
     ]) {
       expect(thrownBy(refused)).toMatchObject({ code: "failed_precondition" });
     }
+  });
+
+  test("of a version before is claimed by its newest message alone", () => {
+    const { oldestDispatch: _, ...stored } = jobIn("QUEUED");
+    expect(claim(stored, 3, now, timing)).toMatchObject({ state: "RUNNING", oldestDispatch: 3 });
+    expect(thrownBy(() => claim(stored, 2, now, timing))).toMatchObject({ reason: "DISPATCH_SUPERSEDED" });
   });
 
   test("extends its lease with a heartbeat, and never goes back in progress", () => {

@@ -132,7 +132,8 @@ export const WorkerService: GenService<{
    * Takes the job of the token for one attempt.
    *
    * Errors: UNAUTHENTICATED or FAILED_PRECONDITION with reason JOB_ENDED, and
-   * FAILED_PRECONDITION with reason DISPATCH_SUPERSEDED (complete the message);
+   * FAILED_PRECONDITION with reason DISPATCH_SUPERSEDED (another message of the
+   * job counts: complete this one);
    * ABORTED with reason LEASE_HELD (another worker has it: abandon the message
    * for later); UNAUTHENTICATED with any other reason.
    *
