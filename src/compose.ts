@@ -25,6 +25,7 @@ import { RateLimiter } from "./core/rate-limiter.ts";
 import { recentRecords } from "./core/recent-records.ts";
 import { Recovery } from "./core/recovery.ts";
 import { Results } from "./core/results.ts";
+import { SentJobs } from "./core/sent-jobs.ts";
 import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
@@ -76,7 +77,8 @@ export async function compose(
     service === undefined
       ? new OwnImages({ ...base, authentication, keepUploadMs })
       : new ServiceImages({ ...base, service });
-  const dispatcher = new Dispatcher({ ...base, records });
+  const sent = new SentJobs({ ...base, records });
+  const dispatcher = new Dispatcher({ ...base, sent });
   const guessing = new Guessing(base);
   const post = new Post({ mailer: await openMailer(config.mail), log });
   const files = new Files({ ...base, images, authentication, keepUploadMs });

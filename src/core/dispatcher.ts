@@ -1,46 +1,31 @@
 import type { ImageJob } from "../model/image-job.ts";
-import { confirmPublished, type Timing } from "../model/job-life.ts";
 import { encodeJob, jobMessageId } from "../model/messages.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { JobTokens } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import { type OutgoingMessage, type Queue, sendMaxBytes } from "../ports/queue.ts";
 import type { JobQueues } from "./job-queues.ts";
-import type { JobRecords } from "./job-records.ts";
+import type { SentJobs } from "./sent-jobs.ts";
 
 const batchMax = 100;
 /** More than this wait in the database alone; the sweeper brings them back. */
 const waitingMax = 1000;
-/** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
-const resendOthersMs = 60 * 60 * 1000;
 
 /**
  * Publishes jobs that are stored and not sent. Whoever hands a job over has reserved its publish (`dispatchAt`); if
  * this process dies or the broker is away, the reservation lapses and the sweeper hands it over again.
  */
 export class Dispatcher {
-  readonly #records: JobRecords;
   readonly #queues: JobQueues;
   readonly #tokens: JobTokens;
-  readonly #clock: Clock;
-  readonly #timing: Timing;
+  readonly #sent: SentJobs;
   readonly #log: Log;
   #waiting: ImageJob[] = [];
   #publishing: Promise<void> | undefined;
 
-  constructor(deps: {
-    records: JobRecords;
-    jobQueues: JobQueues;
-    jobTokens: JobTokens;
-    clock: Clock;
-    timing: Timing;
-    log: Log;
-  }) {
-    this.#records = deps.records;
+  constructor(deps: { jobQueues: JobQueues; jobTokens: JobTokens; sent: SentJobs; log: Log }) {
     this.#queues = deps.jobQueues;
     this.#tokens = deps.jobTokens;
-    this.#clock = deps.clock;
-    this.#timing = deps.timing;
+    this.#sent = deps.sent;
     this.#log = deps.log;
   }
 
@@ -53,9 +38,10 @@ export class Dispatcher {
     });
   }
 
-  /** Resolves when everything handed over was sent, or could not be. */
+  /** Resolves when everything handed over was sent and noted, or could not be. */
   async idle(): Promise<void> {
     await this.#publishing;
+    await this.#sent.noteAll();
   }
 
   async #publishAll(): Promise<void> {
@@ -72,7 +58,7 @@ export class Dispatcher {
       for (let from = 0, count = 0; from < jobs.length; from += count) {
         count = countFitting(messages.slice(from));
         await queue.send(messages.slice(from, from + count));
-        await Promise.all(jobs.slice(from, from + count).map((job) => this.#confirm(job)));
+        this.#sent.add(jobs.slice(from, from + count));
       }
     } catch (error) {
       this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
@@ -82,12 +68,6 @@ export class Dispatcher {
   #message(job: ImageJob): OutgoingMessage {
     const token = this.#tokens.issue({ jobId: job.id, attempt: null }, job.deadline);
     return { id: jobMessageId(job), body: encodeJob(job, token) };
-  }
-
-  async #confirm(job: ImageJob): Promise<void> {
-    const isClaimed = this.#queues.areClaimed(job.modelType);
-    const timing = isClaimed ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
-    await this.#records.change(job, (current) => confirmPublished(current, job.dispatch, this.#clock(), timing));
   }
 }
 

@@ -18,6 +18,14 @@ describe("a submitted job", () => {
     expect(await core.drain()).toEqual([]);
   });
 
+  test("needs no note once a worker has it", async () => {
+    const core = await openCore();
+    const { id, version } = await core.submit();
+    await core.records.change(id, (job) => claim(job, 1, core.clock(), timing));
+    await core.dispatcher.idle();
+    expect(await core.records.get(id)).toMatchObject({ state: "RUNNING", sent: false, version: version + 1 });
+  });
+
   test("is sent again while nobody claims it, with doubling delay", async () => {
     const core = await openCore();
     await core.submit();

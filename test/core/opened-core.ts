@@ -12,6 +12,7 @@ import { JobQueues } from "../../src/core/job-queues.ts";
 import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
 import { Results } from "../../src/core/results.ts";
+import { SentJobs } from "../../src/core/sent-jobs.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
 import { Usage } from "../../src/core/usage.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
@@ -53,7 +54,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const changes = new JobChanges(stores.jobs, () => {});
   const records = new JobRecords(stores.jobs, changes);
   const images = new OwnImages(base);
-  const dispatcher = new Dispatcher({ ...base, records });
+  const dispatcher = new Dispatcher({ ...base, sent: new SentJobs({ ...base, records }) });
   const jobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const results = new Results({ ...base, records, images });
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });

@@ -1,0 +1,75 @@
+import type { ImageJob } from "../model/image-job.ts";
+import { confirmPublished, type Timing } from "../model/job-life.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { JobQueues } from "./job-queues.ts";
+import type { JobRecords } from "./job-records.ts";
+
+/** By then most jobs have a worker and need no note: a write less for each, and none beside its claim. Far below `publishMs`. */
+const noteAfterMs = 1000;
+const batchMax = 100;
+/** More are noted at once. */
+const waitingMax = 10_000;
+/** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
+const resendOthersMs = 60 * 60 * 1000;
+
+interface Sent {
+  readonly id: string;
+  readonly dispatch: number;
+}
+
+/** Notes a moment later which jobs a queue has taken, so that they are sent again only if nobody claims them for long. */
+export class SentJobs {
+  readonly #records: JobRecords;
+  readonly #queues: JobQueues;
+  readonly #clock: Clock;
+  readonly #timing: Timing;
+  readonly #log: Log;
+  #waiting: Sent[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #noting: Promise<void> = Promise.resolve();
+
+  constructor(deps: { records: JobRecords; jobQueues: JobQueues; clock: Clock; timing: Timing; log: Log }) {
+    this.#records = deps.records;
+    this.#queues = deps.jobQueues;
+    this.#clock = deps.clock;
+    this.#timing = deps.timing;
+    this.#log = deps.log;
+  }
+
+  add(jobs: readonly ImageJob[]): void {
+    for (const { id, dispatch } of jobs) this.#waiting.push({ id, dispatch });
+    if (this.#waiting.length >= waitingMax) void this.noteAll();
+    else this.#timer ??= setTimeout(() => this.noteAll(), noteAfterMs);
+  }
+
+  /** Resolves when everything that was added is noted, or could not be. */
+  noteAll(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const jobs = this.#waiting;
+    this.#waiting = [];
+    this.#noting = this.#noting.then(() => this.#noteInBatches(jobs));
+    return this.#noting;
+  }
+
+  async #noteInBatches(jobs: readonly Sent[]): Promise<void> {
+    try {
+      for (let from = 0; from < jobs.length; from += batchMax) await this.#note(jobs.slice(from, from + batchMax));
+    } catch (error) {
+      this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be noted as sent; they will be sent again");
+    }
+  }
+
+  async #note(jobs: readonly Sent[]): Promise<void> {
+    const found = await this.#records.store.getMany(jobs.map(({ id }) => id));
+    const dispatchOf = new Map(jobs.map(({ id, dispatch }) => [id, dispatch]));
+    await Promise.all(found.map((job) => this.#confirm(job, dispatchOf.get(job.id) ?? 0)));
+  }
+
+  async #confirm(job: ImageJob, dispatch: number): Promise<void> {
+    const isClaimed = this.#queues.areClaimed(job.modelType);
+    const timing = isClaimed ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
+    await this.#records.change(job, (current) => confirmPublished(current, dispatch, this.#clock(), timing));
+  }
+}
