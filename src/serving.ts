@@ -64,12 +64,12 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     cors,
     trusted: config.trustedProxies,
     shed: createShedding({
-      callsMax: limits.callsMax,
       isTooMuch,
       uploadsMax: config.uploadsMax,
       toWire: (refusal) => toConnectError(refusal, log, ""),
       log,
     }),
+    callsMax: limits.callsMax,
     bodyMs: config.bodyMs,
     log,
   });

@@ -25,13 +25,13 @@ const rpc = createRpcTransport(
 const routes = () => {};
 const shed = createShedding({
   isTooMuch: createPressure({ waitMaxMs: 250, pending: () => 0 }),
-  callsMax: limits.callsMax,
   uploadsMax: 256 * 1024 * 1024,
   toWire: (refusal) => refusal,
   log,
 });
 const cors = { origins: [], ...rpcCors };
-const front = createFront({ rpc, routes, cors, trusted: undefined, shed, bodyMs: 120_000, log });
+const { callsMax } = limits;
+const front = createFront({ rpc, routes, cors, trusted: undefined, shed, callsMax, bodyMs: 120_000, log });
 const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
 process.stdout.write(`listens on http://127.0.0.1:${address.port}\n`);
 for (const end of ["SIGTERM", "disconnect"]) process.on(end, () => process.exit());

@@ -9,6 +9,7 @@ import type { PortResponse } from "./messages.ts";
 import type { PortListener } from "./port.ts";
 import { PortCall, type Trusted } from "./port-call.ts";
 import type { Shed } from "./shedding.ts";
+import { type CallsMax, CallsUnderWay } from "./under-way.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -23,7 +24,8 @@ export interface FrontOptions {
   readonly trusted: Trusted;
   /** Whether the load allows no more. */
   readonly shed: Shed;
-  /** How long a request's body may take to arrive, from its headers on. */
+  readonly callsMax: CallsMax;
+  /** How long a request's body may take to arrive, from its headers on, and its answer to be taken on. */
   readonly bodyMs: number;
   readonly log: Log;
 }
@@ -56,7 +58,7 @@ export function createFront(options: FrontOptions): PortListener {
   const { rpc, routes, trusted, shed, log } = options;
   const bodyLimit = createBodyLimit(options.bodyMs);
   const applyCors = corsOf(options.cors);
-  let open = 0;
+  const underWay = new CallsUnderWay(options.callsMax, options.bodyMs);
 
   function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
     try {
@@ -74,15 +76,15 @@ export function createFront(options: FrontOptions): PortListener {
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
     let refusal: DomainError | undefined;
-    open += 1;
+    underWay.add(response, call.address);
     response.on("close", () => {
-      open -= 1;
+      underWay.remove(response);
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call, start);
     });
     bodyLimit.expect(response);
     applyCors(request, response, () => {
-      refusal = shed(call, request, response, start, open);
+      refusal = shed(call, request, response, start, underWay.isTooMany(call.address, start));
       if (refusal === undefined) return answer(request, response, call);
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);

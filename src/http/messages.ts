@@ -1,5 +1,5 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { finished } from "node:stream";
 import type { CountedBody } from "../model/call.ts";
 import { endTogether } from "./together.ts";
@@ -17,6 +17,8 @@ export type PortResponse = ServerResponse & {
    * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
    */
   readonly common: Common;
+  /** Counts the pieces that were written: while the caller takes none, whoever waits for room adds none. */
+  readonly writes: number;
 };
 
 /** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
@@ -45,12 +47,18 @@ export class Http2Request extends Http2ServerRequest implements CountedBody {
 
 export class Http1Response extends ServerResponse implements PortResponse {
   readonly common: Common = {};
+  writes = 0;
   private ending: unknown[] = [];
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
     const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
     return super.writeHead(status, all);
+  }
+
+  override write(...input: unknown[]): boolean {
+    this.writes += 1;
+    return super.write(...(input as [unknown]));
   }
 
   override end(...input: unknown[]): this {
@@ -70,6 +78,7 @@ export class Http1Response extends ServerResponse implements PortResponse {
 
 export class Http2Response extends Http2ServerResponse {
   readonly common: Common = {};
+  writes = 0;
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
@@ -87,6 +96,11 @@ export class Http2Response extends Http2ServerResponse {
     return !(this.writableEnded || stream.destroyed || stream.closed) && this.getHeaderNames().length === 0;
   }
 
+  override write(...input: unknown[]): boolean {
+    this.writes += 1;
+    return super.write(...(input as [string]));
+  }
+
   override end(...input: unknown[]): this {
     // The response itself finishes only when its stream is closed, for which the request must have ended.
     if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
@@ -97,6 +111,19 @@ export class Http2Response extends Http2ServerResponse {
 /** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
 export function onceAnswered(response: ServerResponse | Http2ServerResponse, then: () => void): void {
   finished("stream" in response ? response.stream : response, { readable: false }, then);
+}
+
+/** Whether an answer that is not over waits for its caller to take what was written. */
+export function isUntaken(response: ServerResponse | Http2ServerResponse): boolean {
+  // Over HTTP/1.1 the answers before it may have to be taken first.
+  if (!("stream" in response) && response.socket === null) return false;
+  const { writableEnded, writableNeedDrain } = "stream" in response ? response.stream : response;
+  return writableEnded || writableNeedDrain;
+}
+
+export function cutAnswer(response: ServerResponse | Http2ServerResponse): void {
+  if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
+  else response.destroy();
 }
 
 function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {

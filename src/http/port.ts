@@ -30,8 +30,7 @@ export const limits = {
    */
   windowBytes: 1024 * 1024,
   connectionsMax: 20_000,
-  /** Calls under way at a time, streams and those that wait included. */
-  callsMax: 10_000,
+  callsMax: { each: 5000, all: 10_000 },
   /** How long an HTTP/2 connection on which nothing moves takes new streams. */
   idleMs: 5 * 60_000,
 } as const;

@@ -13,14 +13,12 @@ export type Shed = (
   response: ServerResponse,
   /** By `performance.now`. */
   now: number,
-  /** How many are under way, this one included. */
-  open: number,
+  /** Whether too many are under way, of this caller or of all. */
+  isTooMany: boolean,
 ) => DomainError | undefined;
 
 export interface SheddingOptions {
   readonly isTooMuch: Pressure;
-  /** Calls that may be under way at a time. */
-  readonly callsMax: number;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly uploadsMax: number;
   /** As what reads a body may throw it. */
@@ -32,15 +30,15 @@ const uploadPath = pathOf(uploadOperation);
 const reportMs = 1000;
 
 /** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
-export function createShedding({ isTooMuch, callsMax, uploadsMax, toWire, log }: SheddingOptions): Shed {
+export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
   const report = createReport(log);
   const room = new UploadRoom(uploadsMax, () => {
     report(uploadsFull);
     throw toWire(uploadsFull);
   });
 
-  return (call, request, response, now, open) => {
-    if ((isTooMuch(now) || open > callsMax) && !isKeptPath(pathIn(request))) {
+  return (call, request, response, now, isTooMany) => {
+    if ((isTooMuch(now) || isTooMany) && !isKeptPath(pathIn(request))) {
       report(overloaded);
       return overloaded;
     }

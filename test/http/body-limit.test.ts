@@ -4,7 +4,7 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import { openPort } from "../../src/http/port.ts";
+import { limits, openPort } from "../../src/http/port.ts";
 import { createLog } from "../../src/log.ts";
 
 /** A port whose routes answer when they are told. */
@@ -18,6 +18,7 @@ async function open(): Promise<{ port: number; answers: Promise<ServerResponse>;
     cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
     trusted: undefined,
     shed: () => undefined,
+    callsMax: limits.callsMax,
     bodyMs: 50,
     log: createLog("silent"),
   });

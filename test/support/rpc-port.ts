@@ -1,5 +1,5 @@
 import { createFront } from "../../src/http/front.ts";
-import { openPort, type Port } from "../../src/http/port.ts";
+import { limits, openPort, type Port } from "../../src/http/port.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { rpcCors } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
@@ -29,6 +29,7 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
     cors: { origins: [], ...rpcCors },
     trusted: undefined,
     shed: () => undefined,
+    callsMax: limits.callsMax,
     bodyMs: 120_000,
     log,
   });

@@ -1,0 +1,78 @@
+import { sourceOf } from "../model/guessing.ts";
+import { cutAnswer, isUntaken, type PortResponse } from "./messages.ts";
+
+/** Calls under way at a time, streams and those that wait included. */
+export interface CallsMax {
+  /** Of one address (an IPv6 /64). */
+  readonly each: number;
+  readonly all: number;
+}
+
+/** Under siege the calls of each address are counted anew so often, instead of at each call. */
+const tallyMs = 100;
+/** How many looks an answer must stand still for. */
+const looks = 4;
+
+/**
+ * The calls whose answers are not over. An answer of which its caller takes nothing for `stillMs`, give or take a quarter,
+ * is cut: it would count, and hold what it needs, for as long as its caller likes. A stream that has nothing to say waits
+ * for nobody.
+ */
+export class CallsUnderWay {
+  readonly #max: CallsMax;
+  /** With the address that each comes from. */
+  readonly #open = new Map<PortResponse, string>();
+  #untaken: ReadonlyMap<PortResponse, { readonly writes: number; readonly still: number }> = new Map();
+  #tally: ReadonlyMap<string, number> = new Map();
+  #tallied = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #lookMs: number;
+
+  constructor(max: CallsMax, stillMs: number) {
+    this.#max = max;
+    this.#lookMs = stillMs / looks;
+  }
+
+  add(response: PortResponse, address: string): void {
+    this.#open.set(response, address);
+    this.#timer ??= setTimeout(() => this.#look(), this.#lookMs).unref();
+  }
+
+  remove(response: PortResponse): void {
+    this.#open.delete(response);
+  }
+
+  /** Whether one more from this address, which is added already, is too many. */
+  isTooMany(address: string, now: number): boolean {
+    const { each, all } = this.#max;
+    if (this.#open.size <= each) return false;
+    return this.#open.size > all || this.#countOf(address, now) > each;
+  }
+
+  #countOf(address: string, now: number): number {
+    if (now - this.#tallied > tallyMs) {
+      const tally = new Map<string, number>();
+      for (const each of this.#open.values()) {
+        const source = sourceOf(each);
+        tally.set(source, (tally.get(source) ?? 0) + 1);
+      }
+      this.#tally = tally;
+      this.#tallied = now;
+    }
+    return this.#tally.get(sourceOf(address)) ?? 0;
+  }
+
+  #look(): void {
+    const untaken = new Map<PortResponse, { writes: number; still: number }>();
+    for (const response of this.#open.keys()) {
+      if (!isUntaken(response)) continue;
+      const { writes } = response;
+      const seen = this.#untaken.get(response);
+      const still = seen?.writes === writes ? seen.still + 1 : 0;
+      if (still === looks) cutAnswer(response);
+      else untaken.set(response, { writes, still });
+    }
+    this.#untaken = untaken;
+    this.#timer = this.#open.size === 0 ? undefined : setTimeout(() => this.#look(), this.#lookMs).unref();
+  }
+}

@@ -1,0 +1,132 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { connect as connectHttp2, constants } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createFront } from "../../src/http/front.ts";
+import { limits, openPort } from "../../src/http/port.ts";
+import type { CallsMax } from "../../src/http/under-way.ts";
+import { createLog } from "../../src/log.ts";
+import { overloaded } from "../../src/model/overload.ts";
+
+type Answer = (response: ServerResponse, path: string) => void;
+
+/** A port that answers as it is told, and refuses what is too much. */
+async function open(
+  answer: Answer,
+  { callsMax = limits.callsMax, stillMs = 60_000 }: { callsMax?: CallsMax; stillMs?: number } = {},
+): Promise<number> {
+  const front = createFront({
+    rpc: () => false,
+    routes: (request, response, call) => {
+      if (call.refusal === undefined) answer(response, request.url ?? "");
+      else response.writeHead(429).end();
+    },
+    cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
+    trusted: () => true,
+    shed: (_call, _request, _response, _now, isTooMany) => (isTooMany ? overloaded : undefined),
+    callsMax,
+    bodyMs: stillMs,
+    log: createLog("silent"),
+  });
+  const port = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+  onTestFinished(() => port.drain(0));
+  return port.address.port;
+}
+
+/** More than the sockets of both sides hold. */
+const much = Buffer.alloc(64 * 1024 * 1024);
+
+describe("an answer that nobody takes", () => {
+  test("is cut over HTTP/2, while the other streams of its connection go on", async () => {
+    const { promise: silent, resolve } = Promise.withResolvers<ServerResponse>();
+    const port = await open(
+      (response, path) => {
+        if (path !== "/silent") return void response.end("never taken");
+        response.flushHeaders();
+        resolve(response);
+      },
+      { stillMs: 80 },
+    );
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+    onTestFinished(() => session.destroy());
+    const waiting = session.request({ ":path": "/silent" });
+    const stream = await silent;
+    for (const path of ["/one", "/two"]) {
+      const untaken = session.request({ ":path": path });
+      untaken.on("error", () => {});
+      await once(untaken, "close");
+      expect(untaken.rstCode).toBe(constants.NGHTTP2_CANCEL);
+    }
+    session.settings({ initialWindowSize: 100 });
+    stream.end();
+    await once(waiting.resume(), "end");
+    expect(waiting.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test.each(["whole", "piece by piece"])("is cut over HTTP/1.1, given %s", async (how) => {
+    const { promise: answered, resolve } = Promise.withResolvers<ServerResponse>();
+    const port = await open(
+      (response) => {
+        if (how === "whole") response.end(much);
+        else response.write(much);
+        resolve(response);
+      },
+      { stillMs: 80 },
+    );
+    const socket = connectSocket(port, "127.0.0.1").pause();
+    onTestFinished(() => void socket.destroy());
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    const response = await answered;
+    await once(response, "close");
+    expect(response.writableFinished).toBe(false);
+  });
+
+  test("waits for its turn behind a stream that has nothing to say", async () => {
+    const answers: ServerResponse[] = [];
+    const { promise: both, resolve } = Promise.withResolvers<void>();
+    const port = await open(
+      (response, path) => {
+        if (path === "/second") response.end("second");
+        if (answers.push(response) === 2) resolve();
+      },
+      { stillMs: 80 },
+    );
+    const cut = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+    const socket = connectSocket(port, "127.0.0.1").setEncoding("utf8");
+    onTestFinished(() => {
+      cut.destroy();
+      socket.destroy();
+    });
+    socket.write("GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nhost: a\r\n\r\n");
+    await both;
+    // By then the others would have been cut too.
+    const untaken = cut.request({ ":path": "/second" });
+    untaken.on("error", () => {});
+    await once(untaken, "close");
+    answers[0]?.end("first");
+    let said = "";
+    for await (const text of socket) {
+      said += text;
+      if (said.includes("second")) break;
+    }
+    expect(said).toMatch(/first.*second/s);
+  });
+});
+
+test("one address may have so many calls under way, and all together so many", async () => {
+  const callsMax: CallsMax = { each: 2, all: 3 };
+  const waiting: ServerResponse[] = [];
+  const answer: Answer = (response) => {
+    waiting.push(response);
+    response.flushHeaders();
+  };
+  const port = await open(answer, { callsMax });
+  const call = async (address: string) =>
+    (await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-forwarded-for": address } })).status;
+  expect([await call("2001:db8::1"), await call("2001:db8::2")]).toEqual([200, 200]);
+  expect(await call("2001:db8::3")).toBe(429);
+  expect(await call("192.0.2.1")).toBe(200);
+  expect(await call("192.0.2.2")).toBe(429);
+  for (const response of waiting) response.end();
+});
