@@ -78,7 +78,7 @@ export async function openPort(
     async drain(graceMs) {
       stopAccepting();
       sessions.close();
-      const drain = setInterval(() => (server as Partial<Server>).closeIdleConnections?.(), drainLookMs);
+      const drain = setInterval(() => closeIdle(server, sockets), drainLookMs);
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
@@ -87,6 +87,12 @@ export async function openPort(
       clearTimeout(cut);
     },
   };
+}
+
+/** Node's servers do not know yet of those that have said nothing. */
+function closeIdle(server: NetServer, sockets: Iterable<Socket>): void {
+  (server as Partial<Server>).closeIdleConnections?.();
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
 }
 
 const http1Options: ServerOptions = {

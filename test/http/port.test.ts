@@ -52,6 +52,16 @@ test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) 
   await once(socket, "close");
 });
 
+test("who has said nothing does not keep the port open", async () => {
+  const port = await openPort(() => {}, here);
+  const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  // Longer than the test may take.
+  const drained = port.drain(120_000);
+  await Promise.all([once(socket, "close"), drained]);
+});
+
 test("a connection on which more requests wait than it may have is cut", async () => {
   let taken = 0;
   const port = await openPort(() => void taken++, here);
