@@ -25,7 +25,7 @@ export type PortResponse = ServerResponse & {
 const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
 
 export class Http1Request extends IncomingMessage implements CountedBody {
-  declare onPiece?: (bytes: number) => void;
+  declare onPiece?: (piece: Buffer) => void;
 
   /** Node's name. Others than GET are waited for to end, also without a body. */
   _dumpAndCloseReadable(): void {
@@ -38,7 +38,7 @@ export class Http1Request extends IncomingMessage implements CountedBody {
 }
 
 export class Http2Request extends Http2ServerRequest implements CountedBody {
-  declare onPiece?: (bytes: number) => void;
+  declare onPiece?: (piece: Buffer) => void;
 
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
     return surviving(this);
@@ -140,9 +140,9 @@ function surviving(request: Http1Request | Http2Request): NodeJS.AsyncIterator<u
   return onPiece === undefined ? pieces : counted(pieces, onPiece);
 }
 
-async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (bytes: number) => void): AsyncGenerator<Buffer> {
+async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (piece: Buffer) => void): AsyncGenerator<Buffer> {
   for await (const piece of pieces) {
-    onPiece(piece.length);
+    onPiece(piece);
     yield piece;
   }
 }

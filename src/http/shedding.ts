@@ -32,9 +32,9 @@ const reportMs = 1000;
 /** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
 export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
   const report = createReport(log);
-  const room = new UploadRoom(uploadsMax, () => {
-    report(uploadsFull);
-    throw toWire(uploadsFull);
+  const room = new UploadRoom(uploadsMax, (refusal) => {
+    if (refusal === uploadsFull) report(refusal);
+    throw toWire(refusal);
   });
 
   return (call, request, response, now, isTooMany) => {

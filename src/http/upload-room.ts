@@ -1,15 +1,21 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import type { CountedBody, Place } from "../model/call.ts";
+import type { DomainError } from "../model/errors.ts";
+import { uploadsFull } from "../model/overload.ts";
 import { onceAnswered } from "./messages.ts";
+import { compressedJson, uploadJsonCheck } from "./upload-json.ts";
 
-/** The memory for large bodies, of which each has a place: as long as it says that it is, or as much as has come of it. */
+/**
+ * The memory for large bodies, of which each has a place: as long as it says that it is, or as much as has come of it. One that
+ * is compressed may become the largest that there is.
+ */
 export class UploadRoom {
   readonly #max: number;
-  readonly #refuse: () => never;
+  readonly #refuse: (refusal: DomainError) => never;
   #taken = 0;
 
-  constructor(max: number, refuse: () => never) {
+  constructor(max: number, refuse: (refusal: DomainError) => never) {
     this.#max = max;
     this.#refuse = refuse;
   }
@@ -29,13 +35,20 @@ export class UploadRoom {
       held = bytes;
     };
 
-    request.onPiece = (bytes) => {
-      came += bytes;
+    const { headers } = request;
+    const check = isJson(headers) ? uploadJsonCheck(this.#refuse) : undefined;
+    request.onPiece = (piece) => {
+      came += piece.length;
       hold(came);
+      check?.(piece);
     };
     onceAnswered(response, () => void work.then(release, release));
     return {
-      take: () => hold(Math.min(Number(request.headers["content-length"] ?? 0), uploadBodyMax)),
+      take: () => {
+        if (!isCompressed(headers)) return hold(Math.min(Number(headers["content-length"] ?? 0), uploadBodyMax));
+        if (check !== undefined) this.#refuse(compressedJson);
+        hold(uploadBodyMax);
+      },
       keepFor(all) {
         work = all;
       },
@@ -45,7 +58,16 @@ export class UploadRoom {
   /** One alone has its place however large it is. */
   #grow(from: number, to: number): void {
     const others = this.#taken - from;
-    if (others > 0 && others + to > this.#max) this.#refuse();
+    if (others > 0 && others + to > this.#max) this.#refuse(uploadsFull);
     this.#taken = others + to;
   }
+}
+
+function isJson(headers: IncomingHttpHeaders): boolean {
+  return headers["content-type"]?.toLowerCase().includes("json") === true;
+}
+
+function isCompressed(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers["content-encoding"] ?? headers["grpc-encoding"];
+  return encoding !== undefined && encoding !== "identity";
 }

@@ -10,8 +10,8 @@ export interface Place {
 
 /** A request as whoever reads its body whole knows it. */
 export interface CountedBody {
-  /** Is told of each piece before it is kept. Throws when there is no room for it. */
-  onPiece?: (bytes: number) => void;
+  /** Is shown each piece before it is kept. Throws when it must not be. */
+  onPiece?: (piece: Buffer) => void;
 }
 
 /** What is known of one request on the port, from its first byte to its log line. */

@@ -659,6 +659,44 @@ function outcomeOf(session: ClientHttp2Session, size: number): Promise<number | 
   });
 }
 
+describe("a picture's body that is little picture", () => {
+  const path = "/darkroom.imagejob.v1.ImageJobService/UploadImage";
+
+  test("is refused when it is full of fields that nobody knows, and keeps no memory", async () => {
+    const unknown = Buffer.alloc(28 * MiB, 0x78);
+    const all = Array.from({ length: 3 }, () => post(path, unknown, { "content-type": "application/proto" }));
+    for (const response of await Promise.all(all))
+      expect(await refusalOf(response)).toMatchObject({ code: "invalid_argument", fields: ["data"] });
+    expect(server.isAlive()).toBe(true);
+  });
+
+  /** A brace, a comma, a bracket, and the commas of the list. */
+  const jsonWith = async (signs: number, size: number) => {
+    const data = Buffer.from(await smallPicture()).toString("base64");
+    return JSON.stringify({ data, more: Array(signs - 2).fill(0) }).padEnd(size);
+  };
+
+  test.each([
+    ["that comes with its headers", "application/json", 0],
+    ["that comes in pieces", "application/json", 200_000],
+    ["of a type in another spelling", "Application/JSON; charset=utf-8", 200_000],
+  ])("is taken with a thousand signs of JSON and no more: one %s", async (_, type, size) => {
+    const answers = [1000, 1001].map(async (signs) =>
+      post(path, await jsonWith(signs, size), { "content-type": type }),
+    );
+    const [taken, refused] = (await Promise.all(answers)) as [Response, Response];
+    expect(taken.status).toBe(200);
+    expect(await refusalOf(refused)).toMatchObject({ code: "invalid_argument", fields: ["data"] });
+  });
+
+  test("is refused as JSON that is compressed", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const refused = await refusalOf(await post(path, gzipSync(await jsonWith(3, 0)), headers));
+    expect(refused).toMatchObject({ code: "invalid_argument", fields: ["data"] });
+    expect(refused.message).toContain("leave out content-encoding");
+  });
+});
+
 describe("a body that does not come", async () => {
   const impatient = await shareServer({ DARKROOM_BODY_TIMEOUT_SECONDS: "1" }, { worker: false });
   const user = await signIn(impatient);

@@ -217,6 +217,13 @@ describe("large uploads", () => {
     expect(await reasonOf(first)).toBeUndefined();
   });
 
+  test.each(["gzip", "br"])("one that is compressed by %s counts as the largest", async (encoding) => {
+    const first = await openUpload(5 * MiB);
+    const compressed = { ...headers, "content-type": "application/proto", "content-encoding": encoding };
+    expect(await reasonOf(await openUpload(1, "", compressed))).toBe("UPLOADS_FULL");
+    expect(await reasonOf(first)).toBeUndefined();
+  });
+
   test("one by gRPC is refused when it has no room", async () => {
     const first = await openUpload(5 * MiB);
     const by = createClient(ImageJobService, createGrpcTransport({ baseUrl: url }));

@@ -16,6 +16,7 @@ export function readBody(call: FastCall, check: Check): Buffer | Promise<Buffer>
   // Node's parser is past the last byte then, but may not have said so yet.
   if (request.readableLength !== Number(request.headers["content-length"]) || isGone(call)) return gather(call, check);
   const body: Buffer = request.read() ?? none;
+  request.onPiece?.(body);
   check(body);
   return body;
 }
@@ -31,7 +32,7 @@ function gather(call: FastCall, check: Check): Promise<Buffer> {
     request.on("data", (piece: Buffer) => {
       if (gathered === undefined) return;
       try {
-        request.onPiece?.(piece.length);
+        request.onPiece?.(piece);
         gathered.add(piece, promised);
         promised = check(gathered.bytes);
       } catch (error) {
