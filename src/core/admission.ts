@@ -10,6 +10,9 @@ import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import { isRefusal } from "./refused-credentials.ts";
 import type { Usage } from "./usage.ts";
 
+/** What is remembered of a caller is 1.5 s old at most, and a revocation counts within 2 s everywhere. */
+const lateMs = 500;
+
 /** Decides who may call what, and how often, before a byte of a request's body is read. */
 export class Admission {
   readonly #authentication: Authentication;
@@ -39,6 +42,12 @@ export class Admission {
         if (isMetered(limitedAs) && call.principal?.kind === "user") return this.#usage.count(call.principal);
       }),
     );
+  }
+
+  /** Asks again who they are whose body came late; everything else was decided before it. */
+  readmit({ principal, startedAt }: Call): Soon<void> {
+    if (principal !== undefined && performance.now() - startedAt > lateMs)
+      return this.#authentication.confirm(principal);
   }
 
   #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {

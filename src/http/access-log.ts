@@ -12,9 +12,7 @@ export function logRequest(
   log: Log,
   request: IncomingMessage,
   response: ServerResponse,
-  { requestId, address, outcome, principal }: Call,
-  /** By `performance.now`. */
-  startedAt: number,
+  { requestId, startedAt, address, outcome, principal }: Call,
 ): void {
   const fields: Fields = {
     request_id: requestId,

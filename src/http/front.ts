@@ -71,7 +71,6 @@ export function createFront(options: FrontOptions): PortListener {
   }
 
   return (request, response) => {
-    const start = performance.now();
     const call: Call = new PortCall(request, response, trusted);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
@@ -80,11 +79,11 @@ export function createFront(options: FrontOptions): PortListener {
     response.on("close", () => {
       underWay.remove(response);
       // One line for many of those: see shedding.ts.
-      if (refusal === undefined) logRequest(log, request, response, call, start);
+      if (refusal === undefined) logRequest(log, request, response, call);
     });
     bodyLimit.expect(response);
     applyCors(request, response, () => {
-      refusal = shed(call, request, response, start, underWay.isTooMany(call.address, start));
+      refusal = shed(call, request, response, underWay.isTooMany(call.address, call.startedAt));
       if (refusal === undefined) return answer(request, response, call);
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);

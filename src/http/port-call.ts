@@ -14,6 +14,7 @@ const requestIdPattern = /^[\w.-]{1,64}$/;
 /** A request on the port as what answers it knows it. */
 export class PortCall implements Call {
   readonly requestId: string;
+  readonly startedAt = performance.now();
   readonly address: string;
   readonly userAgent: string;
   readonly authorization: string | undefined;

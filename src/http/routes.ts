@@ -123,6 +123,7 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf, l
     if (request.call.refusal !== undefined) throw request.call.refusal;
     if (!request.is404) await admit(request, admission);
   });
+  app.addHook("preHandler", async ({ call }) => admission.readmit(call));
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));

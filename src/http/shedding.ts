@@ -11,8 +11,6 @@ export type Shed = (
   call: Call,
   request: IncomingMessage,
   response: ServerResponse,
-  /** By `performance.now`. */
-  now: number,
   /** Whether too many are under way, of this caller or of all. */
   isTooMany: boolean,
 ) => DomainError | undefined;
@@ -37,8 +35,8 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
     throw toWire(refusal);
   });
 
-  return (call, request, response, now, isTooMany) => {
-    if ((isTooMuch(now) || isTooMany) && !isKeptPath(pathIn(request))) {
+  return (call, request, response, isTooMany) => {
+    if ((isTooMuch(call.startedAt) || isTooMany) && !isKeptPath(pathIn(request))) {
       report(overloaded);
       return overloaded;
     }

@@ -17,6 +17,8 @@ export interface CountedBody {
 /** What is known of one request on the port, from its first byte to its log line. */
 export interface Call {
   readonly requestId: string;
+  /** When its headers had come, by `performance.now`. */
+  readonly startedAt: number;
   /** The peer's address. */
   readonly address: string;
   readonly userAgent: string;

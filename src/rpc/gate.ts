@@ -31,6 +31,15 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
   };
 }
 
+/** Once more when the body has come. A stream asks by itself, for as long as it is open. */
+export function readmission(admission: Admission): Interceptor {
+  return (next) => (request) => {
+    const call = request.contextValues.get(callKey);
+    const readmitted = request.stream || call === undefined ? undefined : admission.readmit(call);
+    return readmitted === undefined ? next(request) : readmitted.then(() => next(request));
+  };
+}
+
 const operations = new WeakMap<DescMethod, string>();
 
 /** A procedure's name in the access table; the same text each time, so that looking it up takes no time. */

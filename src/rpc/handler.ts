@@ -13,7 +13,7 @@ import type { Leases } from "../core/leases.ts";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import { auditInterceptor } from "./audit.ts";
 import { type AuthCore, authService } from "./auth-service.ts";
-import { createGate, errorInterceptor } from "./gate.ts";
+import { createGate, errorInterceptor, readmission } from "./gate.ts";
 import { healthService } from "./health.ts";
 import { type ImageJobCore, imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
@@ -54,7 +54,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
   const rpc = {
     routes: routesOf(core),
     gate: createGate(core.admission, log),
-    interceptors: [errorInterceptor(log), auditInterceptor(core.audit)],
+    interceptors: [errorInterceptor(log), readmission(core.admission), auditInterceptor(core.audit)],
     messageMax: bodyMax,
     timeoutMaxMs,
   };

@@ -16,6 +16,7 @@ export function operatorTransport(core: RpcCore, log: Log): Transport {
 const asOperator: Interceptor = (next) => (request) => {
   const call: Call = {
     requestId: randomUUID(),
+    startedAt: performance.now(),
     address: "",
     userAgent: "",
     authorization: undefined,

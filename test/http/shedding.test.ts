@@ -13,7 +13,7 @@ test("more calls than may be under way are refused, but for those that tell how 
     log: createLog("silent"),
   });
   const ask = (url: string, isTooMany: boolean) =>
-    shed({} as Call, { url } as IncomingMessage, {} as ServerResponse, performance.now(), isTooMany);
+    shed({} as Call, { url } as IncomingMessage, {} as ServerResponse, isTooMany);
   expect(ask("/darkroom.auth.v1.AuthService/CheckAuth", false)).toBeUndefined();
   expect(ask("/darkroom.auth.v1.AuthService/CheckAuth", true)).toBe(overloaded);
   expect(ask("/health/live?x=1", true)).toBeUndefined();

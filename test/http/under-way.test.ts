@@ -24,7 +24,7 @@ async function open(
     },
     cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
     trusted: () => true,
-    shed: (_call, _request, _response, _now, isTooMany) => (isTooMany ? overloaded : undefined),
+    shed: (_call, _request, _response, isTooMany) => (isTooMany ? overloaded : undefined),
     callsMax,
     bodyMs: stillMs,
     log: createLog("silent"),
