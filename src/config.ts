@@ -86,7 +86,7 @@ export interface WorkerConfig {
   readonly logLevel: LogLevel;
 }
 
-/** The longest that JWT_EXPIRY may be: so long a signing key outlives its use, whatever it is on each server. */
+/** The longest that JWT_EXPIRY may be: signing keys outlive their use by no less, whatever it is on each server. */
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
 

@@ -11,6 +11,7 @@ import { openRelayIdentities } from "./crypto/relay-identities.ts";
 import { openServiceKey } from "./crypto/service-key.ts";
 import { ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
+import { sessionTokenMaxMs } from "./crypto/token-claims.ts";
 import { type Clock, clockSkewMs } from "./ports/clock.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
 
@@ -42,7 +43,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
 async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Clock) {
   const { jwtSecret, rotateKeyMs } = config;
   if (jwtSecret !== undefined) return { signer: await sharedSecret(jwtSecret), signingKeys: noKeys };
-  const tokenMs = clientTokenMaxMs + clockSkewMs;
+  const tokenMs = Math.max(clientTokenMaxMs, sessionTokenMaxMs) + clockSkewMs;
   const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
   return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
 }

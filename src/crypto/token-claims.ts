@@ -21,6 +21,9 @@ export interface TokenContent {
   readonly expiresAt: number;
 }
 
+/** The longest that any session's token lives. */
+export const sessionTokenMaxMs = Math.max(...Object.values(termsOf).map(({ accessMs }) => accessMs));
+
 export function sessionContent(session: Session, account: Account, now: number): TokenContent {
   return {
     type: session.surface === "supabase" ? "JWT" : "at+jwt",

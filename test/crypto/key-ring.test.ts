@@ -1,9 +1,12 @@
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { describe, expect, test } from "vitest";
+import { readServerConfig } from "../../src/config.ts";
+import { openCredentials } from "../../src/credentials.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { KeyRing, publicJwk } from "../../src/crypto/key-ring.ts";
 import { ringSigner } from "../../src/crypto/signer.ts";
 import { publishAheadMs } from "../../src/model/signing-key.ts";
+import { type Surface, termsOf } from "../../src/model/surface.ts";
 import { InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
@@ -78,6 +81,19 @@ describe("a ring of signing keys", () => {
       }
     }
   });
+
+  test.each(Object.keys(termsOf) as Surface[])(
+    "keeps a server's old key as long as tokens of %s live",
+    async (surface) => {
+      const clock = movableClock();
+      const { accessTokens, signingKeys } = await openCredentials(readServerConfig({}), openSecrets(), clock);
+      await signingKeys.rotate(false);
+      clock.advance(publishAheadMs - 1);
+      const { token, expiresAt } = await accessTokens.forSession({ ...session, surface }, account);
+      clock.advance(expiresAt - 1 - clock());
+      expect((await accessTokens.verify(token)).kind).toBe("user");
+    },
+  );
 
   test("drops all others for a key that replaces a leaked one, everywhere within two seconds", async () => {
     const { here, there, clock } = await opened();
