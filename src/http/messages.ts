@@ -21,6 +21,9 @@ export type PortResponse = ServerResponse & {
   readonly writes: number;
 };
 
+/** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
+const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
+
 /** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
 const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
 
@@ -39,6 +42,12 @@ export class Http1Request extends IncomingMessage implements CountedBody {
 
 export class Http2Request extends Http2ServerRequest implements CountedBody {
   declare onPiece?: (piece: Buffer) => void;
+
+  constructor(...[stream, headers, options, rawHeaders]: ConstructorParameters<typeof Http2ServerRequest>) {
+    super(stream, headers, options, rawHeaders);
+    const authority = headers[":authority"];
+    if (authority !== undefined) headers[":authority"] = authority.replace(bareIpv6, "[$1]:$2");
+  }
 
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
     return surviving(this);

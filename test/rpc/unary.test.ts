@@ -132,6 +132,16 @@ describe.each([
     expect(seen).toEqual(["1", true, "own", "2", null]);
   });
 
+  test("answers at an IPv6 address, which Node's client tells without its brackets", async () => {
+    let seen = "";
+    const url = await open((context) => {
+      seen = context.url;
+    });
+    const headers = { ":method": "POST", ":path": checkPath, "content-type": "application/json" };
+    const answer = await requestHttp2(url, { ...headers, ":authority": "fd00::1:8080" }, Buffer.from("{}"));
+    expect([answer.status, seen]).toEqual([200, `http://[fd00::1]:8080${checkPath}`]);
+  });
+
   test("aborts the signal when the call has ended, and no sooner", async () => {
     let signal: AbortSignal | undefined;
     let early: boolean | undefined;
