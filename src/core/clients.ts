@@ -97,7 +97,7 @@ export class Clients {
       keyHash: key.hash,
       keyVersion: current.keyVersion + 1,
       previousKeyHash: graceMs > 0 ? current.keyHash : null,
-      previousKeyUntil: graceMs > 0 ? this.#clock() + graceMs : null,
+      previousKeyUntil: graceMs > 0 ? Math.round(this.#clock() + graceMs) : null,
     }));
     return { client, key: key.token };
   }

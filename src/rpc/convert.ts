@@ -104,9 +104,9 @@ function principalFields(principal: Principal): MessageInitShape<typeof auth.Pri
   }
 }
 
-/** Set only when there is one. */
+/** Set only when there is one. Stores may have parts of a millisecond, of which protobuf makes no timestamp. */
 function optionalTime<Field extends string>(field: Field, time: number | null): { [K in Field]?: Timestamp } {
-  return time === null ? {} : ({ [field]: timestampFromMs(time) } as { [K in Field]?: Timestamp });
+  return time === null ? {} : ({ [field]: timestampFromMs(Math.round(time)) } as { [K in Field]?: Timestamp });
 }
 
 export function toImage(image: Picture): imagejob.Image {

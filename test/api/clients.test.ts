@@ -182,6 +182,17 @@ describe("an API client", () => {
     }
   });
 
+  test("is told and listed after a grace that is no whole number of milliseconds", async () => {
+    const { id: clientId } = await newClient();
+    const wanted = { clientId, gracePeriod: { seconds: 3600n, nanos: 100_000 } };
+    const { client, apiKey } = await auth.regenerateClientKey(wanted, admin);
+    await check(apiKey);
+    expect((await auth.getClient({ clientId }, admin)).client?.previousKeyExpireTime).toEqual(
+      client?.previousKeyExpireTime,
+    );
+    expect((await auth.listClients({}, admin)).clients.map(({ id }) => id)).toContain(clientId);
+  });
+
   test("changes by a mask in the fields that it names alone", async () => {
     const { id, client } = await newClient();
     const { client: renamed } = await auth.updateClient(
