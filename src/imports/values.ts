@@ -1,4 +1,5 @@
 import { invalidField } from "../model/errors.ts";
+import { latestTime } from "../model/time.ts";
 import type { Values } from "./rows.ts";
 
 const flags: Readonly<Record<string, boolean>> = {
@@ -38,8 +39,8 @@ export function timeOf(values: Values, name: string): number | undefined {
   if (text === "") return undefined;
   const [, date, time, fraction = "", hours, minutes = "00"] = timePattern.exec(text) ?? [];
   const at = Date.parse(`${date}T${time}${fraction}${hours === undefined ? "Z" : `${hours}:${minutes}`}`);
-  if (at >= 0) return at;
-  throw invalidField(name, "must be a time from 1970 on, such as 2024-05-01 12:00:00+00");
+  if (at >= 0 && at <= latestTime) return at;
+  throw invalidField(name, "must be a time of the years 1970 to 9999, such as 2024-05-01 12:00:00+00");
 }
 
 /** An object, or JSON of one; empty where there is none. */

@@ -1,4 +1,5 @@
 import { textRule } from "./text.ts";
+import { latestTime } from "./time.ts";
 
 /** What a client may do; each procedure and route names those that open it (model/access.ts). */
 export const scopes = [
@@ -61,8 +62,7 @@ export function clientChecks(wanted: ClientSettings, now: number) {
     description: () => textRule(wanted.description, { min: 0, max: descriptionMax }),
     scopes: () => scopesRule(wanted.scopes),
     limit_per_minute: () => limitRule(wanted.limitPerMinute),
-    expire_time: () =>
-      wanted.expiresAt === null || wanted.expiresAt > now ? undefined : "must be in the future, or unset",
+    expire_time: () => expiryRule(wanted.expiresAt, now),
   };
 }
 
@@ -92,6 +92,11 @@ export function acceptsKeyVersion(client: Client, keyVersion: number, now: numbe
 function limitRule(limit: number | null): string | undefined {
   const isFine = limit === null || (limit >= 1 && limit <= limitMax);
   return isFine ? undefined : `must be 1 to ${limitMax}, or 0 for the default`;
+}
+
+function expiryRule(expiresAt: number | null, now: number): string | undefined {
+  const isFine = expiresAt === null || (expiresAt > now && expiresAt <= latestTime);
+  return isFine ? undefined : "must be in the future and before the year 10000, or unset";
 }
 
 function scopesRule(wanted: readonly string[]): string | undefined {

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Duration, durationFromMs, type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import * as auth from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import * as imagejob from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Tokens } from "../core/sessions.ts";
@@ -169,14 +169,14 @@ const timestampSeconds = { min: -62_135_596_800n, max: 253_402_300_799n };
 const durationSecondsMax = 315_576_000_000n;
 const nanosMax = 999_999_999;
 
-/** Milliseconds since 1970. JSON has no other times than these, but binary messages may. */
+/** Whole milliseconds since 1970, down. JSON has no other times than these, but binary messages may. */
 export function fromTimestamp(field: string, timestamp: Timestamp | undefined): number | undefined {
   if (timestamp === undefined) return undefined;
   const { seconds, nanos } = timestamp;
   const { min, max } = timestampSeconds;
   if (seconds < min || seconds > max || nanos < 0 || nanos > nanosMax)
     throw invalidField(field, `must be in the years 1 to 9999, with 0 to ${nanosMax} nanos`);
-  return timestampMs(timestamp);
+  return Number(seconds) * 1000 + Math.floor(nanos / 1e6);
 }
 
 /** Milliseconds. */

@@ -54,6 +54,18 @@ describe("an API client", () => {
     });
   });
 
+  test("may end with the last moment there is, and is listed in JSON", async () => {
+    const expireTime = { seconds: 253_402_300_799n, nanos: 999_999_999 };
+    const { apiKey } = await auth.createClient({ client: { name: "late", scopes: ["auth:check"], expireTime } }, admin);
+    await check(apiKey);
+    const listed = await fetch(`${server.url}/darkroom.auth.v1.AuthService/ListClients`, {
+      method: "POST",
+      headers: { ...(admin.headers as object), "content-type": "application/json" },
+      body: "{}",
+    });
+    expect(await listed.text()).toContain('"9999-12-31T23:59:59.999Z"');
+  });
+
   test("calls with its key, in either header, and by a token made from it", async () => {
     const { id, apiKey } = await newClient();
     const token = await exchange(apiKey);

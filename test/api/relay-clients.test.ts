@@ -144,6 +144,7 @@ describe("a client by the old paths", () => {
     ["a scope that is none", { name: "a", scopes: ["everything"] }, "scopes"],
     ["scopes that are an object", { name: "a", scopes: {} }, "scopes"],
     ["an end in the past", { name: "a", expire_time: "2020-01-01T00:00:00Z" }, "expire_time"],
+    ["an end after the year 9999", { name: "a", expire_time: "9999-12-31T23:59:59-12:00" }, "expire_time"],
     ["an end that is no time", { name: "a", expire_time: "tomorrow" }, "expire_time"],
     ["an end on no day", { name: "a", expire_time: "2030-02-31T00:00:00Z" }, "expire_time"],
     ["a limit below 1", { name: "a", limit_per_minute: -1 }, "limit_per_minute"],

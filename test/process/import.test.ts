@@ -133,7 +133,10 @@ test("what breaks a rule or is another's is refused by its field, and the rest c
       { id: recordId(8), username: "gil", hash, name: "n".repeat(17_000) },
       "name, avatar: must have at most 16384 bytes",
     ],
-    [{ id: recordId(9), username: "hal", hash, created: "yesterday" }, "created: must be a time from 1970 on"],
+    [
+      { id: recordId(9), username: "hal", hash, created: "yesterday" },
+      "created: must be a time of the years 1970 to 9999",
+    ],
     [{ id: "UPPERCASELETTER", username: "ike", hash }, "id: must be 15 of a–z and 0–9"],
   ];
   const nobody: OldRecord = { id: recordId(98) };

@@ -1,0 +1,2 @@
+/** Milliseconds since the epoch, at the end of the year 9999: neither protobuf nor RFC 3339 has later times. */
+export const latestTime = 253_402_300_799_999;
