@@ -49,19 +49,21 @@ function operationOf(method: DescMethod): string {
   return known;
 }
 
+/** An error's place on the wire, which is also how its call is said to have ended. */
+export function failed(error: unknown, values: ContextValues, log: Log): ConnectError {
+  const call = values.get(callKey);
+  const wire = toConnectError(error, log, call?.requestId ?? "");
+  if (call !== undefined) call.outcome = Code[wire.code];
+  return wire;
+}
+
 /** Gives every error of a handler its place on the wire, those of a stream that is being read too. */
 export function errorInterceptor(log: Log): Interceptor {
-  function failed(error: unknown, values: ContextValues): ConnectError {
-    const call = values.get(callKey);
-    const wire = toConnectError(error, log, call?.requestId ?? "");
-    if (call !== undefined) call.outcome = Code[wire.code];
-    return wire;
-  }
   async function* guarded<T>(messages: AsyncIterable<T>, values: ContextValues): AsyncGenerator<T> {
     try {
       yield* messages;
     } catch (error) {
-      throw failed(error, values);
+      throw failed(error, values, log);
     }
   }
   return (next) => (request) => {
@@ -69,7 +71,7 @@ export function errorInterceptor(log: Log): Interceptor {
     return next(request).then(
       (response) => (response.stream ? { ...response, message: guarded(response.message, contextValues) } : response),
       (error) => {
-        throw failed(error, contextValues);
+        throw failed(error, contextValues, log);
       },
     );
   };

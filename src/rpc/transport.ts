@@ -13,6 +13,7 @@ import type { Log } from "../ports/log.ts";
 import { callKey } from "./call.ts";
 import { explained } from "./explained.ts";
 import { createFastHandler } from "./fast/handler.ts";
+import { failed } from "./gate.ts";
 import { receivedInterceptor } from "./received.ts";
 import { createRefuse } from "./refuse.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
@@ -59,7 +60,8 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   };
   const refuse = createRefuse(log);
   const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
-  const answerFast = fast ? createFastHandler(rpc.routes, options, onFault) : () => false;
+  const toWire = (error: unknown, values: ContextValues) => failed(error, values, log);
+  const answerFast = fast ? createFastHandler(rpc.routes, options, { toWire, onFault }) : () => false;
   const handle = connectNodeAdapter({
     ...options,
     interceptors: [receivedInterceptor, ...rpc.interceptors],

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import type { ContextValues } from "@connectrpc/connect";
+import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import type { CountedBody } from "../../model/call.ts";
 import type { Procedure, StreamProcedure, UnaryProcedure } from "./procedures.ts";
 import type { Format, Protocol, StreamProtocol, UnaryProtocol } from "./protocol.ts";
+
+/** What goes on the wire for whatever was thrown. */
+export type ToWire = (error: unknown, values: ContextValues) => ConnectError;
 
 /** What a call is, before anything is done for it. */
 export interface FastCall<K extends Procedure = Procedure, P extends Protocol = Protocol> {
@@ -12,6 +15,7 @@ export interface FastCall<K extends Procedure = Procedure, P extends Protocol = 
   readonly request: IncomingMessage & CountedBody;
   readonly response: ServerResponse;
   readonly values: ContextValues;
+  readonly toWire: ToWire;
 }
 
 export type UnaryCall = FastCall<UnaryProcedure, UnaryProtocol>;

@@ -1,11 +1,14 @@
-import { type DescMethod, type JsonWriteStringOptions, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type DescMethod, type JsonWriteStringOptions, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { inParts } from "./parts.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
-/** A method's messages in one format: the request's from bytes, the response's to what can be written. */
+/**
+ * A method's messages in one format: the request's from bytes, the response's to what can be written. Only a fault of ours
+ * makes a message that cannot: those errors are not Connect's, whose text the caller would read.
+ */
 export interface Codec {
   parse(bytes: Uint8Array): Message;
   serialize(message: Message): string | Uint8Array;
@@ -15,20 +18,15 @@ export interface Codec {
 
 export function codecsOf(method: DescMethod, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
+  const toBytes = (message: Message) => toBinary(method.output, message, options.binaryOptions);
   // Left as text: Node then writes it together with the headers.
-  function toText(message: Message): string {
-    try {
-      return toJsonString(method.output, message, options.jsonOptions as JsonWriteStringOptions);
-    } catch (error) {
-      throw ConnectError.from(error, Code.Internal);
-    }
-  }
-  const { serialize } = lookup.getO(true);
+  const toText = (message: Message) =>
+    toJsonString(method.output, message, options.jsonOptions as JsonWriteStringOptions);
   return {
     binary: {
       parse: callersFault(lookup.getI(true).parse),
-      serialize: writtenOnce(serialize),
-      serializeInParts: inParts(method.output, serialize),
+      serialize: writtenOnce(toBytes),
+      serializeInParts: inParts(method.output, toBytes),
     },
     json: {
       parse: lookup.getI(false).parse,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
-import { authorityOf } from "./call.ts";
+import { authorityOf, type ToWire } from "./call.ts";
 import { type Formats, streamFormats, unaryFormats } from "./formats.ts";
 import { fastProcedures } from "./procedures.ts";
 import type { Format, Protocol } from "./protocol.ts";
@@ -18,7 +18,7 @@ export type FastHandler = (request: IncomingMessage, response: ServerResponse, v
 export function createFastHandler(
   routes: (router: ConnectRouter) => void,
   options: ConnectRouterOptions,
-  onFault: (error: unknown) => void,
+  { toWire, onFault }: { toWire: ToWire; onFault: (error: unknown) => void },
 ): FastHandler {
   const procedures = fastProcedures(routes, options);
 
@@ -27,10 +27,10 @@ export function createFastHandler(
     if (procedure === undefined || request.method !== "POST") return undefined;
     if (procedure.kind === "unary") {
       const format = formatOf(request, unaryFormats);
-      return format && serveUnary({ procedure, format, request, response, values });
+      return format && serveUnary({ procedure, format, request, response, values, toWire });
     }
     const format = formatOf(request, streamFormats);
-    return format && serveStream({ procedure, format, request, response, values });
+    return format && serveStream({ procedure, format, request, response, values, toWire });
   }
 
   return (request, response, values) => {

@@ -1,6 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { isGone, type StreamCall } from "./call.ts";
-import { toConnectError } from "./errors.ts";
 import type { Messages } from "./interceptors.ts";
 import { type Opened, open, receive } from "./open.ts";
 import { Outlet } from "./outlet.ts";
@@ -23,7 +22,7 @@ export async function serveStream(call: StreamCall): Promise<void> {
     context.end();
   } catch (thrown) {
     context.end(thrown);
-    error = toConnectError(thrown);
+    error = call.toWire(thrown, call.values);
   }
   if (!isGone(call)) await outlet.end(format.protocol.endOf(call, context, error));
 }

@@ -1,5 +1,4 @@
 import { isGone, type UnaryCall } from "./call.ts";
-import { toConnectError } from "./errors.ts";
 import { open, receive } from "./open.ts";
 import type { Outcome } from "./protocol.ts";
 
@@ -19,7 +18,7 @@ export async function serveUnary(call: UnaryCall): Promise<void> {
     context.end();
   } catch (error) {
     context.end(error);
-    outcome = toConnectError(error);
+    outcome = call.toWire(error, call.values);
   }
   if (isGone(call)) return;
   const responded = format.protocol.respond(call, context, outcome, opened.compression.response);
