@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import { isUnauthenticated } from "./errors.ts";
+import { isCredentialRefused } from "./errors.ts";
 
 export interface CredentialSource {
   /** What to send; undefined when nobody is signed in. */
@@ -12,8 +12,8 @@ export interface CredentialSource {
 
 type Next = Parameters<Interceptor>[0];
 
-const { signUp, login, refreshToken, validate } = AuthService.method;
-const open: readonly DescMethod[] = [signUp, login, refreshToken, validate];
+const { signUp, login, refreshToken, validate, exchangeApiKey } = AuthService.method;
+const open: readonly DescMethod[] = [signUp, login, refreshToken, validate, exchangeApiKey];
 
 /** Sends the credential with every call that needs one and brings none, and calls again with another if it is refused. */
 export function withCredential(source: CredentialSource): Interceptor {
@@ -23,7 +23,7 @@ export function withCredential(source: CredentialSource): Interceptor {
     if (token === undefined) return next(request);
     const send = await repeatable(request, next);
     return send(token).catch(async (error: unknown) => {
-      const other = isUnauthenticated(error) ? await source.replace(token) : undefined;
+      const other = isCredentialRefused(error) ? await source.replace(token) : undefined;
       if (other === undefined) throw error;
       return send(other);
     });

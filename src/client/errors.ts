@@ -32,9 +32,16 @@ export function isTransient(error: unknown): boolean {
   return [Code.Canceled, Code.Aborted, Code.Internal, Code.Unknown].includes(code) && reasonOf(error) === undefined;
 }
 
-/** Whether the credential was refused. */
+/** Whether a credential was refused, or a password or a key that the call itself brought. */
 export function isUnauthenticated(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.Unauthenticated;
+}
+
+const credentialReasons = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE"];
+
+/** Whether it was the credential that was refused, so that another may do. */
+export function isCredentialRefused(error: unknown): boolean {
+  return isUnauthenticated(error) && credentialReasons.includes(reasonOf(error) ?? "");
 }
 
 /** How many milliseconds the server asks to wait, or undefined when it does not say. */

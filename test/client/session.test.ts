@@ -58,6 +58,23 @@ describe("a session", () => {
     fetched.mockRestore();
   });
 
+  test("is not renewed for a password or a key that is wrong, nor is the call made again", async () => {
+    const { darkroom, store } = await signedIn(await serve({}, { worker: false }), createWebDarkroom);
+    const { auth } = darkroom;
+    const calls = {
+      ChangePassword: () => auth.changePassword({ oldPassword: "not it", newPassword: "another good one" }),
+      DeleteProfile: () => auth.deleteProfile({ password: "not it" }),
+      ExchangeApiKey: () => auth.exchangeApiKey({ apiKey: `dk_${"a".repeat(16)}_${"A".repeat(43)}` }),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const fetched = vi.spyOn(globalThis, "fetch");
+      await expect(call()).rejects.toMatchObject({ code: Code.Unauthenticated });
+      expect(fetched.mock.calls.map(([url]) => String(url).split("/").at(-1))).toEqual([name]);
+      fetched.mockRestore();
+    }
+    expect(store.kept).toHaveLength(1);
+  });
+
   test("of a clock that runs ahead is renewed once a minute, not at every call", async () => {
     const { darkroom, store, advance } = await signedIn(await serve({}, { worker: false }));
     advance(60 * minute);
