@@ -20,3 +20,14 @@ export function refused(cause?: unknown): DomainError {
   const message = "the credential is not valid: log in or refresh it";
   return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
 }
+
+export function refreshTokenReused(): DomainError {
+  return unauthenticated(
+    "REFRESH_TOKEN_REUSED",
+    "the refresh token was used before, so its session has ended: log in again",
+  );
+}
+
+export function refreshTokenInvalid(): DomainError {
+  return unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid any more: log in again");
+}

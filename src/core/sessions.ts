@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../model/account.ts";
+import { auditSubject } from "../model/audit.ts";
 import { checkFields, type DomainError, invalidField, notFound, unauthenticated } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
@@ -10,6 +11,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { AccessTokens, NamedSecrets, Passwords, RefreshTokens } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { type Guessing, unknownNameKey } from "./guessing.ts";
+import { refreshTokenInvalid, refreshTokenReused } from "./refused-credentials.ts";
 
 export interface Tokens {
   readonly accessToken: string;
@@ -130,9 +132,17 @@ export class Sessions {
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
     if (!isRepeat(current, known.hash, now)) {
       await sessions.delete(session.id);
-      throw reused();
+      throw refreshTokenReused();
     }
     return { account, tokens: await this.#tokens(current, account, refreshTokens.successor(token).token) };
+  }
+
+  /** Whom a refresh token of ours names, good or not: its user, or its session once that is gone. Empty for any other. */
+  async subjectOf(token: string): Promise<string> {
+    const { refreshTokens, sessions } = this.#deps;
+    const sessionId = refreshTokens.read(token)?.sessionId;
+    const session = sessionId === undefined ? undefined : await sessions.get(sessionId);
+    return session === undefined ? auditSubject("session", sessionId) : auditSubject("user", session.accountId);
   }
 
   /** Another access token, for callers that have no refresh token; the session goes on, and the token before it works on. */
@@ -233,15 +243,4 @@ function loginFailed(): DomainError {
 /** Whether the spent token may still have its successor: the answer may have been lost. */
 function isRepeat(session: Session, hash: string, now: number): boolean {
   return session.previousRefreshHash === hash && now - session.refreshedAt <= refreshGraceMs;
-}
-
-function reused(): DomainError {
-  return unauthenticated(
-    "REFRESH_TOKEN_REUSED",
-    "the refresh token was used before, so its session has ended: log in again",
-  );
-}
-
-function refreshTokenInvalid(): DomainError {
-  return unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid any more: log in again");
 }

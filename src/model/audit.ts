@@ -71,6 +71,11 @@ export function auditTokenOwner(token: string): string {
   return auditSubject("user", token.split("_")[1]);
 }
 
+/** Whose an API key is: it names its client, whether or not it is good. */
+export function auditKeyOwner(key: string): string {
+  return auditSubject("client", /^dk_([a-z0-9]+)_/.exec(key)?.[1]);
+}
+
 export function auditActor(principal: Principal | undefined): string {
   if (principal?.kind === "user") return auditSubject("user", principal.account.id);
   if (principal?.kind === "client") return auditSubject("client", principal.client.id);

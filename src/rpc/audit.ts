@@ -1,13 +1,14 @@
-import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, isMessage, type MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
-import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { AuthService, RefreshTokenRequestSchema } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import {
   DeadLetter_Source,
   ImageJobService,
   type RedriveRequest,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Audit } from "../core/audit.ts";
-import { type AuditAction, auditSubject, auditTokenOwner } from "../model/audit.ts";
+import type { Sessions } from "../core/sessions.ts";
+import { type AuditAction, auditKeyOwner, auditSubject, auditTokenOwner } from "../model/audit.ts";
 import { callKey } from "./call.ts";
 
 interface Entry {
@@ -84,7 +85,7 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(confirmEmailChange, "user.email_changed", ({ token }) => auditTokenOwner(token)),
   entry(requestPasswordReset, "user.password_reset_requested", () => ""),
   entry(resetPassword, "user.password_reset", ({ token }) => auditTokenOwner(token)),
-  entry(exchangeApiKey, "client.key_exchanged", () => ""),
+  entry(exchangeApiKey, "client.key_exchanged", ({ apiKey }) => auditKeyOwner(apiKey)),
   entry(createClient, "client.created", (_, response) => client(response?.client?.id)),
   entry(updateClient, "client.updated", (request) => client(request.client?.id)),
   entry(deleteClient, "client.deleted", ({ clientId }) => client(clientId)),
@@ -102,16 +103,22 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
 ]);
 
 /** Keeps what happened before it is answered. */
-export function auditInterceptor(audit: Audit): Interceptor {
+export function auditInterceptor({ audit, sessions }: { audit: Audit; sessions: Sessions }): Interceptor {
+  /** Whose session a refresh token is of is asked first: it may end by that call. */
+  const subjectOf = async (message: object) =>
+    isMessage(message, RefreshTokenRequestSchema) ? sessions.subjectOf(message.refreshToken) : "";
+
   return (next) => (request) => {
     const found = entries.get(request.method);
     const call = request.contextValues.get(callKey);
     if (found === undefined || call === undefined || request.stream) return next(request);
-    return audit.keep<Awaited<ReturnType<typeof next>>>(
-      call,
-      found.action,
-      () => next(request),
-      (response) => found.target(request.message, response?.message),
+    return subjectOf(request.message).then((subject) =>
+      audit.keep<Awaited<ReturnType<typeof next>>>(
+        call,
+        found.action,
+        () => next(request),
+        (response) => subject || found.target(request.message, response?.message),
+      ),
     );
   };
 }

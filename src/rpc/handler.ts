@@ -54,7 +54,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
   const rpc = {
     routes: routesOf(core),
     gate: createGate(core.admission, log),
-    interceptors: [errorInterceptor(log), readmission(core.admission), auditInterceptor(core.audit)],
+    interceptors: [errorInterceptor(log), readmission(core.admission), auditInterceptor(core)],
     messageMax: bodyMax,
     timeoutMaxMs,
   };

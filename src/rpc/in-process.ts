@@ -9,7 +9,7 @@ import { type RpcCore, routesOf } from "./handler.ts";
 
 /** Calls within this process and past the gate, for an operator: whoever may open the database may do anything. */
 export function operatorTransport(core: RpcCore, log: Log): Transport {
-  const interceptors = [asOperator, errorInterceptor(log), auditInterceptor(core.audit)];
+  const interceptors = [asOperator, errorInterceptor(log), auditInterceptor(core)];
   return createRouterTransport(routesOf(core), { router: { interceptors } });
 }
 

@@ -44,6 +44,46 @@ test("tells who did what to whom, from where, and how it ended", async () => {
   expect(events.every(({ address }) => /^(::ffff:)?127\.0\.0\.1$/.test(address))).toBe(true);
 });
 
+test("tells whose refresh token was spent, or used again", async () => {
+  const user = await signIn(server);
+  const path = `${server.url}/auth/v1/token?grant_type=refresh_token`;
+  const ways: Record<string, (refreshToken: string) => Promise<unknown>> = {
+    RefreshToken: async (refreshToken) => (await auth.refreshToken({ refreshToken })).tokens?.refreshToken,
+    Supabase: async (refresh_token) => {
+      const headers = { "content-type": "application/json" };
+      const response = await fetch(path, { method: "POST", headers, body: JSON.stringify({ refresh_token }) });
+      return ((await response.json()) as { refresh_token?: string }).refresh_token;
+    },
+  };
+  for (const refresh of Object.values(ways)) {
+    const { tokens } = await auth.login({ identity: user.username, password: user.password });
+    const first = tokens?.refreshToken ?? "";
+    const { sessions } = await auth.listSessions({}, bearer(tokens?.accessToken ?? ""));
+    const sessionId = sessions.find(({ current }) => current)?.id;
+    const second = String(await refresh(first));
+    await refresh(second);
+    for (const token of [first, second, user.password]) await refresh(token).catch(() => {});
+    const { events } = await auth.listAuditEvents({ action: "session.refreshed", pageSize: 5 }, admin);
+    expect(events.map(({ target, reason }) => [target, reason])).toEqual([
+      ["", "REFRESH_TOKEN_INVALID"],
+      [`session:${sessionId}`, "REFRESH_TOKEN_INVALID"],
+      [`user:${user.account?.id}`, "REFRESH_TOKEN_REUSED"],
+      [`user:${user.account?.id}`, ""],
+      [`user:${user.account?.id}`, ""],
+    ]);
+  }
+});
+
+test("tells whose key was exchanged, or was wrong", async () => {
+  const { client, apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
+  const target = `client:${client?.id}`;
+  await auth.exchangeApiKey({ apiKey });
+  for (const wrong of [`${apiKey.slice(0, -1)}!`, "dk_my secret_word"])
+    await refusal(auth.exchangeApiKey({ apiKey: wrong }));
+  const { events } = await auth.listAuditEvents({ action: "client.key_exchanged", pageSize: 3 }, admin);
+  expect(events.map((event) => event.target)).toEqual(["", target, target]);
+});
+
 test("is read by page and by one filter", async () => {
   const { client } = await auth.createClient({ client: { name: "a" } }, admin);
   const target = `client:${client?.id}`;

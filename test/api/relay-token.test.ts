@@ -139,6 +139,7 @@ describe("a key", () => {
     expect(await listed()).toEqual(byCall);
     expect(byCall[1]).toMatchObject({ action: "client.key_exchanged", actor: "anonymous", reason: "" });
     expect(byCall[0]).toMatchObject({ action: "client.key_exchanged", reason: "CREDENTIAL_INVALID" });
+    expect(byCall.map(({ target }) => target)).toEqual([`client:${id}`, `client:${id}`]);
   });
 
   test("is not exchanged by another method", async () => {

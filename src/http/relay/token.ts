@@ -2,6 +2,7 @@ import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Audit } from "../../core/audit.ts";
 import type { Clients, ClientToken } from "../../core/clients.ts";
+import { auditKeyOwner } from "../../model/audit.ts";
 import { credentialOf } from "../../model/credential.ts";
 import { DomainError } from "../../model/errors.ts";
 import { clientCredentials, invalidClient, isOAuth, type OAuthError, refused } from "./client-credentials.ts";
@@ -15,7 +16,12 @@ export async function addTokenRoute(
   await app.register(formbody);
 
   const exchange = (request: FastifyRequest, key: string, scopes: readonly string[]) =>
-    audit.keep(request.call, "client.key_exchanged", () => clients.exchange(key, scopes));
+    audit.keep(
+      request.call,
+      "client.key_exchanged",
+      () => clients.exchange(key, scopes),
+      () => auditKeyOwner(key),
+    );
 
   async function exchangeByOAuth(request: FastifyRequest): Promise<object> {
     const wanted = clientCredentials(request);

@@ -37,6 +37,8 @@ interface Grant {
   readonly limitedAs: string;
   readonly action: AuditAction;
   take(call: Call, body: Credentials): Promise<SignedIn>;
+  /** Whom the body names by what may end with it. */
+  subjectOf?(body: Credentials): Promise<string>;
 }
 
 const surface = "supabase";
@@ -55,6 +57,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
         limitedAs: "RefreshToken",
         action: "session.refreshed",
         take: (_call, { refresh_token = "" }) => sessions.refresh(refresh_token),
+        subjectOf: ({ refresh_token = "" }) => sessions.subjectOf(refresh_token),
       },
     ],
   ]);
@@ -74,8 +77,13 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return kept(call, "session.started", () => sessions.begin(account, call, { surface }));
   }
 
-  async function kept(call: Call, action: AuditAction, act: () => Promise<SignedIn>) {
-    const refresh = await audit.keep(call, action, act, (result) => auditSubject("user", result?.account.id));
+  async function kept(call: Call, action: AuditAction, act: () => Promise<SignedIn>, subject = "") {
+    const refresh = await audit.keep(
+      call,
+      action,
+      act,
+      (result) => subject || auditSubject("user", result?.account.id),
+    );
     return toSession(refresh, await sessions.lastStart(refresh.account.id));
   }
 
@@ -88,10 +96,12 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
   const tokenConfig = {
     limitedAs: (request: FastifyRequest) => authProcedure(grantOf(request)?.limitedAs ?? "Login"),
   };
-  scope.post<ByGrant>("/token", { schema: tokenIssuing, config: tokenConfig }, (request) => {
+  scope.post<ByGrant>("/token", { schema: tokenIssuing, config: tokenConfig }, async (request) => {
     const grant = grantOf(request);
     if (grant === undefined) throw new Refused(unsupported);
-    return kept(request.call, grant.action, () => grant.take(request.call, request.body ?? {}));
+    const { call, body } = request;
+    const subject = await grant.subjectOf?.(body ?? {});
+    return kept(call, grant.action, () => grant.take(call, body ?? {}), subject);
   });
 
   const recoverConfig = limitedAs("RequestPasswordReset");
