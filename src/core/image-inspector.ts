@@ -72,7 +72,7 @@ export class ImageInspector {
     const header = readImageHeader(head, type);
     if (header === undefined && !isAll && all.length < headMax) return;
     if (header === undefined || header.width < 1 || header.height < 1) {
-      throw invalidField("data", "has no readable picture header");
+      throw invalidField("data", "has no readable picture header in its first 1 MiB");
     }
     this.#begin(all, type, header);
   }

@@ -7,7 +7,7 @@ import { inspect, padded, picture, withJpegSegments, withPngMetadata, withPngSiz
 
 const cutOff = "is cut off: the picture's end is missing";
 const noPicture = "must be a JPEG, PNG or WebP picture";
-const noHeader = "has no readable picture header";
+const noHeader = "has no readable picture header in its first 1 MiB";
 const tooBig = "must have at most 20971520 bytes (20 MiB)";
 const formats = ["jpeg", "png", "webp"] as const;
 const pictures = Object.fromEntries(

@@ -1195,8 +1195,9 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
 export const ImageJobService: GenService<{
   /**
    * Stores a picture as input for jobs: JPEG, PNG or WebP, at most 20 MiB and 50
-   * megapixels. It is kept 7 days, or as long as a job that uses it. The message
-   * may have 28 MiB (base64 in JSON included).
+   * megapixels, with at most 1 MiB of metadata before its pixels. It is kept 7
+   * days, or as long as a job that uses it. The message may have 28 MiB (base64
+   * in JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
    * large), RESOURCE_EXHAUSTED (the message is over its limit).
