@@ -25,7 +25,7 @@ const client = {
     ...settings,
     last_use_time: time("When it last made a call, to the minute."),
     create_time: time("When it was made."),
-    previous_key_expire_time: time("Until when the key before works."),
+    previous_key_expire_time: time("Until when the key before works, or worked; null when it ended at once."),
   },
 };
 const keyed = {

@@ -136,7 +136,8 @@ export type Client = Message<"darkroom.auth.v1.Client"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * Until when the key before the current one works; unset when it does not.
+   * Until when the key before the current one works, or worked; unset when it
+   * ended at once, or there was none.
    *
    * @generated from field: google.protobuf.Timestamp previous_key_expire_time = 9;
    */
@@ -256,8 +257,10 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   actor: string;
 
   /**
-   * To whom: `user:ID`, `client:ID`, `session:ID`, `key:ID`, or empty
-   * for oneself.
+   * To whom or what: `user:ID`, `client:ID`, `session:ID`, `key:ID`, `job:ID`,
+   * `result:NUMBER`; empty for oneself, for all, or when it is not known. A
+   * refresh token that was sent names its user, or its session once that is
+   * gone.
    *
    * @generated from field: string target = 5;
    */
@@ -327,7 +330,7 @@ export type SigningKey = Message<"darkroom.auth.v1.SigningKey"> & {
   activateTime?: Timestamp | undefined;
 
   /**
-   * When it is forgotten; unset for the current one.
+   * When it is forgotten; unset for the newest.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
