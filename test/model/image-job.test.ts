@@ -120,6 +120,7 @@ describe("a new job", () => {
       error: null,
       outputImageIds: [],
       dispatch: 1,
+      oldestDispatch: 1,
       sent: false,
       dispatchAt: now + 5,
       leaseUntil: null,
