@@ -36,7 +36,7 @@ import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
 import type { ModelRoutes } from "./model/models.ts";
 import type { OnStop } from "./parts.ts";
-import type { Clock } from "./ports/clock.ts";
+import { type Clock, clocksApartMs } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Mailer } from "./ports/mailer.ts";
 import type { RelayIdentities } from "./ports/relay-identities.ts";
@@ -51,7 +51,14 @@ export async function compose(
 ) {
   const routes = routesOf(config);
   const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
-  const timing: Timing = { leaseMs: config.leaseMs, publishMs: 10_000, resendMs: 60_000, keepMs: config.keepResultMs };
+  const timing: Timing = {
+    leaseMs: config.leaseMs,
+    // Servers that share a data directory share a clock.
+    leaseMarginMs: config.mongodb === undefined ? 0 : clocksApartMs,
+    publishMs: 10_000,
+    resendMs: 60_000,
+    keepMs: config.keepResultMs,
+  };
   const shared = recentRecords(stores, clock, log);
   const base = {
     ...stores,

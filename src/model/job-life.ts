@@ -45,6 +45,8 @@ export type Outcome =
 export interface Timing {
   /** How long a lease lives without a heartbeat. */
   readonly leaseMs: number;
+  /** How much longer than its worker is told: the server that ends it may have another clock than the one that gave it. */
+  readonly leaseMarginMs: number;
   /** How long one publish may take before another process tries. */
   readonly publishMs: number;
   /** How long a sent job may stay unclaimed before it is sent again; doubles each time. */
@@ -65,7 +67,7 @@ export function claim(job: ImageJob, dispatch: number, now: number, timing: Timi
     oldestDispatch: dispatch,
     progress: 0,
     startedAt: now,
-    leaseUntil: now + timing.leaseMs,
+    leaseUntil: leaseEnd(now, timing),
   });
 }
 
@@ -79,7 +81,11 @@ export function heartbeat(job: ImageJob, attempt: number, progress: number, now:
   if (now >= job.deadline) throw refused("JOB_ENDED", "the job's deadline has passed");
   if (job.state !== "RUNNING" || job.attempt !== attempt)
     throw refused("LEASE_LOST", "the job is no longer this worker's");
-  return { ...job, leaseUntil: now + timing.leaseMs, progress: Math.max(job.progress, progress) };
+  return { ...job, leaseUntil: leaseEnd(now, timing), progress: Math.max(job.progress, progress) };
+}
+
+function leaseEnd(now: number, { leaseMs, leaseMarginMs }: Timing): number {
+  return now + leaseMs + leaseMarginMs;
 }
 
 /** The job as the result leaves it; the job itself when the result comes too late to count. */

@@ -1,25 +1,30 @@
-import { expect, test } from "vitest";
-import { bearer, type Darkroom } from "../../src/client/index.ts";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { afterAll, expect, test, vi } from "vitest";
+import { bearer, type Darkroom, State } from "../../src/client/index.ts";
 import { publishAheadMs } from "../../src/model/signing-key.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
+import { describeOnMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn, unlimited } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { adminPassword, type Settings, serve, signIn, unlimited } from "../support/server.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const apartMs = 20_000;
 const hour = 60 * 60_000;
 const few = "darkroom.auth.v1.AuthService/RequestPasswordReset=20/60";
 
 /** Two servers on the same data whose clocks are apart. */
-async function opened() {
+async function opened(database: Settings = {}, dataDir = scratchDirectory()) {
   const env = {
     DARKROOM_RATE_LIMITS: `${unlimited("SignUp", "Login")},${few}`,
     SMTP_URL: "smtp://127.0.0.1:9",
     MAIL_FROM: "darkroom@example.com",
+    ...database,
   };
   const clocks = { ahead: runningClock(apartMs), behind: runningClock() };
-  const ahead = await serve(env, { worker: false, clock: clocks.ahead });
-  const behind = await serve(env, { worker: false, clock: clocks.behind, dataDir: ahead.dataDir });
+  const ahead = await serve(env, { worker: false, clock: clocks.ahead, dataDir });
+  const behind = await serve(env, { worker: false, clock: clocks.behind, dataDir });
   return { clocks, ahead, behind };
 }
 
@@ -111,4 +116,31 @@ test("a clock that is set back or forward an hour ends no session", async () => 
   await refusal(behind.auth.login({ ...identity, password: "not the password" }));
   clocks.behind.advance(-hour);
   await behind.auth.login(identity);
+});
+
+describeOnMongodb("on MongoDB", async ({ uri, newDatabase }) => {
+  const dataDir = scratchDirectory(afterAll);
+  const queues = await openWorkerQueues(dataDir);
+
+  test("a worker keeps its job, whose server is behind the one that sweeps", async () => {
+    const { ahead, behind, clocks } = await opened({ MONGODB_URI: uri, MONGODB_DATABASE: newDatabase() }, dataDir);
+    const { credential } = await signIn(behind);
+    const { image } = await behind.jobs.uploadImage({ data: await smallPicture() }, credential);
+    const submit = async (deadlineMs: number) => {
+      const deadline = timestampFromMs(clocks.behind() + deadlineMs);
+      const wanted = { imageId: image?.id ?? "", prompt: "sepia", deadline };
+      return (await behind.jobs.submitImageJob(wanted, credential)).job?.id ?? "";
+    };
+    const jobId = await submit(hour);
+    const { token, dispatch } = await queues.message(jobId);
+    const { jobToken } = await behind.worker.claimJob({ dispatch }, bearer(token));
+    for (let beats = 0; beats < 3; beats += 1) {
+      const passed = await submit(apartMs / 2);
+      const isSwept = async () => (await ahead.jobs.pollImageJob({ jobId: passed }, credential)).job?.state;
+      await vi.waitFor(async () => expect(await isSwept()).toBe(State.EXPIRED), { timeout: 30_000 });
+      await behind.worker.heartbeat({}, bearer(jobToken));
+    }
+    const { job } = await ahead.jobs.pollImageJob({ jobId }, credential);
+    expect(job).toMatchObject({ state: State.RUNNING, attempt: 1 });
+  });
 });

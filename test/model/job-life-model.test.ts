@@ -17,7 +17,7 @@ import {
 } from "../../src/model/job-life.ts";
 import { sampleJob } from "../contracts/samples.ts";
 
-const timing: Timing = { leaseMs: 30_000, publishMs: 5000, resendMs: 60_000, keepMs: 1_000_000 };
+const timing: Timing = { leaseMs: 30_000, leaseMarginMs: 2000, publishMs: 5000, resendMs: 60_000, keepMs: 1_000_000 };
 
 interface Event {
   readonly name: string;
@@ -54,7 +54,7 @@ const eventOf = (names: readonly string[]) =>
   fc.record({
     name: fc.constantFrom(...names),
     behind: fc.constantFrom(0, 0, 0, 1, 2, -1),
-    waitMs: fc.constantFrom(0, 0, 0, 1, 1, 5000, 5000, 29_999, 30_000, 3_600_000, 12 * 3_600_000),
+    waitMs: fc.constantFrom(0, 0, 0, 1, 1, 5000, 5000, 31_999, 32_000, 3_600_000, 12 * 3_600_000),
     progress: fc.double({ min: 0, max: 1, noNaN: true }),
   });
 

@@ -18,7 +18,7 @@ import { sampleJob, sampleTime } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";
 
 const now = sampleTime + 1000;
-const timing: Timing = { leaseMs: 30_000, publishMs: 5000, resendMs: 60_000, keepMs: 1_000_000 };
+const timing: Timing = { leaseMs: 30_000, leaseMarginMs: 2000, publishMs: 5000, resendMs: 60_000, keepMs: 1_000_000 };
 const error = { reason: "ENGINE_FAILED", message: "the engine failed" };
 const succeeded = { kind: "succeeded", imageIds: ["picture"] } as const;
 const failed = { kind: "failed", error, retryable: false } as const;
@@ -271,8 +271,8 @@ describe("a job's life", () => {
 
   test("begins an attempt with a lease and no progress", () => {
     const claimed = claim(jobIn("QUEUED", { progress: 0.3 }), 3, now, timing);
-    expect(claimed).toMatchObject({ attempt: 3, progress: 0, startedAt: now, leaseUntil: now + 30_000, endedAt: null });
-    expect(dueAt(claimed, 7)).toBe(now + 30_000);
+    expect(claimed).toMatchObject({ attempt: 3, progress: 0, startedAt: now, leaseUntil: now + 32_000, endedAt: null });
+    expect(dueAt(claimed, 7)).toBe(now + 32_000);
   });
 
   test("tells a worker that waits from one that must drop the job", () => {
@@ -297,7 +297,7 @@ describe("a job's life", () => {
 
   test("extends its lease with a heartbeat, and never goes back in progress", () => {
     const job = jobIn("RUNNING", { leaseUntil: now - 1 });
-    expect(heartbeat(job, 2, 0.6, now, timing)).toEqual({ ...job, progress: 0.6, leaseUntil: now + 30_000 });
+    expect(heartbeat(job, 2, 0.6, now, timing)).toEqual({ ...job, progress: 0.6, leaseUntil: now + 32_000 });
     expect(heartbeat(job, 2, 0.4, now, timing).progress).toBe(0.5);
   });
 
