@@ -1,3 +1,4 @@
+import pRetry from "p-retry";
 import { reasonOf } from "../client/index.ts";
 import { attemptOver, workerStopped } from "../model/job-life.ts";
 import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
@@ -33,6 +34,9 @@ interface Attempt {
 
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
+/** How long a result that the queue did not take waits before it is sent again. */
+const resendMinMs = 200;
+const resendMaxMs = 1000;
 
 class Refused extends Error {
   override readonly name = "Refused";
@@ -96,7 +100,7 @@ function settleUnclaimed(error: unknown, closing: AbortSignal): Settlement {
 /** Ends with the outcome in the result queue, or with nothing when the job is no longer this worker's. */
 async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
   const { job, claim, signal, refuse } = attempt;
-  const { server, log, resultQueue } = deps;
+  const { server, log } = deps;
   const heartbeats = new Heartbeats(
     claim.leaseMs,
     (progress) => server.heartbeat(claim.token, progress, signal),
@@ -107,11 +111,27 @@ async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
   try {
     const result = await develop(attempt, deps, heartbeats).catch((error: unknown) => failure(attempt, error, log));
     if (result === undefined) return log.info(fields, "job dropped: it is no longer this worker's");
-    await resultQueue.send([{ id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) }]);
+    await sendResult(result, attempt, deps);
     log.info({ ...fields, error: result.error?.reason }, "job done");
   } finally {
     await heartbeats.stop();
   }
+}
+
+/** Until the queue takes it, since what was developed is worth the wait. By its id what is sent twice counts once. */
+async function sendResult(result: ResultMessage, { job, claim, signal }: Attempt, { resultQueue, log }: WorkerDeps) {
+  const message = { id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) };
+  await pRetry(() => resultQueue.send([message]), {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: resendMinMs,
+    maxTimeout: resendMaxMs,
+    randomize: true,
+    onFailedAttempt: ({ attemptNumber, error }) => {
+      if (attemptNumber === 1) log.warn({ err: error, job: job.message_id }, "a result could not be sent; it will be");
+    },
+    // Not by `signal` itself: the result that says why it aborted is sent once at least.
+    shouldRetry: () => !signal.aborted,
+  });
 }
 
 async function develop(

@@ -6,6 +6,7 @@ import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { fine, startSdWebui } from "../support/sd-webui-server.ts";
 import { serve, signIn } from "../support/server.ts";
 import { Broker } from "../support/service-bus-broker/broker.ts";
 
@@ -18,9 +19,9 @@ async function startBroker(queues = ["darkroom-jobs", "darkroom-results"]): Prom
   return broker;
 }
 
-async function submit({ jobs }: Darkroom, credential: ReturnType<typeof bearer>): Promise<string> {
+async function submit({ jobs }: Darkroom, credential: ReturnType<typeof bearer>, modelType = ""): Promise<string> {
   const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia", modelType }, credential);
   return job?.id ?? "";
 }
 
@@ -57,6 +58,23 @@ describe("a server on Service Bus", () => {
     for (const { child } of workers) child.kill("SIGTERM");
     for (const { finished } of workers) expect(await finished).toMatchObject({ code: 0, stderr: "" });
     expect(existsSync(dataDir)).toBe(false);
+  });
+
+  test("gets the result that the broker did not take at first", async () => {
+    const broker = await startBroker();
+    const standIn = await startSdWebui();
+    standIn.behave((response, images) => {
+      // Three sends, as often as the SDK tries each.
+      broker.faults.refuseSends = 9;
+      return fine(response, images);
+    });
+    const settings = { AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString, SD_WEBUI_URL: standIn.url };
+    const server = await serve(settings);
+    const { credential } = await signIn(server);
+    const jobId = await submit(server, credential, "sd-webui");
+    const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
+    expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+    expect(broker.faults.refuseSends).toBe(0);
   });
 
   test("accepts jobs while the broker is away, and they go out when it is back", async () => {
