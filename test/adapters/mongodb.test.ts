@@ -46,6 +46,19 @@ describeOnMongodb("a MongoDB database", (mongodb) => {
     }
   });
 
+  test("deletes an account's many sessions by a few short calls", async () => {
+    const commands: Document[] = [];
+    const onCommand = (command: Document) => void commands.push(command);
+    const store = mongodbSessionStore(await openDatabase(mongodb, mongodb.newDatabase(), { onCommand }));
+    for (let made = 0; made < 250; made += 50)
+      await atOnce(50, () => store.insert(sampleSession({ accountId: "mine" })));
+    commands.splice(0);
+    expect(await store.deleteByAccount("mine")).toHaveLength(250);
+    const finds = commands.filter(({ find }) => find);
+    expect(finds.map(({ limit, projection }) => [limit, projection])).toEqual(Array(4).fill([100, { _id: 1 }]));
+    expect(commands.length - finds.length).toBe(3);
+  });
+
   test("reads what a version before wrote, and has what that did not know of", async () => {
     const name = mongodb.newDatabase();
     const db = await openDatabase(mongodb, name);

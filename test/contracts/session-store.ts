@@ -106,6 +106,15 @@ export function sessionStoreContract(name: string, open: () => Promise<Opened<Se
       expect(await store.get(other.id)).toStrictEqual(other);
     });
 
+    test("deletes an account's sessions however many they are", async () => {
+      const { store } = await open();
+      const mine = Array.from({ length: 250 }, () => sampleSession({ accountId: "mine" }));
+      await Promise.all(mine.map((session) => store.insert(session)));
+      const [kept, ...gone] = mine.map(({ id }) => id);
+      expect((await store.deleteByAccount("mine", kept)).toSorted()).toEqual(gone.toSorted());
+      expect((await store.listByAccount("mine", 9)).map(({ id }) => id)).toEqual([kept]);
+    });
+
     test("notes a later use without a new version, and no earlier one", async () => {
       const { store } = await open();
       const session = sampleSession();

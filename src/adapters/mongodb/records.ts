@@ -138,14 +138,23 @@ export class Records<T extends { readonly id: string }> {
     return (await this.#db.run(() => this.#collection.deleteOne(query))).deletedCount === 1;
   }
 
+  async ids(query: Query, order: Partial<Order>): Promise<string[]> {
+    const options = { ...order, projection: { _id: 1 } };
+    const found = await this.#db.run(() => this.#collection.find(query, options).toArray());
+    return found.map(({ _id }) => _id);
+  }
+
+  /** Deletes those of these that match; how many it deleted. */
+  async deleteMany(ids: readonly string[], query: Query = {}): Promise<number> {
+    if (ids.length === 0) return 0;
+    const filter = { ...query, _id: oneOf(ids) };
+    return (await this.#db.run(() => this.#collection.deleteMany(filter))).deletedCount;
+  }
+
   /** Deletes the first of those that match; how many it deleted. */
   async deleteFirst(query: Query, order: Order): Promise<number> {
-    const options = { ...order, projection: { _id: 1 } };
-    const first = await this.#db.run(() => this.#collection.find(query, options).toArray());
-    if (first.length === 0) return 0;
     // Each is looked at again as it is deleted.
-    const filter = { ...query, _id: oneOf(first.map(({ _id }) => _id)) };
-    return (await this.#db.run(() => this.#collection.deleteMany(filter))).deletedCount;
+    return this.deleteMany(await this.ids(query, order), query);
   }
 
   #toDocument(record: T): Stored {

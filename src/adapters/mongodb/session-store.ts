@@ -4,6 +4,9 @@ import { purgeAfter } from "./collections.ts";
 import type { Database } from "./database.ts";
 import { atMost, is, Records } from "./records.ts";
 
+/** Of an account's sessions, deleted by one call, each of which must be answered in time. */
+const batch = 100;
+
 export function mongodbSessionStore(db: Database): SessionStore {
   const sessions = new Records<Session>(db, "sessions", {
     derived: { endsAt: sessionEnd, purgeAt: (session) => purgeAfter(sessionEnd(session)) },
@@ -28,10 +31,14 @@ export function mongodbSessionStore(db: Database): SessionStore {
         },
       ),
     async deleteByAccount(accountId, exceptId) {
-      const ids = (await sessions.find({ accountId: is(accountId) })).map(({ id }) => id);
-      const others = ids.filter((id) => id !== exceptId);
-      await Promise.all(others.map((id) => sessions.delete({ _id: is(id) })));
-      return others;
+      const deleted: string[] = [];
+      for (;;) {
+        const ids = await sessions.ids({ accountId: is(accountId) }, { limit: batch });
+        const others = ids.filter((id) => id !== exceptId);
+        if (others.length === 0) return deleted;
+        await sessions.deleteMany(others);
+        deleted.push(...others);
+      }
     },
     async touch(id, lastUsedAt) {
       await sessions.raise({ _id: is(id) }, "lastUsedAt", lastUsedAt);
