@@ -1,7 +1,7 @@
 import { type Account, buried } from "../model/account.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { Log } from "../ports/log.ts";
@@ -32,7 +32,8 @@ interface DeletionsDeps {
 
 /**
  * Accounts that go, with their sessions, jobs, files and pictures. The first write takes the account out of everybody's sight and
- * frees its names; the rest can be done again, by any server, until the record itself goes last.
+ * frees its names; the rest can be done again, by any server, until the record itself goes last. That is the sweeper's: other
+ * servers know the account for a moment longer, and what they take meanwhile must go too.
  */
 export class Deletions {
   readonly #deps: DeletionsDeps;
@@ -54,12 +55,17 @@ export class Deletions {
     await this.#tryPurge(account);
   }
 
-  /** Deletes what is left of deleted accounts; of how many. */
+  /** Deletes what is left of deleted accounts; how many are gone with their records. */
   async sweep(limit: number): Promise<number> {
-    let purged = 0;
-    for (const account of await this.#deps.accountRecords.store.listDeleted(limit))
-      if (await this.#tryPurge(account)) purged += 1;
-    return purged;
+    const { accountRecords, clock } = this.#deps;
+    let gone = 0;
+    for (const account of await accountRecords.store.listDeleted(limit)) {
+      const isForgotten = clock() - (account.deletedAt ?? 0) >= clockSkewMs;
+      if (!(await this.#tryPurge(account)) || !isForgotten) continue;
+      await accountRecords.store.delete(account.id);
+      gone += 1;
+    }
+    return gone;
   }
 
   async #tryPurge({ id }: Account): Promise<boolean> {
@@ -73,14 +79,13 @@ export class Deletions {
   }
 
   async #purge(id: string): Promise<void> {
-    const { accountRecords, sessions, files, images, attempts, usage } = this.#deps;
+    const { sessions, files, images, attempts, usage } = this.#deps;
     await sessions.deleteByAccount(id);
     await this.#deleteJobs(id);
     while ((await files.deleteOf(id, batch)) > 0);
     while ((await images.deleteOf(id, batch)) > 0);
     await attempts.delete(id);
     await usage.deleteOf(id);
-    await accountRecords.store.delete(id);
   }
 
   /** A job that changes meanwhile is seen again in the next round. */

@@ -7,12 +7,16 @@ import { describe, expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { unauthenticated } from "../../src/model/errors.ts";
-import { sampleAccount, sampleTime } from "../contracts/samples.ts";
+import { dateOf } from "../../src/model/usage.ts";
+import { clockSkewMs } from "../../src/ports/clock.ts";
+import { sampleAccount } from "../contracts/samples.ts";
 import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
 import { recordingLog } from "../support/log.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
+
+const longAgo = 1;
 
 async function opened(log = recordingLog()) {
   const server = await serve({}, { worker: false, log });
@@ -143,7 +147,7 @@ describe("a deleted account", () => {
   test("whose server died in between is deleted by the sweeper", async () => {
     const core = await openCore();
     const { id } = core.user.account;
-    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: sampleTime }));
+    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: longAgo }));
     const job = await core.submit();
     await core.sweeper.sweepRetention();
     expect(await core.accounts.get(id)).toBeUndefined();
@@ -152,9 +156,25 @@ describe("a deleted account", () => {
     expect(await core.blobs.read(job.inputImageId)).toBeUndefined();
   });
 
+  test("takes with it what another server took that had not heard of it", async () => {
+    const core = await openCore();
+    const { id } = core.user.account;
+    const userDay = { userId: id, email: "a@example.com", date: dateOf(core.clock()) };
+    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: core.clock() }));
+    await core.sweeper.sweepRetention();
+    const job = await core.submit();
+    await core.usage.add(userDay, 1, 1);
+    core.clock.advance(clockSkewMs);
+    await core.sweeper.sweepRetention();
+    expect(await core.jobs.get(job.id)).toBeUndefined();
+    expect(await core.usage.list(id, "")).toEqual([]);
+    expect(await core.imageStore.listByOwner(id, 9)).toEqual([]);
+    expect(await core.accounts.get(id)).toBeUndefined();
+  });
+
   test("that cannot be deleted yet keeps nothing else from it", async () => {
     const core = await openCore();
-    const deleted = { disabled: true, deletedAt: sampleTime };
+    const deleted = { disabled: true, deletedAt: longAgo };
     const stuck = sampleAccount({ ...deleted, id: core.user.account.id });
     // The other one comes after it.
     for (const account of [stuck, sampleAccount({ ...deleted, id: "ffffffff-ffff-4fff-bfff-ffffffffffff" })])
