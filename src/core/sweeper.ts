@@ -10,6 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
+import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -46,9 +47,12 @@ interface SweeperDeps {
 export class Sweeper {
   readonly #deps: SweeperDeps;
   #tasks: Repeating[] = [];
+  /** The start, or when the database was last seen away. */
+  #renewableSince: number;
 
   constructor(deps: SweeperDeps) {
     this.#deps = deps;
+    this.#renewableSince = deps.clock();
   }
 
   start(): void {
@@ -65,10 +69,15 @@ export class Sweeper {
 
   async sweepJobs(): Promise<void> {
     const { records, clock } = this.#deps;
-    for (let due = batch; due === batch; ) {
-      const jobs = await records.store.due(clock(), batch);
-      due = jobs.length;
-      await Promise.all(jobs.map((job) => this.#sweepJob(job)));
+    try {
+      for (let due = batch; due === batch; ) {
+        const jobs = await records.store.due(clock(), batch);
+        due = jobs.length;
+        await Promise.all(jobs.map((job) => this.#sweepJob(job)));
+      }
+    } catch (error) {
+      if (error instanceof StoreUnavailable) this.#renewableSince = clock();
+      throw error;
     }
   }
 
@@ -92,7 +101,7 @@ export class Sweeper {
     }
     let isReserved = false;
     const swept = await records.change(job, (current) => {
-      const next = age(current, clock(), timing);
+      const next = age(current, clock(), timing, this.#renewableSince);
       isReserved = next !== current && next.state === "QUEUED" && current.state === "QUEUED";
       return next;
     });

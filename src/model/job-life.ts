@@ -131,13 +131,18 @@ export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
   });
 }
 
-/** What time alone does to a job: the job itself when nothing is due. */
-export function age(job: ImageJob, now: number, timing: Timing): ImageJob {
+/**
+ * What time alone does to a job: the job itself when nothing is due. A lease that lapsed while no worker could renew it
+ * lives until all could since `renewableSince`.
+ */
+export function age(job: ImageJob, now: number, timing: Timing, renewableSince = 0): ImageJob {
   if (hasEnded(job)) return job;
   if (now >= job.deadline) {
     return end(job, "expire", "EXPIRED", { reason: "DEADLINE_PASSED", message: "not done by its deadline" }, now);
   }
   if (job.leaseUntil !== null && now >= job.leaseUntil) {
+    const leaseUntil = leaseEnd(renewableSince, timing);
+    if (now < leaseUntil) return { ...job, leaseUntil };
     return giveBack(job, { reason: "WORKER_LOST", message: "the worker stopped answering" }, now);
   }
   return job.state === "QUEUED" && now >= job.dispatchAt ? takeToPublish(job, now, timing) : job;

@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { type ImageJob, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { bearer } from "../../src/client/index.ts";
+import { runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
-import { signIn } from "../support/server.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -409,5 +412,32 @@ describe.concurrent("a lease that lapses", async () => {
       error: { reason: "WORKER_LOST", message: expect.stringContaining("3 attempts") },
     });
     expect(job.endTime).toBeDefined();
+  });
+});
+
+describe("a lease that lapses while the server is away", async () => {
+  const dataDir = scratchDirectory(afterAll);
+  const given = await openWorkerQueues(dataDir);
+
+  test("lives on for a worker that is still there", async () => {
+    const clock = runningClock();
+    const before = await serve({}, { worker: false, clock, dataDir });
+    const { credential } = await signIn(before);
+    const { image } = await before.jobs.uploadImage({ data: await smallPicture() }, credential);
+    const submit = async (aheadMs: number) => {
+      const wanted = { imageId: image?.id ?? "", prompt: "sepia", deadline: timestampFromMs(clock() + aheadMs) };
+      return (await before.jobs.submitImageJob(wanted, credential)).job?.id ?? "";
+    };
+    const [jobId, expiring] = [await submit(600_000), await submit(60_000)];
+    const { token, dispatch } = await given.message(jobId);
+    const { jobToken } = await before.worker.claimJob({ dispatch }, bearer(token));
+    await before.app.stop();
+    clock.advance(60_000);
+
+    const server = await serve({}, { worker: false, clock, dataDir });
+    const poll = async (id: string) => (await server.jobs.pollImageJob({ jobId: id }, credential)).job;
+    await vi.waitFor(async () => expect((await poll(expiring))?.state).toBe(State.EXPIRED), patience);
+    await server.worker.heartbeat({ progress: 0.5 }, bearer(jobToken));
+    expect(await poll(jobId)).toMatchObject({ state: State.RUNNING, attempt: 1, progress: 0.5 });
   });
 });

@@ -3,9 +3,7 @@ import type { Queues } from "../../src/backends.ts";
 import { claim } from "../../src/model/job-life.ts";
 import type { JobMessage } from "../../src/model/messages.ts";
 import { sendMaxBytes } from "../../src/ports/queue.ts";
-import { openCore } from "./opened-core.ts";
-
-const timing = { leaseMs: 15_000, leaseMarginMs: 0, publishMs: 10_000, resendMs: 60_000, keepMs: 0 };
+import { openCore, timing } from "./opened-core.ts";
 
 describe("a submitted job", () => {
   test("is published once, and noted as sent", async () => {

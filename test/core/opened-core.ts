@@ -31,7 +31,13 @@ import { picture } from "./pictures.ts";
 
 export const day = 24 * 60 * 60 * 1000;
 const keep = { keepUploadMs: 7 * day, keepResultMs: 30 * day };
-const timing = { leaseMs: 15_000, leaseMarginMs: 0, publishMs: 10_000, resendMs: 60_000, keepMs: keep.keepResultMs };
+export const timing = {
+  leaseMs: 15_000,
+  leaseMarginMs: 0,
+  publishMs: 10_000,
+  resendMs: 60_000,
+  keepMs: keep.keepResultMs,
+};
 
 /** The use cases of jobs on the embedded engines, with a clock that stands still; nothing sweeps unless it is told to. */
 export async function openCore(wrap = (queues: Queues): Queues => queues) {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
+import { claim, heartbeat } from "../../src/model/job-life.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
-import { openCore } from "./opened-core.ts";
+import { openCore, timing } from "./opened-core.ts";
 
 const hour = 60 * 60 * 1000;
 
@@ -51,6 +52,25 @@ test("a result that waits is given back when the server stops", async () => {
   await vi.waitFor(() => expect(bodies).toHaveLength(1));
   await consumer.stop();
   expect(await get(id)).toMatchObject({ state: "QUEUED" });
+});
+
+test("a worker that could not renew its lease while the database was away keeps its job, if it is still there", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  await core.records.change(id, (job) => claim(job, 1, core.clock(), timing));
+  core.clock.advance(timing.leaseMs);
+  const { due } = core.jobs;
+  core.jobs.due = () => Promise.reject(new StoreUnavailable());
+  await expect(core.sweeper.sweepJobs()).rejects.toBeInstanceOf(StoreUnavailable);
+  core.jobs.due = due;
+  await core.sweeper.sweepJobs();
+  await core.records.change(id, (job) => heartbeat(job, 1, 0.5, core.clock(), timing));
+  core.clock.advance(timing.leaseMs - 1);
+  await core.sweeper.sweepJobs();
+  expect(await core.records.get(id)).toMatchObject({ state: "RUNNING", attempt: 1, progress: 0.5 });
+  core.clock.advance(1);
+  await core.sweeper.sweepJobs();
+  expect(await core.records.get(id)).toMatchObject({ state: "QUEUED" });
 });
 
 test("what an upload left when the database went away is swept, bytes and all", async () => {

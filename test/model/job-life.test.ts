@@ -301,6 +301,14 @@ describe("a job's life", () => {
     expect(heartbeat(job, 2, 0.4, now, timing).progress).toBe(0.5);
   });
 
+  test("keeps a lease that lapsed while nobody could renew it, for as long as a new one lives", () => {
+    const lapsed = jobIn("RUNNING", { leaseUntil: now - 60_000 });
+    expect(age(lapsed, now, timing, now)).toEqual({ ...lapsed, leaseUntil: now + 32_000 });
+    expect(age(lapsed, now + 31_999, timing, now)).toEqual({ ...lapsed, leaseUntil: now + 32_000 });
+    expect(age(lapsed, now + 32_000, timing, now)).toMatchObject({ state: "QUEUED", attempt: 2 });
+    expect(age(pastDeadline(lapsed), now, timing, now).state).toBe("EXPIRED");
+  });
+
   test("ends with its pictures and without an error", () => {
     const done = finish(jobIn("RUNNING"), 2, { kind: "succeeded", imageIds: ["a", "b"] }, now);
     const expected = { progress: 1, outputImageIds: ["a", "b"], error: null, endedAt: now, leaseUntil: null };
