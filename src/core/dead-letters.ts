@@ -21,7 +21,7 @@ interface Wanted {
   readonly pageToken: string;
 }
 
-/** How many one call sends again, and how many of them at a time. */
+/** How many one call sends again, and how many jobs of them at a time. */
 const redriveMax = 1000;
 const together = 20;
 
@@ -56,18 +56,21 @@ export class DeadLetters {
 
   async redrive(source: DeadSource, id: string): Promise<void> {
     if (source === "job") return this.#redriveJob(id);
-    const wasThere = isNumber(id) && (await reached(this.#resultQueue.redrive(id)));
+    const wasThere = isNumber(id) && (await this.#redriveResults([id])) === 1;
     if (!wasThere) throw new DomainError("not_found", "DEAD_LETTER_NOT_FOUND", "there is no such dead letter");
   }
 
   /** What cannot be sent again is skipped. */
   async redriveAll(wanted: Wanted): Promise<{ redriven: number; skipped: number; nextPageToken: string }> {
     const { items, nextPageToken } = await this.#page(wanted, redriveMax);
+    const ids = items.flatMap((letter) => (letter.source === "job" ? letter.job.id : []));
+    const numbers = items.flatMap((letter) => (letter.source === "result" ? letter.message.number : []));
     let redriven = 0;
-    for (let from = 0; from < items.length; from += together) {
-      const done = await Promise.all(items.slice(from, from + together).map((letter) => this.#tryRedrive(letter)));
+    for (let from = 0; from < ids.length; from += together) {
+      const done = await Promise.all(ids.slice(from, from + together).map((id) => this.#tryRedriveJob(id)));
       redriven += done.filter(Boolean).length;
     }
+    if (numbers.length > 0) redriven += await this.#redriveResults(numbers);
     return { redriven, skipped: items.length - redriven, nextPageToken };
   }
 
@@ -102,9 +105,13 @@ export class DeadLetters {
     this.#dispatcher.dispatch(await this.#records.change(job, (current) => redrive(current, now, this.#timing)));
   }
 
-  async #tryRedrive(letter: DeadLetter): Promise<boolean> {
+  #redriveResults(numbers: readonly string[]): Promise<number> {
+    return reached(this.#resultQueue.redrive(numbers));
+  }
+
+  async #tryRedriveJob(id: string): Promise<boolean> {
     try {
-      await this.redrive(letter.source, letter.source === "job" ? letter.job.id : letter.message.number);
+      await this.#redriveJob(id);
       return true;
     } catch (error) {
       if (error instanceof DomainError && ["not_found", "failed_precondition"].includes(error.code)) return false;

@@ -27,10 +27,10 @@ export interface Queue {
   listDeadLetters(after: string | undefined, limit: number): Promise<readonly NumberedDeadLetter[]>;
 
   /**
-   * Puts one back among those to be delivered, with a fresh delivery count. Resolves to whether it was there; it is
-   * never lost and may, after a crash, come twice.
+   * Puts these back among those to be delivered, each with a fresh delivery count. Resolves to how many were there; none
+   * is ever lost, and each may, after a crash, come twice.
    */
-  redrive(number: string): Promise<boolean>;
+  redrive(numbers: readonly string[]): Promise<number>;
 }
 
 export interface OutgoingMessage {

@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { type bearer, type Darkroom, State } from "../../src/client/index.ts";
+import { openQueues } from "../../src/backends.ts";
+import { bearer, type Darkroom, DeadLetterSource, State } from "../../src/client/index.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
+import { createLog } from "../../src/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { fine, startSdWebui } from "../support/sd-webui-server.ts";
-import { serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { Broker } from "../support/service-bus-broker/broker.ts";
 
 const wait = { seconds: 60n };
@@ -75,6 +77,24 @@ describe("a server on Service Bus", () => {
     const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
     expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
     expect(broker.faults.refuseSends).toBe(0);
+  });
+
+  test("sends many results again that could not be used", async () => {
+    const broker = await startBroker();
+    const settings = { AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString };
+    const server = await serve(settings, { worker: false });
+    const { serviceBus } = readServerConfig(settings);
+    const queues = await openQueues({ dataDir: server.dataDir, serviceBus }, Date.now, createLog("silent"));
+    onTestFinished(() => queues.close());
+    await queues.resultQueue.send(Array.from({ length: 25 }, (_, id) => ({ id: `${id}`, body: Buffer.from("none") })));
+    const { dead } = broker.queue("darkroom-results");
+    await vi.waitFor(() => expect(dead?.size).toBe(25), { timeout: 30_000 });
+    const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+    const all = { what: { case: "all", value: { source: DeadLetterSource.RESULT } } } as const;
+    expect(await server.jobs.redrive(all, bearer(tokens?.accessToken ?? ""))).toMatchObject({
+      redriven: 25,
+      skipped: 0,
+    });
   });
 
   test("accepts jobs while the broker is away, and they go out when it is back", async () => {

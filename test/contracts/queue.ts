@@ -268,7 +268,7 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       await bury(queue, "other", receiver);
       const [poison, other] = await deadLetters(queue, 2);
       expect([poison?.id, other?.id]).toEqual(["poison", "other"]);
-      expect(await (await harness.open()).redrive(poison?.number ?? "")).toBe(true);
+      expect(await (await harness.open()).redrive([poison?.number ?? ""])).toBe(1);
       const delivery = await soon(harness, receiver.next());
       expect(delivery.message).toMatchObject({ id: "poison", deliveryCount: 1 });
       expect(text(delivery)).toBe("body of poison");
@@ -287,14 +287,30 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       const [letter] = await deadLetters(queue, 1);
       const number = letter?.number ?? "";
       for (const wrong of ["0", `${BigInt(number) + 1000n}`, "9223372036854775807"]) {
-        expect(await queue.redrive(wrong)).toBe(false);
+        expect(await queue.redrive([wrong])).toBe(0);
       }
-      expect(await queue.redrive(number)).toBe(true);
-      expect(await queue.redrive(number)).toBe(false);
+      expect(await queue.redrive([number, "0"])).toBe(1);
+      expect(await queue.redrive([number])).toBe(0);
       const back = await receiver.next();
       expect(back.message.id).toBe("a");
       for (const delivery of [back, alive]) delivery.settle(complete);
       await expectDrained(queue, receiver);
+    });
+
+    test("redrives many, and leaves the others", async () => {
+      const { queue } = await opened();
+      const receiver = receive(queue);
+      for (let id = 0; id < 25; id += 1) await bury(queue, `${id}`, receiver);
+      const [other, ...letters] = await deadLetters(queue, 25);
+      expect(await queue.redrive(letters.map(({ number }) => number))).toBe(24);
+      const back = new Set<string>();
+      while (back.size < 24) {
+        const delivery = await receiver.next();
+        back.add(delivery.message.id);
+        delivery.settle(complete);
+      }
+      expect(back).toEqual(new Set(letters.map(({ id }) => id)));
+      expect((await queue.listDeadLetters(undefined, 30)).map(({ number }) => number)).toEqual([other?.number]);
     });
 
     test("never gives the same message to two receivers at once", async () => {

@@ -21,39 +21,54 @@ export async function list(
     const page = await receiver.peekMessages(limit - found.length, { fromSequenceNumber: from });
     if (page.length === 0) break;
     for (const message of page) {
-      const number = message.sequenceNumber ?? Long.ZERO;
-      found.push({ ...incoming(message), number: number.toString() });
-      from = number.add(1);
+      const number = numberOf(message);
+      found.push({ ...incoming(message), number });
+      from = numbered(number).add(1);
     }
   }
   return found;
 }
 
-/** Sent before it is completed: a crash between the two leaves it in both places. */
+/** By one receiver, since another would hold what this one looks for. */
 export async function redrive(
   receiver: ServiceBusReceiver,
   sender: ServiceBusSender,
-  number: string,
-): Promise<boolean> {
-  const wanted = numbered(number);
-  const isWanted = ({ sequenceNumber }: ServiceBusReceivedMessage) => wanted.equals(sequenceNumber ?? -1);
-  const [there] = await receiver.peekMessages(1, { fromSequenceNumber: wanted });
-  if (there === undefined || !isWanted(there)) return false;
+  numbers: readonly string[],
+): Promise<number> {
+  const wanted = new Set<string>();
+  for (const number of numbers) if (await isThere(receiver, number)) wanted.add(number);
+  const count = wanted.size;
   const passed: ServiceBusReceivedMessage[] = [];
   try {
-    for (const until = performance.now() + patienceMs; performance.now() < until; ) {
+    for (let until = performance.now() + patienceMs; wanted.size > 0; ) {
       const taken = await receiver.receiveMessages(batch, { maxWaitTimeInMs: 1000 });
-      const message = taken.find(isWanted);
-      passed.push(...taken.filter((other) => other !== message));
-      if (message === undefined) continue;
-      await sender.sendMessages(again(message));
-      await receiver.completeMessage(message);
-      return true;
+      const isFound = (message: ServiceBusReceivedMessage) => wanted.delete(numberOf(message));
+      const { found = [], others = [] } = Object.groupBy(taken, (message) => (isFound(message) ? "found" : "others"));
+      passed.push(...others);
+      await Promise.all(found.map((message) => putBack(receiver, sender, message)));
+      if (found.length > 0) until = performance.now() + patienceMs;
+      else if (performance.now() >= until)
+        throw new Error(`dead letters are being read by another, try them again: ${[...wanted].join(", ")}`);
     }
-    throw new Error(`the dead letter ${number} is being read by another; try it again`);
+    return count;
   } finally {
     await Promise.all(passed.map((message) => closed(receiver.abandonMessage(message))));
   }
+}
+
+/** Sent before it is completed: a crash between the two leaves it in both places. */
+async function putBack(receiver: ServiceBusReceiver, sender: ServiceBusSender, message: ServiceBusReceivedMessage) {
+  await sender.sendMessages(again(message));
+  await receiver.completeMessage(message);
+}
+
+async function isThere(receiver: ServiceBusReceiver, number: string): Promise<boolean> {
+  const [next] = await receiver.peekMessages(1, { fromSequenceNumber: numbered(number) });
+  return next !== undefined && numberOf(next) === number;
+}
+
+function numberOf({ sequenceNumber = Long.ZERO }: ServiceBusReceivedMessage): string {
+  return sequenceNumber.toString();
 }
 
 function numbered(number: string): Long {

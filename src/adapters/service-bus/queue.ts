@@ -73,6 +73,6 @@ export function serviceBusQueue(
     consumeDeadLetters: (handle) =>
       consume({ ...source, handle, concurrency: 1, prefetch: 0, maxDeliveries: Infinity, open: openDead }),
     listDeadLetters: (after, limit) => withDead((receiver) => list(receiver, after, limit)),
-    redrive: (number) => withDead((receiver) => redrive(receiver, sender, number)),
+    redrive: (numbers) => withDead((receiver) => redrive(receiver, sender, numbers)),
   };
 }

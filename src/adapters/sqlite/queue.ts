@@ -93,9 +93,9 @@ export function sqliteQueue(
     async listDeadLetters(after, limit) {
       return db.read(listDeadSql, name, Number(after ?? 0), limit).map(numbered);
     },
-    async redrive(number) {
-      const back = (await db.write(redriveSql, clock(), name, Number(number))).length === 1;
-      if (back) bell.ring();
+    async redrive(numbers) {
+      const back = (await db.write(redriveSql, clock(), name, JSON.stringify(numbers.map(Number)))).length;
+      if (back > 0) bell.ring();
       return back;
     },
   };
@@ -117,10 +117,10 @@ const listDeadSql =
   "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +
   `WHERE queue = ? AND ${conditions.dead} AND seq > ? ORDER BY seq LIMIT ?`;
 
-/** Also takes it from a receiver that holds it, whose lock is then no longer good. */
+/** Also takes them from a receiver that holds them, whose locks are then no longer good. */
 const redriveSql =
   "UPDATE messages SET dead_reason = NULL, dead_description = NULL, lock = NULL, deliveries = 0, visible_at = ? " +
-  `WHERE queue = ? AND seq = ? AND ${conditions.dead} RETURNING seq`;
+  `WHERE queue = ? AND seq IN (SELECT value FROM json_each(?)) AND ${conditions.dead} RETURNING seq`;
 
 const takeSql = { alive: takeFrom("alive"), dead: takeFrom("dead") } as const;
 
