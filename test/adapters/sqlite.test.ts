@@ -226,6 +226,20 @@ test("dead jobs and dead letters are found by an index, in its order", async () 
   }
 });
 
+test("messages to take, and those to bury first, are found by an index each, however many wait", async () => {
+  const queue = await (await sqliteQueueHarness()).open();
+  const write = vi.spyOn(Database.prototype, "writeAll");
+  await queue.send([{ id: "a", body: new Uint8Array(1) }]);
+  (await receive(queue).next()).settle(complete);
+  const [[statements = []] = [], db] = [write.mock.calls[1], write.mock.contexts[1] as Database];
+  write.mockRestore();
+  const plans = statements.map(({ sql, params }) =>
+    db.read(`EXPLAIN QUERY PLAN ${sql}`, ...params).map(({ detail }) => String(detail)),
+  );
+  const [bury, take] = ["messages_exhausted", "messages_alive"].map((index) => expect.stringContaining(index));
+  expect(plans).toEqual([[bury], expect.arrayContaining([take])]);
+});
+
 describe("the bell", () => {
   function openBell(path: string): Bell {
     const bell = new Bell(path, (error) => {

@@ -42,7 +42,7 @@ export function sqliteQueue(
         const lock = randomUUID();
         const now = clock();
         const rows = await db.writeAll([
-          { sql: buryExhaustedSql, params: [name, now, maxDeliveries] },
+          { sql: buryExhaustedSql, params: [name, now] },
           { sql: takeSql[part], params: [lock, now + lockMs, name, now, limit] },
         ]);
         return rows.map((row) => message(row, lock));
@@ -108,10 +108,10 @@ const waitingSql = {
   dead: `SELECT 1 FROM messages WHERE queue = ? AND ${conditions.dead} AND visible_at <= ? LIMIT 1`,
 } as const;
 
-/** Messages whose last receiver died without settling. */
+/** Messages whose last receiver died without settling. As their index has it: by a parameter it would not be found. */
 const buryExhaustedSql =
   "UPDATE messages SET dead_reason = 'MaxDeliveryCountExceeded', dead_description = 'its receivers died', lock = NULL " +
-  `WHERE queue = ? AND ${conditions.alive} AND visible_at <= ? AND deliveries >= ?`;
+  `WHERE queue = ? AND ${conditions.alive} AND visible_at <= ? AND deliveries >= ${maxDeliveries}`;
 
 const listDeadSql =
   "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +

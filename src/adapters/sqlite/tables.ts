@@ -153,4 +153,7 @@ export const queueMigrations = [
   `
   CREATE INDEX messages_dead_by_number ON messages (queue, seq) WHERE dead_reason IS NOT NULL;
   `,
+  `
+  CREATE INDEX messages_exhausted ON messages (queue, visible_at) WHERE dead_reason IS NULL AND deliveries >= 10;
+  `,
 ] as const;
