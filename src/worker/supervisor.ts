@@ -8,23 +8,26 @@ export interface Supervisor {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Keeps one child process alive: when it dies, another is forked a moment later. */
+/** Keeps one child process alive: when it dies, or cannot be forked, another is forked a moment later. */
 export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
-  let child: ChildProcess;
+  let child: ChildProcess | undefined;
   let exited: Promise<void>;
 
   function start(): void {
-    child = fork();
-    exited = new Promise((resolve) => {
-      child.once("exit", (code, signal) => {
-        resolve();
+    exited = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
+      child = fork();
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+      // What could not be forked exits never; some reasons are thrown, others told here.
+      child.on("error", reject);
+    })
+      .catch((err: unknown) => ({ err }))
+      .then((how) => {
         if (stopping) return;
-        log.warn({ code, signal }, "the worker died; another is started");
+        log.warn(how, "the worker died; another is started");
         restart = setTimeout(start, restartDelayMs);
       });
-    });
   }
   start();
 
@@ -32,8 +35,8 @@ export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
     async stop(graceMs) {
       stopping = true;
       clearTimeout(restart);
-      child.kill("SIGTERM");
-      const cut = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      child?.kill("SIGTERM");
+      const cut = setTimeout(() => child?.kill("SIGKILL"), graceMs);
       await exited;
       clearTimeout(cut);
     },

@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { expect, test, vi } from "vitest";
+import { supervise } from "../../src/worker/supervisor.ts";
+import { recordingLog } from "../support/log.ts";
+
+const patience = { timeout: 20_000, interval: 20 };
+const missing = () => spawn("/no/such/program");
+const busy = () => spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+
+function outOfMemory(): ChildProcess {
+  throw Object.assign(new Error("spawn ENOMEM"), { code: "ENOMEM" });
+}
+
+test("what cannot be forked is forked again, and ends nothing else", async () => {
+  const log = recordingLog();
+  const forks = [missing, outOfMemory, busy];
+  const children: ChildProcess[] = [];
+  const supervisor = supervise(() => {
+    const child = (forks.shift() ?? busy)();
+    children.push(child);
+    return child;
+  }, log);
+  await vi.waitFor(() => expect(children).toHaveLength(2), patience);
+  const codes = log.lines.map(({ fields }) => (fields as { err?: NodeJS.ErrnoException }).err?.code);
+  expect(codes).toEqual(["ENOENT", "ENOMEM"]);
+  await supervisor.stop(5000);
+  expect(children[1]?.exitCode ?? children[1]?.signalCode).toBe("SIGTERM");
+});
+
+test("a stop does not wait for what could not be forked", async () => {
+  const log = recordingLog();
+  const supervisor = supervise(missing, log);
+  await vi.waitFor(() => expect(log.lines.length).toBeGreaterThan(0), patience);
+  await supervisor.stop(60_000);
+});
