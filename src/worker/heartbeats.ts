@@ -3,9 +3,12 @@ import { isTransient } from "../client/index.ts";
 /** Between two reports of progress, so that a fast engine does not flood the server. */
 const reportEveryMs = 100;
 
+/** Makes one heartbeat; gives up when `signal` aborts. */
+type Send = (progress: number, signal: AbortSignal) => Promise<void>;
+
 /** Keeps an attempt's lease alive and tells its progress. */
 export class Heartbeats {
-  readonly #send: (progress: number) => Promise<void>;
+  readonly #send: Send;
   readonly #onRefused: (refusal: unknown) => void;
   readonly #keepAliveMs: number;
   readonly #timer: NodeJS.Timeout;
@@ -15,7 +18,7 @@ export class Heartbeats {
   #sending: Promise<void> | undefined;
 
   /** `onRefused` is called when the server says that the job is not this worker's any more. */
-  constructor(leaseMs: number, send: (progress: number) => Promise<void>, onRefused: (refusal: unknown) => void) {
+  constructor(leaseMs: number, send: Send, onRefused: (refusal: unknown) => void) {
     this.#send = send;
     this.#onRefused = onRefused;
     this.#keepAliveMs = leaseMs / 4;
@@ -36,7 +39,8 @@ export class Heartbeats {
     if (!isDue || this.#sending !== undefined) return;
     this.#sent = this.#progress;
     this.#sentAt = performance.now();
-    this.#sending = this.#send(this.#sent)
+    // One that hangs leaves room for another within the lease.
+    this.#sending = this.#send(this.#sent, AbortSignal.timeout(this.#keepAliveMs * 2))
       .catch((error: unknown) => {
         // A server that does not answer has refused nothing; the lease may live on.
         if (!isTransient(error)) this.#onRefused(error);

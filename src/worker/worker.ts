@@ -103,7 +103,7 @@ async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
   const { server, log } = deps;
   const heartbeats = new Heartbeats(
     claim.leaseMs,
-    (progress) => server.heartbeat(claim.token, progress, signal),
+    (progress, tooLate) => server.heartbeat(claim.token, progress, AbortSignal.any([signal, tooLate])),
     (refusal) => refuse(new Refused("the job is no longer this worker's", { cause: refusal })),
   );
   const fields = { job: job.message_id, attempt: claim.attempt, model: job.model_type };
