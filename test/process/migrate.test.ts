@@ -83,9 +83,8 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     await first.app.stop();
     const second = await serve({}, { worker: false, dataDir });
     const waitingId = await submit(second, credential);
-    await vi.waitFor(async () =>
-      expect((await second.jobs.pollImageJob({ jobId: waitingId }, credential)).job?.version).toBe(2n),
-    );
+    const version = async () => (await second.jobs.pollImageJob({ jobId: waitingId }, credential)).job?.version;
+    await vi.waitFor(async () => expect(await version()).toBe(2n), { timeout: 20_000 });
     const headers = credential.headers as Record<string, string>;
     const form = new FormData();
     form.set("uploadFile", new Blob(["notes"]), "notes.txt");
