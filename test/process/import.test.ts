@@ -6,6 +6,7 @@ import { openStores, type Stores } from "../../src/backends.ts";
 import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
 import type { Report } from "../../src/import-app.ts";
+import { buried } from "../../src/model/account.ts";
 import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb } from "../support/mongodb.ts";
 import { type Cell, hashed, type OldRecord, supabaseRow, toCsv, writePocketBase } from "../support/old-systems.ts";
@@ -150,6 +151,18 @@ test("what breaks a rule or is another's is refused by its field, and the rest c
     expect(all[index + 1]).toMatchObject({ reason: expect.stringContaining(reason) });
   expect(all.at(-3)).toMatchObject({ place: "row 11" });
   expect(all.at(-2)).toMatchObject({ reason: "has neither a name nor an address to sign in by" });
+});
+
+test("whoever was deleted a moment ago is refused, and not told to be there", async () => {
+  const { env, file } = place();
+  const data = writePocketBase(file("data.db"), "0.22", [ada]);
+  await imported(env, "pocketbase", data);
+  await withStores(env, async ({ accounts }) => {
+    const account = await accounts.findByRecordId(ada.id);
+    if (account !== undefined) await accounts.replace(buried({ ...account, version: account.version + 1 }, Date.now()));
+  });
+  const { code, all } = await imported(env, "pocketbase", data);
+  expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason: expect.stringContaining("was deleted") }]]);
 });
 
 test("another record with the same id is refused", async () => {
