@@ -20,14 +20,17 @@ export function readJsonBodies(scope: FastifyInstance, type: "application/json" 
   });
 }
 
-/** As servers in Go read a body: a field that is null is one that is not given, as some of their clients write it. */
+/**
+ * As servers in Go read a body: a field that is null is one that is not given, as some of their clients write it. A route's
+ * own word on it counts.
+ */
 export function dropNulls(scope: FastifyInstance): void {
   scope.addHook("onRoute", (route) => {
-    route.config = { ...route.config, dropsNulls: true };
+    route.config = { dropsNulls: true, ...route.config };
   });
   scope.addHook("preValidation", async (request) => {
-    const { body } = request;
-    if (typeof body !== "object" || body === null || Array.isArray(body)) return;
+    const { body, routeOptions } = request;
+    if (!routeOptions.config.dropsNulls || typeof body !== "object" || body === null || Array.isArray(body)) return;
     request.body = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
   });
 }

@@ -147,6 +147,25 @@ describe("the SDK", () => {
     expect(await users.getOne(record.id)).toMatchObject({ name: "Ada", username: `${username}x` });
   });
 
+  test("empties what is null in a change", async () => {
+    const { users, record, username, email } = await signedIn();
+    await users.update(record.id, { name: "Mo", avatar: "mo.png", emailVisibility: true });
+    const emptied = { name: null, avatar: null, emailVisibility: null, email: null, password: null };
+    expect(await users.update(record.id, emptied)).toMatchObject({
+      name: "",
+      avatar: "",
+      emailVisibility: false,
+      username,
+      email,
+    });
+    for (const nothing of [null, ""])
+      expect(await refusalOf(users.update(record.id, { username: nothing }))).toEqual({
+        status: 400,
+        message: "Failed to update record.",
+        codes: { username: "validation_required" },
+      });
+  });
+
   test("deletes its record, and the account with it", async () => {
     const { users, pb, record, token, username } = await signedIn();
     expect(await users.delete(record.id)).toBe(true);

@@ -1,4 +1,4 @@
-import { bodyNeeding, bodyOf, text } from "../schema.ts";
+import { bodyOf, needing, text } from "../schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };
@@ -19,10 +19,23 @@ const newRecord = {
   email: text("Optional, as is the username, which is made up where there is none."),
 };
 
+const changes = {
+  ...fields,
+  email: text("What it is already."),
+  oldPassword: text("Needed with a new password."),
+};
+
+/** Such a body for the document: see castRecord. */
+const asSent = (properties: Readonly<Record<string, object>>) => {
+  const castable = Object.entries(properties).map(([name, field]) => [name, { anyOf: [field, { type: "null" }] }]);
+  return bodyOf(Object.fromEntries(castable));
+};
+
 export const creating = {
   ...withoutToken,
   summary: "Signs up",
-  ...bodyNeeding(newRecord, "password", "passwordConfirm"),
+  body: bodyOf(newRecord),
+  documented: { body: needing(asSent(newRecord), "password", "passwordConfirm") },
   response: { 200: own },
 };
 
@@ -56,11 +69,8 @@ export const viewing = { ...byId, summary: "One's own record", response: { 200: 
 export const updating = {
   ...byId,
   summary: "Changes what the body has of one's own record; a new password ends all sessions",
-  body: bodyOf({
-    ...fields,
-    email: text("What it is already."),
-    oldPassword: text("Needed with a new password."),
-  }),
+  body: bodyOf(changes),
+  documented: { body: asSent(changes) },
   response: { 200: own, 404: gone },
 };
 

@@ -12,7 +12,8 @@ import { userOf } from "../caller.ts";
 import { limitedAs } from "../limited-as.ts";
 import { recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
-import { confirmRule, type PasswordFields, passwordChangeOf } from "./passwords.ts";
+import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
+import { castRecord, type RecordBody } from "./record-body.ts";
 import { creating, deleting, listing, updating, viewing } from "./record-schemas.ts";
 import { toRecord } from "./record-shape.ts";
 
@@ -22,15 +23,6 @@ export interface RecordCore {
   readonly deletions: Deletions;
   readonly profiles: Profiles;
   readonly sessions: Sessions;
-}
-
-interface RecordBody extends PasswordFields {
-  readonly username?: string;
-  readonly email?: string;
-  readonly name?: string;
-  readonly avatar?: string;
-  /** A form has text alone. */
-  readonly emailVisibility?: boolean | "true" | "false";
 }
 
 interface ById {
@@ -52,8 +44,9 @@ const notThere = { guest: { status: 404, body: recordNotFound } };
 export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void {
   const { accounts, audit, deletions } = core;
 
-  const create = { ...limitedAs("SignUp"), failure: "Failed to create record." };
-  scope.post<{ Body: RecordBody | null }>(path, { schema: creating, config: create }, async ({ call, body }) => {
+  const create = { ...limitedAs("SignUp"), failure: "Failed to create record.", dropsNulls: false };
+  const creation = { schema: creating, config: create, preValidation: castRecord };
+  scope.post<{ Body: RecordBody | null }>(path, creation, async ({ call, body }) => {
     const account = await audit.keep(
       call,
       "user.signed_up",
@@ -75,10 +68,15 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
     toRecord(ownRecord(request).account, "owner"),
   );
 
-  const update = { ...notThere, ...limitedAs("UpdateProfile"), failure: "Failed to update record." };
+  const update = {
+    ...notThere,
+    ...limitedAs("UpdateProfile"),
+    failure: "Failed to update record.",
+    dropsNulls: false,
+  };
   scope.patch<ById & { Body: RecordBody | null }>(
     `${path}/:id`,
-    { schema: updating, config: update },
+    { schema: updating, config: update, preValidation: castRecord },
     async (request) => toRecord(await change(core, request, request.body ?? {}), "owner"),
   );
 
@@ -102,11 +100,12 @@ async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
 /** With a new password all sessions end, this one too. */
 async function change(core: RecordCore, request: FastifyRequest<ById>, body: RecordBody): Promise<Account> {
   const by = ownRecord(request);
+  const { username, email } = body;
   checkFields({
-    email: () => ((body.email ?? by.account.email ?? "") === (by.account.email ?? "") ? undefined : fixedRule),
+    email: () => (email && email !== by.account.email ? fixedRule : undefined),
+    username: () => (username === undefined ? undefined : blankOf(username)),
   });
   const password = passwordChangeOf(body);
-  const { username } = body;
   const wanted = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
