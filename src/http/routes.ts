@@ -106,13 +106,21 @@ function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyIn
   return Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
-    rewriteUrl: ({ url = "/" }) => toRoute(url),
+    rewriteUrl: ({ url = "/" }) => toRoute(withoutSlash(url)),
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     schemaErrorFormatter: invalidBySchema,
     frameworkErrors: answerUnrouted,
     logger: false,
   });
+}
+
+/**
+ * As PocketBase and FastAPI have it, a path may end with a slash, as clients and balancers' probes write it. One that is
+ * relayed stays what it is.
+ */
+function withoutSlash(url: string): string {
+  return url.startsWith("/v1/") ? url : url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
 }
 
 /** What all routes share: who may call them, and how they refuse. */

@@ -491,7 +491,7 @@ describe("what is not there", () => {
     "/download",
     "/download/",
     "/download/x/y",
-    "/images/",
+    "/images/x",
     "/%2e%2e/etc/passwd",
     "/favicon.ico",
   ])("is a 404 with its request's id: %s", async (path) => {

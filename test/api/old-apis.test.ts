@@ -2,6 +2,9 @@ import { expect, test } from "vitest";
 import { readServerConfig } from "../../src/config.ts";
 import { oldApis } from "../../src/model/old-apis.ts";
 import { serve } from "../support/server.ts";
+import { shareServer } from "../support/shared-server.ts";
+
+const { url } = await shareServer({}, { worker: false });
 
 const paths = {
   pocketbase: "/api/health",
@@ -22,6 +25,20 @@ test.each(["pocketbase", "sessions, relay", "supabase", "template", "none"])(
     expect((await fetch(`${url}/health`)).status).toBe(200);
   },
 );
+
+test.each([
+  ["GET", "/health", 200],
+  ["GET", "/api/health", 200],
+  ["GET", "/upload/healthz", 200],
+  ["POST", "/upload", 403],
+  ["PUT", "/upload", 405],
+  ["POST", "/auth/token", 400],
+  ["GET", "/admin/clients", 401],
+  ["GET", "/admin/clients/someone", 401],
+])("a path may end with slashes: %s %s", async (method, path, status) => {
+  for (const end of ["", "/", "//", "/?a=/"])
+    expect([end, (await fetch(url + path + end, { method, redirect: "manual" })).status]).toEqual([end, status]);
+});
 
 test("all are served where none are named", () => {
   expect([...readServerConfig({}).oldApis]).toEqual(oldApis);

@@ -148,7 +148,7 @@ describe("a relayed call", () => {
     expect(upstream.received).toEqual([]);
   });
 
-  test.each(["/v1/", "/v1//x", "/v1/a...b/[...c]", "/v1/%25252e", "/v1/x%2Fy", "/v1/@http://elsewhere"])(
+  test.each(["/v1/", "/v1/x/", "/v1//x", "/v1/a...b/[...c]", "/v1/%25252e", "/v1/x%2Fy", "/v1/@http://elsewhere"])(
     "has any other path: %s",
     async (path) => {
       expect((await seen(path)).url).toBe(`/base${path}`);

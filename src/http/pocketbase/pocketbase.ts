@@ -30,14 +30,9 @@ export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
 }
 
-/**
- * As PocketBase has it, a path may end with a slash, which a balancer's probe of `/api/health/` may have, and names the
- * collection by its id too, which records tell.
- */
+/** As PocketBase has it, a path names the collection by its id too, which records tell. */
 export function toRoute(url: string): string {
-  if (!isPocketBases(url)) return url;
-  const named = url.startsWith(usersById) ? `${prefix}/collections/users/${url.slice(usersById.length)}` : url;
-  return named.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
+  return url.startsWith(usersById) ? `${prefix}/collections/users/${url.slice(usersById.length)}` : url;
 }
 
 /** A path that is none leads to nothing. */
