@@ -97,6 +97,21 @@ describe("a relayed call", () => {
     expect(accepted).toBe("br");
   });
 
+  test.each([
+    [`${upstream.url}/base/v1/tools?a=b%20c#d`, "/v1/tools?a=b%20c#d"],
+    [`${upstream.url.replace("http:", "https:")}/base/v1/tools`, "/v1/tools"],
+    ["/base/v1/tools", "/v1/tools"],
+    ["../tools", "/v1/tools"],
+    ["/v1/tools", "/v1/tools"],
+    [`${upstream.url}/v1/tools`, `${upstream.url}/v1/tools`],
+    [`${upstream.url}/base//elsewhere.example/v1/`, `${upstream.url}/base//elsewhere.example/v1/`],
+    ["http://[", "http://["],
+  ])("is redirected to where its caller finds it: %s", async (location, here) => {
+    upstream.on("GET /base/v1/tools/", (_, response) => void response.writeHead(307, { location }).end());
+    const { status, headers: sent } = await fetch(`${url}/v1/tools/`, { headers, redirect: "manual" });
+    expect([status, sent.get("location")]).toEqual([307, here]);
+  });
+
   test("is made over HTTP/2 too, with and without a body", async () => {
     upstream.on("POST /base/v1/echo", async (request, response) => {
       response.setHeader("connection", "close");

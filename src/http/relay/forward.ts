@@ -76,7 +76,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
       return upstream.until(life, () =>
         reply.from(target, {
           rewriteRequestHeaders: (_request, headers) => upstreamHeaders(headers, more),
-          rewriteHeaders: (headers) => callerHeaders(headers),
+          rewriteHeaders: (headers) => callerHeaders(headers, { target, upstreamUrl: settings.upstreamUrl }),
           retryDelay,
           onResponse: (_request, _reply, response) => stream(reply, response.stream),
           onError: (_reply, { error }) => answerFailure(reply, error.cause ?? error, log),

@@ -37,10 +37,23 @@ export function upstreamHeaders<Headers extends IncomingHttpHeaders>(
   return { ...without(headers, (name) => dropped.includes(name) || claimed.test(name)), ...own } as Headers;
 }
 
-/** An answer's headers for the caller. */
-export function callerHeaders<Headers extends IncomingHttpHeaders>(headers: Headers): Headers {
+/** An answer's headers for the caller, who knows the upstream's paths by this origin. `target` is what was asked for there. */
+export function callerHeaders<Headers extends IncomingHttpHeaders>(
+  headers: Headers,
+  { target, upstreamUrl }: { readonly target: string; readonly upstreamUrl: string },
+): Headers {
   const named = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
-  return without(headers, (name) => hopByHop.includes(name) || named.includes(name) || ours.test(name));
+  const passed = without(headers, (name) => hopByHop.includes(name) || named.includes(name) || ours.test(name));
+  const location = passed.location && locationHere(passed.location, target, new URL(upstreamUrl));
+  return location === undefined ? passed : { ...passed, location };
+}
+
+/** By the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. */
+function locationHere(location: string, target: string, { host, pathname }: URL): string {
+  const url = URL.parse(location, target);
+  const base = pathname.replace(/\/$/, "");
+  if (url?.host !== host || !url.pathname.startsWith(`${base}/v1/`)) return location;
+  return url.pathname.slice(base.length) + url.search + url.hash;
 }
 
 function without<Headers extends object>(headers: Headers, isDropped: (name: string) => boolean): Headers {
