@@ -9,6 +9,7 @@ import {
   newPasswordRule,
   type Role,
   recordIdLength,
+  recordIdRule,
   usernameRule,
 } from "../model/account.ts";
 import { brokenFields, checkFields, DomainError, type FieldChecks, type FieldViolation } from "../model/errors.ts";
@@ -29,8 +30,12 @@ export interface NewAccount {
   readonly username: string;
   readonly email: string;
   readonly password: string;
+  /** Made up unless it is given. */
+  readonly recordId?: string;
   readonly metadata?: Account["metadata"];
 }
+
+type Names = Pick<Account, "usernameKey" | "emailKey" | "recordId">;
 
 export interface FirstAdmin {
   readonly account: Account;
@@ -83,8 +88,9 @@ export class Accounts {
   /** All that stands in the way of a sign-up at once, names that are taken too. */
   async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
     this.#needSignUp();
+    const { username, email, recordId = "" } = wanted;
     const broken = brokenFields(checksOf(wanted, this.#passwords));
-    const taken = await this.#takenNames(nameKey(wanted.username), nameKey(wanted.email));
+    const taken = await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId });
     return [...broken, ...taken.filter(({ field }) => !broken.some((other) => other.field === field))];
   }
 
@@ -158,18 +164,20 @@ export class Accounts {
   }
 
   async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
-    const violations = await this.#takenNames(account.usernameKey, account.emailKey);
+    const violations = await this.#takenNames(account);
     return accountExists(violations, cause);
   }
 
-  async #takenNames(usernameKey: string, emailKey: string): Promise<FieldViolation[]> {
-    const [byName, byEmail] = await Promise.all([
+  async #takenNames({ usernameKey, emailKey, recordId }: Names): Promise<FieldViolation[]> {
+    const [byName, byEmail, byRecordId] = await Promise.all([
       this.#store.findByUsername(usernameKey),
       this.#store.findByEmail(emailKey),
+      this.#store.findByRecordId(recordId),
     ]);
     return brokenFields({
       username: () => byName && "is taken; choose another",
       email: () => byEmail && "is already in use; log in instead",
+      record_id: () => byRecordId && "is taken; choose another",
     });
   }
 }
@@ -178,20 +186,24 @@ export function madeUpUsername(): string {
   return `user-${randomBytes(6).toString("hex")}`;
 }
 
-function checksOf({ username, email, password, metadata = {} }: NewAccount, passwords: Passwords): FieldChecks {
+function checksOf(
+  { username, email, password, recordId, metadata = {} }: NewAccount,
+  passwords: Passwords,
+): FieldChecks {
   return {
     username: () => {
       if (username !== "") return usernameRule(username);
       return email === "" ? "must be given when there is no email" : undefined;
     },
     email: () => (email === "" ? undefined : emailRule(email)),
+    record_id: () => (recordId === undefined ? undefined : recordIdRule(recordId)),
     data: () => metadataRule(metadata),
     password: () => newPasswordRule(password, (text) => passwords.isCommon(text)),
   };
 }
 
 function composed(
-  { username, email, metadata = {} }: NewAccount,
+  { username, email, recordId = randomId(recordIdLength), metadata = {} }: NewAccount,
   passwordHash: string,
   role: Role,
   id: string,
@@ -200,7 +212,7 @@ function composed(
   return newAccount(
     {
       id,
-      recordId: randomId(recordIdLength),
+      recordId,
       username: username || madeUpUsername(),
       email: email || null,
       passwordHash,

@@ -51,10 +51,15 @@ const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
 const emailPattern = /^[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)*$/u;
 
 export const recordIdLength = 15;
+const recordIdPattern = new RegExp(`^[a-z0-9]{${recordIdLength}}$`);
 
 /** As JSON. */
 const metadataMaxBytes = 16 * 1024;
 const metadataMaxLevels = 50;
+
+export function recordIdRule(id: string): string | undefined {
+  return recordIdPattern.test(id) ? undefined : `must be ${recordIdLength} of a–z and 0–9`;
+}
 
 export function metadataRule(metadata: Readonly<Record<string, unknown>>): string | undefined {
   if (!isStorable(metadata, metadataMaxLevels))

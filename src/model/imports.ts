@@ -1,4 +1,4 @@
-import { type Account, emailRule, metadataRule, recordIdLength, usernameRule } from "./account.ts";
+import { type Account, emailRule, metadataRule, recordIdRule, usernameRule } from "./account.ts";
 import { type ClientSettings, clientChecks, type Scope, scopes } from "./client.ts";
 
 /** An account as another system has it. Of what it has not: empty, false or undefined. */
@@ -39,7 +39,6 @@ export interface ForeignClient {
   readonly names: Readonly<Record<string, string>>;
 }
 
-const recordIdPattern = new RegExp(`^[a-z0-9]{${recordIdLength}}$`);
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const bcryptPattern = /^\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$/;
 /** What the old relay gave to each of its clients. */
@@ -69,8 +68,8 @@ export function foreignUserChecks(user: ForeignUser, { keeps, names }: UserSourc
 }
 
 export function foreignIdRule(id: string, keeps: UserSource["keeps"]): string | undefined {
-  if (keeps === "id") return uuidPattern.test(id) ? undefined : "must be a UUID in lower case";
-  return recordIdPattern.test(id) ? undefined : `must be ${recordIdLength} of a–z and 0–9`;
+  if (keeps === "recordId") return recordIdRule(id);
+  return uuidPattern.test(id) ? undefined : "must be a UUID in lower case";
 }
 
 function passwordHashRule(hash: string): string | undefined {

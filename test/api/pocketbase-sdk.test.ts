@@ -60,6 +60,25 @@ describe("the SDK", () => {
     }
   });
 
+  test("signs up with an id of its own", async () => {
+    const users = new PocketBase(server.url).collection("users");
+    const id = "myown0000000530";
+    expect(await users.create({ id, password, passwordConfirm: password })).toMatchObject({ id });
+    const { record } = await signedIn();
+    for (const [wanted, code] of [
+      [record.id, "validation_invalid_value"],
+      ["short", "validation_match_invalid"],
+      ["MYOWN0000000530", "validation_match_invalid"],
+    ])
+      expect(await refusalOf(users.create({ id: wanted, password, passwordConfirm: password }))).toEqual({
+        status: 400,
+        message: "Failed to create record.",
+        codes: { id: code },
+      });
+    const made = await users.create({ id: "", password, passwordConfirm: password });
+    expect(made.id).toMatch(/^[a-z0-9]{15}$/);
+  });
+
   test("has a token for 14 days that says what PocketBase's says", async () => {
     const { pb, record, token } = await signedIn();
     const claims = claimsOf(token);

@@ -18,6 +18,7 @@ const names: Readonly<Record<string, string>> = {
   image_id: "uuid",
   new_password: "password",
   old_password: "oldPassword",
+  record_id: "id",
 };
 
 const passwordLength = {
@@ -48,6 +49,7 @@ const known: readonly (readonly [field: string | undefined, rule: RegExp, Partia
     { code: "validation_invalid_username", message: "The username is invalid or already in use." },
   ],
   ["username", /./, { code: "validation_match_invalid" }],
+  ["id", /^must /, { code: "validation_match_invalid" }],
   ["token", /^is unknown/, { code: "validation_invalid_token", message: "Invalid or expired token." }],
 ];
 

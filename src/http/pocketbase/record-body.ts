@@ -2,6 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { PasswordFields } from "./passwords.ts";
 
 export interface RecordBody extends PasswordFields {
+  readonly id?: string;
   readonly username?: string;
   readonly email?: string;
   readonly name?: string;

@@ -15,6 +15,7 @@ const fields = {
 };
 
 const newRecord = {
+  id: text("15 of a–z and 0–9; made up where there is none."),
   ...fields,
   email: text("Optional, as is the username, which is made up where there is none."),
 };

@@ -89,8 +89,9 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
 }
 
 async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
-  const { email = "", password = "", passwordConfirm = "" } = body;
-  const wanted = { username: body.username || madeUpUsername(), email, password, metadata: metadataOf(body) };
+  const { id, email = "", password = "", passwordConfirm = "" } = body;
+  const username = body.username || madeUpUsername();
+  const wanted = { username, email, password, metadata: metadataOf(body), ...(id ? { recordId: id } : {}) };
   const confirm = brokenFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
   const broken = [...(await accounts.reviewSignUp(wanted)), ...confirm];
   if (broken.length > 0) throw invalidFields(broken);
