@@ -267,14 +267,21 @@ const rows: readonly Row[] = [
     request: ["GET", `${users}/auth-methods`],
     answer: [200, '{"usernamePassword":true,"emailPassword":true,"authProviders":[]}'],
   },
-  {
-    what: "how to sign in to the collection by its id",
-    request: ["GET", "/api/collections/_pb_users_auth_/auth-methods"],
-    answer: [200, '{"usernamePassword":true,"emailPassword":true,"authProviders":[]}'],
-  },
+  ...["_pb_users_auth_", "Users"].map(
+    (name): Row => ({
+      what: `how to sign in to the collection ${name}`,
+      request: ["GET", `/api/collections/${name}/auth-methods`],
+      answer: [200, '{"usernamePassword":true,"emailPassword":true,"authProviders":[]}'],
+    }),
+  ),
   {
     what: "all records",
     request: ["GET", `${users}/records`, { token }],
+    answer: [200, `{"page":1,"perPage":30,"totalItems":1,"totalPages":1,"items":[${own}]}`],
+  },
+  {
+    what: "a page of no number",
+    request: ["GET", `${users}/records?page=&perPage=&filter=`, { token }],
     answer: [200, `{"page":1,"perPage":30,"totalItems":1,"totalPages":1,"items":[${own}]}`],
   },
   {

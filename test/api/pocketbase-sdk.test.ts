@@ -28,6 +28,12 @@ async function signedIn() {
   return { ...user, token };
 }
 
+function formOf(fields: Readonly<Record<string, string | File>>) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  return form;
+}
+
 async function refusalOf(call: Promise<unknown>) {
   const error = await call.then(
     () => undefined,
@@ -185,6 +191,56 @@ describe("the SDK", () => {
       });
   });
 
+  test.each<[unknown, boolean]>([
+    [true, true],
+    ["1", true],
+    ["t", true],
+    ["TRUE", true],
+    [false, false],
+    [1, false],
+    [0, false],
+    ["", false],
+    ["on", false],
+    ["tRUE", false],
+    [["true"], false],
+  ])("shows its address or not by what PocketBase makes of %j", async (emailVisibility, isVisible) => {
+    const { users, record } = await signedIn();
+    await users.update(record.id, { emailVisibility: !isVisible });
+    expect(await users.update(record.id, { emailVisibility })).toMatchObject({ emailVisibility: isVisible });
+    if (typeof emailVisibility !== "string") return;
+    const made = await users.create(formOf({ password, passwordConfirm: password, emailVisibility }));
+    expect(made).toMatchObject({ emailVisibility: isVisible });
+  });
+
+  test("signs up with numbers for texts", async () => {
+    const users = new PocketBase(server.url).collection("users");
+    const made = await users.create({
+      username: 4711,
+      name: 7.5,
+      avatar: true,
+      password: 83749261,
+      passwordConfirm: "83749261",
+    });
+    expect(made).toMatchObject({ username: "4711", name: "7.5", avatar: "true" });
+    await users.authWithPassword("4711", "83749261");
+  });
+
+  test("is read by the first of what a form repeats", async () => {
+    const { users, record, pb } = await signedIn();
+    const fields = [
+      ["name", "Ada"],
+      ["name", "Bob"],
+    ];
+    const form = new FormData();
+    for (const [name = "", value = ""] of fields) form.append(name, value);
+    expect(await users.update(record.id, form)).toMatchObject({ name: "Ada" });
+    await users.update(record.id, { name: "" });
+    const headers = { authorization: pb.authStore.token };
+    const path = `${server.url}/api/collections/users/records/${record.id}`;
+    const response = await fetch(path, { method: "PATCH", headers, body: new URLSearchParams(fields) });
+    expect(await response.json()).toMatchObject({ name: "Ada" });
+  });
+
   test("deletes its record, and the account with it", async () => {
     const { users, pb, record, token, username } = await signedIn();
     expect(await users.delete(record.id)).toBe(true);
@@ -207,7 +263,8 @@ describe("the SDK", () => {
     ],
     [{ password: "password1", passwordConfirm: "password1" }, { password: "validation_invalid_value" }],
     [{ name: "x".repeat(17_000) }, { name: "validation_invalid_value" }],
-    [{ emailVisibility: "perhaps" }, { emailVisibility: "validation_invalid_value" }],
+    [{ name: ["Ada"] }, { name: "validation_invalid_value" }],
+    [{ username: { first: "Ada" } }, { username: "validation_match_invalid" }],
   ])("is told of what it may not sign up with: %o", async (change, codes) => {
     const wanted = { username: "somebody", email: "somebody@example.com", password, passwordConfirm: password };
     const refused = await refusalOf(new PocketBase(server.url).collection("users").create({ ...wanted, ...change }));
@@ -228,11 +285,6 @@ describe("the SDK", () => {
 
   test("signs up, and in, with FormData; files are refused by name", async () => {
     const { users, pb } = await signedUp();
-    const formOf = (fields: Readonly<Record<string, string | File>>) => {
-      const form = new FormData();
-      for (const [name, value] of Object.entries(fields)) form.set(name, value);
-      return form;
-    };
     const wanted = { username: "form", password, passwordConfirm: password, emailVisibility: "true" };
     // As a browser sends an input for files that was left empty.
     const made = await users.create(formOf({ ...wanted, avatar: new File([], "") }));

@@ -1,3 +1,4 @@
+import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { DomainError, invalidField } from "../../model/errors.ts";
 import { unreadableForm } from "../form.ts";
@@ -7,8 +8,9 @@ const fieldMax = 4096;
 /** More than a record has. */
 const limits = { files: 8, fields: 32, parts: 40, fieldSize: fieldMax };
 
-/** Reads what front ends send as `FormData`: of a multipart form its text. */
-export function readForms(scope: FastifyInstance): void {
+/** Reads what front ends send as forms: of a multipart form its text, and of a field that is repeated the first. */
+export async function readForms(scope: FastifyInstance): Promise<void> {
+  await scope.register(formbody, { parser: (text) => Object.fromEntries([...new URLSearchParams(text)].toReversed()) });
   scope.addHook("preValidation", async (request) => {
     if (!request.is404 && request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
   });
@@ -22,7 +24,7 @@ async function fieldsOf(request: FastifyRequest): Promise<Map<string, unknown>> 
       // The inputs for files that were left empty come too.
       if (part.type === "file") for await (const _ of part.file) throw invalidField(name, "must not be a file");
       else if (part.valueTruncated) throw invalidField(name, `must have at most ${fieldMax} bytes`);
-      else fields.set(name, part.value);
+      else if (!fields.has(name)) fields.set(name, part.value);
     }
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;

@@ -1,4 +1,3 @@
-import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
@@ -24,15 +23,15 @@ declare module "fastify" {
 
 const nothing = envelope(404, "Not Found.");
 const prefix = "/api";
-const usersById = `${prefix}/collections/${usersCollectionId}/`;
+const users = new RegExp(`^${prefix}/collections/(?:${usersCollectionId}|(?i:users))/`);
 
 export function isPocketBases(url: string): boolean {
   return url.startsWith(`${prefix}/`);
 }
 
-/** As PocketBase has it, a path names the collection by its id too, which records tell. */
+/** As PocketBase has it, a path names the collection in any letters, or by its id, which records tell. */
 export function toRoute(url: string): string {
-  return url.startsWith(usersById) ? `${prefix}/collections/users/${url.slice(usersById.length)}` : url;
+  return url.replace(users, `${prefix}/collections/users/`);
 }
 
 /** A path that is none leads to nothing. */
@@ -46,9 +45,8 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
     async (scope) => {
       readJsonBodies(scope, "application/json");
       dropNulls(scope);
-      await scope.register(formbody);
-      readForms(scope);
-      takeFirsts(scope);
+      await readForms(scope);
+      readQueries(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusalAnswer };
       });
@@ -63,11 +61,12 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
   );
 }
 
-/** As servers in Go read a query: of a parameter that is repeated, the first counts. */
-function takeFirsts(scope: FastifyInstance): void {
+/** As servers in Go read a query: of a parameter that is repeated, the first counts, and an empty one is none. */
+function readQueries(scope: FastifyInstance): void {
   scope.addHook("preValidation", async (request) => {
     const given = Object.entries(request.query as Readonly<Record<string, string | readonly string[]>>);
-    request.query = Object.fromEntries(given.map(([name, value]) => [name, [value].flat()[0]]));
+    const firsts = given.map(([name, value]) => [name, [value].flat()[0]]);
+    request.query = Object.fromEntries(firsts.filter(([, value]) => value !== ""));
   });
 }
 

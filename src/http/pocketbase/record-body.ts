@@ -7,17 +7,24 @@ export interface RecordBody extends PasswordFields {
   readonly email?: string;
   readonly name?: string;
   readonly avatar?: string;
-  /** A form has text alone. */
-  readonly emailVisibility?: boolean | "true" | "false";
+  readonly emailVisibility?: boolean;
 }
 
-/** As PocketBase reads a record, where null is what a field has that nobody filled. */
+/** What Go's `strconv.ParseBool` takes for true; a number is none to PocketBase. */
+const trues: readonly unknown[] = [true, "1", "t", "T", "true", "TRUE", "True"];
+
+/** As PocketBase reads a record: what a field has becomes of the field's type, and null what one has that nobody filled. */
 export async function castRecord(request: FastifyRequest): Promise<void> {
   const { body } = request;
   if (typeof body !== "object" || body === null || Array.isArray(body)) return;
   const fields = Object.entries(body).map(([name, value]) => [
     name,
-    value ?? (name === "emailVisibility" ? false : ""),
+    name === "emailVisibility" ? trues.includes(value) : textOf(value),
   ]);
   request.body = Object.fromEntries(fields);
+}
+
+/** A list or an object stays what it is, and is refused. */
+function textOf(value: unknown): unknown {
+  return typeof value === "object" ? (value ?? "") : String(value);
 }

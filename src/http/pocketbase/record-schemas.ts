@@ -11,7 +11,9 @@ const fields = {
   passwordConfirm: text("The same."),
   name: { type: "string" },
   avatar: { type: "string" },
-  emailVisibility: { enum: [true, false, "true", "false"], description: "Whether everybody may see the address." },
+  emailVisibility: {
+    description: "Whether everybody may see the address: true, or one of the texts true and 1. Anything else is false.",
+  },
 };
 
 const newRecord = {
@@ -26,9 +28,12 @@ const changes = {
   oldPassword: text("Needed with a new password."),
 };
 
-/** Such a body for the document: see castRecord. */
+/** Such a body for the document: what castRecord makes text of. */
 const asSent = (properties: Readonly<Record<string, object>>) => {
-  const castable = Object.entries(properties).map(([name, field]) => [name, { anyOf: [field, { type: "null" }] }]);
+  const castable = Object.entries(properties).map(([name, field]) => [
+    name,
+    "type" in field ? { ...field, type: ["string", "number", "boolean", "null"] } : field,
+  ]);
   return bodyOf(Object.fromEntries(castable));
 };
 
@@ -40,12 +45,17 @@ export const creating = {
   response: { 200: own },
 };
 
+const listQuery = (page: object) => ({
+  type: "object",
+  properties: { page, perPage: page, filter: text("Refused.") },
+});
+
 export const listing = {
   ...withTokenOrNot,
   summary: "The records that the caller may see: the caller's own",
-  querystring: {
-    type: "object",
-    properties: { page: { type: "integer" }, perPage: { type: "integer" }, filter: text("Refused.") },
+  querystring: listQuery({ type: "integer" }),
+  documented: {
+    querystring: listQuery({ anyOf: [{ type: "integer" }, { const: "" }], description: "The default when empty." }),
   },
   response: {
     200: {

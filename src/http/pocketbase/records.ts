@@ -122,8 +122,7 @@ async function change(core: RecordCore, request: FastifyRequest<ById>, body: Rec
 }
 
 function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
-  const isVisible = emailVisibility === undefined ? undefined : String(emailVisibility) === "true";
-  const given = Object.entries({ name, avatar, emailVisibility: isVisible });
+  const given = Object.entries({ name, avatar, emailVisibility });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
