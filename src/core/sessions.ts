@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../model/account.ts";
 import { auditSubject } from "../model/audit.ts";
-import { checkFields, type DomainError, invalidField, notFound, unauthenticated } from "../model/errors.ts";
+import { brokenFields, checkFields, type DomainError, notFound, unauthenticated } from "../model/errors.ts";
 import { isId } from "../model/image.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, isSessionOf, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
@@ -67,10 +67,12 @@ export class Sessions {
 
   /**
    * Unknown name, wrong password and disabled account get the same answer after the same work. After too many of them the
-   * answer is `resource_exhausted`, whatever the password.
+   * answer is `resource_exhausted`, whatever the password. To old systems' callers, what breaks a rule is wrong, too.
    */
   async login(identity: string, password: string, device: Device, options: LoginOptions = {}): Promise<Login> {
-    checkFields({ identity: () => identityRule(identity), password: () => passwordRule(password) });
+    const rules = { identity: () => identityRule(identity), password: () => passwordRule(password) };
+    if ((options.surface ?? "own") === "own") checkFields(rules);
+    else if (brokenFields(rules).length > 0) throw loginFailed();
     const { guessing, passwords } = this.#deps;
     const account = await this.#find(identity);
     const key = account?.id ?? unknownNameKey(nameKey(identity));
@@ -119,7 +121,7 @@ export class Sessions {
   }
 
   async refresh(token: string): Promise<SignedIn> {
-    if (token === "") throw invalidField("refresh_token", "must not be empty");
+    checkFields({ refresh_token: () => (token === "" ? "must not be empty" : undefined) });
     const { refreshTokens, sessions, accounts, clock } = this.#deps;
     // The moment that counts: a write that takes long must not make its own caller late.
     const now = clock();

@@ -222,9 +222,11 @@ const rows: readonly Row[] = [
   ...[
     { identity: "alice", password: "wrong" },
     { identity: "nobody", password: "wrong" },
+    { identity: "alice", password: "x".repeat(73) },
+    { identity: "x".repeat(255), password: "wrong" },
   ].map(
     (body): Row => ({
-      what: `signing in as ${body.identity} with a wrong password`,
+      what: `signing in as ${body.identity} by ${body.password}`,
       request: ["POST", `${users}/auth-with-password`, { body }],
       answer: [400, refused(400, "Failed to authenticate.")],
     }),

@@ -41,6 +41,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     { schema: signingIn, config: login },
     async ({ call, body }, reply) => {
       const { identity = "", password = "" } = body ?? {};
+      checkFields({ identity: () => blankOf(identity), password: () => blankOf(password) });
       const { account, tokens } = await audit.keep(
         call,
         "session.started",
