@@ -68,7 +68,7 @@ function ofRule({ code, message, violations: [first] }: DomainError): Refusal {
 }
 
 function ofPassword({ rule }: FieldViolation): Refusal {
-  if (/^must have at least /.test(rule)) {
+  if (/^must (not be empty|have at least )/.test(rule)) {
     const msg = `Password should be at least ${passwordMinLength} characters.`;
     return { ...refusal(422, "weak_password", msg), weak_password: { reasons: ["length"] } };
   }
