@@ -145,14 +145,14 @@ describe("what a request must have", () => {
   });
 
   const hex = uuid.replaceAll("-", "");
-  const none = ["nonsense", "", `${uuid}0`, `${hex}0`, `{${uuid}`, `{urn:uuid:${uuid}}`, `${uuid}&chat_id=${uuid}`];
+  const none = ["nonsense", "", `${uuid}0`, `${hex}0`, `{${uuid}`, `{urn:uuid:${uuid}}`, `${uuid}&chat_id=`];
 
   test.each(none)("chat_id is a UUID: %j", async (chatId) => {
     const broken = { loc: ["query", "chat_id"], msg: "Input should be a valid UUID", type: "uuid_parsing" };
     expect(await answerOf(post(formOf("b.txt"), { query: `?chat_id=${chatId}` }))).toEqual(detail(422, [broken]));
   });
 
-  test.each([uuid, uuid.toUpperCase(), hex, `{${uuid}}`, `{${hex}}`, `urn:uuid:${uuid}`])(
+  test.each([uuid, uuid.toUpperCase(), hex, `{${uuid}}`, `{${hex}}`, `urn:uuid:${uuid}`, `none&chat_id=${uuid}`])(
     "chat_id is kept in its usual form: %s",
     async (chatId) => {
       const id = (await upload(`of ${chatId}.txt`, text, { query: `?chat_id=${chatId}` })).split("/").at(-1) ?? "";

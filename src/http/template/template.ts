@@ -25,9 +25,10 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
     const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: asTheyCome };
-    scope.post<{ Querystring: { chat_id?: string } }>("/upload", options, async (request, reply) => {
+    scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
       const part = await filePartOf(request);
-      const chatId = request.query.chat_id?.toString();
+      // Of several, FastAPI takes the last.
+      const chatId = [request.query.chat_id].flat().at(-1);
       const about = { name: part.filename ?? "", chatId: chatId && toChatId(chatId) };
       const id = await files.store(about, received(part.file), userOf(request));
       return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
