@@ -11,6 +11,7 @@ import { readOldApis } from "./config/old-apis.ts";
 import { readRateLimits } from "./config/rate-limits.ts";
 import { type Environment, type Reader, reader } from "./config/reader.ts";
 import { readRelay } from "./config/relay.ts";
+import { readServerAddress, type ServerAddress } from "./config/server-address.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
@@ -72,12 +73,9 @@ export interface ServerConfig {
   readonly logLevel: LogLevel;
 }
 
-export interface WorkerConfig {
+export interface WorkerConfig extends ServerAddress {
   readonly dataDir: string;
   readonly serviceBus: ServiceBusConfig | undefined;
-  readonly serverUrl: string;
-  /** PEM of the certificate that the server shows; undefined to trust whom the machine trusts. */
-  readonly pinnedCert: string | undefined;
   /** Jobs at a time. */
   readonly concurrency: number;
   /** Where it tells of its health; undefined for nowhere. */
@@ -134,14 +132,10 @@ export function readServerConfig(env: Environment): ServerConfig {
 /** Throws ConfigError for whatever is doubtful. */
 export function readWorkerConfig(env: Environment): WorkerConfig {
   const read = reader(env);
-  const serverUrl = read.text("DARKROOM_SERVER_URL");
-  if (serverUrl === undefined) throw new ConfigError("DARKROOM_SERVER_URL", "must be the address of a server");
-  if (!URL.canParse(serverUrl)) throw new ConfigError("DARKROOM_SERVER_URL", "must be a URL");
   return {
+    ...readServerAddress(read),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     serviceBus: readServiceBus(read),
-    serverUrl,
-    pinnedCert: read.file("DARKROOM_SERVER_CERT_FILE"),
     concurrency: read.integer("DARKROOM_WORKER_CONCURRENCY", 1, 1, 64),
     health: readHealth(read),
     engines: readEngines(read),

@@ -17,7 +17,7 @@ export function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): P
   return startParts(log, async (onStop) => {
     const queues = await openQueues(config, Date.now, log);
     onStop(queues.close);
-    const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }));
+    const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
     const health = healthOf(queues, server, log);
     const engines = await loadEngines(config.engines);
     const port = await openPort(config.health, health, log);

@@ -7,7 +7,7 @@ export function readBaseUrl(read: Reader, variable: string): string | undefined 
   if (text === undefined) return undefined;
   const url = URL.parse(text);
   if (url === null || !["http:", "https:"].includes(url.protocol))
-    throw new ConfigError(variable, "must be an address such as http://127.0.0.1:7860");
+    throw new ConfigError(variable, "must be an address that begins with http:// or https://");
   if (url.username + url.password + url.search + url.hash !== "")
     throw new ConfigError(variable, "must have no user, password, query or fragment");
   return url.href.replace(/\/+$/, "");

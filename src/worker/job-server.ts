@@ -1,5 +1,6 @@
 import pRetry from "p-retry";
-import { bearer, type Darkroom, isTransient } from "../client/index.ts";
+import { bearer, type Darkroom, describe, isTransient, reasonOf } from "../client/index.ts";
+import type { Log } from "../ports/log.ts";
 
 export interface Claim {
   readonly attempt: number;
@@ -9,18 +10,22 @@ export interface Claim {
 }
 
 const pingMs = 5000;
+const claimMs = 30_000;
 const retryMinMs = 200;
 const retryMaxMs = 1000;
 
 /**
  * What a worker asks a server for. While no server answers, a call waits and tries again until `signal` aborts: giving
- * the message back would only use up its deliveries.
+ * the message back would only use up its deliveries. The log is told once that none answers, and once that one does again.
  */
 export class JobServer {
   readonly #darkroom: Darkroom;
+  readonly #log: Log;
+  #isAway = false;
 
-  constructor(darkroom: Darkroom) {
+  constructor(darkroom: Darkroom, log: Log) {
     this.#darkroom = darkroom;
+    this.#log = log;
   }
 
   /** Rejects when no server answers; whether that one is ready is its own affair. */
@@ -30,8 +35,9 @@ export class JobServer {
 
   /** Tries once more only while `closing` has not aborted: a worker that stops need not begin. */
   claim(token: string, dispatch: number, closing: AbortSignal): Promise<Claim> {
-    return retry(undefined, closing, async () => {
-      const claimed = await this.#darkroom.worker.claimJob({ dispatch }, bearer(token));
+    return this.#ask(undefined, closing, async () => {
+      const options = { ...bearer(token), timeoutMs: claimMs };
+      const claimed = await this.#darkroom.worker.claimJob({ dispatch }, options);
       const leaseMs = Number(claimed.lease?.seconds ?? 0) * 1000 + (claimed.lease?.nanos ?? 0) / 1e6;
       return { attempt: claimed.attempt, token: claimed.jobToken, leaseMs };
     });
@@ -43,7 +49,7 @@ export class JobServer {
   }
 
   picture(token: string, imageId: string, signal: AbortSignal): Promise<Uint8Array> {
-    return retry(signal, signal, async () => {
+    return this.#ask(signal, signal, async () => {
       const pieces: Uint8Array[] = [];
       for await (const { data } of this.#darkroom.jobs.getImage({ imageId }, bearer(token, signal))) pieces.push(data);
       return Buffer.concat(pieces);
@@ -52,20 +58,42 @@ export class JobServer {
 
   /** The id of the stored picture. */
   store(token: string, picture: Uint8Array, signal: AbortSignal): Promise<string> {
-    return retry(signal, signal, async () => {
+    return this.#ask(signal, signal, async () => {
       const { image } = await this.#darkroom.jobs.uploadImage({ data: picture }, bearer(token, signal));
       return image?.id ?? "";
     });
   }
-}
 
-function retry<T>(signal: AbortSignal | undefined, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
-  return pRetry(call, {
-    retries: Number.POSITIVE_INFINITY,
-    minTimeout: retryMinMs,
-    maxTimeout: retryMaxMs,
-    randomize: true,
-    signal,
-    shouldRetry: ({ error }) => isTransient(error) && !closing.aborted,
-  });
+  #ask<T>(signal: AbortSignal | undefined, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
+    const asked = async () => {
+      const answer = await call();
+      this.#answered();
+      return answer;
+    };
+    return pRetry(asked, {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: retryMinMs,
+      maxTimeout: retryMaxMs,
+      randomize: true,
+      signal,
+      onFailedAttempt: ({ error, attemptNumber }) => {
+        if (reasonOf(error) !== undefined) this.#answered();
+        // A connection that was closed while it was idle fails a first try.
+        else if (isTransient(error) && attemptNumber > 1 && !closing.aborted) this.#silent(error);
+      },
+      shouldRetry: ({ error }) => isTransient(error) && !closing.aborted,
+    });
+  }
+
+  #silent(error: unknown): void {
+    if (this.#isAway) return;
+    this.#isAway = true;
+    this.#log.warn({ reason: describe(error) }, "no server answers at DARKROOM_SERVER_URL; jobs wait for it");
+  }
+
+  #answered(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#log.info({}, "a server answers again");
+  }
 }

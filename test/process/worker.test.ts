@@ -182,6 +182,38 @@ test("a worker's health tells of its queue and of its server", async () => {
   for (const path of ["/", "/health/", "/toString"]) expect(await health(path)).toEqual([404, { status: "not found" }]);
 });
 
+test("a worker without a server says so once, and takes the job when one answers", async () => {
+  const { server, startWorker, submit, ended } = await open();
+  const proxy = await proxyTo(server.url);
+  proxy.away = true;
+  const jobId = await submit();
+  const worker = startWorker({ DARKROOM_SERVER_URL: proxy.url });
+  const said = () => worker.output.stderr.match(/no server answers at DARKROOM_SERVER_URL|a server answers again/g);
+  await vi.waitFor(() => expect(said()).toHaveLength(1), patience);
+  const { connections } = proxy;
+  await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections + 2), patience);
+  proxy.away = false;
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED });
+  worker.child.kill("SIGTERM");
+  await worker.finished;
+  expect(said()).toEqual(["no server answers at DARKROOM_SERVER_URL", "a server answers again"]);
+});
+
+test.each([
+  ["DARKROOM_SERVER_URL", ""],
+  ["DARKROOM_SERVER_URL", "localhost:8080"],
+  ["DARKROOM_SERVER_URL", "ftp://127.0.0.1"],
+  ["DARKROOM_SERVER_CERT_FILE", import.meta.filename],
+  ["DARKROOM_SERVER_CERT_FILE", "/dev/null"],
+])("a worker does not start with %s=%s, and says so", async (variable, value) => {
+  const own = { DARKROOM_SERVER_URL: "https://127.0.0.1:9", DARKROOM_DATA_DIR: scratchDirectory() };
+  const worker = run(["worker"], { ...own, [variable]: value });
+  expect(await worker.finished).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(new RegExp(`^darkroom: ${variable}: must be [^\n]+\n$`)),
+  });
+});
+
 test("a worker whose health has no port to be told on does not start, and says so", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await vi.waitFor(() => expect(other.listening).toBe(true));
