@@ -143,6 +143,16 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   };
 }
 
+/** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
+export function withoutSettings(env: Environment): Environment {
+  const settings = new Set<string>();
+  // What is not read of an empty environment is not read of the one that comes of this either.
+  readServerConfig(new Proxy({}, { get: (_, name: string) => void settings.add(name) }));
+  const isKept = (name: string) =>
+    name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith("DARKROOM_"));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
+}
+
 function readHealth(read: Reader): WorkerConfig["health"] {
   const name = "DARKROOM_WORKER_HEALTH_PORT";
   if (read.text(name) === undefined) return undefined;

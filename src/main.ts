@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
-import { readServerConfig, readWorkerConfig } from "./config.ts";
+import { readServerConfig, readWorkerConfig, withoutSettings } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
 import { createLog, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
@@ -124,7 +124,7 @@ async function demo(picture: string | undefined, options: Omit<DemoOptions, "pic
       print: (text) => void process.stdout.write(text),
       startServer: (env) =>
         spawn(process.execPath, [import.meta.filename, "serve"], {
-          env: { ...process.env, ...env },
+          env: { ...withoutSettings(process.env), ...env },
           stdio: ["ignore", "pipe", "inherit"],
         }),
       onInterrupt: (listener) => void process.once("SIGINT", listener).once("SIGTERM", listener),

@@ -6,8 +6,8 @@ import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
 /** The demo as `npm run demo` starts it in `directory`; its scratch directories are counted there too. */
-function demo(directory: string, args: readonly string[]) {
-  return run(["demo", ...args], { INIT_CWD: directory, TMPDIR: directory }).finished;
+function demo(directory: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return run(["demo", ...args], { ...env, INIT_CWD: directory, TMPDIR: directory }).finished;
 }
 
 function leftovers(directory: string): string[] {
@@ -42,6 +42,20 @@ test("develops the user's own picture with the user's own wishes", async () => {
     .stats();
   expect(channels[0]?.mean).toBeCloseTo(channels[2]?.mean ?? 0, 0);
   expect(existsSync(join(directory, "darkroom-demo-before.jpg"))).toBe(false);
+});
+
+test("uses nothing that the environment names for another server", async () => {
+  const { code, stderr } = await demo(scratchDirectory(), [], {
+    MONGODB_URI: "mongodb://127.0.0.1:1/production",
+    DATABASE_URL: "mongodb://127.0.0.1:1/production",
+    AZURE_SERVICEBUS_NAMESPACE: "production.servicebus.windows.net",
+    AZURE_RECEIVE_QUEUE_NAME: "results",
+    TLS_CERT_FILE: "/nowhere.pem",
+    SIGNUP_ENABLED: "false",
+    DARKROOM_ADMIN_PASSWORD: "short",
+    DARKROOM_WORKER_HEALTH_PORT: "none",
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
 test("enlarges with the network that upscale-2x is", async () => {
