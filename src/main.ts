@@ -44,8 +44,11 @@ const operator = {
 };
 await addOperatorsCommands();
 
-// Who reads our output may go away before we do.
-process.stdout.on("error", () => {});
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  // Who reads our output may go away before we do.
+  if (code === "EPIPE") return;
+  fail(new UserError(`the output cannot be written (${code}); a key or password that it had is lost: make another`));
+});
 program.parseAsync().catch(fail);
 
 /** Only for those who ask for them: a server needs no client. */

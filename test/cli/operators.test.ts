@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { render } from "../../src/cli/operators/render.ts";
 import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
-import { run } from "../support/process.ts";
+import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -146,6 +146,17 @@ test("people get a table, and are told what is wrong in one line", async () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
     expect(stderr.trimEnd()).not.toContain("\n");
   }
+});
+
+test("a key that cannot be written out is told to be lost, and who reads no more is no fault", async () => {
+  const lost = {
+    code: 1,
+    stderr: expect.stringMatching(/^darkroom: the output cannot be written \(ENOSPC\); [^\n]+\n$/),
+  };
+  expect(await runInto("/dev/full", ["client", "create", "full"], env).finished).toMatchObject(lost);
+  const left = run(["user", "list", "admin"], env);
+  left.child.stdout?.destroy();
+  expect(await left.finished).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("a table shows no control characters, and columns that are as wide as they must be", () => {

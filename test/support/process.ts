@@ -29,7 +29,15 @@ export function runCramped(
   env: Readonly<Record<string, string>>,
   fileMaxKiB: number,
 ): Running {
-  const script = `ulimit -f ${fileMaxKiB * 2} && exec "$@"`;
+  return runInShell(`ulimit -f ${fileMaxKiB * 2} && exec "$@"`, args, env);
+}
+
+/** The same with its standard output in a file. */
+export function runInto(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Running {
+  return runInShell(`exec "$@" > ${file}`, args, env);
+}
+
+function runInShell(script: string, args: readonly string[], env: Readonly<Record<string, string>>): Running {
   return runCommand(["sh", "-c", script, "sh", process.execPath, main, ...args], env);
 }
 
