@@ -143,6 +143,11 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   };
 }
 
+/** Which server the operators' commands ask. Throws ConfigError for whatever is doubtful. */
+export function readOperatorsServer(env: Environment): ServerAddress {
+  return readServerAddress(reader(env), "http://127.0.0.1:8080");
+}
+
 /** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
 export function withoutSettings(env: Environment): Environment {
   const settings = new Set<string>();

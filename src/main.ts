@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
-import { readServerConfig, readWorkerConfig, withoutSettings } from "./config.ts";
+import { readOperatorsServer, readServerConfig, readWorkerConfig, withoutSettings } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
 import { createLog, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
@@ -37,7 +37,7 @@ program
   .action(migrate);
 
 const operator = {
-  serverUrl: process.env.DARKROOM_SERVER_URL || "http://127.0.0.1:8080",
+  readServer: () => readOperatorsServer(process.env),
   credential: process.env.DARKROOM_API_KEY?.trim() || undefined,
   openStore,
   print: (text: string) => void process.stdout.write(text),

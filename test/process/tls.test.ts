@@ -5,11 +5,13 @@ import { expect, test } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { connect, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
-import { runServer } from "../support/process.ts";
+import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
-test("with a certificate the port speaks TLS, and the worker trusts that certificate", async ({ skip }) => {
+test("with a certificate the port speaks TLS, and the worker and the operator trust that certificate", async ({
+  skip,
+}) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
   const directory = scratchDirectory();
   const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
@@ -20,13 +22,17 @@ test("with a certificate the port speaks TLS, and the worker trusts that certifi
   const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
   expect(server.url).toMatch(/^https:/);
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
-  const { credential, username, password } = await signIn(darkroom);
+  const { credential, token, username, password } = await signIn(darkroom);
   const { image } = await darkroom.jobs.uploadImage({ data: await drawSamplePicture() }, credential);
   const submitted = await darkroom.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
   const wait = { seconds: 60n, nanos: 0 };
   const { job } = await darkroom.jobs.pollImageJob({ jobId: submitted.job?.id ?? "", wait }, credential);
   expect(job?.state).toBe(State.SUCCEEDED);
   await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
+
+  const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: token, DARKROOM_SERVER_CERT_FILE: cert };
+  const { stdout } = await run(["token", "inspect", "--json"], env).finished;
+  expect(JSON.parse(stdout)).toMatchObject({ valid: true, account: username });
 
   let cookie: string | null = null;
   await darkroom.auth.login(

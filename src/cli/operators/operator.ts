@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { bearer, connect, type Darkroom, describe } from "../../client/index.ts";
+import type { ServerAddress } from "../../config/server-address.ts";
 import type { StoreApi } from "../../store-app.ts";
 import { UserError } from "../../user-error.ts";
 import { type Row, render } from "./render.ts";
 
 export interface OperatorSettings {
   /** The server that is asked. */
-  readonly serverUrl: string;
+  readServer(): ServerAddress;
   /** Of a client with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
   readonly credential: string | undefined;
   /** Opens the store that the environment names. */
@@ -30,14 +31,16 @@ export function actions(settings: OperatorSettings) {
         const args = given.slice(0, command.registeredArguments.length) as string[];
         const { json, store } = command.opts<{ json?: true; store?: true }>();
         const act = (operator: Operator) => work(operator, ...args);
-        const rows = await (store ? onStore(settings, act) : act(operatorOf(settings))).catch((error: unknown) => {
+        const rows = await (store ? onStore : onServer)(settings, act).catch((error: unknown) => {
           throw error instanceof UserError ? error : new UserError(describe(error));
         });
         settings.print(render(rows, json === true));
       });
 }
 
-async function onStore({ openStore, credential = "" }: OperatorSettings, act: (operator: Operator) => Promise<Row[]>) {
+type Act = (operator: Operator) => Promise<Row[]>;
+
+async function onStore({ openStore, credential = "" }: OperatorSettings, act: Act): Promise<Row[]> {
   const { stop, ...api } = await openStore();
   try {
     return await act({ ...api, credential, as: {} });
@@ -46,13 +49,13 @@ async function onStore({ openStore, credential = "" }: OperatorSettings, act: (o
   }
 }
 
-function operatorOf({ serverUrl, credential }: OperatorSettings): Operator {
+async function onServer({ readServer, credential }: OperatorSettings, act: Act): Promise<Row[]> {
   if (credential === undefined) {
     throw new UserError(
       "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
     );
   }
-  if (!URL.canParse(serverUrl)) throw new UserError("DARKROOM_SERVER_URL: must be a URL");
-  const { auth, jobs } = connect(serverUrl);
-  return { auth, jobs, credential, as: bearer(credential) };
+  const { serverUrl, pinnedCert } = readServer();
+  const { auth, jobs } = connect(serverUrl, { pinnedCert });
+  return act({ auth, jobs, credential, as: bearer(credential) });
 }
