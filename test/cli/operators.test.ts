@@ -131,6 +131,12 @@ test("people get a table, and are told what is wrong in one line", async () => {
   const failures = [
     [["client", "list"], { ...env, DARKROOM_API_KEY: "" }, /^darkroom: DARKROOM_API_KEY: must be /],
     [["client", "list"], { ...env, DARKROOM_SERVER_URL: "nope" }, /^darkroom: DARKROOM_SERVER_URL: must be /],
+    [
+      ["client", "list"],
+      { ...env, DARKROOM_SERVER_URL: "http://127.0.0.1:1" },
+      /^darkroom: DARKROOM_SERVER_URL: no Darkroom answers at http:\/\/127\.0\.0\.1:1 \(connect ECONNREFUSED/,
+    ],
+    [["client", "list"], { ...env, DARKROOM_API_KEY: "a\nb" }, /^darkroom: DARKROOM_API_KEY: must be printable/],
     [["client", "list"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: the credential is not valid/],
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],

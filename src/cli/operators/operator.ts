@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { bearer, connect, type Darkroom, describe } from "../../client/index.ts";
+import { bearer, ConnectError, connect, type Darkroom, describe, reasonOf } from "../../client/index.ts";
 import type { ServerAddress } from "../../config/server-address.ts";
 import type { StoreApi } from "../../store-app.ts";
 import { UserError } from "../../user-error.ts";
@@ -19,7 +19,12 @@ export interface OperatorSettings {
 export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
   readonly credential: string;
   readonly as: Partial<ReturnType<typeof bearer>>;
+  /** The same without the credential. */
+  readonly asGuest: Operator["as"];
 }
+
+/** The longest that a call may take: one redrives up to a thousand dead letters. */
+const timeoutMs = 60_000;
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
 export function actions(settings: OperatorSettings) {
@@ -43,7 +48,7 @@ type Act = (operator: Operator) => Promise<Row[]>;
 async function onStore({ openStore, credential = "" }: OperatorSettings, act: Act): Promise<Row[]> {
   const { stop, ...api } = await openStore();
   try {
-    return await act({ ...api, credential, as: {} });
+    return await act({ ...api, credential, as: {}, asGuest: {} });
   } finally {
     await stop();
   }
@@ -55,7 +60,16 @@ async function onServer({ readServer, credential }: OperatorSettings, act: Act):
       "DARKROOM_API_KEY: must be the key of a client with the scope admin, or an administrator's token",
     );
   }
+  if (!/^[\x21-\x7e]+$/.test(credential))
+    throw new UserError("DARKROOM_API_KEY: must be printable ASCII characters without blanks");
   const { serverUrl, pinnedCert } = readServer();
   const { auth, jobs } = connect(serverUrl, { pinnedCert });
-  return act({ auth, jobs, credential, as: bearer(credential) });
+  const asGuest = { timeoutMs };
+  try {
+    return await act({ auth, jobs, credential, as: { ...bearer(credential), ...asGuest }, asGuest });
+  } catch (error) {
+    // Whatever Darkroom refuses has a reason.
+    if (!(error instanceof ConnectError) || reasonOf(error) !== undefined) throw error;
+    throw new UserError(`DARKROOM_SERVER_URL: no Darkroom answers at ${serverUrl} (${describe(error).trim()})`);
+  }
 }

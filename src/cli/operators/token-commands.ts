@@ -7,9 +7,9 @@ export function tokenCommands(settings: OperatorSettings): Command {
   const act = actions(settings);
   const group = new Command("token").description("look at credentials");
   const inspect = group.command("inspect").description("whether DARKROOM_API_KEY is a good credential, and whose");
-  act(inspect, async ({ auth, credential }) => {
+  act(inspect, async ({ auth, credential, asGuest }) => {
     if (credential === "") throw new UserError("DARKROOM_API_KEY: must be the credential to look at");
-    const { valid, principal } = await auth.validate({ credential });
+    const { valid, principal } = await auth.validate({ credential }, asGuest);
     const { account, client } = principal ?? {};
     return [
       { valid, account: account?.username, client: client?.id, scopes: client?.scopes, session: principal?.sessionId },
