@@ -145,7 +145,19 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x"], env, /^darkroom: there is no such job/],
     [["dead-letters", "redrive", "999"], env, /^darkroom: there is no such dead letter/],
-    [["client", "regenerate", "x", "--grace-hours", "1.5"], env, /^darkroom: --grace-hours: must be/],
+    [
+      ["client", "regenerate", "x", "--grace-hours", "1.5"],
+      env,
+      /^error: option '--grace-hours .* must be a whole number/,
+    ],
+    [
+      ["client", "regenerate", "x", "--grace-hours", ""],
+      env,
+      /^error: option '--grace-hours .* must be a whole number/,
+    ],
+    [["client", "regenerate", "x", "--grace-hours", "999999999"], env, /^darkroom: grace_period must be/],
+    [["client", "create", "x", "--limit", ""], env, /^error: option '--limit .* must be a whole number/],
+    [["client", "create", "x", "--limit", "4294967296"], env, /^error: option '--limit .* must be a whole number/],
   ] as const;
   for (const [args, settings, message] of failures) {
     const { code, stderr } = await run([...args], settings).finished;

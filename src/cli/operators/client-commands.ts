@@ -1,6 +1,5 @@
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import type { ApiClient } from "../../client/index.ts";
-import { UserError } from "../../user-error.ts";
 import { actions, type OperatorSettings } from "./operator.ts";
 import { pages } from "./pages.ts";
 import type { Row } from "./render.ts";
@@ -14,17 +13,12 @@ export function clientCommands(settings: OperatorSettings): Command {
   const create = group.command("create").description("make a client; its key is shown this once").argument("<name>");
   create
     .option("--scope <scope...>", "what it may do, for example jobs:submit", [])
-    .option("--limit <calls>", "calls it may make in a minute; the server's default without", "0")
+    .option("--limit <calls>", "calls it may make in a minute; the server's default without", wholeNumber, 0)
     .option("--description <text>", "", "");
   act(create, async ({ auth, as }, name = "") => {
-    const {
-      scope: scopes,
-      description,
-      limit,
-    } = create.opts<{ scope: string[]; description: string; limit: string }>();
-    const limitPerMinute = Number(limit);
-    if (!Number.isInteger(limitPerMinute)) throw new UserError("--limit: must be a whole number");
-    const { client, apiKey } = await auth.createClient({ client: { name, description, scopes, limitPerMinute } }, as);
+    const { scope, description, limit } = create.opts<{ scope: string[]; description: string; limit: number }>();
+    const wanted = { name, description, scopes: scope, limitPerMinute: limit };
+    const { client, apiKey } = await auth.createClient({ client: wanted }, as);
     return [{ ...rowOf(client), key: apiKey }];
   });
 
@@ -49,11 +43,10 @@ export function clientCommands(settings: OperatorSettings): Command {
   }
 
   const regenerate = group.command("regenerate").description("give a client a new key").argument("<id>");
-  regenerate.option("--grace-hours <number>", "how long the old key still works", "0");
+  regenerate.option("--grace-hours <number>", "how long the old key still works", wholeNumber, 0);
   act(regenerate, async ({ auth, as }, clientId = "") => {
-    const hours = Number(regenerate.opts().graceHours);
-    if (!Number.isInteger(hours)) throw new UserError("--grace-hours: must be a whole number");
-    const gracePeriod = { seconds: BigInt(hours) * 3600n };
+    const { graceHours } = regenerate.opts<{ graceHours: number }>();
+    const gracePeriod = { seconds: BigInt(graceHours) * 3600n };
     const { client, apiKey } = await auth.regenerateClientKey({ clientId, gracePeriod }, as);
     return [{ ...rowOf(client), key: apiKey }];
   });
@@ -63,6 +56,12 @@ export function clientCommands(settings: OperatorSettings): Command {
     return [{ id: clientId, deleted: true }];
   });
   return group;
+}
+
+/** As many digits as any message can carry. */
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("it must be a whole number of at most 9 digits");
+  return Number(text);
 }
 
 function rowOf(client: ApiClient | undefined): Row {
