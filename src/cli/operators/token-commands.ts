@@ -10,6 +10,7 @@ export function tokenCommands(settings: OperatorSettings): Command {
   act(inspect, async ({ auth, credential, asGuest }) => {
     if (credential === "") throw new UserError("DARKROOM_API_KEY: must be the credential to look at");
     const { valid, principal } = await auth.validate({ credential }, asGuest);
+    if (!valid) throw new UserError("DARKROOM_API_KEY: is not a good credential");
     const { account, client } = principal ?? {};
     return [
       { valid, account: account?.username, client: client?.id, scopes: client?.scopes, session: principal?.sessionId },
