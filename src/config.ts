@@ -14,6 +14,7 @@ import { readRelay } from "./config/relay.ts";
 import { readServerAddress, type ServerAddress } from "./config/server-address.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
+import { readTls } from "./config/tls.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
@@ -162,15 +163,6 @@ function readHealth(read: Reader): WorkerConfig["health"] {
   const name = "DARKROOM_WORKER_HEALTH_PORT";
   if (read.text(name) === undefined) return undefined;
   return { host: read.text("HOST") ?? "127.0.0.1", port: read.integer(name, 0, 0, 65_535) };
-}
-
-function readTls(read: Reader): ServerConfig["tls"] {
-  const cert = read.file("TLS_CERT_FILE");
-  const key = read.file("TLS_KEY_FILE");
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined) throw new ConfigError("TLS_CERT_FILE", "must be given with TLS_KEY_FILE");
-  if (key === undefined) throw new ConfigError("TLS_KEY_FILE", "must be given with TLS_CERT_FILE");
-  return { cert, key };
 }
 
 function readOrigins(read: Reader): string[] {

@@ -9,16 +9,21 @@ import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
+/** Files with a key and a certificate that it signed itself. */
+function certify(directory: string, name = "own") {
+  const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.cert`)];
+  const subject = ["-subj", "/CN=darkroom.example", "-addext", "subjectAltName=DNS:darkroom.example"];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  execFileSync("openssl", [...request, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  return { cert, key };
+}
+
 test("with a certificate the port speaks TLS, and the worker and the operator trust that certificate", async ({
   skip,
 }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
   const directory = scratchDirectory();
-  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
-  const subject = ["-subj", "/CN=darkroom.example", "-addext", "subjectAltName=DNS:darkroom.example"];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  execFileSync("openssl", [...request, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
-
+  const { cert, key } = certify(directory);
   const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
   expect(server.url).toMatch(/^https:/);
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
@@ -46,4 +51,23 @@ test("with a certificate the port speaks TLS, and the worker and the operator tr
   expect(cookie).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
   server.child.kill("SIGTERM");
   expect((await server.finished).code).toBe(0);
+});
+
+test("files that make no TLS are refused at the start, by the variable's name", async ({ skip }) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const [own, other] = [certify(directory), certify(directory, "other")];
+  for (const [variable, cert, key] of [
+    ["TLS_CERT_FILE", own.key, own.cert],
+    ["TLS_CERT_FILE", "/dev/null", own.key],
+    ["TLS_KEY_FILE", own.cert, "/dev/null"],
+    ["TLS_KEY_FILE", own.cert, own.cert],
+    ["TLS_KEY_FILE", own.cert, other.key],
+  ] as const) {
+    const env = { PORT: "0", DARKROOM_DATA_DIR: join(directory, "data"), TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
+    expect(await run(["serve"], env).finished).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(new RegExp(`^darkroom: ${variable}: must be a file with [^\\n]+\\n$`)),
+    });
+  }
 });
