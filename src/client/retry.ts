@@ -3,33 +3,54 @@ import { isTransient, retryDelayOf } from "./errors.ts";
 
 const firstDelayMs = 250;
 const longestDelayMs = 5000;
-/** How many failures in a row are borne: about half a minute without the server. */
+/** How many failures in a row are borne, and for how long after the first of them. */
 const failuresMax = 10;
+const patienceMs = 30_000;
 
 /** Makes the call again while it fails for reasons that pass. It must be one that may be repeated. */
 export async function retry<T>(call: () => Promise<T>, signal?: AbortSignal, failures = failuresMax): Promise<T> {
-  for (let failed = 1; ; failed++) {
+  const patience = new Patience(failures);
+  for (;;) {
     signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
-      await waitOrThrow(error, failed, signal, failures);
+      await patience.bear(error, signal);
     }
   }
 }
 
-/** Waits before the next try after `failed` failures in a row, or throws: `error`, or why `signal` aborted. */
-export async function waitOrThrow(
-  error: unknown,
-  failed: number,
-  signal?: AbortSignal,
-  failures = failuresMax,
-): Promise<void> {
-  signal?.throwIfAborted();
-  if (failed >= failures || !isWorthRepeating(error)) throw error;
-  const delay = Math.min(firstDelayMs * 2 ** (failed - 1), longestDelayMs);
-  // Spread out, so that clients that lost a server together do not come back together.
-  await sleep(retryDelayOf(error) ?? delay * (0.5 + Math.random() / 2), signal);
+/** What is borne of failures in a row. */
+export class Patience {
+  readonly #failuresMax: number;
+  #failed = 0;
+  #failedFirstAt = 0;
+
+  constructor(failures = failuresMax) {
+    this.#failuresMax = failures;
+  }
+
+  /** The server has answered. */
+  renew(): void {
+    this.#failed = 0;
+  }
+
+  /** Waits before the next try, or throws: `error`, or why `signal` aborted. */
+  async bear(error: unknown, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const now = performance.now();
+    if (this.#failed === 0) this.#failedFirstAt = now;
+    this.#failed += 1;
+    const delay = retryDelayOf(error) ?? delayAfter(this.#failed);
+    const isOver = this.#failed >= this.#failuresMax || now + delay > this.#failedFirstAt + patienceMs;
+    if (isOver || !isWorthRepeating(error)) throw error;
+    await sleep(delay, signal);
+  }
+}
+
+/** Spread out, so that clients that lost a server together do not come back together. */
+function delayAfter(failed: number): number {
+  return Math.min(firstDelayMs * 2 ** (failed - 1), longestDelayMs) * (0.5 + Math.random() / 2);
 }
 
 /** What is too much once is too much again, unless the server says when to come back. */

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { hasEnded, type ImageJob, type ImageJobClient } from "./api.ts";
-import { waitOrThrow } from "./retry.ts";
+import { Patience } from "./retry.ts";
 
 /** How long one stream is trusted: a connection that died silently is noticed by then. */
 const streamMaxMs = 60_000;
@@ -8,14 +8,14 @@ const streamMaxMs = 60_000;
 /** The job now and at each change until it has ended, across streams that break. */
 export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: AbortSignal): AsyncGenerator<ImageJob> {
   let afterVersion = 0n;
-  let failed = 0;
+  const patience = new Patience();
   for (;;) {
     const stream = limited(signal);
     let loss: unknown = new ConnectError("the server ended the watch early", Code.Unavailable);
     try {
       for await (const { job } of jobs.watchImageJob({ jobId, afterVersion }, { signal: stream.signal })) {
         if (job === undefined) continue;
-        failed = 0;
+        patience.renew();
         afterVersion = job.version;
         yield job;
         if (hasEnded(job.state)) return;
@@ -26,8 +26,8 @@ export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: A
       stream.end();
     }
     // Nothing happened for a while, as with any job that waits long.
-    if (stream.isOver()) failed = 0;
-    await waitOrThrow(loss, ++failed, signal);
+    if (stream.isOver()) patience.renew();
+    await patience.bear(loss, signal);
   }
 }
 

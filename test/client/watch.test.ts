@@ -4,7 +4,7 @@ import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { snapshots } from "../../src/client/watch.ts";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
 type Step = { readonly version: bigint; readonly state?: State } | "silence" | "end" | Error;
@@ -79,13 +79,23 @@ test("a refusal is final", async () => {
   expect(server.asked).toHaveLength(1);
 });
 
-test("too much is tried again only when the server says when", async () => {
+test("too much is tried again only when the server says when, and that is soon", async () => {
+  const exhausted = { error: { code: Code.ResourceExhausted } };
   const full = new ConnectError("full", Code.ResourceExhausted);
-  expect(await seen(scripted([full], [done]))).toMatchObject({ error: { code: Code.ResourceExhausted } });
-  const later = new ConnectError("full", Code.ResourceExhausted);
-  later.details.push({ desc: RetryInfoSchema, value: { retryDelay: { seconds: 20n } } });
-  expect(await seen(scripted([later], [done]))).toEqual({ versions: [9n], error: undefined });
+  expect(await seen(scripted([full], [done]))).toMatchObject(exhausted);
+  expect(await seen(scripted([fullFor(20n)], [done]))).toEqual({ versions: [9n], error: undefined });
+  for (const scripts of [[[fullFor(3600n)]], [[fullFor(20n)], [fullFor(20n)]]]) {
+    const server = scripted(...scripts, [done]);
+    expect(await seen(server)).toMatchObject(exhausted);
+    expect(server.asked).toHaveLength(scripts.length);
+  }
 });
+
+function fullFor(seconds: bigint): ConnectError {
+  const full = new ConnectError("full", Code.ResourceExhausted);
+  full.details.push({ desc: RetryInfoSchema, value: { retryDelay: { seconds } } });
+  return full;
+}
 
 test("an abort ends it with the signal's reason, on an open stream and between two", async () => {
   const reason = new Error("enough");
