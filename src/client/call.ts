@@ -1,4 +1,7 @@
-import type { CallOptions } from "@connectrpc/connect";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+
+/** How long a server is waited for that says nothing. */
+export const silenceMaxMs = 30_000;
 
 /** Call options that carry a credential. */
 export function bearer(token: string, signal?: AbortSignal): CallOptions {
@@ -8,4 +11,28 @@ export function bearer(token: string, signal?: AbortSignal): CallOptions {
 /** Call options that end the call when `signal` aborts, and after `timeoutMs`. */
 export function within(signal: AbortSignal | undefined, timeoutMs?: number): CallOptions {
   return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+/** For one stream: `signal` aborts when the caller's does, when time has passed since it was renewed, and when it is ended. */
+export interface StreamLimit {
+  readonly signal: AbortSignal;
+  renew(): void;
+  end(): void;
+}
+
+export function limited(signal: AbortSignal | undefined, ms: number): StreamLimit {
+  const controller = new AbortController();
+  const giveUp = () => controller.abort(new ConnectError("the server is silent", Code.DeadlineExceeded));
+  let timer = setTimeout(giveUp, ms);
+  return {
+    signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+    renew() {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, ms);
+    },
+    end() {
+      clearTimeout(timer);
+      controller.abort();
+    },
+  };
 }

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { type ImageJob, type ImageJobClient, State, stateName } from "./api.ts";
-import { within } from "./call.ts";
+import { silenceMaxMs, within } from "./call.ts";
 import { DevelopError } from "./errors.ts";
 import { bytesOf, type DevelopedPicture, fetchPicture, type Picture } from "./pictures.ts";
 import { retry } from "./retry.ts";
@@ -45,7 +45,8 @@ export interface Developed {
   readonly pictures: readonly DevelopedPicture[];
 }
 
-const callTimeoutMs = 30_000;
+/** Bytes in a millisecond: as slow as a line may be that a picture is sent by. */
+const slowestLine = 16;
 const cancelFailuresMax = 3;
 
 /** Uploads, submits, watches and fetches. Once `signal` aborts, the job is cancelled and the signal's reason thrown. */
@@ -58,7 +59,8 @@ export async function develop(
   const { signal } = options;
   options.onProgress?.({ stage: "uploading", progress: 0 });
   const data = await bytesOf(picture);
-  const { image } = await retry(() => jobs.uploadImage({ data }, within(signal)), signal);
+  const uploadMs = silenceMaxMs + Math.ceil(data.length / slowestLine);
+  const { image } = await retry(() => jobs.uploadImage({ data }, within(signal, uploadMs)), signal);
   const jobId = await submit(jobs, wish(image?.id ?? "", prompt, options), signal);
   try {
     return await result(jobs, jobId, options);
@@ -112,13 +114,13 @@ function wish(imageId: string, prompt: string, options: DevelopOptions): Wish {
 
 /** Not cut short by `signal`: a job whose id is not known could not be cancelled. */
 async function submit(jobs: ImageJobClient, wanted: Wish, signal: AbortSignal | undefined): Promise<string> {
-  const { job } = await retry(() => jobs.submitImageJob(wanted, within(undefined, callTimeoutMs)), signal);
+  const { job } = await retry(() => jobs.submitImageJob(wanted, within(undefined, silenceMaxMs)), signal);
   return job?.id ?? "";
 }
 
 /** As well as can be: a job that ended first needs none, and one out of reach ends by its deadline. */
 async function cancel(jobs: ImageJobClient, jobId: string): Promise<void> {
-  const call = () => jobs.cancelImageJob({ jobId }, within(undefined, callTimeoutMs));
+  const call = () => jobs.cancelImageJob({ jobId }, within(undefined, silenceMaxMs));
   await retry(call, undefined, cancelFailuresMax).catch(() => {});
 }
 

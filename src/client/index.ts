@@ -4,6 +4,7 @@ import { WorkerService } from "../../gen/darkroom/worker/v1/worker_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type Api, apiOver } from "./api.ts";
 import { type DarkroomClient, type DarkroomOptions, darkroomOver } from "./darkroom.ts";
+import { Http2Connection } from "./http2-connection.ts";
 
 export * from "./common.ts";
 
@@ -19,9 +20,6 @@ export interface ConnectOptions {
   /** PEM of the certificate that the server must show, in place of one for its host name. */
   readonly pinnedCert?: string | undefined;
 }
-
-/** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
-const connectionMemory = 64;
 
 /** Typed clients for the server at `baseUrl`, `http://` or `https://`. They share one connection. */
 export function connect(baseUrl: string, options: ConnectOptions = {}): Darkroom {
@@ -48,6 +46,6 @@ function transportTo(
       ? {}
       : { ca: pinnedCert, allowPartialTrustChain: true, checkServerIdentity: () => undefined };
   return protocol === "grpc"
-    ? createGrpcTransport({ baseUrl, interceptors, nodeOptions: { maxSessionMemory: connectionMemory, ...pinned } })
+    ? createGrpcTransport({ baseUrl, interceptors, sessionManager: new Http2Connection(baseUrl, pinned) })
     : createConnectTransport({ baseUrl, interceptors, httpVersion: "1.1", useBinaryFormat: true, nodeOptions: pinned });
 }

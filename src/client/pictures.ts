@@ -1,5 +1,5 @@
 import type { Image, ImageJobClient } from "./api.ts";
-import { within } from "./call.ts";
+import { limited, silenceMaxMs } from "./call.ts";
 
 /** A JPEG, PNG or WebP file's bytes; a browser's `File` is a `Blob`. */
 export type Picture = Uint8Array | ArrayBuffer | Blob;
@@ -24,9 +24,15 @@ export async function fetchPicture(
 ): Promise<DevelopedPicture> {
   let image: Image | undefined;
   const pieces: Uint8Array[] = [];
-  for await (const piece of jobs.getImage({ imageId }, within(signal))) {
-    image ??= piece.image;
-    pieces.push(piece.data);
+  const stream = limited(signal, silenceMaxMs);
+  try {
+    for await (const piece of jobs.getImage({ imageId }, { signal: stream.signal })) {
+      stream.renew();
+      image ??= piece.image;
+      pieces.push(piece.data);
+    }
+  } finally {
+    stream.end();
   }
   if (image === undefined) throw new Error("the server sent no picture");
   const bytes = concatenate(pieces);

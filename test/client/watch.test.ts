@@ -54,17 +54,23 @@ async function seen(server: ReturnType<typeof scripted>, signal?: AbortSignal) {
 const done: Step = { version: 9n, state: State.SUCCEEDED };
 const away = new ConnectError("away", Code.Unavailable);
 
-test("a stream that ends early is resumed from the last version", async () => {
-  const server = scripted([{ version: 3n }, "end"], [{ version: 5n }, away], [done]);
+test("a stream that ends early is resumed, and nothing is told twice", async () => {
+  const server = scripted([{ version: 3n }, "end"], [{ version: 3n }, { version: 5n }, away], [done]);
   expect(await seen(server)).toEqual({ versions: [3n, 5n, 9n], error: undefined });
-  expect(server.asked).toEqual([0n, 3n, 5n]);
+  expect(server.asked).toEqual([0n, 2n, 4n]);
 });
 
-test("a silent stream is replaced after a minute, as often as it takes", async () => {
-  const silences = Array.from({ length: 15 }, (): readonly Step[] => ["silence"]);
-  const server = scripted([{ version: 3n }, "silence"], ...silences, [done]);
+test("a stream without news is replaced after a minute, as often as it takes", async () => {
+  const waits = Array.from({ length: 16 }, (): readonly Step[] => [{ version: 3n }, "silence"]);
+  const server = scripted(...waits, [done]);
   expect(await seen(server)).toEqual({ versions: [3n, 9n], error: undefined });
   expect(server.asked).toHaveLength(17);
+});
+
+test("a server that is silent is given up", async () => {
+  const server = scripted([{ version: 3n }, "silence"], ["silence"]);
+  expect(await seen(server)).toMatchObject({ versions: [3n], error: { code: Code.DeadlineExceeded } });
+  expect(server.asked).toHaveLength(2);
 });
 
 test("a server that stays away is given up after ten tries", async () => {

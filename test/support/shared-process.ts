@@ -11,6 +11,7 @@ import { adminPassword } from "./server.ts";
 export interface ServerProcess extends Darkroom {
   readonly url: string;
   isAlive(): boolean;
+  signal(name: NodeJS.Signals): void;
   /** Bytes of memory; NaN where the system does not tell. */
   memory(): number;
 }
@@ -40,6 +41,7 @@ export async function shareServerProcess(env: Readonly<Record<string, string>> =
   return {
     url,
     ...connect(url),
+    signal: (name) => void child.kill(name),
     isAlive: () => child.exitCode === null && child.signalCode === null,
     memory: () => (process.platform === "linux" ? residentBytes(child.pid) : Number.NaN),
   };

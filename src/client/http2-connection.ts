@@ -1,0 +1,23 @@
+import type { SecureClientSessionOptions } from "node:http2";
+import { Http2SessionManager } from "@connectrpc/connect-node";
+
+/** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
+const maxSessionMemory = 64;
+/** A server that sends nothing is asked for a sign of life, and without one its connection ends half a minute later. */
+const liveliness = { pingIntervalMs: 15_000, pingTimeoutMs: 15_000 };
+
+/** A connection that is opened when it is needed, and again when it was lost. */
+export class Http2Connection extends Http2SessionManager {
+  constructor(baseUrl: string, options: SecureClientSessionOptions) {
+    super(baseUrl, liveliness, { maxSessionMemory, ...options });
+  }
+
+  /** The manager stops listening to a session that it gives up; the session's error comes later, and would end the process. */
+  override async request(...args: Parameters<Http2SessionManager["request"]>) {
+    const stream = await super.request(...args);
+    stream.session?.off("error", ignore).on("error", ignore);
+    return stream;
+  }
+}
+
+function ignore(): void {}
