@@ -87,6 +87,7 @@ test("types are found by every way to resolve them, and wrong calls are refused"
   const directory = await consumer({ "web.ts": web, "both.mts": both, "required.cts": required });
   await checkTypes(directory, "web.ts", { module: "preserve", moduleResolution: "bundler", lib: ["es2024", "dom"] });
   await checkTypes(directory, "both.mts", { module: "nodenext" });
+  await checkTypes(directory, "both.mts", { module: "nodenext", lib: ["es2024"], skipLibCheck: true });
   await checkTypes(directory, "required.cts", { module: "nodenext", verbatimModuleSyntax: false });
 });
 
