@@ -48,3 +48,9 @@ test("main.bicep sets only variables that Darkroom reads", () => {
   const own = names.filter((name) => !name.startsWith("AZURE_"));
   expect(own.filter((name) => !config.includes(`"${name}"`))).toEqual([]);
 });
+
+test("the worker in deploy/README.md can answer the image's health check", () => {
+  const page = readFileSync(join(project, "deploy/README.md"), "utf8");
+  const workers = page.match(/^docker run .* worker$/gm);
+  expect(workers).toEqual([expect.stringContaining(" -e DARKROOM_WORKER_HEALTH_PORT=")]);
+});
