@@ -98,6 +98,8 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
   makeWritable(dataDir);
   makePrivate(dataDir, log);
   const paths = embeddedPaths(dataDir);
+  // Before the first picture, so that a backup always has it to copy.
+  mkdirSync(paths.pictures, { recursive: true });
   const onDiskFault = diskAlarm(log);
   const db = await openDatabase(paths.database, databaseMigrations, onDiskFault);
   return {

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { project } from "../support/consumer.ts";
+import { project, sh } from "../support/consumer.ts";
+import { runServer } from "../support/process.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 const page = readFileSync(join(project, "docs/operations.md"), "utf8");
 const src = join(project, "src");
@@ -24,4 +26,13 @@ test("docs/operations.md names variables that the code reads", () => {
   // The queues' names and reasons for a job's end.
   const others = names.filter((name) => !name.startsWith("AZURE_"));
   expect(others.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
+});
+
+test("the backup of a running server that docs/operations.md has works before the first picture too", async () => {
+  const directory = scratchDirectory();
+  await runServer(join(directory, "data"));
+  const [, recipe = ""] = /Embedded, running.*?```sh\n(.+?)```/s.exec(page) ?? [];
+  // npx finds the project's Node from within the project alone.
+  await sh("sh", ["-ec", recipe.replace("npx node", `'${process.execPath}'`)], { cwd: directory });
+  expect(readdirSync(join(directory, "backup")).toSorted()).toEqual(["darkroom.db", "pictures"]);
 });
