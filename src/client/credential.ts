@@ -12,13 +12,32 @@ export interface CredentialSource {
 
 type Next = Parameters<Interceptor>[0];
 
-const { signUp, login, refreshToken, validate, exchangeApiKey } = AuthService.method;
-const open: readonly DescMethod[] = [signUp, login, refreshToken, validate, exchangeApiKey];
+const {
+  confirmEmailChange,
+  exchangeApiKey,
+  login,
+  refreshToken,
+  requestPasswordReset,
+  resetPassword,
+  signUp,
+  validate,
+} = AuthService.method;
+/** What anybody may call: an old credential would only be in the way. */
+export const openCalls: readonly DescMethod[] = [
+  confirmEmailChange,
+  exchangeApiKey,
+  login,
+  refreshToken,
+  requestPasswordReset,
+  resetPassword,
+  signUp,
+  validate,
+];
 
 /** Sends the credential with every call that needs one and brings none, and calls again with another if it is refused. */
 export function withCredential(source: CredentialSource): Interceptor {
   return (next) => async (request) => {
-    if (open.includes(request.method) || request.header.has("authorization")) return next(request);
+    if (openCalls.includes(request.method) || request.header.has("authorization")) return next(request);
     const token = await source.accessToken();
     if (token === undefined) return next(request);
     const send = await repeatable(request, next);

@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
+import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
+import { openCalls } from "../../src/client/credential.ts";
 import {
   Code,
   createDarkroom,
@@ -8,6 +10,7 @@ import {
   tokensInMemory,
 } from "../../src/client/index.ts";
 import { createDarkroom as createWebDarkroom } from "../../src/client/web.ts";
+import { isOpen } from "../../src/model/access.ts";
 import { serve, signIn, type TestServer } from "../support/server.ts";
 
 const minute = 60_000;
@@ -41,6 +44,11 @@ async function signedIn(server: TestServer, create: Create = createDarkroom) {
   };
   return { darkroom, store, username, clock, advance };
 }
+
+test("no credential goes with a call that anybody may make", () => {
+  const open = AuthService.methods.filter(({ name }) => isOpen(`${AuthService.typeName}/${name}`));
+  expect(new Set(openCalls)).toEqual(new Set(open));
+});
 
 describe("a session", () => {
   test("is renewed shortly before its token expires, once for all calls at that time", async () => {
