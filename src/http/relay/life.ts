@@ -1,5 +1,5 @@
-import { finished } from "node:stream";
 import type { FastifyReply } from "fastify";
+import { onceAnswered } from "../messages.ts";
 
 /** How long one call lives; a caller that still listens then calls again. */
 const callMaxMs = 60 * 60 * 1000;
@@ -11,9 +11,7 @@ const callMaxMs = 60 * 60 * 1000;
 export function lifeOf(reply: FastifyReply, confirmed: AbortSignal, onEnd: () => void): AbortSignal {
   const life = new AbortController();
   const hour = setTimeout(() => life.abort(new DOMException("the call has had its hour", "TimeoutError")), callMaxMs);
-  // Over HTTP/2 the response is but a view of its stream, and does not tell later that it was closed.
-  const { stream = reply.raw } = reply.raw as { stream?: NodeJS.WritableStream };
-  finished(stream, () => {
+  onceAnswered(reply.raw, () => {
     clearTimeout(hour);
     life.abort();
     onEnd();
