@@ -53,7 +53,7 @@ program.parseAsync().catch(fail);
 
 /** Only for those who ask for them: a server needs no client. */
 async function addOperatorsCommands(): Promise<void> {
-  if (["serve", "worker", "demo", "migrate"].includes(process.argv[2] ?? "")) return;
+  if (program.commands.some((command) => command.name() === process.argv[2])) return;
   const { clientCommands } = await import("./cli/operators/client-commands.ts");
   const { deadLetterCommands } = await import("./cli/operators/dead-letter-commands.ts");
   const { keyCommands } = await import("./cli/operators/key-commands.ts");
@@ -82,7 +82,7 @@ async function* importFrom(system: ImportSystem, path: string, options: ImportOp
 
 async function serve(options: { worker: boolean }): Promise<void> {
   const config = readServerConfig(process.env);
-  const fork = (url: string) => forkWorker(workersEnvironment(url, config.dataDir));
+  const forkOurWorker = (url: string) => forkWorker(workersEnvironment(url, config.dataDir));
   // Otherwise a worker that cannot start would be started again and again.
   if (options.worker) readWorkerConfig(workersEnvironment("http://127.0.0.1", config.dataDir));
   const log = createLog(config.logLevel);
@@ -90,7 +90,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
   const { startServer } = await import("./app.ts");
   const starting = startServer(config, {
     log,
-    forkWorker: options.worker ? fork : undefined,
+    forkWorker: options.worker ? forkOurWorker : undefined,
     onListening(url) {
       onSignal(async () => (await starting).stop(), log);
       process.stdout.write(heading(url, config));

@@ -8,7 +8,7 @@ import { errorInterceptor } from "../../src/rpc/gate.ts";
 import { createRpcTransport } from "../../src/rpc/transport.ts";
 import { echo } from "./echo.ts";
 
-/** Our port, front and transport, put together as in app.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
+/** Our port, front and transport, put together as in serving.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
 
 const [path, level] = process.argv.slice(2);
 const log = createLog(level as LogLevel);

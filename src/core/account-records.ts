@@ -17,7 +17,7 @@ export class AccountRecords {
 
   async get(id: string): Promise<Account> {
     const account = isId(id) ? await this.store.get(id) : undefined;
-    if (account === undefined || account.deletedAt != null) throw notFound("user");
+    if (account === undefined || account.deletedAt !== null) throw notFound("user");
     return account;
   }
 

@@ -29,7 +29,9 @@ export class Leases {
   }
 
   async claim(worker: JobPrincipal, dispatch: number): Promise<Lease> {
-    const job = await this.#records.change(worker.jobId, (now) => claim(now, dispatch, this.#clock(), this.#timing));
+    const job = await this.#records.change(worker.jobId, (current) =>
+      claim(current, dispatch, this.#clock(), this.#timing),
+    );
     const { attempt, deadline } = job;
     const token = this.#tokens.issue({ jobId: job.id, attempt }, deadline);
     return { attempt, token, leaseMs: this.#timing.leaseMs, deadline };
@@ -40,7 +42,9 @@ export class Leases {
     const { attempt } = worker;
     if (attempt === null) throw unauthenticated("NOT_CLAIMED", "heartbeats need the job token that ClaimJob gave");
     checkFields({ progress: () => rangeRule(progress, 0, 1) });
-    await this.#records.change(worker.jobId, (now) => heartbeat(now, attempt, progress, this.#clock(), this.#timing));
+    await this.#records.change(worker.jobId, (current) =>
+      heartbeat(current, attempt, progress, this.#clock(), this.#timing),
+    );
     return this.#timing.leaseMs;
   }
 }

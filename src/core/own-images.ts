@@ -60,8 +60,8 @@ export class OwnImages implements Images {
       // A caller whose account was deleted meanwhile has nothing stored.
       return await this.#complete(pending, bytes).finally(() => this.#authentication.confirm(by));
     } catch (error) {
-      // A write without an answer may still happen: the sweeper comes for it.
-      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id);
+      // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
+      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id).catch(() => {});
       throw error;
     }
   }

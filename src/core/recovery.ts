@@ -62,8 +62,8 @@ export class Recovery {
       // What is done for a known address would show in the answer's time, or in that of the next call.
       await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
-      const isRecent = account?.passwordReset != null && isNew(account.passwordReset, resetLifeMs, clock());
-      if (account === undefined || account.disabled || isRecent) return;
+      if (account === undefined || account.disabled) return;
+      if (account.passwordReset !== null && isNew(account.passwordReset, resetLifeMs, clock())) return;
       const { token } = await this.#issueReset(account.id);
       post.send(account.email, passwordResetLetter(token, mailPage));
     });
@@ -98,7 +98,7 @@ export class Recovery {
     await checkPassword(this.#deps, account, address, { password, field: "password" });
     const { accountRecords, post, mailPage, clock } = this.#deps;
     const current = await accountRecords.get(account.id);
-    if (current.emailChange != null && isNew(current.emailChange, emailChangeLifeMs, clock()))
+    if (current.emailChange !== null && isNew(current.emailChange, emailChangeLifeMs, clock()))
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
         retryAfterMs: mailEveryMs,
       });
@@ -116,7 +116,7 @@ export class Recovery {
     const before = await this.#find(known?.id, isGood);
     try {
       const changed = await this.#deps.accountRecords.change(before.id, (account) => {
-        if (account.emailChange == null || !isGood(account)) throw tokenInvalid();
+        if (account.emailChange === null || !isGood(account)) throw tokenInvalid();
         const { email } = account.emailChange;
         // What was mailed to the old address opens nothing any more.
         return { ...account, email, emailKey: nameKey(email), emailChange: null, passwordReset: null };
@@ -154,7 +154,7 @@ export class Recovery {
   }
 
   #isGood(secrets: NamedSecrets, hash: string | undefined, stored: Account["passwordReset"]): boolean {
-    if (hash === undefined || stored == null) return false;
+    if (hash === undefined || stored === null) return false;
     return secrets.matches(hash, stored.hash) && this.#deps.clock() < stored.expiresAt;
   }
 

@@ -80,14 +80,14 @@ export class Results {
     if (result.outcome.kind === "succeeded" && !(await this.#images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }
-    await this.#records.change(job, (now) => finish(now, result.attempt, result.outcome, this.#clock()));
+    await this.#records.change(job, (current) => finish(current, result.attempt, result.outcome, this.#clock()));
     return complete;
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
     const job = await this.#records.store.get(message_id);
     if (job === undefined || hasEnded(job)) return;
-    await this.#records.change(job, (now) => bury(now, dispatch, this.#clock()));
+    await this.#records.change(job, (current) => bury(current, dispatch, this.#clock()));
   }
 
   async #read(message: IncomingMessage): Promise<Settlement> {

@@ -1,7 +1,7 @@
 import { auditIdFrom } from "../model/audit.ts";
 import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
-import { age, type Timing } from "../model/job-life.ts";
+import { age, hasReservedPublish, type Timing } from "../model/job-life.ts";
 import { windowMaxMs } from "../model/rate-limits.ts";
 import { dateOf, keepUsageMs } from "../model/usage.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
@@ -102,7 +102,7 @@ export class Sweeper {
     let isReserved = false;
     const swept = await records.change(job, (current) => {
       const next = age(current, clock(), timing, this.#renewableSince);
-      isReserved = next !== current && next.state === "QUEUED" && current.state === "QUEUED";
+      isReserved = hasReservedPublish(current, next);
       return next;
     });
     if (isReserved) dispatcher.dispatch(swept);

@@ -53,7 +53,7 @@ export class UserImports {
     const held = await this.#holder(account);
     // Written by this very call, whose answer was lost: one of the ids was made up for it.
     if (held?.id === account.id && held.recordId === account.recordId) return undefined;
-    if (held?.deletedAt != null)
+    if (held !== undefined && held.deletedAt !== null)
       throw accountExists([{ field: "id", rule: "was deleted a moment ago: import it again in two minutes" }]);
     if (held !== undefined && (user.createdAt ?? held.createdAt) === held.createdAt) return held;
     if (held !== undefined) throw accountExists([{ field: "id", rule: "is another account's" }]);

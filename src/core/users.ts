@@ -30,7 +30,7 @@ export class Users {
     const after = decodeKey(wanted.pageToken);
     const found = await this.#records.store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
     const { items, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
-    return { items: items.filter(({ deletedAt }) => deletedAt == null), nextPageToken };
+    return { items: items.filter(({ deletedAt }) => deletedAt === null), nextPageToken };
   }
 
   /** Disabling ends the sessions too: they do not come back with the account. */

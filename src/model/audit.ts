@@ -6,7 +6,7 @@ export interface AuditEvent {
   readonly id: string;
   readonly at: number;
   readonly action: string;
-  /** `user:ID`, `client:ID` or `anonymous`. */
+  /** `user:ID`, `client:ID`, `operator` or `anonymous`. */
   readonly actor: string;
   /** `user:ID`, `client:ID`, `session:ID`, `key:ID`, `job:ID`, `result:NUMBER`, or empty. */
   readonly target: string;

@@ -31,7 +31,7 @@ export interface Call {
   readonly isSecure: boolean;
   /** Made on the machine itself, straight on the store. */
   readonly isOperator?: true;
-  /** Why it is refused before whoever answers it has asked anything. */
+  /** Why it is refused: whoever answers it says so, and asks nothing again. */
   refusal?: unknown;
   /** Of calls with large bodies. */
   place?: Place;

@@ -148,6 +148,11 @@ export function age(job: ImageJob, now: number, timing: Timing, renewableSince =
   return job.state === "QUEUED" && now >= job.dispatchAt ? takeToPublish(job, now, timing) : job;
 }
 
+/** Whether `age` reserved the job's next publish, which its caller is then to make. */
+export function hasReservedPublish(before: ImageJob, after: ImageJob): boolean {
+  return after !== before && before.state === "QUEUED" && after.state === "QUEUED";
+}
+
 /** Reserves the next publish for one process; an unconfirmed one is repeated under its own number. */
 function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
   return {

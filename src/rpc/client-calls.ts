@@ -1,9 +1,10 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService, Client } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Clients } from "../core/clients.ts";
 import type { ClientSettings } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
-import { fromDuration, fromTimestamp, toClient, toTimestamp } from "./convert.ts";
+import { fromDuration, fromTimestamp, toClient } from "./convert.ts";
 
 export interface ClientCore {
   readonly clients: Clients;
@@ -14,7 +15,7 @@ export function clientCalls({ clients }: ClientCore) {
   return {
     async exchangeApiKey({ apiKey, scopes }) {
       const { token, expiresAt, scopes: granted } = await clients.exchange(apiKey, scopes);
-      return { accessToken: token, accessTokenExpireTime: toTimestamp(expiresAt), scopes: [...granted] };
+      return { accessToken: token, accessTokenExpireTime: timestampFromMs(expiresAt), scopes: [...granted] };
     },
     async createClient(request) {
       const { client, key } = await clients.create(settingsOf(required(request.client)));

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Duration, durationFromMs, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import * as auth from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import * as imagejob from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Tokens } from "../core/sessions.ts";
@@ -42,9 +42,9 @@ export function toClient(client: Client, scopes: readonly Scope[] = client.scope
     disabled,
     limitPerMinute: client.limitPerMinute ?? 0,
     createTime: timestampFromMs(client.createdAt),
-    ...optionalTime("expireTime", client.expiresAt),
-    ...optionalTime("lastUseTime", client.lastUsedAt),
-    ...optionalTime("previousKeyExpireTime", client.previousKeyUntil),
+    expireTime: timeOf(client.expiresAt),
+    lastUseTime: timeOf(client.lastUsedAt),
+    previousKeyExpireTime: timeOf(client.previousKeyUntil),
   });
 }
 
@@ -66,7 +66,7 @@ export function toSigningKey({ id, algorithm, createdAt, activeAt, expiresAt }: 
     algorithm,
     createTime: timestampFromMs(createdAt),
     activateTime: timestampFromMs(activeAt),
-    ...optionalTime("expireTime", expiresAt),
+    expireTime: timeOf(expiresAt),
   });
 }
 
@@ -104,9 +104,9 @@ function principalFields(principal: Principal): MessageInitShape<typeof auth.Pri
   }
 }
 
-/** Set only when there is one. Stores may have parts of a millisecond, of which protobuf makes no timestamp. */
-function optionalTime<Field extends string>(field: Field, time: number | null): { [K in Field]?: Timestamp } {
-  return time === null ? {} : ({ [field]: timestampFromMs(Math.round(time)) } as { [K in Field]?: Timestamp });
+/** Rounded: stores may have parts of a millisecond, of which protobuf makes no timestamp. */
+function timeOf(at: number | null): Timestamp | undefined {
+  return at === null ? undefined : timestampFromMs(Math.round(at));
 }
 
 export function toImage(image: Picture): imagejob.Image {
@@ -116,8 +116,8 @@ export function toImage(image: Picture): imagejob.Image {
     width: image.width,
     height: image.height,
     sizeBytes: BigInt(image.size ?? 0),
-    ...optionalTime("createTime", image.createdAt),
-    ...optionalTime("expireTime", image.expiresAt),
+    createTime: timeOf(image.createdAt),
+    expireTime: timeOf(image.expiresAt),
   });
 }
 
@@ -143,12 +143,12 @@ export function toImageJob(job: ImageJob): imagejob.ImageJob {
     imageCount: job.imageCount,
     attempt: job.attempt,
     progress: job.progress,
-    ...(job.error === null ? {} : { error: job.error }),
+    error: job.error ?? undefined,
     outputImageIds: [...job.outputImageIds],
     createTime: timestampFromMs(job.createdAt),
     queueTime: timestampFromMs(job.queuedAt),
-    ...optionalTime("startTime", job.startedAt),
-    ...optionalTime("endTime", job.endedAt),
+    startTime: timeOf(job.startedAt),
+    endTime: timeOf(job.endedAt),
     deadline: timestampFromMs(job.deadline),
     version: BigInt(job.version),
     requestId: job.requestId,
@@ -192,6 +192,3 @@ export function fromDuration(field: string, { seconds, nanos }: Pick<Duration, "
 }
 
 const none = { seconds: 0n, nanos: 0 };
-
-export const toDuration = durationFromMs;
-export const toTimestamp = timestampFromMs;

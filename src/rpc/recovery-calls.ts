@@ -1,8 +1,9 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Recovery } from "../core/recovery.ts";
 import { callOf, userOf } from "./call.ts";
-import { toAccount, toTimestamp } from "./convert.ts";
+import { toAccount } from "./convert.ts";
 
 export interface RecoveryCore {
   readonly recovery: Recovery;
@@ -28,7 +29,7 @@ export function recoveryCalls({ recovery }: RecoveryCore) {
     },
     async issueUserToken({ userId, email }) {
       const { token, expiresAt } = await recovery.issue(userId, email);
-      return { token, expireTime: toTimestamp(expiresAt) };
+      return { token, expireTime: timestampFromMs(expiresAt) };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;
 }

@@ -14,7 +14,7 @@ export interface RpcPortOptions extends Partial<Rpc> {
   readonly tls?: { cert: string; key: string } | undefined;
 }
 
-/** Other services than ours behind our port, front and transport, put together as in app.ts. */
+/** Other services than ours behind our port, front and transport, put together as in serving.ts. */
 export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions): Promise<Port> {
   const served: Rpc = {
     gate: async () => {},

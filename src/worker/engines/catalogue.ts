@@ -6,9 +6,12 @@ import { isInstalled } from "./upscale-2x/packages.ts";
 /** An engine that Darkroom has, told of without loading it: servers list models, and leave pictures to workers. */
 interface Entry {
   readonly model: Model;
+  load(settings: EngineSettings): Promise<Engine>;
+}
+
+interface OptionalEntry extends Entry {
   /** Whether it can be used with these settings and what is installed. */
   isAvailable(settings: EngineSettings): boolean;
-  load(settings: EngineSettings): Promise<Engine>;
 }
 
 /** The default; always there. */
@@ -19,11 +22,10 @@ const studio: Entry = {
       "Edits by the prompt's words, for example: black and white, sepia, warmer, cooler, brighter, darker, vivid, " +
       "muted, sharper, softer, vignette, grain, sketch, poster, mirror, rotate.",
   },
-  isAvailable: () => true,
   load: async () => (await import("./studio/studio.ts")).studio,
 };
 
-const upscale2x: Entry = {
+const upscale2x: OptionalEntry = {
   model: {
     name: "upscale-2x",
     description:
@@ -34,7 +36,7 @@ const upscale2x: Entry = {
   load: async () => (await import("./upscale-2x/upscale-2x.ts")).upscale2x,
 };
 
-const sdWebui: Entry = {
+const sdWebui: OptionalEntry = {
   model: {
     name: "sd-webui",
     description:
@@ -48,7 +50,7 @@ const sdWebui: Entry = {
   },
 };
 
-const others: readonly Entry[] = [upscale2x, sdWebui];
+const others: readonly OptionalEntry[] = [upscale2x, sdWebui];
 
 /** What jobs may ask for; the first is the default. */
 export function listModels(settings: EngineSettings): readonly [Model, ...Model[]] {
