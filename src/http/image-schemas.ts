@@ -35,8 +35,10 @@ export const uploading = {
       properties: { uuid: id },
       headers: { Location: { type: "string", description: "Where it can be fetched." } },
     },
-    400: problemAnswer(`It is no JPEG, PNG or WebP picture, is cut off, or has more than ${imageMaxBytes} bytes.`),
-    413: problemAnswer("The form has too many parts, or one that is too large."),
+    400: problemAnswer(
+      `It is no JPEG, PNG or WebP picture, is cut off, or has more than ${imageMaxBytes} bytes; or the form has too many parts.`,
+    ),
+    413: problemAnswer("A part of the form is too large."),
   },
 };
 

@@ -92,7 +92,7 @@ export class Http2Response extends Http2ServerResponse {
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     const own = typeof reason === "string" ? fields : reason;
     if (isList(own) || !this.isUntouched()) {
-      for (const name in this.common) if (!this.hasHeader(name)) this.setHeader(name, this.common[name] as string);
+      for (const name in this.common) this.setHeader(name, this.common[name] as string);
       return super.writeHead(status, own as OutgoingHttpHeaders);
     }
     this.statusCode = status;
@@ -114,6 +114,12 @@ export class Http2Response extends Http2ServerResponse {
     // The response itself finishes only when its stream is closed, for which the request must have ended.
     if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
     return super.end(...(input as []));
+  }
+
+  /** What breaks off must not look whole: Node would end the stream as if nothing had been missing. */
+  override destroy(): this {
+    if (!this.writableEnded) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return this;
   }
 }
 

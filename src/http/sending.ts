@@ -22,10 +22,10 @@ export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): Fast
   return sendBytes(reply.header("content-disposition", attachment(file.name)), bytes);
 }
 
-/** Somebody's own, in which nothing may run. */
+/** Somebody's own, in which nothing may run. A browser that kept it would show it to whoever uses it next. */
 function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): FastifyReply {
   return reply
-    .header("cache-control", "private, max-age=3600")
+    .header("cache-control", "private, no-store")
     .header("content-security-policy", "default-src 'none'; sandbox")
     .send(Readable.from(bytes, { objectMode: false }));
 }

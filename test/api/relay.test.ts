@@ -69,6 +69,32 @@ describe("a relayed call", () => {
     expect(request?.headers).toMatchObject({ "content-type": "application/json", host: new URL(upstream.url).host });
   });
 
+  test("leaves our own headers as they are over HTTP/1.1 and HTTP/2, and varies by both", async () => {
+    const origin = "https://app.example.com";
+    const open = await serve({ ...settings, CORS_ORIGINS: origin }, { worker: false });
+    const { token } = await signIn(open);
+    upstream.on("GET /base/v1/own", (_, response) => {
+      response.writeHead(200, {
+        "x-content-type-options": "sniff",
+        ratelimit: "5",
+        "x-request-id": "theirs",
+        vary: "accept",
+      });
+      response.end("ok");
+    });
+    const asked = { authorization: `Bearer ${token}`, origin, "x-request-id": "ours" };
+    const byHttp1 = Object.fromEntries((await fetch(`${open.url}/v1/own`, { headers: asked })).headers);
+    const byHttp2 = await requestHttp2(open.url, { ":path": "/v1/own", ...asked });
+    for (const headers of [byHttp1, byHttp2.headers]) {
+      expect(headers).toMatchObject({
+        "x-content-type-options": "nosniff",
+        "x-request-id": "ours",
+        vary: "Origin, accept",
+      });
+      expect(headers.ratelimit).not.toBe("5");
+    }
+  });
+
   test.each(["GET", "POST", "PUT", "PATCH", "DELETE"])("is made by %s", async (method) => {
     const { method: sent } = await seen("/v1/history/search", { method });
     expect(sent).toBe(method);
@@ -442,6 +468,11 @@ describe("a stream", () => {
     });
     const response = await fetch(`${url}/v1/broken`, { headers });
     await expect(response.text()).rejects.toThrow();
+    const session = connectHttp2(url);
+    const stream = session.request({ ":path": "/v1/broken", ...headers }).resume();
+    const [error] = await once(stream, "error");
+    expect(error.message).toContain("NGHTTP2_INTERNAL_ERROR");
+    session.destroy();
   });
 
   test("ends when its caller may not call any more", async () => {
@@ -646,7 +677,8 @@ describe("an upstream that fails", () => {
 
   test.each([
     ["letters beyond Latin-1 in a header", "HTTP/1.1 200 OK\r\nX-Mark: ✓ é\r\nContent-Length: 2\r\n\r\nok", 200],
-    ["a status that is none", "HTTP/1.1 99 No\r\nContent-Length: 2\r\n\r\nok", 502],
+    ["a status below all", "HTTP/1.1 99 No\r\nContent-Length: 2\r\n\r\nok", 502],
+    ["a status above all", "HTTP/1.1 600 Odd\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", 502],
     ["a control character in a header", "HTTP/1.1 200 OK\r\nX-Mark: a\u0001b\r\nContent-Length: 2\r\n\r\nok", 502],
     ["no HTTP", "hello\r\n\r\n", 502],
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok", 502],
@@ -663,7 +695,9 @@ describe("an upstream that fails", () => {
     const { token } = await signIn(failing);
     const response = await fetch(`${failing.url}/v1/x`, { headers: { authorization: `Bearer ${token}` } });
     expect(response.status).toBe(status);
-    if (status === 200) expect(await response.text()).toBe("ok");
+    const said = await response.text();
+    if (status === 200) expect(said).toBe("ok");
+    else expect(JSON.parse(said)).toMatchObject({ status });
     odd.close();
   });
 

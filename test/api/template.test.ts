@@ -217,7 +217,7 @@ describe("a file", () => {
       "content-disposition": `attachment; filename="${name}"; filename*=UTF-8''${name}`,
       "content-security-policy": "default-src 'none'; sandbox",
       "x-content-type-options": "nosniff",
-      "cache-control": "private, max-age=3600",
+      "cache-control": "private, no-store",
     });
   });
 

@@ -67,7 +67,8 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
   const forward = {
     schema,
     async handler(request: FastifyRequest, reply: FastifyReply) {
-      const target = settings.upstreamUrl + pathOf(request);
+      const { upstreamUrl } = settings;
+      const target = upstreamUrl + pathOf(request);
       const life = begin(request, reply);
       const identity = await identities.issue(ownerOf(request));
       const body = limitedBody(request.raw, settings.bodyMax);
@@ -76,7 +77,8 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
       return upstream.until(life, () =>
         reply.from(target, {
           rewriteRequestHeaders: (_request, headers) => upstreamHeaders(headers, more),
-          rewriteHeaders: (headers) => callerHeaders(headers, { target, upstreamUrl: settings.upstreamUrl }),
+          rewriteHeaders: (headers) =>
+            callerHeaders(headers, { target, upstreamUrl, vary: reply.raw.getHeader("vary") }),
           retryDelay,
           onResponse: (_request, _reply, response) => stream(reply, response.stream),
           onError: (_reply, { error }) => answerFailure(reply, error.cause ?? error, log),

@@ -37,15 +37,22 @@ export function upstreamHeaders<Headers extends IncomingHttpHeaders>(
   return { ...without(headers, (name) => dropped.includes(name) || claimed.test(name)), ...own } as Headers;
 }
 
-/** An answer's headers for the caller, who knows the upstream's paths by this origin. `target` is what was asked for there. */
+/**
+ * An answer's headers for the caller, who knows the upstream's paths by this origin. `target` is what was asked for there,
+ * `vary` what our own part of the answer depends on.
+ */
 export function callerHeaders<Headers extends IncomingHttpHeaders>(
   headers: Headers,
-  { target, upstreamUrl }: { readonly target: string; readonly upstreamUrl: string },
+  { target, upstreamUrl, vary }: { readonly target: string; readonly upstreamUrl: string; readonly vary: unknown },
 ): Headers {
   const named = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
   const passed = without(headers, (name) => hopByHop.includes(name) || named.includes(name) || ours.test(name));
   const location = passed.location && locationHere(passed.location, target, new URL(upstreamUrl));
-  return location === undefined ? passed : { ...passed, location };
+  return {
+    ...passed,
+    ...(location && { location }),
+    ...(passed.vary && vary ? { vary: `${vary}, ${passed.vary}` } : {}),
+  };
 }
 
 /** By the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. */

@@ -4,6 +4,10 @@ import { Agent, type Dispatcher } from "undici";
 const connectMs = 5000;
 const retriesMax = 2;
 const retryDelayMs = 100;
+/** What HTTP knows: RFC 9110. */
+const statusMax = 599;
+
+type Done = (error: Error | null, data: Dispatcher.ResponseData) => void;
 
 export interface Upstream {
   /** What reply-from sends by. */
@@ -17,8 +21,13 @@ export function openUpstream(silenceMs: number): Upstream {
   const agent = new Agent({ connect: { timeout: connectMs }, headersTimeout: silenceMs, bodyTimeout: silenceMs });
   // reply-from hands over no signal.
   const signals = new AsyncLocalStorage<AbortSignal>();
-  const request = (options: Dispatcher.RequestOptions, done: (...result: unknown[]) => void) =>
-    agent.request({ ...options, signal: signals.getStore() ?? null }, done);
+  const request = (options: Dispatcher.RequestOptions, done: Done) =>
+    agent.request({ ...options, signal: signals.getStore() ?? null }, (error, data) => {
+      if (error !== null || data.statusCode <= statusMax) return done(error, data);
+      // reply-from would answer it twice.
+      data.body.on("error", () => {}).destroy();
+      done(new Error(`the upstream's status is ${data.statusCode}`), data);
+    });
   return {
     dispatcher: { request: request as Dispatcher["request"] },
     until: (signal, send) => signals.run(signal, send),
