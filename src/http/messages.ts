@@ -1,5 +1,6 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Server, Socket } from "node:net";
 import { finished } from "node:stream";
 import type { CountedBody } from "../model/call.ts";
 import { endTogether } from "./together.ts";
@@ -60,6 +61,8 @@ export class Http1Response extends ServerResponse implements PortResponse {
   private ending: unknown[] = [];
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
+    // Who is told so sends nothing more on a connection that is about to be closed.
+    if (isStopping(this.req.socket)) this.shouldKeepAlive = false;
     const own = typeof reason === "string" ? fields : reason;
     const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
     return super.writeHead(status, all);
@@ -139,6 +142,11 @@ export function isUntaken(response: ServerResponse | Http2ServerResponse): boole
 export function cutAnswer(response: ServerResponse | Http2ServerResponse): void {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
   else response.destroy();
+}
+
+/** Whether the server of this connection takes no more of them. Node keeps it there. */
+function isStopping(socket: Socket): boolean {
+  return (socket as Socket & { server?: Server }).server?.listening === false;
 }
 
 function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {

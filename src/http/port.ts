@@ -37,6 +37,8 @@ export const limits = {
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
+/** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
+const idleGraceMs = 500;
 
 export type PortListener = (request: IncomingMessage, response: PortResponse) => void;
 
@@ -44,7 +46,7 @@ export interface Port {
   readonly address: AddressInfo;
   /** Takes no new connections; those that are open live on. */
   stopAccepting(): void;
-  /** Takes no new requests, lets the running ones end for at most `graceMs`, then cuts what is left. */
+  /** Takes no new requests, lets those that are on their way or running end for at most `graceMs`, then cuts what is left. */
   drain(graceMs: number): Promise<void>;
 }
 
@@ -68,8 +70,11 @@ export async function openPort(
   server.listen(where.port, where.host);
   await once(server, "listening");
   const closed = once(server, "close");
+  let stoppedAt = Number.POSITIVE_INFINITY;
   const stopAccepting = () => {
-    if (server.listening) NetServer.prototype.close.call(server);
+    if (!server.listening) return;
+    stoppedAt = performance.now();
+    NetServer.prototype.close.call(server);
   };
 
   return {
@@ -78,7 +83,9 @@ export async function openPort(
     async drain(graceMs) {
       stopAccepting();
       sessions.close();
-      const drain = setInterval(() => closeIdle(server, sockets), drainLookMs);
+      const drain = setInterval(() => {
+        if (performance.now() - stoppedAt > idleGraceMs) closeIdle(server, sockets);
+      }, drainLookMs);
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);

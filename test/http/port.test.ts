@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -50,6 +51,26 @@ test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) 
   const socket = (await open()).resume();
   socket.end(said);
   await once(socket, "close");
+});
+
+test("who keeps a connection for the next call loses none of them when a port closes", async () => {
+  const port = await openPort((_request, response) => void response.writeHead(204).end(), here);
+  const url = `http://127.0.0.1:${port.address.port}`;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const call = async () => {
+    const sent = request(url, { agent }).end();
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    await once(response.resume(), "end");
+    return response.headers.connection;
+  };
+  expect(await call()).toBe("keep-alive");
+  const closedAt = performance.now();
+  const drained = port.drain(120_000);
+  // As if it had been on its way for so long; the next would need a new connection.
+  await vi.waitUntil(() => performance.now() - closedAt > 100);
+  expect(await call()).toBe("close");
+  await drained;
 });
 
 test("who has said nothing does not keep the port open", async () => {
