@@ -9,7 +9,7 @@ import {
 } from "../model/audit.ts";
 import type { Call } from "../model/call.ts";
 import { checkFields, DomainError, invalidField } from "../model/errors.ts";
-import { decodeKey, encodeKey, type Page, pageOf, pageSize } from "../model/page.ts";
+import { decodeKey, encodeKey, invalidPageToken, type Page, pageOf, pageSize } from "../model/page.ts";
 import { textRule } from "../model/text.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -86,8 +86,7 @@ export class Audit {
   async list(wanted: AuditSearch): Promise<Page<AuditEvent>> {
     const size = pageSize(wanted.pageSize);
     const token = decodeKey(wanted.pageToken);
-    if (token !== undefined && !isAuditId(token))
-      throw invalidField("page_token", "must be a next_page_token of an earlier answer");
+    if (token !== undefined && !isAuditId(token)) throw invalidPageToken();
     const from = wanted.startTime === undefined ? "" : auditIdFrom(wanted.startTime);
     const before = token ?? (wanted.endTime === undefined ? last : auditIdFrom(wanted.endTime));
     const found = await this.#store.list({ where: whereOf(wanted), from, before, limit: size + 1 });

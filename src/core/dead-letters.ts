@@ -1,7 +1,16 @@
-import { DomainError, invalidField } from "../model/errors.ts";
+import { DomainError } from "../model/errors.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import { redrive, type Timing } from "../model/job-life.ts";
-import { type Cursor, decodeCursor, decodeKey, encodeCursor, encodeKey, pageOf, pageSize } from "../model/page.ts";
+import {
+  type Cursor,
+  decodeCursor,
+  decodeKey,
+  encodeCursor,
+  encodeKey,
+  invalidPageToken,
+  pageOf,
+  pageSize,
+} from "../model/page.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { NumberedDeadLetter, Queue } from "../ports/queue.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -143,7 +152,7 @@ function isNumber(text: string): boolean {
 }
 
 function foreignToken(): DomainError {
-  return invalidField("page_token", "must be a next_page_token of an earlier answer, of the same source");
+  return invalidPageToken(", of the same source");
 }
 
 function pictureGone(): DomainError {

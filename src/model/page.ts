@@ -1,4 +1,4 @@
-import { invalidField } from "./errors.ts";
+import { type DomainError, invalidField } from "./errors.ts";
 
 /** Where a page begins: after this record, newest first. */
 export interface Cursor {
@@ -39,21 +39,22 @@ export function encodeKey(key: string): string {
 export function decodeKey(token: string): string | undefined {
   if (token === "") return undefined;
   const key = Buffer.from(token.slice(0, tokenMax), "base64url").toString();
-  if (encodeKey(key) !== token) throw invalidField("page_token", "must be a next_page_token of an earlier answer");
+  if (encodeKey(key) !== token) throw invalidPageToken();
   return key;
 }
 
-export function encodeCursor(cursor: Cursor): string {
-  return Buffer.from(`${cursor.createdAt}.${cursor.id}`).toString("base64url");
+export function encodeCursor({ createdAt, id }: Cursor): string {
+  return encodeKey(`${createdAt}.${id}`);
 }
 
 export function decodeCursor(token: string): Cursor | undefined {
-  if (token === "") return undefined;
-  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(
-    Buffer.from(token.slice(0, 200), "base64url").toString("latin1"),
-  );
-  if (match?.[1] === undefined || match[2] === undefined) {
-    throw invalidField("page_token", "must be a next_page_token of an earlier answer");
-  }
-  return { createdAt: Number(match[1]), id: match[2] };
+  const key = decodeKey(token);
+  if (key === undefined) return undefined;
+  const [, createdAt, id] = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(key) ?? [];
+  if (createdAt === undefined || id === undefined) throw invalidPageToken();
+  return { createdAt: Number(createdAt), id };
+}
+
+export function invalidPageToken(more = ""): DomainError {
+  return invalidField("page_token", `must be a next_page_token of an earlier answer${more}`);
 }
