@@ -1,6 +1,6 @@
 import type { Account } from "../model/account.ts";
 import { notFound } from "../model/errors.ts";
-import { isId } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { changeRecord } from "./change-record.ts";

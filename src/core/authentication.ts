@@ -1,6 +1,7 @@
 import type { Account } from "../model/account.ts";
-import { acceptsKeyVersion, type Client, isClientId, isUsable, type Scope } from "../model/client.ts";
+import { acceptsKeyVersion, type Client, isUsable, type Scope } from "../model/client.ts";
 import { invalidField, unauthenticated } from "../model/errors.ts";
+import { isClientId } from "../model/ids.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { attemptOver } from "../model/job-life.ts";
 import type { ClientPrincipal, JobPrincipal, Principal, UserPrincipal } from "../model/principal.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { type Client, clientIdLength, newClient } from "../model/client.ts";
+import { type Client, newClient } from "../model/client.ts";
 import { checkFields } from "../model/errors.ts";
+import { clientIdLength } from "../model/ids.ts";
 import { type ForeignClient, foreignClientChecks, settingsOf } from "../model/imports.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";

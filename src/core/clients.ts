@@ -1,14 +1,6 @@
-import {
-  type Client,
-  type ClientSettings,
-  clientChecks,
-  clientIdLength,
-  isClientId,
-  newClient,
-  type Scope,
-  toScopes,
-} from "../model/client.ts";
+import { type Client, type ClientSettings, clientChecks, newClient, type Scope, toScopes } from "../model/client.ts";
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
+import { clientIdLength, isClientId } from "../model/ids.ts";
 import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { checkFields, DomainError } from "../model/errors.ts";
 import { chatIdRule, fileNameKey, fileNameRule, type StoredFile } from "../model/file.ts";
-import { isId } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
 import type { Principal, UserPrincipal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";

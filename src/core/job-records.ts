@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { notFound } from "../model/errors.ts";
-import { isId } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { JobChanges } from "./job-changes.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { notFound } from "../model/errors.ts";
-import { type Image, isId } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
+import type { Image } from "../model/image.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { BlobStore } from "../ports/blob-store.ts";

@@ -1,5 +1,6 @@
 import { DomainError, notFound } from "../model/errors.ts";
-import { isId, type Picture } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
+import type { Picture } from "../model/image.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ImageService } from "../ports/image-service.ts";

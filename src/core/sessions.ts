@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Account, identityRule, isEmail, nameKey, passwordRule } from "../model/account.ts";
 import { auditSubject } from "../model/audit.ts";
 import { brokenFields, checkFields, type DomainError, notFound, unauthenticated } from "../model/errors.ts";
-import { isId } from "../model/image.ts";
+import { isId } from "../model/ids.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { isSessionAlive, isSessionOf, refreshGraceMs, type Session, sessionEnd } from "../model/session.ts";
 import { type Surface, termsOf } from "../model/surface.ts";

@@ -1,5 +1,5 @@
 import { hash, randomBytes } from "node:crypto";
-import { isClientId } from "../model/client.ts";
+import { clientIdSource, isClientId } from "../model/ids.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
 import { recentlyUsed } from "../ports/recently-used.ts";
 import { type Soon, soon } from "../ports/soon.ts";
@@ -8,7 +8,7 @@ import type { BcryptLine, BcryptPool } from "./bcrypt-pool.ts";
 /** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
 const cost = 10;
 const secretBytes = 32;
-const keyPattern = /^dk_([a-z0-9]{16})_([A-Za-z0-9_-]{43})$/;
+const keyPattern = new RegExp(`^dk_(${clientIdSource})_([A-Za-z0-9_-]{43})$`);
 /** Of random bytes that were thrown away: compared with when there is no client, so that the answer takes as long. */
 const nobody = "$2b$10$HB25xjgKPQuZf2RKBLN3BOx4xa9aWia.oa9LdN66BIps6YYtywwYG";
 const rememberedMax = 10_000;

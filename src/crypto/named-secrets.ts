@@ -1,10 +1,11 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { uuidSource } from "../model/ids.ts";
 import type { NamedSecrets } from "../ports/credentials.ts";
 import { recentlyUsed } from "../ports/recently-used.ts";
 
 const secretBytes = 32;
 const rememberedMax = 20_000;
-const pattern = /^(d[a-z])_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
+const pattern = new RegExp(`^(d[a-z])_(${uuidSource})_([A-Za-z0-9_-]{43})$`);
 
 type Named = NonNullable<ReturnType<NamedSecrets["read"]>>;
 

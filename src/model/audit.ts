@@ -1,3 +1,4 @@
+import { clientIdSource, uuidSource } from "./ids.ts";
 import type { Principal } from "./principal.ts";
 
 /** Something that happened to an account, a session, a client, a key, or what was given up. It never holds a secret. */
@@ -59,7 +60,7 @@ export function isAuditId(text: string): boolean {
   return /^\d{15}-[0-9a-f-]{36}$/.test(text);
 }
 
-const idPattern = /^(?:[a-z0-9]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const idPattern = new RegExp(`^(?:${clientIdSource}|${uuidSource})$`);
 
 /** Whom an event names. Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
 export function auditSubject(kind: "user" | "client" | "session" | "job", id: string | undefined): string {

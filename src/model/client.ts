@@ -52,8 +52,6 @@ export interface ClientSettings {
 export const limitMax = 1_000_000;
 const nameMax = 100;
 const descriptionMax = 1000;
-export const clientIdLength = 16;
-const clientIdPattern = new RegExp(`^[a-z0-9]{${clientIdLength}}$`);
 
 /** The rules of the fields by the API's names; `expire_time` is in the future only where it is set anew. */
 export function clientChecks(wanted: ClientSettings, now: number) {
@@ -102,9 +100,4 @@ function expiryRule(expiresAt: number | null, now: number): string | undefined {
 function scopesRule(wanted: readonly string[]): string | undefined {
   const known: readonly string[] = scopes;
   return wanted.every((scope) => known.includes(scope)) ? undefined : `must be any of: ${scopes.join(", ")}`;
-}
-
-/** Accounts' ids, which are UUIDs, are none. */
-export function isClientId(id: string): boolean {
-  return clientIdPattern.test(id);
 }

@@ -1,3 +1,4 @@
+import { uuidSource } from "./ids.ts";
 import { imageMaxBytes } from "./image.ts";
 import { textRule, utf8Length } from "./text.ts";
 
@@ -25,7 +26,7 @@ export interface StoredFile {
 /** So that every picture is a file too. */
 export const fileMaxBytes = imageMaxBytes;
 const nameMaxBytes = 255;
-const uuidPattern = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const uuidPattern = new RegExp(`^${uuidSource}$`, "i");
 
 export function fileNameRule(name: string): string | undefined {
   const isTooLong = name.length > nameMaxBytes || utf8Length(name) > nameMaxBytes;

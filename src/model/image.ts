@@ -29,10 +29,3 @@ export interface Image extends Picture {
 
 export const imageMaxBytes = 20 * 1024 * 1024;
 export const imageMaxPixels = 50_000_000;
-
-const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
-
-/** Whether this can be an id at all: safe in a path, a query and a log line. */
-export function isId(text: string): boolean {
-  return idPattern.test(text);
-}

@@ -1,5 +1,6 @@
 import { type Account, emailRule, metadataRule, recordIdRule, usernameRule } from "./account.ts";
 import { type ClientSettings, clientChecks, type Scope, scopes } from "./client.ts";
+import { uuidSource } from "./ids.ts";
 
 /** An account as another system has it. Of what it has not: empty, false or undefined. */
 export interface ForeignUser {
@@ -39,7 +40,7 @@ export interface ForeignClient {
   readonly names: Readonly<Record<string, string>>;
 }
 
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const uuidPattern = new RegExp(`^${uuidSource}$`);
 const bcryptPattern = /^\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$/;
 /** What the old relay gave to each of its clients. */
 const defaultScopes: readonly Scope[] = ["relay"];

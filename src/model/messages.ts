@@ -1,4 +1,4 @@
-import { isId } from "./image.ts";
+import { isId } from "./ids.ts";
 import type { ImageJob } from "./image-job.ts";
 import type { Outcome } from "./job-life.ts";
 

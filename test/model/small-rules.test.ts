@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { credentialOf } from "../../src/model/credential.ts";
 import { checkFields, DomainError } from "../../src/model/errors.ts";
-import { isId } from "../../src/model/image.ts";
+import { isId } from "../../src/model/ids.ts";
 import { isSessionAlive, sessionEnd } from "../../src/model/session.ts";
 import { sampleSession, sampleTime } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";

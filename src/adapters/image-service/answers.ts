@@ -1,5 +1,6 @@
 import { text } from "node:stream/consumers";
-import { imageMaxBytes, isId } from "../../model/image.ts";
+import { isId } from "../../model/ids.ts";
+import { imageMaxBytes } from "../../model/image.ts";
 import type { Patience } from "./patience.ts";
 
 /** Bytes of an answer that names a picture. */
