@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
+import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
-import { type Attempts, counted, forgiven, holdMs, sourceOf, takenBack, waitMs } from "../model/guessing.ts";
+import { type Attempts, counted, forgiven, holdMs, takenBack, waitMs } from "../model/guessing.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
@@ -32,17 +33,17 @@ export class Guessing {
    * `resource_exhausted` when it may not be made yet.
    */
   guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
-    return this.#inLine(`${key} ${sourceOf(address)}`, () => this.#guard(key, address, attempt));
+    return this.#inLine(`${key} ${networkOf(address)}`, () => this.#guard(key, address, attempt));
   }
 
   async #guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
     await this.#count(key, address);
     try {
       const succeeded = await attempt();
-      if (succeeded) await this.#change(key, (attempts) => forgiven(attempts, sourceOf(address)));
+      if (succeeded) await this.#change(key, (attempts) => forgiven(attempts, networkOf(address)));
       return succeeded;
     } catch (error) {
-      await this.#change(key, (attempts) => takenBack(attempts, sourceOf(address)));
+      await this.#change(key, (attempts) => takenBack(attempts, networkOf(address)));
       throw error;
     }
   }
@@ -67,13 +68,13 @@ export class Guessing {
   }
 
   async #count(key: string, address: string): Promise<void> {
-    const source = sourceOf(address);
+    const network = networkOf(address);
     for (let left = writesMax; left > 0; left--) {
       const now = this.#clock();
       const attempts = await this.#store.get(key);
-      const wait = waitMs(attempts, source, now);
+      const wait = waitMs(attempts, network, now);
       if (wait > 0) throw tooMany(wait);
-      const next = counted(attempts, key, source, now);
+      const next = counted(attempts, key, network, now);
       if (await (attempts === undefined ? this.#insert(next) : this.#store.replace(next)))
         return this.#hold(holdMs(attempts));
     }

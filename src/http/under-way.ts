@@ -1,4 +1,4 @@
-import { sourceOf } from "../model/guessing.ts";
+import { networkOf } from "../model/address.ts";
 import { cutAnswer, isUntaken, type PortResponse } from "./messages.ts";
 
 /** Calls under way at a time, streams and those that wait included. */
@@ -53,13 +53,13 @@ export class CallsUnderWay {
     if (now - this.#tallied > tallyMs) {
       const tally = new Map<string, number>();
       for (const each of this.#open.values()) {
-        const source = sourceOf(each);
-        tally.set(source, (tally.get(source) ?? 0) + 1);
+        const network = networkOf(each);
+        tally.set(network, (tally.get(network) ?? 0) + 1);
       }
       this.#tally = tally;
       this.#tallied = now;
     }
-    return this.#tally.get(sourceOf(address)) ?? 0;
+    return this.#tally.get(networkOf(address)) ?? 0;
   }
 
   #look(): void {

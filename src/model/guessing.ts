@@ -1,5 +1,3 @@
-import { isIPv6 } from "node:net";
-
 /** The tries to sign in to one account that did not succeed, or have not yet. */
 export interface Attempts {
   /** The account's id, or a hash of a name that nobody has: both are treated alike. */
@@ -81,17 +79,6 @@ export function takenBack(attempts: Attempts, address: string): Attempts {
     addresses: attempts.addresses.map((each) => (each.address === address ? less(each) : each)),
     version: attempts.version + 1,
   };
-}
-
-/** Whoever has an IPv6 address has all of its /64. */
-export function sourceOf(address: string): string {
-  // An IPv4 caller of a port that takes both.
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
-  const [head = "", tail] = address.split("::");
-  const parts = head === "" ? [] : head.split(":");
-  const missing = tail === undefined ? 0 : 8 - parts.length - (tail === "" ? 0 : tail.split(":").length);
-  return [...parts, ...Array<string>(missing).fill("0")].slice(0, 4).join(":");
 }
 
 function delayAfter(failures: number): number {

@@ -1,4 +1,4 @@
-import { sourceOf } from "./guessing.ts";
+import { networkOf } from "./address.ts";
 import { ownerIdOf, type Principal } from "./principal.ts";
 
 /** So many calls in a window that begins with the first of them. */
@@ -83,7 +83,7 @@ export function quotasOf(
 ): Quota[] {
   if (principal?.kind === "job" || principal?.kind === "worker") return [];
   if (principal === undefined && unlimited.has(operation)) return [];
-  const who = principal === undefined ? `address:${sourceOf(address)}` : `${principal.kind}:${ownerIdOf(principal)}`;
+  const who = principal === undefined ? `address:${networkOf(address)}` : `${principal.kind}:${ownerIdOf(principal)}`;
   const general = principal?.kind ?? "address";
   const quotas: Quota[] = [];
   const all = ownLimit(principal) ?? limits[general];

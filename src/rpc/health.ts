@@ -5,8 +5,8 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/health/v1/health_pb.ts";
 import type { Health } from "../core/health.ts";
+import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
-import { sourceOf } from "../model/guessing.ts";
 import { callOf } from "./call.ts";
 import { createPlaces } from "./places.ts";
 
@@ -53,7 +53,7 @@ export function healthService(health: Health, services: readonly string[]): Serv
       return { statuses: Object.fromEntries(statuses) as Record<string, { status: Status }> };
     },
     async *watch({ service }, context) {
-      const leave = places.take(sourceOf(callOf(context).address));
+      const leave = places.take(networkOf(callOf(context).address));
       if (leave === undefined) throw watchesFull;
       const { signal } = context;
       const end = performance.now() + watchMaxMs;

@@ -1,0 +1,12 @@
+import { isIPv6 } from "node:net";
+
+/** What one caller has: an IPv4 address, or all of an IPv6 address's /64. */
+export function networkOf(address: string): string {
+  // An IPv4 caller of a port that takes both.
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const [head = "", tail] = address.split("::");
+  const parts = head === "" ? [] : head.split(":");
+  const missing = tail === undefined ? 0 : 8 - parts.length - (tail === "" ? 0 : tail.split(":").length);
+  return [...parts, ...Array<string>(missing).fill("0")].slice(0, 4).join(":");
+}
