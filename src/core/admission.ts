@@ -7,7 +7,7 @@ import { isMetered } from "../model/usage.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
-import { isRefusal } from "./refused-credentials.ts";
+import { isUnauthenticated } from "./refused-credentials.ts";
 import type { Usage } from "./usage.ts";
 
 /** What is remembered of a caller is 1.5 s old at most, and a revocation counts within 2 s everywhere. */
@@ -62,7 +62,7 @@ export class Admission {
 
   /** A refused credential is counted for its address, and spoils no operation for those who share it. */
   async #refuse(error: unknown, call: Call): Promise<never> {
-    if (isRefusal(error)) await this.#count("", call);
+    if (isUnauthenticated(error)) await this.#count("", call);
     throw error;
   }
 

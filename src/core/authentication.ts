@@ -21,7 +21,7 @@ import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
 import { Principals } from "./principals.ts";
 import type { Recent } from "./recent.ts";
-import { isRefusal, refused, sessionEnded, unlessRefused } from "./refused-credentials.ts";
+import { isUnauthenticated, refused, sessionEnded, unlessUnauthenticated } from "./refused-credentials.ts";
 
 /** Longer than any credential that is issued here. */
 const credentialMax = 8192;
@@ -102,14 +102,14 @@ export class Authentication {
   validate(credential: string): Soon<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
     const isSession = credential.startsWith("ds_");
-    return unlessRefused<Principal>(() =>
+    return unlessUnauthenticated<Principal>(() =>
       isSession ? this.authenticateSession(credential) : this.authenticate(credential),
     );
   }
 
   /** Whose session it is, or undefined when there is none; where authentication is off, it is everybody's. */
   validateSession(token: string | undefined): Soon<UserPrincipal | undefined> {
-    return unlessRefused(() => this.identifySession(token));
+    return unlessUnauthenticated(() => this.identifySession(token));
   }
 
   /** For calls that stay open: rejects once the principal's session, account, client, key or scopes are gone. */
@@ -148,7 +148,7 @@ export class Authentication {
     if (everybody === undefined) return authenticate();
     return soonOr(authenticate, (error) => {
       // A worker must hear of its job's end here too.
-      if (!isRefusal(error) || attemptOver.includes(error.reason)) throw error;
+      if (!isUnauthenticated(error) || attemptOver.includes(error.reason)) throw error;
       return everybody;
     });
   }
@@ -217,7 +217,7 @@ export class Authentication {
     if (attempt !== null && (job.state !== "RUNNING" || job.attempt !== attempt)) {
       throw unauthenticated("LEASE_LOST", "the attempt of this token is over");
     }
-    const owner = await unlessRefused(() => this.#owner(job.ownerId));
+    const owner = await unlessUnauthenticated(() => this.#owner(job.ownerId));
     if (owner === undefined) throw unauthenticated("OWNER_UNUSABLE", "the job's owner is disabled or gone");
     return { kind: "job", jobId, attempt, inputImageId: job.inputImageId, owner };
   }

@@ -1,13 +1,13 @@
 import { DomainError, unauthenticated } from "../model/errors.ts";
 import { type Soon, soonOr } from "../ports/soon.ts";
 
-export function isRefusal(error: unknown): error is DomainError {
+export function isUnauthenticated(error: unknown): error is DomainError {
   return error instanceof DomainError && error.code === "unauthenticated";
 }
 
-export function unlessRefused<P>(principal: () => Soon<P>): Soon<P | undefined> {
+export function unlessUnauthenticated<P>(principal: () => Soon<P>): Soon<P | undefined> {
   return soonOr(principal, (error) => {
-    if (isRefusal(error)) return undefined;
+    if (isUnauthenticated(error)) return undefined;
     throw error;
   });
 }
