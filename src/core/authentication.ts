@@ -47,6 +47,8 @@ interface AuthenticationDeps {
 /**
  * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
  * at the next call here and, by the bound of `Recent`, within two seconds on every other server.
+ * To `identify` is to say who makes a call, everybody where authentication is off; to `validate`, the same of somebody
+ * else's credential, undefined if it is not good; to `confirm`, whether an earlier answer still holds.
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
@@ -58,12 +60,12 @@ export class Authentication {
 
   /** Who makes a call with this credential, or with none; undefined when nobody is known. */
   identify(credential: string | undefined): Soon<Principal | undefined> {
-    return this.#identify(credential, () => this.authenticate(credential ?? ""));
+    return this.#identify(credential, () => this.#authenticate(credential ?? ""));
   }
 
   /** The same by a browser's session token, for what takes one. */
   identifySession(token: string | undefined): Soon<UserPrincipal | undefined> {
-    return this.#identify(token, () => this.authenticateSession(token ?? ""));
+    return this.#identify(token, () => this.#authenticateSession(token ?? ""));
   }
 
   /** Whether it can be a worker's, whose credentials alone come without a scheme too. */
@@ -73,37 +75,12 @@ export class Authentication {
     return serviceKey?.matches(credential) === true || jobTokens.recognises(credential);
   }
 
-  /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
-  authenticate(credential: string): Soon<Principal> {
-    if (credential.length > credentialMax) throw refused();
-    if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
-    if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
-    return soonOr<Principal, never>(
-      () => this.#authenticateToken(credential),
-      (error) => {
-        throw error instanceof InvalidToken ? refused(error) : error;
-      },
-    );
-  }
-
-  /** By a session token, which services ask Validate about; no call of the API takes it. */
-  authenticateSession(token: string): Soon<UserPrincipal> {
-    const { recentSessions, sessionTokens, clock } = this.#deps;
-    const named = sessionTokens.read(token);
-    if (named === undefined) throw refused();
-    return soon(recentSessions.get(named.id), (session) => {
-      if (session === undefined || !sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
-      if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
-      return this.#userOf(session);
-    });
-  }
-
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
   validate(credential: string): Soon<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
     const isSession = credential.startsWith("ds_");
     return unlessUnauthenticated<Principal>(() =>
-      isSession ? this.authenticateSession(credential) : this.authenticate(credential),
+      isSession ? this.#authenticateSession(credential) : this.#authenticate(credential),
     );
   }
 
@@ -120,7 +97,7 @@ export class Authentication {
   }
 
   /** The client whose key this is, and the version of the key. */
-  ofKey(key: string): Soon<{ client: Client; keyVersion: number }> {
+  clientOfKey(key: string): Soon<{ client: Client; keyVersion: number }> {
     const { recentClients, apiKeys } = this.#deps;
     const clientId = apiKeys.read(key);
     if (clientId === undefined) throw refused();
@@ -153,8 +130,35 @@ export class Authentication {
     });
   }
 
+  /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
+  #authenticate(credential: string): Soon<Principal> {
+    if (credential.length > credentialMax) throw refused();
+    if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
+    if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
+    return soonOr<Principal, never>(
+      () => this.#authenticateToken(credential),
+      (error) => {
+        throw error instanceof InvalidToken ? refused(error) : error;
+      },
+    );
+  }
+
+  /** By a session token, which services ask Validate about; no call of the API takes it. */
+  #authenticateSession(token: string): Soon<UserPrincipal> {
+    const { recentSessions, sessionTokens, clock } = this.#deps;
+    const named = sessionTokens.read(token);
+    if (named === undefined) throw refused();
+    return soon(recentSessions.get(named.id), (session) => {
+      if (session === undefined || !sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
+      if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
+      return this.#userOf(session);
+    });
+  }
+
   #authenticateKey(key: string): Soon<ClientPrincipal> {
-    return soon(this.ofKey(key), ({ client, keyVersion }) => this.#clientPrincipal(client, keyVersion, client.scopes));
+    return soon(this.clientOfKey(key), ({ client, keyVersion }) =>
+      this.#clientPrincipal(client, keyVersion, client.scopes),
+    );
   }
 
   #authenticateToken(token: string): Soon<Principal> {

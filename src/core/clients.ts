@@ -97,7 +97,7 @@ export class Clients {
   /** A token for some of the key's scopes; for all of them when none is named. */
   async exchange(key: string, wanted: readonly string[]): Promise<ClientToken> {
     if (key === "") throw invalidField("api_key", "must not be empty");
-    const { client, keyVersion } = await this.#authentication.ofKey(key);
+    const { client, keyVersion } = await this.#authentication.clientOfKey(key);
     const missing = wanted.find((scope) => !client.scopes.includes(scope as Scope));
     if (missing !== undefined) throw invalidField("scopes", "must be some of the client's scopes");
     const scopes = wanted.length === 0 ? client.scopes : toScopes(wanted);
