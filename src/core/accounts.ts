@@ -61,22 +61,20 @@ export async function prepareAdmin(
   return { account: composed(wanted, passwordHash, "admin", randomUUID(), clock()), madeUp };
 }
 
+interface AccountsDeps {
+  readonly accounts: AccountStore;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+  readonly signUpEnabled: boolean;
+}
+
 export class Accounts {
-  readonly #store: AccountStore;
-  readonly #passwords: Passwords;
-  readonly #clock: Clock;
+  readonly #deps: AccountsDeps;
   readonly isSignUpOpen: boolean;
   #firstAdmin: Promise<unknown> | undefined;
 
-  constructor(deps: {
-    accounts: AccountStore;
-    passwords: Passwords;
-    clock: Clock;
-    signUpEnabled: boolean;
-  }) {
-    this.#store = deps.accounts;
-    this.#passwords = deps.passwords;
-    this.#clock = deps.clock;
+  constructor(deps: AccountsDeps) {
+    this.#deps = deps;
     this.isSignUpOpen = deps.signUpEnabled;
   }
 
@@ -89,7 +87,7 @@ export class Accounts {
   async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
     this.#needSignUp();
     const { username, email, recordId = "" } = wanted;
-    const broken = brokenFields(checksOf(wanted, this.#passwords));
+    const broken = brokenFields(checksOf(wanted, this.#deps.passwords));
     const taken = await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId });
     return [...broken, ...taken.filter(({ field }) => !broken.some((other) => other.field === field))];
   }
@@ -117,7 +115,7 @@ export class Accounts {
       await this.#insert(admin.account);
     } catch (error) {
       // Another process that starts at the same moment made it.
-      if (await hasAdmin(this.#store)) return undefined;
+      if (await hasAdmin(this.#deps.accounts)) return undefined;
       throw error;
     }
     return admin.madeUp;
@@ -125,13 +123,14 @@ export class Accounts {
 
   /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
   async ensureTestUser(): Promise<UserPrincipal> {
-    const passwordHash = await this.#passwords.hash(randomBytes(18).toString("base64url"));
+    const { accounts, passwords, clock } = this.#deps;
+    const passwordHash = await passwords.hash(randomBytes(18).toString("base64url"));
     // Somebody may have the name or the address already: then one is made up.
     for (const username of ["test-user", madeUpUsername()]) {
-      const account = await this.#store.get(testUserId);
+      const account = await accounts.get(testUserId);
       if (account !== undefined && account.email !== null) return { kind: "user", account, sessionId: "" };
       const email = `${username}@${testUserDomain}`;
-      const fresh = composed({ username, email, password: "" }, passwordHash, "user", testUserId, this.#clock());
+      const fresh = composed({ username, email, password: "" }, passwordHash, "user", testUserId, clock());
       await this.#writeTestUser(account, fresh).catch((error: unknown) => {
         if (!(error instanceof DuplicateKey)) throw error;
       });
@@ -141,22 +140,24 @@ export class Accounts {
 
   /** One that is there already lacks no more than the address. */
   async #writeTestUser(stored: Account | undefined, fresh: Account): Promise<void> {
-    if (stored === undefined) return this.#store.insert(fresh);
+    const { accounts } = this.#deps;
+    if (stored === undefined) return accounts.insert(fresh);
     const { email, emailKey, updatedAt } = fresh;
-    await this.#store.replace({ ...stored, email, emailKey, updatedAt, version: stored.version + 1 });
+    await accounts.replace({ ...stored, email, emailKey, updatedAt, version: stored.version + 1 });
   }
 
   /** For an administrator, also where sign-up is closed. */
   async create(wanted: NewAccount, role: Role): Promise<Account> {
-    checkFields(checksOf(wanted, this.#passwords));
-    const passwordHash = await this.#passwords.hash(wanted.password);
+    const { passwords, clock } = this.#deps;
+    checkFields(checksOf(wanted, passwords));
+    const passwordHash = await passwords.hash(wanted.password);
     await this.#firstAdmin;
-    return this.#insert(composed(wanted, passwordHash, role, randomUUID(), this.#clock()));
+    return this.#insert(composed(wanted, passwordHash, role, randomUUID(), clock()));
   }
 
   async #insert(account: Account): Promise<Account> {
     try {
-      await this.#store.insert(account);
+      await this.#deps.accounts.insert(account);
     } catch (error) {
       throw error instanceof DuplicateKey ? await this.#taken(account, error) : error;
     }
@@ -169,10 +170,11 @@ export class Accounts {
   }
 
   async #takenNames({ usernameKey, emailKey, recordId }: Names): Promise<FieldViolation[]> {
+    const { accounts } = this.#deps;
     const [byName, byEmail, byRecordId] = await Promise.all([
-      this.#store.findByUsername(usernameKey),
-      this.#store.findByEmail(emailKey),
-      this.#store.findByRecordId(recordId),
+      accounts.findByUsername(usernameKey),
+      accounts.findByEmail(emailKey),
+      accounts.findByRecordId(recordId),
     ]);
     return brokenFields({
       username: () => byName && "is taken; choose another",

@@ -31,18 +31,20 @@ const valueMax = 200;
 /** After every id. */
 const last = "~";
 
+interface AuditDeps {
+  readonly audit: AuditStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Keeps what happened to accounts, sessions and clients. */
 export class Audit {
-  readonly #store: AuditStore;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #deps: AuditDeps;
   #lastAt = 0;
   #sequence = 0;
 
-  constructor(deps: { audit: AuditStore; clock: Clock; log: Log }) {
-    this.#store = deps.audit;
-    this.#clock = deps.clock;
-    this.#log = deps.log;
+  constructor(deps: AuditDeps) {
+    this.#deps = deps;
   }
 
   /** Acts, and keeps what happened, refused or not, before it is answered. The result is undefined where it failed. */
@@ -68,11 +70,12 @@ export class Audit {
 
   /** What was done is done: where it cannot be kept, the log has it. */
   async record(event: Omit<AuditEvent, "id" | "at">): Promise<void> {
-    const at = this.#clock();
+    const { audit, clock, log } = this.#deps;
+    const at = clock();
     try {
-      await this.#store.append({ ...event, at, id: this.#idOf(at) });
+      await audit.append({ ...event, at, id: this.#idOf(at) });
     } catch (error) {
-      this.#log.error({ err: error, event }, "an audit event could not be kept");
+      log.error({ err: error, event }, "an audit event could not be kept");
     }
   }
 
@@ -89,7 +92,7 @@ export class Audit {
     if (token !== undefined && !isAuditId(token)) throw invalidPageToken();
     const from = wanted.startTime === undefined ? "" : auditIdFrom(wanted.startTime);
     const before = token ?? (wanted.endTime === undefined ? last : auditIdFrom(wanted.endTime));
-    const found = await this.#store.list({ where: whereOf(wanted), from, before, limit: size + 1 });
+    const found = await this.#deps.audit.list({ where: whereOf(wanted), from, before, limit: size + 1 });
     return pageOf(found, size, ({ id }) => encodeKey(id));
   }
 }

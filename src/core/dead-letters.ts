@@ -34,29 +34,21 @@ interface Wanted {
 const redriveMax = 1000;
 const together = 20;
 
+interface DeadLettersDeps {
+  readonly records: JobRecords;
+  readonly resultQueue: Queue;
+  readonly images: Images;
+  readonly dispatcher: Dispatcher;
+  readonly clock: Clock;
+  readonly timing: Timing;
+}
+
 /** What was given up, for administrators to see and to send again. */
 export class DeadLetters {
-  readonly #records: JobRecords;
-  readonly #resultQueue: Queue;
-  readonly #images: Images;
-  readonly #dispatcher: Dispatcher;
-  readonly #clock: Clock;
-  readonly #timing: Timing;
+  readonly #deps: DeadLettersDeps;
 
-  constructor(deps: {
-    records: JobRecords;
-    resultQueue: Queue;
-    images: Images;
-    dispatcher: Dispatcher;
-    clock: Clock;
-    timing: Timing;
-  }) {
-    this.#records = deps.records;
-    this.#resultQueue = deps.resultQueue;
-    this.#images = deps.images;
-    this.#dispatcher = deps.dispatcher;
-    this.#clock = deps.clock;
-    this.#timing = deps.timing;
+  constructor(deps: DeadLettersDeps) {
+    this.#deps = deps;
   }
 
   async list(wanted: Wanted & { readonly pageSize: number }) {
@@ -94,28 +86,29 @@ export class DeadLetters {
   }
 
   async #jobs(after: Cursor | undefined, limit: number): Promise<DeadLetter[]> {
-    const jobs = await this.#records.store.listDead(after, limit);
+    const jobs = await this.#deps.records.store.listDead(after, limit);
     return jobs.map((job) => ({ source: "job", job }));
   }
 
   async #results(after: string | undefined, limit: number): Promise<DeadLetter[]> {
     if (limit === 0) return [];
-    const messages = await reached(this.#resultQueue.listDeadLetters(after, limit));
+    const messages = await reached(this.#deps.resultQueue.listDeadLetters(after, limit));
     return messages.map((message) => ({ source: "result", message }));
   }
 
   async #redriveJob(id: string): Promise<void> {
-    const now = this.#clock();
-    const job = await this.#records.get(id);
-    const { inputImageId, ownerId, deadline } = redrive(job, now, this.#timing);
-    await this.#images.reserve(inputImageId, ownerId, deadline + this.#timing.keepMs).catch((error: unknown) => {
+    const { records, images, dispatcher, clock, timing } = this.#deps;
+    const now = clock();
+    const job = await records.get(id);
+    const { inputImageId, ownerId, deadline } = redrive(job, now, timing);
+    await images.reserve(inputImageId, ownerId, deadline + timing.keepMs).catch((error: unknown) => {
       throw error instanceof DomainError && error.code === "not_found" ? pictureGone() : error;
     });
-    this.#dispatcher.dispatch(await this.#records.change(job, (current) => redrive(current, now, this.#timing)));
+    dispatcher.dispatch(await records.change(job, (current) => redrive(current, now, timing)));
   }
 
   #redriveResults(numbers: readonly string[]): Promise<number> {
-    return reached(this.#resultQueue.redrive(numbers));
+    return reached(this.#deps.resultQueue.redrive(numbers));
   }
 
   async #tryRedriveJob(id: string): Promise<boolean> {

@@ -10,23 +10,24 @@ const batchMax = 100;
 /** More than this wait in the database alone; the sweeper brings them back. */
 const waitingMax = 1000;
 
+interface DispatcherDeps {
+  readonly jobQueues: JobQueues;
+  readonly jobTokens: JobTokens;
+  readonly sent: SentJobs;
+  readonly log: Log;
+}
+
 /**
  * Publishes jobs that are stored and not sent. Whoever hands a job over has reserved its publish (`dispatchAt`); if
  * this process dies or the broker is away, the reservation lapses and the sweeper hands it over again.
  */
 export class Dispatcher {
-  readonly #queues: JobQueues;
-  readonly #tokens: JobTokens;
-  readonly #sent: SentJobs;
-  readonly #log: Log;
+  readonly #deps: DispatcherDeps;
   #waiting: ImageJob[] = [];
   #publishing: Promise<void> | undefined;
 
-  constructor(deps: { jobQueues: JobQueues; jobTokens: JobTokens; sent: SentJobs; log: Log }) {
-    this.#queues = deps.jobQueues;
-    this.#tokens = deps.jobTokens;
-    this.#sent = deps.sent;
-    this.#log = deps.log;
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
   }
 
   /** Publishes the job soon; what comes meanwhile goes in one send. */
@@ -41,13 +42,13 @@ export class Dispatcher {
   /** Resolves when everything handed over was sent and noted, or could not be. */
   async idle(): Promise<void> {
     await this.#publishing;
-    await this.#sent.noteAll();
+    await this.#deps.sent.noteAll();
   }
 
   async #publishAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const jobs = this.#waiting.splice(0, batchMax);
-      const batches = Map.groupBy(jobs, ({ modelType }) => this.#queues.of(modelType));
+      const batches = Map.groupBy(jobs, ({ modelType }) => this.#deps.jobQueues.of(modelType));
       await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
     }
   }
@@ -58,15 +59,15 @@ export class Dispatcher {
       for (let from = 0, count = 0; from < jobs.length; from += count) {
         count = countFitting(messages.slice(from));
         await queue.send(messages.slice(from, from + count));
-        this.#sent.add(jobs.slice(from, from + count));
+        this.#deps.sent.add(jobs.slice(from, from + count));
       }
     } catch (error) {
-      this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
+      this.#deps.log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
     }
   }
 
   #message(job: ImageJob): OutgoingMessage {
-    const token = this.#tokens.issue({ jobId: job.id, attempt: null }, job.deadline);
+    const token = this.#deps.jobTokens.issue({ jobId: job.id, attempt: null }, job.deadline);
     return { id: jobMessageId(job), body: encodeJob(job, token) };
   }
 }

@@ -16,16 +16,19 @@ const heldMax = 1000;
 const atOnceMax = 4;
 const lineMax = 64;
 
+interface GuessingDeps {
+  readonly attempts: AttemptStore;
+  readonly clock: Clock;
+}
+
 /** Makes guessing passwords slow, then useless: for an account as seen from an address, on all servers together. */
 export class Guessing {
-  readonly #store: AttemptStore;
-  readonly #clock: Clock;
+  readonly #deps: GuessingDeps;
   readonly #lines = new Map<string, { readonly run: LimitFunction; length: number }>();
   #held = 0;
 
-  constructor(deps: { attempts: AttemptStore; clock: Clock }) {
-    this.#store = deps.attempts;
-    this.#clock = deps.clock;
+  constructor(deps: GuessingDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -64,18 +67,19 @@ export class Guessing {
 
   /** Lifts every delay and lock of an account. */
   async unlock(accountId: string): Promise<void> {
-    await this.#store.delete(accountId);
+    await this.#deps.attempts.delete(accountId);
   }
 
   async #count(key: string, address: string): Promise<void> {
+    const { attempts: store, clock } = this.#deps;
     const network = networkOf(address);
     for (let left = writesMax; left > 0; left--) {
-      const now = this.#clock();
-      const attempts = await this.#store.get(key);
+      const now = clock();
+      const attempts = await store.get(key);
       const wait = waitMs(attempts, network, now);
       if (wait > 0) throw tooMany(wait);
       const next = counted(attempts, key, network, now);
-      if (await (attempts === undefined ? this.#insert(next) : this.#store.replace(next)))
+      if (await (attempts === undefined ? this.#insert(next) : store.replace(next)))
         return this.#hold(holdMs(attempts));
     }
     throw tooMany(1000);
@@ -89,15 +93,16 @@ export class Guessing {
   }
 
   async #change(key: string, step: (attempts: Attempts) => Attempts): Promise<void> {
+    const { attempts: store } = this.#deps;
     for (let left = writesMax; left > 0; left--) {
-      const attempts = await this.#store.get(key);
-      if (attempts === undefined || (await this.#store.replace(step(attempts)))) return;
+      const attempts = await store.get(key);
+      if (attempts === undefined || (await store.replace(step(attempts)))) return;
     }
   }
 
   async #insert(attempts: Attempts): Promise<boolean> {
     try {
-      await this.#store.insert(attempts);
+      await this.#deps.attempts.insert(attempts);
       return true;
     } catch (error) {
       if (error instanceof DuplicateKey) return false;

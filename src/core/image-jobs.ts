@@ -25,80 +25,72 @@ import { timeLimit } from "./time-limit.ts";
 export const waitMaxMs = 60_000;
 const batch = 100;
 
+interface ImageJobsDeps {
+  readonly records: JobRecords;
+  readonly changes: JobChanges;
+  readonly images: Images;
+  readonly dispatcher: Dispatcher;
+  readonly routes: ModelRoutes;
+  readonly clock: Clock;
+  readonly timing: Timing;
+}
+
 /** What an account does with its own jobs. */
 export class ImageJobs {
-  readonly #records: JobRecords;
-  readonly #changes: JobChanges;
-  readonly #images: Images;
-  readonly #dispatcher: Dispatcher;
-  readonly #routes: ModelRoutes;
-  readonly #clock: Clock;
-  readonly #timing: Timing;
+  readonly #deps: ImageJobsDeps;
 
-  constructor(deps: {
-    records: JobRecords;
-    changes: JobChanges;
-    images: Images;
-    dispatcher: Dispatcher;
-    routes: ModelRoutes;
-    clock: Clock;
-    timing: Timing;
-  }) {
-    this.#records = deps.records;
-    this.#changes = deps.changes;
-    this.#images = deps.images;
-    this.#dispatcher = deps.dispatcher;
-    this.#routes = deps.routes;
-    this.#clock = deps.clock;
-    this.#timing = deps.timing;
+  constructor(deps: ImageJobsDeps) {
+    this.#deps = deps;
   }
 
   /** The default first. */
   models(): readonly Model[] {
-    return listedModels(this.#routes);
+    return listedModels(this.#deps.routes);
   }
 
   async submit(wanted: Submission, ownerId: string): Promise<ImageJob> {
-    const now = this.#clock();
+    const { records, images, dispatcher, routes, clock, timing } = this.#deps;
+    const now = clock();
     const fingerprint = fingerprintOf(wanted);
     // Before the rules: a repeat gets its job even when its deadline has passed meanwhile.
     const earlier = await this.#earlier(wanted, ownerId, fingerprint);
     if (earlier !== undefined) return earlier;
-    checkSubmission(wanted, this.#routes, now);
+    checkSubmission(wanted, routes, now);
     const job = newJob(wanted, {
       id: randomUUID(),
       ownerId,
       fingerprint,
-      defaultModel: this.#routes.own[0].name,
+      defaultModel: routes.own[0].name,
       randomSeed: randomInt(2 ** 32),
       now,
-      dispatchAt: now + this.#timing.publishMs,
+      dispatchAt: now + timing.publishMs,
     });
-    await this.#images.reserve(job.inputImageId, ownerId, job.deadline + this.#timing.keepMs);
+    await images.reserve(job.inputImageId, ownerId, job.deadline + timing.keepMs);
     try {
-      await this.#records.store.insert(job);
+      await records.store.insert(job);
     } catch (error) {
       const same = error instanceof DuplicateKey ? await this.#earlier(wanted, ownerId, fingerprint) : undefined;
       if (same === undefined) throw error;
       return same;
     }
-    this.#dispatcher.dispatch(job);
+    dispatcher.dispatch(job);
     return job;
   }
 
   get(id: string, ownerId: string): Promise<ImageJob> {
-    return this.#records.getOwn(id, ownerId);
+    return this.#deps.records.getOwn(id, ownerId);
   }
 
   /** The job now, or when it has ended within `waitMs`. */
   async poll(id: string, ownerId: string, waitMs: number, signal: AbortSignal): Promise<ImageJob> {
     if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);
-    let latest = await this.#records.getOwn(id, ownerId);
+    const { records, changes } = this.#deps;
+    let latest = await records.getOwn(id, ownerId);
     if (waitMs === 0 || hasEnded(latest)) return latest;
     const limit = timeLimit(Math.ceil(waitMs));
     try {
       const until = AbortSignal.any([signal, limit.signal]);
-      for await (const job of this.#changes.watch(id, latest.version, until)) latest = job;
+      for await (const job of changes.watch(id, latest.version, until)) latest = job;
     } finally {
       limit.end();
     }
@@ -106,8 +98,9 @@ export class ImageJobs {
   }
 
   async *watch(id: string, ownerId: string, afterVersion: number, signal: AbortSignal): AsyncGenerator<ImageJob> {
-    await this.#records.getOwn(id, ownerId);
-    yield* this.#changes.watch(id, afterVersion, signal);
+    const { records, changes } = this.#deps;
+    await records.getOwn(id, ownerId);
+    yield* changes.watch(id, afterVersion, signal);
   }
 
   async list(
@@ -117,27 +110,29 @@ export class ImageJobs {
     const limit = pageSize(query.pageSize);
     const after = decodeCursor(query.pageToken);
     const states = [...new Set(query.states)];
-    const found = await this.#records.store.list({ ownerId, states, after, limit: limit + 1 });
+    const found = await this.#deps.records.store.list({ ownerId, states, after, limit: limit + 1 });
     return pageOf(found, limit, encodeCursor);
   }
 
   async cancel(id: string, ownerId: string): Promise<ImageJob> {
-    return this.#records.change(await this.#records.getOwn(id, ownerId), (job) => cancel(job, this.#clock()));
+    const { records, clock } = this.#deps;
+    return records.change(await records.getOwn(id, ownerId), (job) => cancel(job, clock()));
   }
 
   /** Cancels those of an owner's that have not ended. */
   async cancelAll(ownerId: string): Promise<void> {
+    const { records, clock } = this.#deps;
     for (;;) {
-      const open = await this.#records.store.list({ ownerId, states: openStates, after: undefined, limit: batch });
+      const open = await records.store.list({ ownerId, states: openStates, after: undefined, limit: batch });
       if (open.length === 0) return;
-      const step = (job: ImageJob) => (hasEnded(job) ? job : cancel(job, this.#clock()));
-      await Promise.all(open.map((job) => this.#records.change(job, step)));
+      const step = (job: ImageJob) => (hasEnded(job) ? job : cancel(job, clock()));
+      await Promise.all(open.map((job) => records.change(job, step)));
     }
   }
 
   async #earlier(wanted: Submission, ownerId: string, fingerprint: string): Promise<ImageJob | undefined> {
     const key = requestKey(ownerId, wanted.requestId);
-    const job = key === undefined ? undefined : await this.#records.store.findByRequestKey(key);
+    const job = key === undefined ? undefined : await this.#deps.records.store.findByRequestKey(key);
     if (job !== undefined && job.fingerprint !== fingerprint) {
       const rule = "was used for another request; take a new one";
       const violations = [{ field: "request_id", rule }];

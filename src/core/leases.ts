@@ -14,27 +14,27 @@ export interface Lease {
   readonly deadline: number;
 }
 
+interface LeasesDeps {
+  readonly records: JobRecords;
+  readonly jobTokens: JobTokens;
+  readonly clock: Clock;
+  readonly timing: Timing;
+}
+
 /** What a worker does with the job whose token it holds. */
 export class Leases {
-  readonly #records: JobRecords;
-  readonly #tokens: JobTokens;
-  readonly #clock: Clock;
-  readonly #timing: Timing;
+  readonly #deps: LeasesDeps;
 
-  constructor(deps: { records: JobRecords; jobTokens: JobTokens; clock: Clock; timing: Timing }) {
-    this.#records = deps.records;
-    this.#tokens = deps.jobTokens;
-    this.#clock = deps.clock;
-    this.#timing = deps.timing;
+  constructor(deps: LeasesDeps) {
+    this.#deps = deps;
   }
 
   async claim(worker: JobPrincipal, dispatch: number): Promise<Lease> {
-    const job = await this.#records.change(worker.jobId, (current) =>
-      claim(current, dispatch, this.#clock(), this.#timing),
-    );
+    const { records, jobTokens, clock, timing } = this.#deps;
+    const job = await records.change(worker.jobId, (current) => claim(current, dispatch, clock(), timing));
     const { attempt, deadline } = job;
-    const token = this.#tokens.issue({ jobId: job.id, attempt }, deadline);
-    return { attempt, token, leaseMs: this.#timing.leaseMs, deadline };
+    const token = jobTokens.issue({ jobId: job.id, attempt }, deadline);
+    return { attempt, token, leaseMs: timing.leaseMs, deadline };
   }
 
   /** How long the lease lives on. */
@@ -42,9 +42,8 @@ export class Leases {
     const { attempt } = worker;
     if (attempt === null) throw unauthenticated("NOT_CLAIMED", "heartbeats need the job token that ClaimJob gave");
     checkFields({ progress: () => rangeRule(progress, 0, 1) });
-    await this.#records.change(worker.jobId, (current) =>
-      heartbeat(current, attempt, progress, this.#clock(), this.#timing),
-    );
-    return this.#timing.leaseMs;
+    const { records, clock, timing } = this.#deps;
+    await records.change(worker.jobId, (current) => heartbeat(current, attempt, progress, clock(), timing));
+    return timing.leaseMs;
   }
 }

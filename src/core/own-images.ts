@@ -17,32 +17,27 @@ export const uploadMaxMs = 60 * 60 * 1000;
 /** Pictures of jobs are kept to the end of such a step. */
 const keepStepMs = 60 * 60 * 1000;
 
+interface OwnImagesDeps {
+  readonly images: ImageStore;
+  readonly blobs: BlobStore;
+  readonly authentication: Pick<Authentication, "confirm">;
+  readonly clock: Clock;
+  /** How long a picture is kept that no job uses. */
+  readonly keepUploadMs: number;
+}
+
 /** Pictures in our own store, each with its owner. */
 export class OwnImages implements Images {
-  readonly #store: ImageStore;
-  readonly #blobs: BlobStore;
-  readonly #authentication: Pick<Authentication, "confirm">;
-  readonly #clock: Clock;
-  /** How long a picture is kept that no job uses. */
-  readonly #keepUploadMs: number;
+  readonly #deps: OwnImagesDeps;
 
-  constructor(deps: {
-    images: ImageStore;
-    blobs: BlobStore;
-    authentication: Pick<Authentication, "confirm">;
-    clock: Clock;
-    keepUploadMs: number;
-  }) {
-    this.#store = deps.images;
-    this.#blobs = deps.blobs;
-    this.#authentication = deps.authentication;
-    this.#clock = deps.clock;
-    this.#keepUploadMs = deps.keepUploadMs;
+  constructor(deps: OwnImagesDeps) {
+    this.#deps = deps;
   }
 
   /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
   async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
-    const now = this.#clock();
+    const { images, authentication, clock } = this.#deps;
+    const now = clock();
     const pending: Image = {
       id: randomUUID(),
       ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
@@ -56,10 +51,10 @@ export class OwnImages implements Images {
       expiresAt: now + uploadMaxMs,
     };
     // The record first: whatever happens next, the sweeper knows of the bytes.
-    await this.#store.insert(pending);
+    await images.insert(pending);
     try {
       // A caller whose account was deleted meanwhile has nothing stored.
-      return await this.#complete(pending, bytes).finally(() => this.#authentication.confirm(by));
+      return await this.#complete(pending, bytes).finally(() => authentication.confirm(by));
     } catch (error) {
       // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
       if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id).catch(() => {});
@@ -70,18 +65,19 @@ export class OwnImages implements Images {
   async open(id: string, by: Principal): Promise<StoredImage> {
     const image = await this.#find(id);
     if (image === undefined || !mayRead(image, by)) throw notFound("image");
-    const bytes = await this.#blobs.read(id);
+    const bytes = await this.#deps.blobs.read(id);
     if (bytes === undefined) throw notFound("image");
     return { image, bytes };
   }
 
   async reserve(id: string, ownerId: string, until: number): Promise<void> {
+    const { images, clock } = this.#deps;
     const image = await this.#find(id);
     if (image?.ownerId !== ownerId) throw notFound("image");
     if (image.expiresAt >= until) return;
     // Rounded up, so that many jobs of one picture need one write.
     const rounded = Math.ceil(until / keepStepMs) * keepStepMs;
-    if (!(await this.#store.keepUntil(id, rounded, this.#clock()))) throw notFound("image");
+    if (!(await images.keepUntil(id, rounded, clock()))) throw notFound("image");
   }
 
   async adopt(ids: readonly string[], { id: jobId, ownerId }: ImageJob, until: number): Promise<boolean> {
@@ -94,42 +90,47 @@ export class OwnImages implements Images {
   }
 
   async deleteOf(ownerId: string, limit: number): Promise<number> {
-    const images = await this.#store.listByOwner(ownerId, limit);
-    for (const { id } of images) await this.#delete(id);
-    return images.length;
+    const found = await this.#deps.images.listByOwner(ownerId, limit);
+    for (const { id } of found) await this.#delete(id);
+    return found.length;
   }
 
   async sweep(limit: number): Promise<number> {
-    const expired = await this.#store.expired(this.#clock() - clockSkewMs, limit);
+    const { images, clock } = this.#deps;
+    const expired = await images.expired(clock() - clockSkewMs, limit);
     for (const { id } of expired) await this.#delete(id);
     return expired.length;
   }
 
   async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {
+    const { images, blobs, keepUploadMs } = this.#deps;
     const inspector = new ImageInspector();
-    await this.#blobs.write(pending.id, inspector.pass(bytes));
-    const expiresAt = pending.createdAt + this.#keepUploadMs;
+    await blobs.write(pending.id, inspector.pass(bytes));
+    const expiresAt = pending.createdAt + keepUploadMs;
     const image = { ...pending, ...inspector.result, ready: true, expiresAt };
-    if (!(await this.#store.update(image))) throw new Error("an upload was swept before it was done");
+    if (!(await images.update(image))) throw new Error("an upload was swept before it was done");
     return image;
   }
 
   async #adopt(image: Image): Promise<boolean> {
-    if (await this.#store.adopt(image)) return true;
+    const { images } = this.#deps;
+    if (await images.adopt(image)) return true;
     // Perhaps by an earlier reading of the same result.
-    const stored = await this.#store.get(image.id);
+    const stored = await images.get(image.id);
     return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
   }
 
   async #delete(id: string): Promise<void> {
+    const { images, blobs } = this.#deps;
     // The bytes first: while the record is there, the next sweep comes back for them.
-    await this.#blobs.delete(id);
-    await this.#store.delete(id);
+    await blobs.delete(id);
+    await images.delete(id);
   }
 
   async #find(id: string): Promise<Image | undefined> {
-    const image = isId(id) ? await this.#store.get(id) : undefined;
-    return image?.ready === true && this.#clock() < image.expiresAt ? image : undefined;
+    const { images, clock } = this.#deps;
+    const image = isId(id) ? await images.get(id) : undefined;
+    return image?.ready === true && clock() < image.expiresAt ? image : undefined;
   }
 }
 

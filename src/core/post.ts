@@ -7,25 +7,29 @@ import type { Mailer } from "../ports/mailer.ts";
 const waitingMax = 1000;
 const retries = 3;
 
+interface PostDeps {
+  /** Undefined where mail is not set up. */
+  readonly mailer: Mailer | undefined;
+  readonly log: Log;
+}
+
 /** Sends letters while nobody waits for them: how long a mail server takes would tell which addresses are known. */
 export class Post {
-  readonly #mailer: Mailer | undefined;
-  readonly #log: Log;
+  readonly #deps: PostDeps;
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<Promise<void>>();
 
-  constructor(deps: { mailer: Mailer | undefined; log: Log }) {
-    this.#mailer = deps.mailer;
-    this.#log = deps.log;
+  constructor(deps: PostDeps) {
+    this.#deps = deps;
   }
 
   get isSetUp(): boolean {
-    return this.#mailer !== undefined;
+    return this.#deps.mailer !== undefined;
   }
 
   /** Nothing where mail is not set up, or where there is no address. */
   send(to: string | null, letter: Letter): void {
-    const mailer = this.#mailer;
+    const { mailer } = this.#deps;
     if (mailer === undefined || to === null) return;
     const { signal } = this.#stopping;
     const sendOnce = () => mailer.send({ to, ...letter });
@@ -34,12 +38,13 @@ export class Post {
 
   /** Does what leads to a letter. */
   inBackground(work: () => Promise<void>): void {
+    const { log } = this.#deps;
     if (this.#waiting.size >= waitingMax) {
-      this.#log.error({ waiting: waitingMax }, "a mail was dropped");
+      log.error({ waiting: waitingMax }, "a mail was dropped");
       return;
     }
     const running = work()
-      .catch((error: unknown) => this.#log.error({ err: error }, "a mail could not be sent"))
+      .catch((error: unknown) => log.error({ err: error }, "a mail could not be sent"))
       .finally(() => this.#waiting.delete(running));
     this.#waiting.add(running);
   }
@@ -48,6 +53,6 @@ export class Post {
   async stop(): Promise<void> {
     this.#stopping.abort();
     while (this.#waiting.size > 0) await Promise.all(this.#waiting);
-    this.#mailer?.close();
+    this.#deps.mailer?.close();
   }
 }

@@ -14,40 +14,31 @@ const concurrency = 16;
 /** Between two tries while the database is away. */
 const againMs = 1000;
 
+interface ResultsDeps {
+  readonly records: JobRecords;
+  readonly images: Images;
+  readonly jobQueues: JobQueues;
+  readonly resultQueue: Queue;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timing: Timing;
+}
+
 /** The one reader of results, and of jobs that the queue gave up on: it writes them to the database, polls read there. */
 export class Results {
-  readonly #records: JobRecords;
-  readonly #images: Images;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #timing: Timing;
-  readonly #jobQueues: JobQueues;
-  readonly #resultQueue: Queue;
+  readonly #deps: ResultsDeps;
   #stopping = false;
   #consumers: Consumer[] = [];
 
-  constructor(deps: {
-    records: JobRecords;
-    images: Images;
-    jobQueues: JobQueues;
-    resultQueue: Queue;
-    clock: Clock;
-    log: Log;
-    timing: Timing;
-  }) {
-    this.#records = deps.records;
-    this.#images = deps.images;
-    this.#jobQueues = deps.jobQueues;
-    this.#resultQueue = deps.resultQueue;
-    this.#clock = deps.clock;
-    this.#log = deps.log;
-    this.#timing = deps.timing;
+  constructor(deps: ResultsDeps) {
+    this.#deps = deps;
   }
 
   start(): void {
+    const { jobQueues, resultQueue } = this.#deps;
     this.#consumers = [
-      this.#resultQueue.consume((message) => this.#retry(() => this.#read(message)), { concurrency }),
-      ...this.#jobQueues.all.map((queue) =>
+      resultQueue.consume((message) => this.#retry(() => this.#read(message)), { concurrency }),
+      ...jobQueues.all.map((queue) =>
         queue.consumeDeadLetters((message) => this.#retry(() => this.#readDead(message))),
       ),
     ];
@@ -72,22 +63,24 @@ export class Results {
   }
 
   async #accept(result: Result): Promise<Settlement> {
-    const job = await this.#records.store.get(result.jobId);
+    const { records, images, clock, timing } = this.#deps;
+    const job = await records.store.get(result.jobId);
     if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
-    if (finish(job, result.attempt, result.outcome, this.#clock()) === job) return complete;
+    if (finish(job, result.attempt, result.outcome, clock()) === job) return complete;
     // The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them.
-    const until = this.#clock() + this.#timing.keepMs;
-    if (result.outcome.kind === "succeeded" && !(await this.#images.adopt(result.outcome.imageIds, job, until))) {
+    const until = clock() + timing.keepMs;
+    if (result.outcome.kind === "succeeded" && !(await images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }
-    await this.#records.change(job, (current) => finish(current, result.attempt, result.outcome, this.#clock()));
+    await records.change(job, (current) => finish(current, result.attempt, result.outcome, clock()));
     return complete;
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
-    const job = await this.#records.store.get(message_id);
+    const { records, clock } = this.#deps;
+    const job = await records.store.get(message_id);
     if (job === undefined || hasEnded(job)) return;
-    await this.#records.change(job, (current) => bury(current, dispatch, this.#clock()));
+    await records.change(job, (current) => bury(current, dispatch, clock()));
   }
 
   async #read(message: IncomingMessage): Promise<Settlement> {
@@ -106,7 +99,7 @@ export class Results {
       return decode(message.body);
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error;
-      this.#log.warn({ message_id: message.id, reason: error.message }, "a malformed message was put aside");
+      this.#deps.log.warn({ message_id: message.id, reason: error.message }, "a malformed message was put aside");
       return error;
     }
   }

@@ -18,23 +18,23 @@ interface Sent {
   readonly dispatch: number;
 }
 
+interface SentJobsDeps {
+  readonly records: JobRecords;
+  readonly jobQueues: JobQueues;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly log: Log;
+}
+
 /** Notes a moment later which jobs a queue has taken, so that they are sent again only if nobody claims them for long. */
 export class SentJobs {
-  readonly #records: JobRecords;
-  readonly #queues: JobQueues;
-  readonly #clock: Clock;
-  readonly #timing: Timing;
-  readonly #log: Log;
+  readonly #deps: SentJobsDeps;
   #waiting: Sent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #noting: Promise<void> = Promise.resolve();
 
-  constructor(deps: { records: JobRecords; jobQueues: JobQueues; clock: Clock; timing: Timing; log: Log }) {
-    this.#records = deps.records;
-    this.#queues = deps.jobQueues;
-    this.#clock = deps.clock;
-    this.#timing = deps.timing;
-    this.#log = deps.log;
+  constructor(deps: SentJobsDeps) {
+    this.#deps = deps;
   }
 
   add(jobs: readonly ImageJob[]): void {
@@ -57,19 +57,20 @@ export class SentJobs {
     try {
       for (let from = 0; from < jobs.length; from += batchMax) await this.#note(jobs.slice(from, from + batchMax));
     } catch (error) {
-      this.#log.warn({ err: error, jobs: jobs.length }, "jobs could not be noted as sent; they will be sent again");
+      const { log } = this.#deps;
+      log.warn({ err: error, jobs: jobs.length }, "jobs could not be noted as sent; they will be sent again");
     }
   }
 
   async #note(jobs: readonly Sent[]): Promise<void> {
-    const found = await this.#records.store.getMany(jobs.map(({ id }) => id));
+    const found = await this.#deps.records.store.getMany(jobs.map(({ id }) => id));
     const dispatchOf = new Map(jobs.map(({ id, dispatch }) => [id, dispatch]));
     await Promise.all(found.map((job) => this.#confirm(job, dispatchOf.get(job.id) ?? 0)));
   }
 
   async #confirm(job: ImageJob, dispatch: number): Promise<void> {
-    const isClaimed = this.#queues.areClaimed(job.modelType);
-    const timing = isClaimed ? this.#timing : { ...this.#timing, resendMs: resendOthersMs };
-    await this.#records.change(job, (current) => confirmPublished(current, dispatch, this.#clock(), timing));
+    const { records, jobQueues, clock, timing } = this.#deps;
+    const resending = jobQueues.areClaimed(job.modelType) ? timing : { ...timing, resendMs: resendOthersMs };
+    await records.change(job, (current) => confirmPublished(current, dispatch, clock(), resending));
   }
 }

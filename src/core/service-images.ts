@@ -7,29 +7,33 @@ import type { ImageService } from "../ports/image-service.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
+interface ServiceImagesDeps {
+  readonly service: ImageService;
+  readonly clock: Clock;
+}
+
 /**
  * Pictures at an image service. It knows of no owners, so knowing an id is the right to the picture, and how long it
  * keeps one is its own affair. What comes from there is inspected as what comes from a caller is.
  */
 export class ServiceImages implements Images {
-  readonly #service: ImageService;
-  readonly #clock: Clock;
+  readonly #deps: ServiceImagesDeps;
 
-  constructor(deps: { service: ImageService; clock: Clock }) {
-    this.#service = deps.service;
-    this.#clock = deps.clock;
+  constructor(deps: ServiceImagesDeps) {
+    this.#deps = deps;
   }
 
   async upload(bytes: AsyncIterable<Uint8Array>): Promise<Picture> {
     const inspector = new ImageInspector();
     const picture = await begun(inspector, inspector.pass(bytes));
-    const id = await this.#service.store(inspector.result.type, picture);
-    return { ...inspector.result, id, createdAt: this.#clock(), expiresAt: null };
+    const { service, clock } = this.#deps;
+    const id = await service.store(inspector.result.type, picture);
+    return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
   }
 
   async open(id: string, by: Principal): Promise<StoredImage> {
     const mayRead = by.kind !== "job" || id === by.inputImageId;
-    const found = isId(id) && mayRead ? await this.#service.fetch(id) : undefined;
+    const found = isId(id) && mayRead ? await this.#deps.service.fetch(id) : undefined;
     if (found === undefined) throw notFound("image");
     const inspector = new ImageInspector();
     const bytes = await begun(inspector, blamed(inspector.pass(found.bytes)));

@@ -6,20 +6,22 @@ import type { Guessing } from "./guessing.ts";
 import { keepAnAdmin } from "./last-admin.ts";
 import type { Sessions } from "./sessions.ts";
 
+interface UsersDeps {
+  readonly accountRecords: AccountRecords;
+  readonly sessions: Sessions;
+  readonly guessing: Guessing;
+}
+
 /** What administrators do with accounts. */
 export class Users {
-  readonly #records: AccountRecords;
-  readonly #sessions: Sessions;
-  readonly #guessing: Guessing;
+  readonly #deps: UsersDeps;
 
-  constructor(deps: { accountRecords: AccountRecords; sessions: Sessions; guessing: Guessing }) {
-    this.#records = deps.accountRecords;
-    this.#sessions = deps.sessions;
-    this.#guessing = deps.guessing;
+  constructor(deps: UsersDeps) {
+    this.#deps = deps;
   }
 
   get(id: string): Promise<Account> {
-    return this.#records.get(id);
+    return this.#deps.accountRecords.get(id);
   }
 
   /** A query with an `@` looks among email addresses, any other among usernames; the page is in their order. */
@@ -28,7 +30,8 @@ export class Users {
     const size = pageSize(wanted.pageSize);
     const by = isEmail(wanted.query) ? "emailKey" : "usernameKey";
     const after = decodeKey(wanted.pageToken);
-    const found = await this.#records.store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
+    const { store } = this.#deps.accountRecords;
+    const found = await store.list({ by, prefix: nameKey(wanted.query), after, limit: size + 1 });
     const { items, nextPageToken } = pageOf(found, size, (last) => encodeKey(last[by]));
     return { items: items.filter(({ deletedAt }) => deletedAt === null), nextPageToken };
   }
@@ -37,7 +40,7 @@ export class Users {
   async setDisabled(id: string, disabled: boolean): Promise<Account> {
     const step = (current: Account) => ({ ...(disabled ? withoutSessions(current) : current), disabled });
     const account = await this.#change(id, disabled, step);
-    if (disabled) await this.#sessions.revokeAll(id);
+    if (disabled) await this.#deps.sessions.revokeAll(id);
     return account;
   }
 
@@ -47,11 +50,12 @@ export class Users {
 
   /** Lifts what failed logins have put on the account. */
   async unlock(id: string): Promise<void> {
-    await this.#guessing.unlock((await this.get(id)).id);
+    await this.#deps.guessing.unlock((await this.get(id)).id);
   }
 
   async #change(id: string, isLoss: boolean, step: (account: Account) => Account): Promise<Account> {
-    if (isLoss) await keepAnAdmin(this.#records.store, await this.get(id));
-    return this.#records.change(id, step);
+    const { accountRecords } = this.#deps;
+    if (isLoss) await keepAnAdmin(accountRecords.store, await this.get(id));
+    return accountRecords.change(id, step);
   }
 }
