@@ -44,7 +44,10 @@ function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part
   return opening;
 }
 
-/** Where nobody started before there is none: the hash of a password need not wait for the database. */
+/**
+ * Undefined where there is an administrator already. In a data directory that nobody has used there cannot be one, so
+ * the hash of the password starts before the database is open.
+ */
 async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
   if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));

@@ -93,7 +93,8 @@ export class Files {
     const look = new FirstLook();
     await blobs.write(id, look.pass(bytes));
     const named = { ...pending, nameKey: fileNameKey(ownerId, name), size: look.size };
-    // Before it goes to an image service, which lets go of nothing.
+    // The name first: an image service deletes nothing, so a picture sent there before its name proved to be taken
+    // would stay for ever.
     await this.#update(named);
     const imageId = look.seemsPicture ? await this.#toPicture(id, by) : null;
     await this.#update({ ...named, imageId, ready: true, expiresAt: createdAt + keepUploadMs });

@@ -8,7 +8,7 @@ import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 
-/** Others that try at the same moment come first at most so often; whoever loses more is one of very many. */
+/** How often a write is tried: another try of the same account may be stored first. */
 const writesMax = 10;
 /** So many are held at a time; more are made at once, since a refusal would keep the owner out. */
 const heldMax = 1000;
@@ -51,7 +51,10 @@ export class Guessing {
     }
   }
 
-  /** One after another but for a few: tries that run count as failed, and many at once that are right would refuse each other. */
+  /**
+   * Of one account's tries from one address `atOnceMax` run at a time, and the rest wait. A running try counts as
+   * failed, so many right ones at once would lock each other out.
+   */
   async #inLine<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     const line = this.#lines.get(name) ?? { run: pLimit(atOnceMax), length: 0 };
     if (line.length >= lineMax) throw tooMany(1000);

@@ -23,7 +23,7 @@ export class JobQueues {
     return this.of(model) === this.#own;
   }
 
-  /** Jobs of a model that is configured no longer go to our own workers, who tell their owners. */
+  /** A job whose model is no longer configured goes to our own workers, which fail it and so tell its owner. */
   of(model: string): Queue {
     return this.#others.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
   }

@@ -8,7 +8,7 @@ export interface Repeating {
 
 /**
  * Runs `task` every `everyMs` after its last end. What it throws goes to `onError`, and the next run comes all the same.
- * Of a database that is away its adapter tells, once.
+ * StoreUnavailable is not reported: the log tells of an outage by itself, and not of each call that met it.
  */
 export function repeat(everyMs: number, task: () => Promise<void>, onError: (error: unknown) => void): Repeating {
   let stopped = false;

@@ -83,8 +83,8 @@ async function begun(
 }
 
 /**
- * What breaks a rule there is no picture for anybody, now or later. The last piece waits until nothing is missing: whoever
- * has all that was announced has a whole picture.
+ * What breaks a rule is `not_found`: it is no picture for anybody. The last piece is held back until the whole picture
+ * has passed, so whoever got all the bytes that were announced has a valid picture.
  */
 async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {

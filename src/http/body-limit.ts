@@ -29,7 +29,7 @@ export function createBodyLimit(ms: number): BodyLimit {
     dropWhole();
     for (const response of fresh) {
       waiting.set(response.req, end);
-      // A request that was read without its events has no end.
+      // A body that was taken by `read()` (rpc/fast/body.ts) may emit no `end`, so the answer's `close` is waited for.
       response.once("close", () => waiting.delete(response.req));
     }
     fresh = [];

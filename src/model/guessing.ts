@@ -33,7 +33,7 @@ export function waitMs(attempts: Attempts | undefined, address: string, now: num
   const here = attempts?.addresses.find((each) => each.address === address);
   if (here === undefined) return 0;
   const delay = delayAfter(here.failures);
-  // By a clock that is behind the one that counted it, it would be longer.
+  // At most `delay`: if the server that counted the failure has a clock ahead of ours, the difference would be added.
   return Math.max(0, Math.min(delay, here.lastAt + delay - now));
 }
 

@@ -46,7 +46,10 @@ export function isSessionAlive(session: Session, now: number): boolean {
   return now < sessionEnd(session);
 }
 
-/** Whether the account has not ended it since. One that is newer than the account's record was begun by who read a newer one. */
+/**
+ * Whether the session outlived the last time that its account ended all of them. Its epoch may be the greater one: this
+ * server may still hold an older record of the account.
+ */
 export function isSessionOf({ id, epoch }: Session, { sessionEpoch, keptSessionId }: Account): boolean {
   return epoch >= sessionEpoch || id === keptSessionId;
 }

@@ -45,7 +45,8 @@ export type RpcHandler = (request: IncomingMessage, response: ServerResponse, ca
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
 export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
   const calls = new WeakMap<IncomingMessage, Call>();
-  // Connect's come with three functions of their own; these have theirs from one that stays empty.
+  // createContextValues() makes three functions for each object. One whose prototype is an empty set of values shares
+  // them, and keeps its entries to itself.
   const none = createContextValues();
   const valuesOf = (call: Call | undefined) => (Object.create(none) as ContextValues).set(callKey, call);
   const options = {

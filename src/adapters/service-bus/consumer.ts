@@ -47,7 +47,8 @@ export function consume(source: Source): Consumer {
       const settling = bring(message, receiver, settlement);
       if (isNow(settlement) || held.size >= heldMax) await settling;
       else {
-        // A link that a message waits on takes no other: made anew under the same name, it could not settle the first.
+        // A receiver that holds a delayed message takes no other: its link, made anew for that one, could not settle
+        // the first. The next message gets a new receiver.
         hold(settling, receiver);
         receiver = source.open();
       }

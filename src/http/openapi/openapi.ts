@@ -6,7 +6,10 @@ import { refusalsOf, securityOf } from "./common.ts";
 
 declare module "fastify" {
   interface FastifySchema {
-    /** What the document says instead, where the route refuses more than its schema, in words of its old system's. */
+    /**
+     * Takes the place of the schema's query or body in the document, where the handler itself refuses more, to do so in
+     * the old system's words.
+     */
     readonly documented?: { readonly querystring?: object; readonly body?: object };
   }
 }
