@@ -37,6 +37,12 @@ export const collections = {
 
 export type CollectionName = keyof typeof collections;
 
+/** The fields whose values no two documents of it share. */
+export function uniqueFields(name: CollectionName): string[] {
+  const indexes: readonly IndexDescription[] = collections[name];
+  return indexes.flatMap(({ key, unique }) => (unique ? Object.keys(key) : []));
+}
+
 function by(key: Key): IndexDescription & { name: string } {
   return { key, name: Object.entries(key).flat().join("_") };
 }

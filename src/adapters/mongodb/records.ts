@@ -1,6 +1,6 @@
 import type { Collection, Sort, UpdateFilter } from "mongodb";
-import { DuplicateKey } from "../../ports/store-errors.ts";
-import type { CollectionName } from "./collections.ts";
+import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
+import { type CollectionName, uniqueFields } from "./collections.ts";
 import type { Database } from "./database.ts";
 
 type Value = string | number;
@@ -57,6 +57,7 @@ interface Order {
 export class Records<T extends { readonly id: string }> {
   readonly #db: Database;
   readonly #collection: Collection<Stored>;
+  readonly #unique: readonly string[];
   readonly #derived: readonly (readonly [string, (record: T) => unknown])[];
   readonly #projection: Readonly<Record<string, 0>>;
   readonly #later: Partial<T>;
@@ -71,6 +72,7 @@ export class Records<T extends { readonly id: string }> {
   ) {
     this.#db = db;
     this.#collection = db.collection(name);
+    this.#unique = uniqueFields(name);
     this.#derived = Object.entries(derived);
     this.#projection = Object.fromEntries(this.#derived.map(([field]) => [field, 0]));
     this.#later = later;
@@ -108,11 +110,20 @@ export class Records<T extends { readonly id: string }> {
     return found.map((document) => this.#toRecord(document));
   }
 
-  /** Writes all fields of the record if the stored one is as `query` says; false, and nothing written, if not. */
+  /**
+   * Writes all fields of the record if the stored one is as `query` says; false, and nothing written, if not. Rejects with
+   * DuplicateKey when another record has a unique value of it.
+   */
   async replace(record: T, query: Query = {}): Promise<boolean> {
     const { _id, ...fields } = this.#toDocument(record);
     const filter = { ...query, _id: is(_id) };
-    return (await this.#db.run(() => this.#collection.replaceOne(filter, fields))).matchedCount === 1;
+    try {
+      return (await this.#db.run(() => this.#collection.replaceOne(filter, fields))).matchedCount === 1;
+    } catch (error) {
+      if (error instanceof DuplicateKey || error instanceof StoreUnavailable) throw error;
+      // FerretDB has no code of its own for a key that an update finds taken.
+      throw (await this.#hasTakenValue(record)) ? new DuplicateKey("a unique value is taken") : error;
+    }
   }
 
   /** Adds to a number in the one that matches, and gives it as it is then; undefined when none does. */
@@ -155,6 +166,12 @@ export class Records<T extends { readonly id: string }> {
   async deleteFirst(query: Query, order: Order): Promise<number> {
     // Each is looked at again as it is deleted.
     return this.deleteMany(await this.ids(query, order), query);
+  }
+
+  async #hasTakenValue(record: T): Promise<boolean> {
+    const { _id, ...fields } = this.#toDocument(record);
+    const holders = this.#unique.map((field) => this.findOne({ [field]: is(fields[field] as Value) }));
+    return (await Promise.all(holders)).some((holder) => holder !== undefined && holder.id !== _id);
   }
 
   #toDocument(record: T): Stored {
