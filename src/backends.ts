@@ -67,7 +67,7 @@ export interface Queues {
   /** That of Darkroom's own workers. */
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
-  /** Any other, for the jobs of other workers. */
+  /** The queue of this name; Darkroom's own two as well. */
   queue(name: string): Queue;
   /** Rejects when the queues cannot be used; cheap. */
   ping(): Promise<void>;
@@ -148,7 +148,7 @@ export function openQueues(
 async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log: Log): Promise<Queues> {
   // The SDK is loaded where it is needed alone.
   const serviceBus = await import("./adapters/service-bus/queues.ts");
-  return serviceBus.openQueues(config, clock, log).catch((error: Error) => {
+  return serviceBus.openQueues({ ...config, jobQueue: ownQueueName }, clock, log).catch((error: Error) => {
     throw new ConfigError(config.variable, error.message);
   });
 }

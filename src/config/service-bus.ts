@@ -7,7 +7,6 @@ export interface ServiceBusConfig {
   readonly access: { readonly connectionString: string } | { readonly namespace: string };
   /** That the access came from. */
   readonly variable: string;
-  readonly jobQueue: string;
   /** Where the workers of the system before listen, which have models of their own; undefined without any. */
   readonly publishQueue: string | undefined;
   readonly resultQueue: string;
@@ -32,11 +31,10 @@ export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
     throw new ConfigError(stray, `must be given with ${connectionString} or ${namespace}`);
   }
   const queues = {
-    jobQueue: ownQueueName,
     publishQueue: readQueue(read, publishQueue),
     resultQueue: readQueue(read, receiveQueue) ?? resultQueueName,
   };
-  const jobQueues = [queues.jobQueue, queues.publishQueue?.toLowerCase()];
+  const jobQueues = [ownQueueName, queues.publishQueue?.toLowerCase()];
   if (jobQueues.includes(queues.resultQueue.toLowerCase()))
     throw new ConfigError(receiveQueue, "must be another queue than those of the jobs");
   return { ...access, ...queues, prefetch: read.integer(prefetch, 0, 0, 100) };

@@ -259,7 +259,7 @@ describe("a start", () => {
     await expect(open(connectionString)).rejects.toThrow(/results.* could not be found.*must be there/);
     const forged = connectionString.replace(/SharedAccessKey=[^;]+/, "SharedAccessKey=c2VjcmV0");
     const error = await open(forged).catch((thrown: Error) => thrown.message);
-    expect(error).toMatch(/^UnauthorizedAccess: .*may send to both and listen at both$/);
+    expect(error).toMatch(/^UnauthorizedAccess: .*may send to each and listen at each$/);
     expect(error).not.toContain("c2VjcmV0");
   });
 });

@@ -134,7 +134,6 @@ describe("the configuration of Service Bus", () => {
     expect(serviceBus).toEqual({
       access: { connectionString },
       variable: "AZURE_SERVICEBUS_CONNECTION_STRING",
-      jobQueue: "darkroom-jobs",
       publishQueue: "old-jobs",
       resultQueue: "darkroom-results",
       prefetch: 100,

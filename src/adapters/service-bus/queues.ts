@@ -12,7 +12,7 @@ import { closed } from "./time.ts";
 const startMs = 30_000;
 const againMs = 500;
 
-/** Both queues by one connection, once both answered. Rejects with what an operator should do. */
+/** A namespace's queues by one connection, once all that are named here have answered. Rejects with what an operator should do. */
 export async function openQueues(
   {
     access,
@@ -88,5 +88,5 @@ function giveUp({ fullyQualifiedNamespace }: ServiceBusClient, tooLate: AbortSig
 }
 
 function advice(names: readonly string[]): string {
-  return `the queues ${names.join(" and ")} must be there, and the key or identity may send to both and listen at both`;
+  return `the queues ${names.join(" and ")} must be there, and the key or identity may send to each and listen at each`;
 }
