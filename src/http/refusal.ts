@@ -3,8 +3,28 @@ import { challengeOf } from "../model/credential.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 
+/** How an API puts its refusals. */
+export interface RefusalTerms<Body> {
+  /** Undefined for an error that nobody foresaw. */
+  readonly toBody: (error: unknown, request: FastifyRequest) => Body | undefined;
+  readonly unforeseen: (requestId: string) => Body;
+  readonly send: (reply: FastifyReply, body: Body) => FastifyReply;
+}
+
+/** Answers what a route or a hook threw, in the API's terms. What nobody foresaw is logged with its cause. */
+export function refuseBy<Body>({ toBody, unforeseen, send }: RefusalTerms<Body>, log: Log) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const { requestId } = request.call;
+    noteRefusal(error, request, reply);
+    const body = toBody(error, request);
+    if (body !== undefined) return send(reply, body);
+    log.error({ err: error, request_id: requestId }, "a request failed unexpectedly");
+    return send(reply, unforeseen(requestId));
+  };
+}
+
 /** What every refusal brings beside its body, whatever shape that has: the reason in the log, and headers. */
-export function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   if (!(error instanceof DomainError)) return;
   request.call.outcome = error.reason;
   const challenge = challengeOf(error);
@@ -22,11 +42,6 @@ export function frameworkRefusal(error: unknown): { readonly status: number; rea
 /** Whether it tells that a body is no JSON. */
 export function isUnreadableJson(error: unknown): boolean {
   return error instanceof SyntaxError || (error as { code?: unknown }).code === "FST_ERR_CTP_INVALID_JSON_BODY";
-}
-
-/** What nobody foresaw, for the log. */
-export function noteFault(error: unknown, { call }: FastifyRequest, log: Log): void {
-  log.error({ err: error, request_id: call.requestId }, "a request failed unexpectedly");
 }
 
 export function retryHeader({ retryAfterMs }: DomainError): Record<string, string> {

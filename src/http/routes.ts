@@ -28,9 +28,9 @@ import {
   type PocketBaseCore,
   toRoute,
 } from "./pocketbase/pocketbase.ts";
-import { problem, sendProblem, toProblem } from "./problem.ts";
+import { type Problem, problem, sendProblem, toProblem } from "./problem.ts";
 import { type QuickRoute, quickly } from "./quick.ts";
-import { noteFault, noteRefusal } from "./refusal.ts";
+import { type RefusalTerms, refuseBy } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
 import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
 import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
@@ -67,6 +67,12 @@ export interface Routes {
 
 const parameterMax = 128;
 
+const problems: RefusalTerms<Problem> = {
+  toBody: (error, { call }) => toProblem(error, call.requestId),
+  unforeseen: (requestId) => problem(500, `internal error; quote request id ${requestId}`, requestId),
+  send: sendProblem,
+};
+
 type CallOf = (request: FastifyRequest) => Call;
 
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
@@ -79,7 +85,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   };
   const app = createApp(core, callOf, log);
   await app.register(cookie);
-  addCommon(app, core.admission, callOf, log);
+  addCommon(app, core.admission, callOf);
   await addOpenApi(app);
   await addImageRoutes(app, core.images, core.files);
   addKeySetRoute(app, core.signingKeys);
@@ -97,11 +103,12 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 }
 
 function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyInstance {
+  const refuse = refuseBy(problems, log);
   /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     request.call = callOf(request);
     if (oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
-    else answerError(error, request, reply, log);
+    else refuse(error, request, reply);
   };
   return Fastify({
     bodyLimit: bodyMax,
@@ -112,7 +119,7 @@ function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyIn
     schemaErrorFormatter: invalidBySchema,
     frameworkErrors: answerUnrouted,
     logger: false,
-  });
+  }).setErrorHandler(refuse);
 }
 
 /**
@@ -123,8 +130,8 @@ function withoutSlash(url: string): string {
   return url.startsWith("/v1/") ? url : url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
 }
 
-/** What all routes share: who may call them, and how they refuse. */
-function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf, log: Log): void {
+/** What all routes share: who may call them, and what is answered where there is none. */
+function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): void {
   app.decorateRequest("call");
   app.addHook("onRequest", async (request) => {
     request.call = callOf(request);
@@ -132,7 +139,6 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf, l
     if (!request.is404) await admit(request, admission);
   });
   app.addHook("preHandler", async ({ call }) => admission.readmit(call));
-  app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
 }
@@ -175,13 +181,4 @@ function answerNothing(
     return sendProblem(reply, problem(404, "there is nothing here", requestId));
   const allow = methods.join(", ");
   return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
-}
-
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  const { requestId } = request.call;
-  noteRefusal(error, request, reply);
-  const expected = toProblem(error, requestId);
-  if (expected !== undefined) return sendProblem(reply, expected);
-  noteFault(error, request, log);
-  return sendProblem(reply, problem(500, `internal error; quote request id ${requestId}`, requestId));
 }

@@ -1,10 +1,10 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
 import { dropNulls, readJsonBodies } from "../json-bodies.ts";
-import { noteFault, noteRefusal } from "../refusal.ts";
+import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
-import { envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
+import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { readForms } from "./forms.ts";
 import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
 import { addRecordRoutes, type RecordCore } from "./records.ts";
@@ -22,6 +22,11 @@ declare module "fastify" {
 }
 
 const nothing = envelope(404, "Not Found.");
+const envelopes: RefusalTerms<Envelope> = {
+  toBody: (error, { routeOptions }) => toEnvelope(error, routeOptions.config.failure),
+  unforeseen: (requestId) => envelope(500, `Internal error; quote request id ${requestId}.`),
+  send: sendEnvelope,
+};
 const prefix = "/api";
 const users = new RegExp(`^${prefix}/collections/(?:${usersCollectionId}|(?i:users))/`);
 
@@ -50,7 +55,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, bareToken: true, refusalAnswer };
       });
-      scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+      scope.setErrorHandler(refuseBy(envelopes, log));
       // What is there for other methods too.
       scope.setNotFoundHandler((_request, reply) => send(reply, 404, nothing));
       addGatewayRoutes(scope, core);
@@ -70,15 +75,8 @@ function readQueries(scope: FastifyInstance): void {
   });
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  noteRefusal(error, request, reply);
-  const { guest, failure } = request.routeOptions.config;
-  const body = toEnvelope(error, failure);
-  if (body === undefined) {
-    const { requestId } = request.call;
-    noteFault(error, request, log);
-    return send(reply, 500, envelope(500, `Internal error; quote request id ${requestId}.`));
-  }
+function sendEnvelope(reply: FastifyReply, body: Envelope): FastifyReply {
+  const { guest } = reply.request.routeOptions.config;
   const isGuest = body === tokenRequired || body === notAllowed;
   return guest !== undefined && isGuest ? send(reply, guest.status, guest.body) : send(reply, body.code, body);
 }

@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Log } from "../../ports/log.ts";
 import { dropNulls, readJsonBodies } from "../json-bodies.ts";
-import { noteFault, noteRefusal } from "../refusal.ts";
+import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { type AboutCore, addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";
@@ -12,6 +12,11 @@ export type SupabaseCore = AboutCore & SignInCore & UserCore;
 
 const prefix = "/auth/v1";
 const unforeseen = "Unexpected failure, please check server logs for more information";
+const refusals: RefusalTerms<Refusal> = {
+  toBody: toRefusal,
+  unforeseen: (requestId) => ({ ...refusal(500, "unexpected_failure", unforeseen), error_id: requestId }),
+  send: (reply, body) => reply.code(body.code).type("application/json").send(JSON.stringify(body)),
+};
 
 /** The routes of Supabase's auth that its clients sign up and in by. */
 export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore, log: Log): Promise<void> {
@@ -24,7 +29,7 @@ export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore
         route.config = { ...route.config, refusalAnswer };
       });
       scope.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
-      scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+      scope.setErrorHandler(refuseBy(refusals, log));
       scope.setNotFoundHandler((_request, reply) =>
         reply.code(404).type("text/plain; charset=utf-8").send("404 page not found\n"),
       );
@@ -34,17 +39,4 @@ export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore
     },
     { prefix },
   );
-}
-
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  noteRefusal(error, request, reply);
-  const known = toRefusal(error);
-  if (known !== undefined) return send(reply, known);
-  const { requestId } = request.call;
-  noteFault(error, request, log);
-  return send(reply, { ...refusal(500, "unexpected_failure", unforeseen), error_id: requestId });
-}
-
-function send(reply: FastifyReply, body: Refusal): FastifyReply {
-  return reply.code(body.code).type("application/json").send(JSON.stringify(body));
 }

@@ -1,12 +1,12 @@
 import type { MultipartFile } from "@fastify/multipart";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../../core/files.ts";
 import { invalidField } from "../../model/errors.ts";
 import { toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
 import { asTheyCome, received, unreadableForm } from "../form.ts";
-import { noteFault, noteRefusal } from "../refusal.ts";
+import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
 
@@ -14,7 +14,11 @@ export interface TemplateCore {
   readonly files: Files;
 }
 
-const unforeseen: Refusal = { status: 500, detail: "Failed to upload file to storage." };
+const refusals: RefusalTerms<Refusal> = {
+  toBody: (error, { headers }) => toRefusal(error, headers.authorization),
+  unforeseen: () => ({ status: 500, detail: "Failed to upload file to storage." }),
+  send: (reply, { status, detail }) => reply.code(status).type("application/json").send(JSON.stringify({ detail })),
+};
 
 /** The routes of the FastAPI template. */
 export async function addTemplateRoutes(app: FastifyInstance, { files }: TemplateCore, log: Log): Promise<void> {
@@ -22,7 +26,7 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     // What is no form is looked at no further: it has no file.
     scope.removeContentTypeParser(["application/json", "text/plain"]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
-    scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
+    scope.setErrorHandler(refuseBy(refusals, log));
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
     const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: asTheyCome };
     scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
@@ -53,12 +57,4 @@ async function* readable<Part>(parts: AsyncIterable<Part>): AsyncGenerator<Part>
   } catch (cause) {
     throw unreadableForm(cause);
   }
-}
-
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  noteRefusal(error, request, reply);
-  const expected = toRefusal(error, request.headers.authorization);
-  if (expected === undefined) noteFault(error, request, log);
-  const { status, detail } = expected ?? unforeseen;
-  return reply.code(status).type("application/json").send(JSON.stringify({ detail }));
 }
