@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
+import { inTime } from "../ports/in-time.ts";
 import type { Log } from "../ports/log.ts";
 
 /** Something outside this process that it works with. */
@@ -107,9 +108,7 @@ class Lookout {
     this.#pinging ??= this.#ping().finally(() => {
       this.#pinging = undefined;
     });
-    const timeout = Promise.withResolvers<never>();
-    const timer = setTimeout(() => timeout.reject(new Error("no answer in time")), answerMs);
-    await Promise.race([this.#pinging, timeout.promise]).finally(() => clearTimeout(timer));
+    await inTime(answerMs, this.#pinging);
   }
 
   /** The log alone has the reason: who asks need not be known. */

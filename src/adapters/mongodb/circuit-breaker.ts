@@ -1,3 +1,4 @@
+import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import { translated } from "./errors.ts";
@@ -42,7 +43,7 @@ export class CircuitBreaker {
     const returns = this.#returns;
     this.#passing += 1;
     try {
-      const result = await within(ms, work());
+      const result = await inTime(ms, work(), () => new StoreUnavailable());
       this.#answered();
       return result;
     } catch (thrown) {
@@ -68,11 +69,4 @@ export class CircuitBreaker {
     const reason = cause instanceof Error ? cause.message : "no answer in time";
     this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");
   }
-}
-
-/** Rejects with StoreUnavailable when `work` takes longer; what it comes to is then nobody's matter. */
-export function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new StoreUnavailable()), ms);
-  return Promise.race([work, timeout.promise]).finally(() => clearTimeout(timer));
 }

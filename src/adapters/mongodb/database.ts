@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Collection, type Db, type DbOptions, type Document, type MongoClient, ReadConcern } from "mongodb";
+import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
-import { CircuitBreaker, within } from "./circuit-breaker.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";
 import { isAway, translated } from "./errors.ts";
 import { makeIndexes } from "./indexes.ts";
@@ -58,7 +59,7 @@ export class Database {
 
   async close(): Promise<void> {
     // It says goodbye to the server, which may be away.
-    await within(closeMs, this.#client.close()).catch(() => {});
+    await inTime(closeMs, this.#client.close()).catch(() => {});
   }
 
   async #prepare(log: Log): Promise<void> {

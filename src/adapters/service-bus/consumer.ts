@@ -2,12 +2,12 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/servi
 import pLimit from "p-limit";
 import type { Clock } from "../../ports/clock.ts";
 import { type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
+import { closed } from "./closed.ts";
 import { Locks } from "./locks.ts";
 import { incoming } from "./message.ts";
 import type { Reach } from "./reach.ts";
 import { receiveOne } from "./receive.ts";
 import { settle } from "./settle.ts";
-import { closed } from "./time.ts";
 
 export interface Source {
   readonly concurrency: number;

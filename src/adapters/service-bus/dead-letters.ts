@@ -1,8 +1,8 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender } from "@azure/service-bus";
 import Long from "long";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
+import { closed } from "./closed.ts";
 import { again, incoming } from "./message.ts";
-import { closed } from "./time.ts";
 
 const batch = 100;
 /** How long a dead letter that is there may be in another receiver's hands. */

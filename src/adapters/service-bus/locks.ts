@@ -1,7 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import type { Clock } from "../../ports/clock.ts";
+import { inTime } from "../../ports/in-time.ts";
 import { isLost } from "./errors.ts";
-import { inTime } from "./time.ts";
 
 const tickMs = 250;
 /** Locks last 5 s to 5 min. However this machine's clock is set, they are renewed neither too late nor all the time. */

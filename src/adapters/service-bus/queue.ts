@@ -1,13 +1,14 @@
 import type { ServiceBusClient } from "@azure/service-bus";
 import type { Clock } from "../../ports/clock.ts";
+import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { maxDeliveries, type OutgoingMessage, type Queue } from "../../ports/queue.ts";
+import { closed } from "./closed.ts";
 import { consume } from "./consumer.ts";
 import { list, redrive } from "./dead-letters.ts";
 import { reasonOf } from "./errors.ts";
 import { outgoing } from "./message.ts";
 import { Reach } from "./reach.ts";
-import { closed, inTime } from "./time.ts";
 
 /** How long a send may take, with all its tries. */
 const sendMs = 10_000;

@@ -4,9 +4,9 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Queue } from "../../ports/queue.ts";
 import { type Access, createClient } from "./client.ts";
+import { closed } from "./closed.ts";
 import { isRefusal, reasonOf } from "./errors.ts";
 import { serviceBusQueue } from "./queue.ts";
-import { closed } from "./time.ts";
 
 /** How long a start waits for a broker that is away, and how long between two tries. */
 const startMs = 30_000;

@@ -1,5 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-import { closed } from "./time.ts";
+import { closed } from "./closed.ts";
 
 /**
  * The next message, with nothing else asked for: the receiver takes no other until it is called again. So a connection

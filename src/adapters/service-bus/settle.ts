@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import type { Clock } from "../../ports/clock.ts";
+import { inTime } from "../../ports/in-time.ts";
 import type { Settlement } from "../../ports/queue.ts";
 import { isLost } from "./errors.ts";
 import type { Reach } from "./reach.ts";
-import { inTime } from "./time.ts";
 
 const againMs = 500;
 /** Longer than the SDK waits for the answer of a link that was lost. */

@@ -1,0 +1,9 @@
+import { inTime } from "../../ports/in-time.ts";
+
+/** A link that does not come to an end is left behind after this. */
+const closeMs = 2000;
+
+/** Resolves when it is closed, could not be, or takes too long. */
+export async function closed(closing: Promise<unknown>): Promise<void> {
+  await inTime(closeMs, closing).catch(() => {});
+}
