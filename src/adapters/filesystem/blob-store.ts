@@ -2,9 +2,9 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { pieceBytes, piecesOf } from "../../ports/pieces.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 
-const pieceBytes = 64 * 1024;
 /** Read at a time: each read goes by another thread and back, which takes as long as to read some pieces. */
 const blockBytes = 8 * pieceBytes;
 
@@ -68,8 +68,7 @@ async function* pieces(path: string, size: number): AsyncGenerator<Uint8Array> {
   if (size === 0) return;
   // Not a byte more is made room for, or asked for, than is there.
   const blocks = createReadStream(path, { highWaterMark: Math.min(blockBytes, size), end: size - 1 });
-  for await (const block of blocks as AsyncIterable<Buffer>)
-    for (let at = 0; at < block.length; at += pieceBytes) yield block.subarray(at, at + pieceBytes);
+  for await (const block of blocks as AsyncIterable<Buffer>) yield* piecesOf(block);
 }
 
 /** An empty file, in a folder that is made when it is the folder's first. */

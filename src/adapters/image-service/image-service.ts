@@ -1,13 +1,13 @@
 import { imageMaxBytes } from "../../model/image.ts";
 import { type ImageService, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
+import { piecesOf } from "../../ports/pieces.ts";
 import { idIn, limited, reasonOf, sizeOf } from "./answers.ts";
 import { Patience } from "./patience.ts";
 
 /** How long the service may be silent while we wait for it, and how long one picture may take in all. */
 const silenceMaxMs = 10_000;
 const wholeMs = 60 * 60 * 1000;
-const pieceBytes = 64 * 1024;
 /** That of no picture: to see whether there is an answer. */
 const nobody = "00000000-0000-0000-0000-000000000000";
 
@@ -35,8 +35,7 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
 
   async function* pieces(response: Response, patience: Patience): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of limited(response, imageMaxBytes, patience))
-        for (let at = 0; at < chunk.byteLength; at += pieceBytes) yield chunk.subarray(at, at + pieceBytes);
+      for await (const chunk of limited(response, imageMaxBytes, patience)) yield* piecesOf(chunk);
     } catch (error) {
       throw unavailable(error);
     } finally {

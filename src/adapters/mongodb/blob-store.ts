@@ -1,5 +1,6 @@
 import { Binary } from "mongodb";
 import type { BlobStore } from "../../ports/blob-store.ts";
+import { piecesOf } from "../../ports/pieces.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import type { Database } from "./database.ts";
 import { is } from "./records.ts";
@@ -20,7 +21,6 @@ interface Chunk {
 
 /** GridFS's own. */
 const chunkBytes = 255 * 1024;
-const pieceBytes = 64 * 1024;
 
 /**
  * Blobs in GridFS's layout, so that its tools read them: chunks, and last of all the file that makes them one. Not by the
@@ -52,8 +52,7 @@ export function mongodbBlobStore(db: Database): BlobStore {
     for (let n = 0; n * chunkSize < length; n += 1) {
       const chunk = await db.run(() => chunks.findOne({ files_id: is(_id), n: is(n) }));
       if (chunk === null) throw new Error(`chunk ${n} of blob ${_id} is missing`);
-      const bytes = chunk.data.value();
-      for (let at = 0; at < bytes.byteLength; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+      yield* piecesOf(chunk.data.value());
     }
   }
 
