@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../model/call.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
+import { pathOf } from "./path.ts";
 
 type Fields = Record<string, string | number | boolean | undefined>;
 
@@ -17,7 +18,7 @@ export function logRequest(
   const fields: Fields = {
     request_id: requestId,
     method: request.method,
-    path: pathOf(request.url ?? ""),
+    path: pathOf(request.url).slice(0, pathMax),
     http: request.httpVersion,
     status: response.statusCode,
     outcome,
@@ -38,9 +39,4 @@ function name(principal: Principal, fields: Fields): void {
     fields.job = principal.jobId;
     fields.owner = ownerIdOf(principal.owner);
   }
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf("?");
-  return url.slice(0, query === -1 ? pathMax : Math.min(query, pathMax));
 }

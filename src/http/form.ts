@@ -6,7 +6,7 @@ import { imageMaxBytes } from "../model/image.ts";
 export const formLimits = { files: 1, fields: 8, parts: 9, fileSize: imageMaxBytes + 1, fieldSize: 4096 };
 
 /** For a route whose streams are checked while they are read. */
-export const asTheyCome = () => () => true;
+export const unvalidated = () => () => true;
 
 export function unreadableForm(cause: unknown): DomainError {
   return new DomainError("invalid_argument", "FORM_MALFORMED", "the multipart form cannot be read", { cause });

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Health } from "../core/health.ts";
 import { healthHeaders, healthPaths } from "./health.ts";
+import { pathOf } from "./path.ts";
 import { limits } from "./port.ts";
 
 export interface HealthPort {
@@ -34,8 +35,7 @@ export async function openHealthPort(health: Health, where: { host: string; port
 }
 
 async function answer(health: Health, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = request.url?.split("?", 1)[0] ?? "";
-  const found = request.method === "GET" ? await healthPaths.get(path)?.answer(health) : undefined;
+  const found = request.method === "GET" ? await healthPaths.get(pathOf(request.url))?.answer(health) : undefined;
   response.writeHead(found?.status ?? 404, { ...healthHeaders, "content-type": "application/json; charset=utf-8" });
   response.end(JSON.stringify(found?.body ?? { status: "not found" }));
 }

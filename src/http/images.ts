@@ -5,7 +5,7 @@ import type { Files } from "../core/files.ts";
 import type { Images } from "../core/images.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
 import { principalOf } from "./caller.ts";
-import { asTheyCome, formLimits, received, unreadableForm } from "./form.ts";
+import { formLimits, received, unreadableForm, unvalidated } from "./form.ts";
 import { downloading, formType, rawTypes, uploading } from "./image-schemas.ts";
 import { bodyTypeUnsupported } from "./problem.ts";
 import { sendFile, sendImage } from "./sending.ts";
@@ -36,7 +36,7 @@ function addUploadRoute(scope: FastifyInstance, images: Images): void {
   scope.setErrorHandler((error: FastifyError) => {
     throw error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ? noPictureType() : error;
   });
-  scope.post("/images", { schema: uploading, validatorCompiler: asTheyCome }, async (request, reply) => {
+  scope.post("/images", { schema: uploading, validatorCompiler: unvalidated }, async (request, reply) => {
     const image = await images.upload(await pictureOf(request), principalOf(request));
     return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
   });

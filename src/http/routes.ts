@@ -20,6 +20,7 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
+import { pathOf } from "./path.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import {
   addPocketBaseRoutes,
@@ -176,7 +177,7 @@ function answerNothing(
   methodsOf: (path: string) => readonly string[],
 ): FastifyReply {
   const { requestId } = request.call;
-  const methods = methodsOf(request.url.split("?", 1)[0] ?? "");
+  const methods = methodsOf(pathOf(request.url));
   if (methods.length === 0 || methods.includes(request.method))
     return sendProblem(reply, problem(404, "there is nothing here", requestId));
   const allow = methods.join(", ");

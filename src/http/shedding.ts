@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
-import { isKeptPath, overloaded, pathOf, uploadOperation, uploadsFull } from "../model/overload.ts";
+import { isNeverShed, overloaded, pathOfOperation, uploadOperation, uploadsFull } from "../model/overload.ts";
 import type { Log } from "../ports/log.ts";
+import { pathOf } from "./path.ts";
 import type { Pressure } from "./pressure.ts";
 import { UploadRoom } from "./upload-room.ts";
 
@@ -24,7 +25,7 @@ export interface SheddingOptions {
   readonly log: Log;
 }
 
-const uploadPath = pathOf(uploadOperation);
+const uploadPath = pathOfOperation(uploadOperation);
 const reportMs = 1000;
 
 /** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
@@ -36,19 +37,15 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
   });
 
   return (call, request, response, isTooMany) => {
-    if ((isTooMuch(call.startedAt) || isTooMany) && !isKeptPath(pathIn(request))) {
+    if ((isTooMuch(call.startedAt) || isTooMany) && !isNeverShed(pathOf(request.url))) {
       report(overloaded);
       return overloaded;
     }
-    if (request.url?.startsWith(uploadPath) && pathIn(request) === uploadPath) {
+    if (request.url?.startsWith(uploadPath) && pathOf(request.url) === uploadPath) {
       call.place = room.placeFor(request, response);
     }
     return undefined;
   };
-}
-
-function pathIn({ url = "" }: IncomingMessage): string {
-  return url.split("?", 1)[0] ?? "";
 }
 
 /** One line a second for all that are refused, which have none of their own. */

@@ -23,14 +23,14 @@ export const uploadOperation = "darkroom.imagejob.v1.ImageJobService/UploadImage
 
 const worker = "darkroom.worker.v1.WorkerService";
 /** Never refused for the load: how others know how we are, and what a running job lives by. */
-const kept = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
-const keptPaths: ReadonlySet<string> = new Set(kept.map(pathOf));
+const neverShed = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
+const neverShedPaths: ReadonlySet<string> = new Set(neverShed.map(pathOfOperation));
 
-export function isKeptPath(path: string): boolean {
-  return keptPaths.has(path);
+export function isNeverShed(path: string): boolean {
+  return neverShedPaths.has(path);
 }
 
 /** Where an operation is asked for, as model/access.ts names it. */
-export function pathOf(operation: string): string {
+export function pathOfOperation(operation: string): string {
   return operation.includes(" ") ? operation.slice(operation.indexOf(" ") + 1) : `/${operation}`;
 }

@@ -7,6 +7,7 @@ import type { RelaySettings } from "../../model/relay.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { ownerOf } from "../caller.ts";
+import { pathOf } from "../path.ts";
 import { problem, sendProblem } from "../problem.ts";
 import { limitedBody } from "./body.ts";
 import { callerHeaders, upstreamHeaders } from "./headers.ts";
@@ -68,7 +69,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
     schema,
     async handler(request: FastifyRequest, reply: FastifyReply) {
       const { upstreamUrl } = settings;
-      const target = upstreamUrl + pathOf(request);
+      const target = upstreamUrl + plainPathOf(request);
       const life = begin(request, reply);
       const identity = await identities.issue(ownerOf(request));
       const body = limitedBody(request.raw, settings.bodyMax);
@@ -112,13 +113,13 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
 
 /** Upstreams may take a path for the chat's whatever its letters, with a slash more too: its limit and quota hold for all of those. */
 function limitOf({ method, url }: FastifyRequest): string | undefined {
-  const path = decodeURIComponent(url.split("?", 1)[0] ?? "").replace(/\/+/g, "/");
+  const path = decodeURIComponent(pathOf(url)).replace(/\/+/g, "/");
   return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
 }
 
 /** Refuses what a URL's parser would make another path of, which might lead out of `/v1/`. */
-function pathOf({ url }: FastifyRequest): string {
-  const path = url.split("?", 1)[0] ?? "";
+function plainPathOf({ url }: FastifyRequest): string {
+  const path = pathOf(url);
   const isPlain = new URL(path, "http://upstream").pathname === path;
   if (isPlain && !/(^|[\\/])\.{1,2}([\\/]|$)/.test(decodeURIComponent(path))) return path;
   throw invalidField("path", "must have no dot segments and nothing that is to be percent-encoded");

@@ -5,7 +5,7 @@ import { invalidField } from "../../model/errors.ts";
 import { toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
-import { asTheyCome, received, unreadableForm } from "../form.ts";
+import { received, unreadableForm, unvalidated } from "../form.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
@@ -28,7 +28,7 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler(refuseBy(refusals, log));
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
-    const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: asTheyCome };
+    const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: unvalidated };
     scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
       const part = await filePartOf(request);
       // Of several, FastAPI takes the last.
