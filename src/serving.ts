@@ -8,6 +8,7 @@ import { limits, openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
+import { supabaseHeaders } from "./http/supabase/supabase.ts";
 import { collectWhenIdle } from "./idle.ts";
 import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
@@ -57,11 +58,10 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   onStop(routes.close);
   const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
   const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
-  const cors = { origins: config.corsOrigins, ...rpcCors };
   const front = createFront({
     rpc,
     routes: routes.handle,
-    cors,
+    cors: corsOf(config),
     trusted: config.trustedProxies,
     shed: createShedding({
       isTooMuch,
@@ -96,6 +96,11 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   });
   onListening?.(url);
   return { url, adminPassword: await adding };
+}
+
+function corsOf({ corsOrigins, oldApis }: ServerConfig) {
+  const allowedHeaders = [...rpcCors.allowedHeaders, ...(oldApis.has("supabase") ? supabaseHeaders : [])];
+  return { ...rpcCors, origins: corsOrigins, allowedHeaders };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

@@ -31,9 +31,8 @@ export interface FrontOptions {
 }
 
 const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
-const supabaseHeaders = ["apikey", "content-type", "x-client-info", "x-supabase-api-version"];
 const ownHeaders = {
-  allowedHeaders: ["authorization", "x-api-key", "x-request-id", ...supabaseHeaders],
+  allowedHeaders: ["authorization", "content-type", "x-api-key", "x-request-id"],
   exposedHeaders: ["location", "x-request-id", ...limitHeaders],
 };
 const preflightMaxAgeS = 7200;
