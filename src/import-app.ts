@@ -3,7 +3,7 @@ import { openStores, type Stores } from "./backends.ts";
 import type { ServerConfig } from "./config.ts";
 import { Audit } from "./core/audit.ts";
 import { ClientImports } from "./core/client-imports.ts";
-import type { Outcome } from "./core/imports.ts";
+import type { ImportOutcome } from "./core/imports.ts";
 import { UserImports } from "./core/user-imports.ts";
 import { openApiKeys } from "./crypto/api-keys.ts";
 import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
@@ -28,7 +28,7 @@ export type ImportSystem = keyof typeof systems;
 
 interface System {
   rows(path: string): Promise<AsyncIterable<Row> | Iterable<Row>>;
-  taker(base: Base): (values: Values) => Promise<Outcome>;
+  taker(base: Base): (values: Values) => Promise<ImportOutcome>;
 }
 
 type Base = ReturnType<typeof baseOf>;

@@ -6,7 +6,7 @@ import { type ForeignClient, foreignClientChecks, settingsOf } from "../model/im
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
-import { type ImportDeps, keepImport, type Outcome, retry } from "./imports.ts";
+import { type ImportDeps, type ImportOutcome, keepImport, retry } from "./imports.ts";
 import { Turns } from "./turns.ts";
 
 interface ClientImportDeps extends ImportDeps {
@@ -30,12 +30,12 @@ export class ClientImports {
   }
 
   /** The same one again changes nothing, and its key is not shown again. */
-  async take(foreign: ForeignClient): Promise<Outcome> {
+  async take(foreign: ForeignClient): Promise<ImportOutcome> {
     const client = this.#compose(foreign);
     return this.#turns.take([client.id], () => this.#import(client));
   }
 
-  async #import(client: Client): Promise<Outcome> {
+  async #import(client: Client): Promise<ImportOutcome> {
     const { apiKeys, clients, dryRun } = this.#deps;
     const { id, name } = client;
     const held = await retry(() => clients.get(id));

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
-import { type Attempts, counted, forgiven, holdMs, takenBack, waitMs } from "../model/guessing.ts";
+import { counted, forgiven, holdMs, type SignInAttempts, takenBack, waitMs } from "../model/guessing.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
@@ -95,7 +95,7 @@ export class Guessing {
     this.#held -= 1;
   }
 
-  async #change(key: string, step: (attempts: Attempts) => Attempts): Promise<void> {
+  async #change(key: string, step: (attempts: SignInAttempts) => SignInAttempts): Promise<void> {
     const { attempts: store } = this.#deps;
     for (let left = writesMax; left > 0; left--) {
       const attempts = await store.get(key);
@@ -103,7 +103,7 @@ export class Guessing {
     }
   }
 
-  async #insert(attempts: Attempts): Promise<boolean> {
+  async #insert(attempts: SignInAttempts): Promise<boolean> {
     try {
       await this.#deps.attempts.insert(attempts);
       return true;

@@ -3,7 +3,7 @@ import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 import type { Audit } from "./audit.ts";
 
 /** What became of a record of another system. One that breaks a rule, or whose names are another's, is a DomainError. */
-export type Outcome =
+export type ImportOutcome =
   | {
       readonly outcome: "imported";
       /** Of the account or the client. */

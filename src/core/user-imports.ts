@@ -5,7 +5,7 @@ import { type ForeignUser, foreignUserChecks, knownHash, leftBehind, type UserSo
 import type { AccountStore } from "../ports/account-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
-import { type ImportDeps, keepImport, type Outcome, retry } from "./imports.ts";
+import { type ImportDeps, type ImportOutcome, keepImport, retry } from "./imports.ts";
 import { randomId } from "./random-id.ts";
 import { Turns } from "./turns.ts";
 
@@ -28,7 +28,7 @@ export class UserImports {
   }
 
   /** The same one again changes nothing: what was changed here since stays. Of two with one name the first gets it. */
-  async take(user: ForeignUser): Promise<Outcome> {
+  async take(user: ForeignUser): Promise<ImportOutcome> {
     const reason = leftBehind(user);
     if (reason !== undefined) return { outcome: "left", reason };
     checkFields(foreignUserChecks(user, this.#source));
@@ -36,7 +36,7 @@ export class UserImports {
     return this.#turns.take([`id ${user.id}`, ...names], () => this.#import(user));
   }
 
-  async #import(user: ForeignUser): Promise<Outcome> {
+  async #import(user: ForeignUser): Promise<ImportOutcome> {
     const notes: string[] = [];
     if (user.passwordHash === "") notes.push("has no password: a reset sets one");
     if (this.#isBanned(user)) notes.push("is banned: the account is disabled");

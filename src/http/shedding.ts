@@ -31,7 +31,7 @@ const reportMs = 1000;
 /** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
 export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
   const report = createReport(log);
-  const room = new UploadRoom(uploadsMax, (refusal) => {
+  const uploads = new UploadRoom(uploadsMax, (refusal) => {
     if (refusal === uploadsFull) report(refusal);
     throw toWire(refusal);
   });
@@ -42,7 +42,7 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
       return overloaded;
     }
     if (request.url?.startsWith(uploadPath) && pathOf(request.url) === uploadPath) {
-      call.place = room.placeFor(request, response);
+      call.bodyRoom = uploads.roomFor(request, response);
     }
     return undefined;
   };

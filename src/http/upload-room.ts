@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
-import type { CountedBody, Place } from "../model/call.ts";
+import type { BodyRoom, CountedBody } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
 import { uploadsFull } from "../model/overload.ts";
 import { onceAnswered } from "./messages.ts";
 import { compressedJson, uploadJsonCheck } from "./upload-json.ts";
 
 /**
- * The memory for large bodies, of which each has a place: as long as it says that it is, or as much as has come of it. One that
+ * The memory for large bodies, of which each has room: for as much as it says that it is, or as has come of it. One that
  * is compressed may become the largest that there is.
  */
 export class UploadRoom {
@@ -20,7 +20,7 @@ export class UploadRoom {
     this.#refuse = refuse;
   }
 
-  placeFor(request: IncomingMessage & CountedBody, response: ServerResponse): Place {
+  roomFor(request: IncomingMessage & CountedBody, response: ServerResponse): BodyRoom {
     let held = 0;
     let came = 0;
     let work: Promise<unknown> = Promise.resolve();
@@ -55,7 +55,7 @@ export class UploadRoom {
     };
   }
 
-  /** One alone has its place however large it is. */
+  /** One alone has its room however large it is. */
   #grow(from: number, to: number): void {
     const others = this.#taken - from;
     if (others > 0 && others + to > this.#max) this.#refuse(uploadsFull);

@@ -1,11 +1,14 @@
 import { Readable } from "node:stream";
-import type { Outcome } from "../core/imports.ts";
+import type { ImportOutcome } from "../core/imports.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { UserError } from "../user-error.ts";
 import type { Row, Values } from "./rows.ts";
 
-export type Report = { readonly place: string } & (Outcome | { readonly outcome: "refused"; readonly reason: string });
+export type Report = { readonly place: string } & (
+  | ImportOutcome
+  | { readonly outcome: "refused"; readonly reason: string }
+);
 
 /** Records on their way at a time. */
 const concurrency = 16;
@@ -13,13 +16,13 @@ const concurrency = 16;
 /** What became of each record, in the order of the file. What is refused does not stop the others. */
 export function reports(
   rows: AsyncIterable<Row> | Iterable<Row>,
-  take: (values: Values) => Promise<Outcome>,
+  take: (values: Values) => Promise<ImportOutcome>,
   log: Log,
 ): AsyncIterable<Report> {
   return Readable.from(rows).map(({ place, values }: Row) => report(place, () => take(values), log), { concurrency });
 }
 
-async function report(place: string, take: () => Promise<Outcome>, log: Log): Promise<Report> {
+async function report(place: string, take: () => Promise<ImportOutcome>, log: Log): Promise<Report> {
   try {
     return { place, ...(await take()) };
   } catch (error) {

@@ -1,8 +1,8 @@
 import type { Principal } from "./principal.ts";
 
 /** Room in memory for a call's body, until it is answered. */
-export interface Place {
-  /** Once the call may be made, or strangers could take all places. Throws when there is no room. */
+export interface BodyRoom {
+  /** Once the call may be made, or strangers could take it all. Throws when there is no room. */
   take(): void;
   /** What needs the body, even when the caller has left. */
   keepFor(work: Promise<unknown>): void;
@@ -34,7 +34,7 @@ export interface Call {
   /** Why it is refused: whoever answers it says so, and asks nothing again. */
   refusal?: unknown;
   /** Of calls with large bodies. */
-  place?: Place;
+  bodyRoom?: BodyRoom;
   /** Set once the credential was checked. */
   principal?: Principal;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */

@@ -1,5 +1,5 @@
 /** The tries to sign in to one account that did not succeed, or have not yet. */
-export interface Attempts {
+export interface SignInAttempts {
   /** The account's id, or a hash of a name that nobody has: both are treated alike. */
   readonly id: string;
   /** Those from everywhere, since the last quiet hour. */
@@ -29,7 +29,7 @@ export const memoryMs = 60 * minute;
 const addressesMax = 100;
 
 /** How long a try from this address must wait; 0 when it may be made now. */
-export function waitMs(attempts: Attempts | undefined, address: string, now: number): number {
+export function waitMs(attempts: SignInAttempts | undefined, address: string, now: number): number {
   const here = attempts?.addresses.find((each) => each.address === address);
   if (here === undefined) return 0;
   const delay = delayAfter(here.failures);
@@ -38,12 +38,17 @@ export function waitMs(attempts: Attempts | undefined, address: string, now: num
 }
 
 /** How long a try that may be made is held before. */
-export function holdMs(attempts: Attempts | undefined): number {
+export function holdMs(attempts: SignInAttempts | undefined): number {
   return (attempts?.failures ?? 0) >= widespreadTries ? heldMs : 0;
 }
 
 /** Counts a try before it is made, so that many at once are counted too. */
-export function counted(attempts: Attempts | undefined, id: string, address: string, now: number): Attempts {
+export function counted(
+  attempts: SignInAttempts | undefined,
+  id: string,
+  address: string,
+  now: number,
+): SignInAttempts {
   const isRemembered = attempts !== undefined && now - attempts.lastAt < memoryMs;
   const addresses = (isRemembered ? attempts.addresses : []).filter(({ lastAt }) => now - lastAt < memoryMs);
   const here = addresses.find((each) => each.address === address);
@@ -60,7 +65,7 @@ export function counted(attempts: Attempts | undefined, id: string, address: str
 }
 
 /** After a success from this address: what others failed at elsewhere still counts. */
-export function forgiven(attempts: Attempts, address: string): Attempts {
+export function forgiven(attempts: SignInAttempts, address: string): SignInAttempts {
   const own = attempts.addresses.find((each) => each.address === address)?.failures ?? 0;
   return {
     ...attempts,
@@ -71,8 +76,8 @@ export function forgiven(attempts: Attempts, address: string): Attempts {
 }
 
 /** A try that was counted and not made: one less. Not forgiven, or to keep the server busy would reset the count. */
-export function takenBack(attempts: Attempts, address: string): Attempts {
-  const less = (each: Attempts["addresses"][number]) => ({ ...each, failures: Math.max(0, each.failures - 1) });
+export function takenBack(attempts: SignInAttempts, address: string): SignInAttempts {
+  const less = (each: SignInAttempts["addresses"][number]) => ({ ...each, failures: Math.max(0, each.failures - 1) });
   return {
     ...attempts,
     failures: Math.max(0, attempts.failures - 1),

@@ -89,7 +89,7 @@ export const promptMax = 4000;
 export const deadlineDefaultMs = 24 * hour;
 export const deadlineMaxMs = 7 * 24 * hour;
 /** How many a job has before it fails. */
-export const attempts = 3;
+export const attemptsMax = 3;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
 
 export function checkSubmission(wanted: Submission, models: ModelRoutes, now: number): void {
@@ -144,7 +144,7 @@ export function newJob(
     deadline: wanted.deadline ?? now + deadlineDefaultMs,
     state: "QUEUED",
     attempt: 0,
-    attemptLimit: attempts,
+    attemptLimit: attemptsMax,
     progress: 0,
     error: null,
     outputImageIds: [],

@@ -1,6 +1,6 @@
 import { DomainError } from "./errors.ts";
 import type { ImageJob, JobError, JobState } from "./image-job.ts";
-import { attempts, deadlineDefaultMs, deadStates, hasEnded, isDead } from "./image-job.ts";
+import { attemptsMax, deadlineDefaultMs, deadStates, hasEnded, isDead } from "./image-job.ts";
 
 /**
  * A job's life: every move there is, and who makes it. Nothing else changes a state.
@@ -119,7 +119,7 @@ export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
   if (!isDead(job))
     throw refused("JOB_NOT_DEAD", `only a job that FAILED or EXPIRED is sent again; it is ${job.state}`);
   return move(job, "redrive", "QUEUED", {
-    attemptLimit: job.attempt + attempts,
+    attemptLimit: job.attempt + attemptsMax,
     deadline: now + deadlineDefaultMs,
     progress: 0,
     error: null,
@@ -186,7 +186,7 @@ export function dueAt(job: ImageJob, keepMs: number): number {
 function retryDelay({ attempt, attemptLimit }: ImageJob, { reason }: JobError): number {
   if (reason === workerStopped) return 0;
   const left = attemptLimit - attempt;
-  return 500 * 4 ** (attempts - left);
+  return 500 * 4 ** (attemptsMax - left);
 }
 
 function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): ImageJob {

@@ -19,8 +19,8 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
     return soonOr<void, never>(
       () => {
         const admitted = admission.admit(operationOf(context.method), call);
-        const { place } = call;
-        return place === undefined ? admitted : soon(admitted, () => place.take());
+        const { bodyRoom } = call;
+        return bodyRoom === undefined ? admitted : soon(admitted, () => bodyRoom.take());
       },
       (error) => {
         const wire = toConnectError(error, log, call.requestId);

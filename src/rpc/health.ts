@@ -8,7 +8,7 @@ import type { Health } from "../core/health.ts";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
 import { callOf } from "./call.ts";
-import { createPlaces } from "./places.ts";
+import { createSlots } from "./slots.ts";
 
 /** How often a watched status is looked at. */
 const lookEveryMs = 1000;
@@ -27,7 +27,7 @@ const watchesFull = new DomainError(
  * lives, and under `darkroom.backend.NAME` whether that backend is up.
  */
 export function healthService(health: Health, services: readonly string[]): ServiceImpl<typeof HealthDesc> {
-  const places = createPlaces(watchesMax);
+  const slots = createSlots(watchesMax);
   const checks: ReadonlyMap<string, () => Promise<boolean>> = new Map([
     ...["", ...services].map((name) => [name, () => health.isReady()] as const),
     ["darkroom.live", async () => true] as const,
@@ -53,7 +53,7 @@ export function healthService(health: Health, services: readonly string[]): Serv
       return { statuses: Object.fromEntries(statuses) as Record<string, { status: Status }> };
     },
     async *watch({ service }, context) {
-      const leave = places.take(networkOf(callOf(context).address));
+      const leave = slots.take(networkOf(callOf(context).address));
       if (leave === undefined) throw watchesFull;
       const { signal } = context;
       const end = performance.now() + watchMaxMs;

@@ -28,7 +28,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
   return {
     async uploadImage({ data }, context) {
       const upload = core.images.upload(once(data), principalOf(context));
-      callOf(context).place?.keepFor(upload);
+      callOf(context).bodyRoom?.keepFor(upload);
       return { image: toImage(await upload) };
     },
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { Attempts } from "../../src/model/guessing.ts";
+import type { SignInAttempts } from "../../src/model/guessing.ts";
 import type { AttemptStore } from "../../src/ports/attempt-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
 import { atOnce, sampleTime } from "./samples.ts";
 
-function sampleAttempts(change: Partial<Attempts> = {}): Attempts {
+function sampleAttempts(change: Partial<SignInAttempts> = {}): SignInAttempts {
   const addresses = [{ address: "2001:db8:0:1", failures: 2, lastAt: sampleTime }];
   return { id: crypto.randomUUID(), failures: 2, lastAt: sampleTime, addresses, version: 1, ...change };
 }

@@ -1,12 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Attempts, counted, forgiven, holdMs, memoryMs, takenBack, waitMs } from "../../src/model/guessing.ts";
+import {
+  counted,
+  forgiven,
+  holdMs,
+  memoryMs,
+  type SignInAttempts,
+  takenBack,
+  waitMs,
+} from "../../src/model/guessing.ts";
 
 const start = 1_000_000_000_000;
 const minute = 60_000;
 
 /** So many tries from one address, each as soon as it may be made; and the time of the last. */
-function fail(times: number, address: string, from?: Attempts, at = start): { attempts: Attempts; now: number } {
+function fail(
+  times: number,
+  address: string,
+  from?: SignInAttempts,
+  at = start,
+): { attempts: SignInAttempts; now: number } {
   let attempts = from;
   let now = at;
   for (let left = times; left > 0; left--) {
@@ -83,7 +96,7 @@ test("no order of tries makes more than 10 in 15 minutes from one address", () =
   });
   fc.assert(
     fc.property(tries, (wanted) => {
-      let attempts: Attempts | undefined;
+      let attempts: SignInAttempts | undefined;
       let now = start;
       const made: number[] = [];
       for (const { gap, address } of wanted) {

@@ -1,10 +1,10 @@
-import type { Attempts } from "../../model/guessing.ts";
+import type { SignInAttempts } from "../../model/guessing.ts";
 import type { AttemptStore } from "../../ports/attempt-store.ts";
 import type { Database } from "./database.ts";
 import { before, is, Records } from "./records.ts";
 
 export function mongodbAttemptStore(db: Database): AttemptStore {
-  const all = new Records<Attempts>(db, "attempts");
+  const all = new Records<SignInAttempts>(db, "attempts");
   return {
     get: (id) => all.get(id),
     insert: (attempts) => all.insert(attempts),

@@ -2,16 +2,16 @@ import { hasEnded, type ImageJob, isDead } from "../../model/image-job.ts";
 import type { JobQuery, JobStore } from "../../ports/job-store.ts";
 import { purgeAfter } from "./collections.ts";
 import type { Database } from "./database.ts";
-import { place } from "./place.ts";
 import { atMost, before, after as behind, is, oneOf, Records } from "./records.ts";
+import { sortKey } from "./sort-key.ts";
 
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
 export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number): JobStore {
   const jobs = new Records<ImageJob>(db, "jobs", {
     derived: {
       dueAt,
-      place,
-      deadPlace: (job) => (isDead(job) ? place(job) : undefined),
+      place: sortKey,
+      deadPlace: (job) => (isDead(job) ? sortKey(job) : undefined),
       purgeAt: (job) => (hasEnded(job) ? purgeAfter(dueAt(job)) : undefined),
     },
   });
@@ -19,7 +19,7 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
   /** The fields that are equal come first in the order too: Cosmos DB sorts by an index's fields only, and by all. */
   function listOne({ ownerId, after, limit }: JobQuery, state: string | undefined): Promise<ImageJob[]> {
     const equal = { ownerId: is(ownerId), ...(state === undefined ? {} : { state: is(state) }) };
-    const query = after === undefined ? equal : { ...equal, place: before(place(after)) };
+    const query = after === undefined ? equal : { ...equal, place: before(sortKey(after)) };
     const sort = [...Object.keys(equal).map((field) => [field, 1] as const), ["place", -1] as const];
     return jobs.find(query, { sort: new Map(sort), limit });
   }
@@ -39,7 +39,7 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
     },
     listDead: (after, limit) =>
       jobs.find(
-        { deadPlace: after === undefined ? behind("") : before(place(after)) },
+        { deadPlace: after === undefined ? behind("") : before(sortKey(after)) },
         { sort: { deadPlace: -1 }, limit },
       ),
     due: (now, limit) => jobs.find({ dueAt: atMost(now) }, { sort: { dueAt: 1 }, limit }),
@@ -47,5 +47,5 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
 }
 
 function newestFirst(a: ImageJob, b: ImageJob): number {
-  return place(a) < place(b) ? 1 : -1;
+  return sortKey(a) < sortKey(b) ? 1 : -1;
 }

@@ -3,7 +3,7 @@ import type { Account } from "../../model/account.ts";
 import type { AuditEvent } from "../../model/audit.ts";
 import type { Client } from "../../model/client.ts";
 import type { StoredFile } from "../../model/file.ts";
-import type { Attempts } from "../../model/guessing.ts";
+import type { SignInAttempts } from "../../model/guessing.ts";
 import type { Image } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Session } from "../../model/session.ts";
@@ -17,7 +17,7 @@ interface Records {
   readonly accounts: Account;
   readonly clients: Client;
   readonly sessions: Session;
-  readonly attempts: Attempts;
+  readonly attempts: SignInAttempts;
   readonly audit: AuditEvent;
   readonly user_daily_usage: DailyUsage;
   readonly images: Image;

@@ -1,11 +1,11 @@
-import type { Attempts } from "../../model/guessing.ts";
+import type { SignInAttempts } from "../../model/guessing.ts";
 import type { AttemptStore } from "../../ports/attempt-store.ts";
 import type { Database } from "./database.ts";
 
 export function sqliteAttemptStore(db: Database): AttemptStore {
   return {
     async get(id) {
-      return db.readDocs<Attempts>("SELECT doc FROM attempts WHERE id = ?", id)[0];
+      return db.readDocs<SignInAttempts>("SELECT doc FROM attempts WHERE id = ?", id)[0];
     },
     async insert(attempts) {
       const { id, lastAt, version } = attempts;

@@ -6,7 +6,7 @@ import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import type { Compression, Outcome, UnaryProtocol } from "./protocol.ts";
+import type { Compression, UnaryOutcome, UnaryProtocol } from "./protocol.ts";
 
 /** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
 export const connect: UnaryProtocol = {
@@ -35,7 +35,7 @@ function receive(call: FastCall, compression: Compression | null): Uint8Array | 
 function respond(
   call: FastCall,
   context: CallContext,
-  outcome: Outcome,
+  outcome: UnaryOutcome,
   compression: Compression | null,
 ): void | Promise<void> {
   const { jsonOptions, compressMinBytes } = call.procedure.options;

@@ -7,7 +7,7 @@ import { write } from "./answer.ts";
 import type { FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { type Envelope, joined, receiveEnveloped } from "./envelopes.ts";
-import type { Compression, Outcome, StreamProtocol, UnaryProtocol } from "./protocol.ts";
+import type { Compression, StreamProtocol, UnaryOutcome, UnaryProtocol } from "./protocol.ts";
 
 const trailer = { "grpc-status": "0" };
 const serializedTrailer = trailerSerialize(new Headers(trailer));
@@ -55,7 +55,7 @@ function changedBy(context: CallContext, error: ConnectError | undefined): Heade
 function respond(
   call: FastCall,
   context: CallContext,
-  outcome: Outcome,
+  outcome: UnaryOutcome,
   compression: Compression | null,
   { endOf }: StreamProtocol,
 ): void | Promise<void> {

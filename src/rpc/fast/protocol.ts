@@ -8,7 +8,7 @@ import type { Envelope } from "./envelopes.ts";
 export type Compression = NonNullable<ReturnType<typeof compressionNegotiate>["response"]>;
 
 /** What became of a unary call: the answer's message in its format, or why there is none. */
-export type Outcome = string | Uint8Array | ConnectError;
+export type UnaryOutcome = string | Uint8Array | ConnectError;
 
 /** One of the three protocols, as far as all calls go. */
 export interface Protocol {
@@ -31,7 +31,7 @@ export interface UnaryProtocol extends Protocol {
   respond(
     call: FastCall,
     context: CallContext,
-    outcome: Outcome,
+    outcome: UnaryOutcome,
     compression: Compression | null,
   ): void | Promise<void>;
 }

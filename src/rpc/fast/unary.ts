@@ -1,12 +1,12 @@
 import { isGone, type UnaryCall } from "./call.ts";
 import { open, receive } from "./open.ts";
-import type { Outcome } from "./protocol.ts";
+import type { UnaryOutcome } from "./protocol.ts";
 
 export async function serveUnary(call: UnaryCall): Promise<void> {
   const { procedure, format } = call;
   const opened = open(call);
   const { context } = opened;
-  let outcome: Outcome;
+  let outcome: UnaryOutcome;
   try {
     // Also where it has decided at once: Node's parser has the body only when this turn is over.
     await procedure.options.requestGate?.(context);

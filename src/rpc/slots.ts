@@ -1,10 +1,10 @@
-interface Places {
+interface Slots {
   /** Returns how to give it back; undefined when there is none left. */
   take(whose: string): (() => void) | undefined;
 }
 
 /** What callers hold for a while, so much each and so much together. */
-export function createPlaces({ each, all }: { readonly each: number; readonly all: number }): Places {
+export function createSlots({ each, all }: { readonly each: number; readonly all: number }): Slots {
   const taken = new Map<string, number>();
   let together = 0;
   return {
