@@ -3,8 +3,11 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
 const maxSessionMemory = 64;
-/** A server that sends nothing is asked for a sign of life, and without one its connection ends half a minute later. */
-const liveliness = { pingIntervalMs: 15_000, pingTimeoutMs: 15_000 };
+/**
+ * A server that sends nothing is asked for a sign of life. The question may stand behind a megabyte of a picture that is being
+ * sent, which takes 66 s on the slowest line that develop.ts counts on.
+ */
+const liveliness = { pingIntervalMs: 15_000, pingTimeoutMs: 75_000 };
 
 /** A connection that is opened when it is needed, and again when it was lost. */
 export class Http2Connection extends Http2SessionManager {
