@@ -128,7 +128,8 @@ export class Accounts {
     // Somebody may have the name or the address already: then one is made up.
     for (const username of ["test-user", madeUpUsername()]) {
       const account = await accounts.get(testUserId);
-      if (account !== undefined && account.email !== null) return { kind: "user", account, sessionId: "" };
+      if (account !== undefined && account.deletedAt === null && account.email !== null)
+        return { kind: "user", account, sessionId: "" };
       const email = `${username}@${testUserDomain}`;
       const fresh = composed({ username, email, password: "" }, passwordHash, "user", testUserId, clock());
       await this.#writeTestUser(account, fresh).catch((error: unknown) => {
@@ -138,12 +139,13 @@ export class Accounts {
     return this.ensureTestUser();
   }
 
-  /** One that is there already lacks no more than the address. */
+  /** Of one that is there already nothing is left where it was deleted a moment ago, and else all but the address is. */
   async #writeTestUser(stored: Account | undefined, fresh: Account): Promise<void> {
     const { accounts } = this.#deps;
     if (stored === undefined) return accounts.insert(fresh);
     const { email, emailKey, updatedAt } = fresh;
-    await accounts.replace({ ...stored, email, emailKey, updatedAt, version: stored.version + 1 });
+    const account = stored.deletedAt === null ? { ...stored, email, emailKey, updatedAt } : fresh;
+    await accounts.replace({ ...account, version: stored.version + 1 });
   }
 
   /** For an administrator, also where sign-up is closed. */

@@ -155,7 +155,7 @@ export function withoutSessions(account: Account, keptSessionId: string | null =
 export function buried(account: Account, now: number): Account {
   const { id } = account;
   // An id can be somebody's username; what has an @ cannot.
-  const names = { username: id, usernameKey: `@${id}`, email: null, emailKey: id };
+  const names = { recordId: id, username: id, usernameKey: `@${id}`, email: null, emailKey: id };
   const rights = { role: "user", disabled: true, passwordReset: null, emailChange: null, metadata: {} } as const;
   return { ...account, ...names, ...rights, deletedAt: now };
 }

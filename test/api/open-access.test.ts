@@ -80,6 +80,18 @@ test("a test user that was stored without an address gets one", async () => {
   expect(await emailOf(auth)).toBe("test-user@example.com");
 });
 
+test("a test user that was deleted a moment ago is another one", async () => {
+  const { dataDir, app } = await serve(open, { worker: false });
+  await app.stop();
+  const closed = await serve({}, { worker: false, dataDir });
+  const { tokens } = await closed.auth.login({ identity: "admin", password: adminPassword });
+  await closed.auth.deleteUser({ userId: testUserId }, bearer(tokens?.accessToken ?? ""));
+  await closed.app.stop();
+  const { auth, jobs } = await serve(open, { worker: false, dataDir });
+  expect((await auth.checkAuth({})).principal?.account).toMatchObject({ id: testUserId, username: "test-user" });
+  expect((await jobs.listImageJobs({})).jobs).toEqual([]);
+});
+
 test("an address that somebody has already is left to them", async () => {
   const { dataDir, app, auth } = await serve({}, { worker: false });
   await auth.signUp({ email: "test-user@example.com", password: "a-long-enough-one" });

@@ -69,7 +69,12 @@ describe("the SDK", () => {
   test("signs up with an id of its own", async () => {
     const users = new PocketBase(server.url).collection("users");
     const id = "myown0000000530";
-    expect(await users.create({ id, password, passwordConfirm: password })).toMatchObject({ id });
+    const wanted = { id, username: "owner.of.it", password, passwordConfirm: password };
+    expect(await users.create(wanted)).toMatchObject({ id });
+    await users.authWithPassword(wanted.username, password);
+    await users.delete(id);
+    // It is free when its account is gone, as the name is.
+    expect(await users.create(wanted)).toMatchObject({ id });
     const { record } = await signedIn();
     for (const [wanted, code] of [
       [record.id, "validation_invalid_value"],
