@@ -83,7 +83,7 @@ export async function compose(
   const images =
     service === undefined
       ? new OwnImages({ ...base, authentication, keepUploadMs })
-      : new ServiceImages({ ...base, service });
+      : new ServiceImages({ ...base, authentication, service });
   const sent = new SentJobs({ ...base, records });
   const dispatcher = new Dispatcher({ ...base, sent });
   const guessing = new Guessing(base);

@@ -4,11 +4,13 @@ import type { Picture } from "../model/image.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ImageService } from "../ports/image-service.ts";
+import type { Authentication } from "./authentication.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
 interface ServiceImagesDeps {
   readonly service: ImageService;
+  readonly authentication: Pick<Authentication, "confirm">;
   readonly clock: Clock;
 }
 
@@ -23,9 +25,9 @@ export class ServiceImages implements Images {
     this.#deps = deps;
   }
 
-  async upload(bytes: AsyncIterable<Uint8Array>): Promise<Picture> {
+  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture> {
     const inspector = new ImageInspector();
-    const picture = await begun(inspector, inspector.pass(bytes));
+    const picture = await begun(inspector, inspector.pass(this.#confirmed(bytes, by)));
     const { service, clock } = this.#deps;
     const id = await service.store(inspector.result.type, picture);
     return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
@@ -38,6 +40,12 @@ export class ServiceImages implements Images {
     const inspector = new ImageInspector();
     const bytes = await begun(inspector, blamed(inspector.pass(found.bytes)));
     return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
+  }
+
+  /** The same bytes; breaks off before their end for a caller whose account was deleted meanwhile. */
+  async *#confirmed(bytes: AsyncIterable<Uint8Array>, by: Principal): AsyncGenerator<Uint8Array> {
+    yield* bytes;
+    await this.#deps.authentication.confirm(by);
   }
 
   /** Whether it is there shows when it is developed: a job is accepted while the service is away. */

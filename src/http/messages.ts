@@ -18,8 +18,6 @@ export type PortResponse = ServerResponse & {
    * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
    */
   readonly common: Common;
-  /** Counts the pieces that were written: while the caller takes none, whoever waits for room adds none. */
-  readonly writes: number;
 };
 
 /** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
@@ -57,7 +55,6 @@ export class Http2Request extends Http2ServerRequest implements CountedBody {
 
 export class Http1Response extends ServerResponse implements PortResponse {
   readonly common: Common = {};
-  writes = 0;
   private ending: unknown[] = [];
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
@@ -66,11 +63,6 @@ export class Http1Response extends ServerResponse implements PortResponse {
     const own = typeof reason === "string" ? fields : reason;
     const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
     return super.writeHead(status, all);
-  }
-
-  override write(...input: unknown[]): boolean {
-    this.writes += 1;
-    return super.write(...(input as [unknown]));
   }
 
   override end(...input: unknown[]): this {
@@ -90,6 +82,7 @@ export class Http1Response extends ServerResponse implements PortResponse {
 
 export class Http2Response extends Http2ServerResponse {
   readonly common: Common = {};
+  /** How many pieces: while the caller takes none, whoever waits for room adds none. */
   writes = 0;
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
@@ -132,16 +125,34 @@ export function onceAnswered(response: ServerResponse | Http2ServerResponse, the
 }
 
 /** Whether an answer that is not over waits for its caller to take what was written. */
-export function isUntaken(response: ServerResponse | Http2ServerResponse): boolean {
+export function isUntaken(response: PortResponse): boolean {
   // Over HTTP/1.1 the answers before it may have to be taken first.
-  if (!("stream" in response) && response.socket === null) return false;
-  const { writableEnded, writableNeedDrain } = "stream" in response ? response.stream : response;
+  if (!isHttp2(response) && response.socket === null) return false;
+  const { writableEnded, writableNeedDrain } = isHttp2(response) ? response.stream : response;
   return writableEnded || writableNeedDrain;
 }
 
-export function cutAnswer(response: ServerResponse | Http2ServerResponse): void {
-  if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
+/** A number that changes as an answer is taken. */
+export function takenOf(response: PortResponse): number {
+  if (isHttp2(response)) return response.writes;
+  const socket = response.socket as (Socket & { _handle?: { writeQueueSize: number } | null }) | null;
+  // Node looks there too, for its own timeouts: what the system has not taken yet of what it was given.
+  return (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0) - (socket?._handle?.writeQueueSize ?? 0);
+}
+
+/** Alone, over HTTP/2; its connection is left to others. */
+export function cutAnswer(response: PortResponse): void {
+  if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
   else response.destroy();
+}
+
+/** For an answer that is still open when it was cut: nothing leaves by its connection any more. */
+export function cutConnection(response: PortResponse): void {
+  if (isHttp2(response)) response.stream.session?.destroy();
+}
+
+function isHttp2(response: unknown): response is Http2Response {
+  return response instanceof Http2Response;
 }
 
 /** Whether the server of this connection takes no more of them. Node keeps it there. */

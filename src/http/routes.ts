@@ -20,7 +20,7 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
-import { pathOf } from "./path.ts";
+import { pathOf, withoutSlash } from "./path.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import {
   addPocketBaseRoutes,
@@ -121,14 +121,6 @@ function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyIn
     frameworkErrors: answerUnrouted,
     logger: false,
   }).setErrorHandler(refuse);
-}
-
-/**
- * As PocketBase and FastAPI have it, a path may end with a slash, as clients and balancers' probes write it. One that is
- * relayed stays what it is.
- */
-function withoutSlash(url: string): string {
-  return url.startsWith("/v1/") ? url : url.replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
 }
 
 /** What all routes share: who may call them, and what is answered where there is none. */

@@ -1,11 +1,17 @@
 import { networkOf } from "../model/address.ts";
-import { cutAnswer, isUntaken, type PortResponse } from "./messages.ts";
+import { cutAnswer, cutConnection, isUntaken, type PortResponse, takenOf } from "./messages.ts";
 
 /** Calls under way at a time, streams and those that wait included. */
 export interface CallsMax {
   /** Of one address (an IPv6 /64). */
   readonly each: number;
   readonly all: number;
+}
+
+/** How much was taken of an answer, and for how many looks that has been all. */
+interface Stillness {
+  readonly taken: number;
+  readonly looks: number;
 }
 
 /** Under siege the calls of each address are counted anew so often, instead of at each call. */
@@ -22,7 +28,7 @@ export class CallsUnderWay {
   readonly #max: CallsMax;
   /** With the address that each comes from. */
   readonly #open = new Map<PortResponse, string>();
-  #untaken: ReadonlyMap<PortResponse, { readonly writes: number; readonly still: number }> = new Map();
+  #untaken: ReadonlyMap<PortResponse, Stillness> = new Map();
   #tally: ReadonlyMap<string, number> = new Map();
   #tallied = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -63,14 +69,15 @@ export class CallsUnderWay {
   }
 
   #look(): void {
-    const untaken = new Map<PortResponse, { writes: number; still: number }>();
+    const untaken = new Map<PortResponse, Stillness>();
     for (const response of this.#open.keys()) {
       if (!isUntaken(response)) continue;
-      const { writes } = response;
+      const taken = takenOf(response);
       const seen = this.#untaken.get(response);
-      const still = seen?.writes === writes ? seen.still + 1 : 0;
+      const still = seen?.taken === taken ? seen.looks + 1 : 0;
+      untaken.set(response, { taken, looks: still });
       if (still === looks) cutAnswer(response);
-      else untaken.set(response, { writes, still });
+      if (still > looks) cutConnection(response);
     }
     this.#untaken = untaken;
     this.#timer = this.#open.size === 0 ? undefined : setTimeout(() => this.#look(), this.#lookMs).unref();

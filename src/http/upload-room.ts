@@ -68,6 +68,6 @@ function isJson(headers: IncomingHttpHeaders): boolean {
 }
 
 function isCompressed(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers["content-encoding"] ?? headers["grpc-encoding"];
-  return encoding !== undefined && encoding !== "identity";
+  // Which of the two counts is the protocol's affair.
+  return [headers["content-encoding"], headers["grpc-encoding"]].some((name = "identity") => name !== "identity");
 }

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
@@ -694,6 +695,12 @@ describe("a picture's body that is little picture", () => {
     const refused = await refusalOf(await post(path, gzipSync(await jsonWith(3, 0)), headers));
     expect(refused).toMatchObject({ code: "invalid_argument", fields: ["data"] });
     expect(refused.message).toContain("leave out content-encoding");
+    const message = encodeEnvelope(1, gzipSync(await jsonWith(3, 0)));
+    const byGrpc = { "content-type": "application/grpc+json", te: "trailers", authorization, "grpc-encoding": "gzip" };
+    for (const more of [{}, { "content-encoding": "identity" }]) {
+      const answer = await requestHttp2(url, { ":method": "POST", ":path": path, ...byGrpc, ...more }, message);
+      expect({ ...answer.headers, ...answer.trailers }["grpc-status"]).toBe(String(Code.InvalidArgument));
+    }
   });
 });
 

@@ -10,7 +10,7 @@ import { serviceKey as key, startImageService } from "../support/image-service.t
 import { startOldWorker } from "../support/old-worker.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
-import { serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 
 const patience = { timeout: 30_000, interval: 50 };
 const away = { code: "Unavailable", reason: "IMAGE_SERVICE_UNAVAILABLE" };
@@ -53,6 +53,24 @@ async function openWorkerQueues(dataDir: string) {
   onTestFinished(() => queues.close());
   return queues;
 }
+
+test("a picture is not stored for whoever was disabled while it was sent", async () => {
+  const { server, service, url } = await opened();
+  const { token, account } = await signIn(server);
+  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+  const userId = account?.id ?? "";
+  const picture = await smallPicture();
+  async function* sent() {
+    yield picture.subarray(0, 100);
+    await server.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+    yield picture.subarray(100);
+  }
+  const headers = { authorization: `Bearer ${token}`, "content-type": "image/png" };
+  const body = ReadableStream.from(sent());
+  const response = await fetch(`${url}/images`, { method: "POST", headers, body, duplex: "half" });
+  expect(response.status).toBe(401);
+  expect(service.pictures.size).toBe(0);
+});
 
 describe("files that are uploaded where pictures lie at an image service", () => {
   const post = (

@@ -16,5 +16,5 @@ test("more calls than may be under way are refused, but for those that tell how 
     shed({} as Call, { url } as IncomingMessage, {} as ServerResponse, isTooMany);
   expect(ask("/darkroom.auth.v1.AuthService/CheckAuth", false)).toBeUndefined();
   expect(ask("/darkroom.auth.v1.AuthService/CheckAuth", true)).toBe(overloaded);
-  expect(ask("/health/live?x=1", true)).toBeUndefined();
+  for (const url of ["/health/live?x=1", "/health/", "/health/ready/?x=1"]) expect(ask(url, true)).toBeUndefined();
 });

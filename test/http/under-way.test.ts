@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { connect as connectHttp2, constants } from "node:http2";
-import { connect as connectSocket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
 import { limits, openPort } from "../../src/http/port.ts";
 import type { CallsMax } from "../../src/http/under-way.ts";
@@ -80,6 +80,47 @@ describe("an answer that nobody takes", () => {
     const response = await answered;
     await once(response, "close");
     expect(response.writableFinished).toBe(false);
+  });
+
+  test("is cut over HTTP/2 with its connection, when nothing leaves by that", async () => {
+    const { promise: answered, resolve } = Promise.withResolvers<ServerResponse>();
+    const port = await open(
+      (response) => {
+        response.end(much);
+        resolve(response);
+      },
+      { stillMs: 80 },
+    );
+    // Reads nothing of what the port sends.
+    const proxy = createServer((socket) => socket.pipe(connectSocket(port, "127.0.0.1").pause()));
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const settings = { initialWindowSize: 2 ** 31 - 1 };
+    const session = connectHttp2(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, { settings });
+    onTestFinished(() => {
+      session.destroy();
+      proxy.close();
+    });
+    await once(session, "connect");
+    session.on("error", () => {}).setLocalWindowSize(settings.initialWindowSize);
+    session.request({ ":path": "/" }).on("error", () => {});
+    const response = await answered;
+    await once(response, "close");
+    expect(response.writableFinished).toBe(false);
+  });
+
+  test("is no answer that is taken slowly, in one piece over HTTP/1.1", async () => {
+    const port = await open((response) => void response.end(much), { stillMs: 1000 });
+    const socket = connectSocket(port, "127.0.0.1");
+    onTestFinished(() => void socket.destroy());
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    const begun = performance.now();
+    let taken = 0;
+    for await (const piece of socket) {
+      taken += piece.length;
+      // Takes twice as long as it may stand still.
+      await vi.waitUntil(() => performance.now() - begun > (2000 * taken) / much.length, { interval: 5 });
+    }
+    expect(taken).toBeGreaterThan(much.length);
   });
 
   test("waits for its turn behind a stream that has nothing to say", async () => {
