@@ -45,9 +45,11 @@ const operator = {
 await addOperatorsCommands();
 
 process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
-  // Who reads our output may go away before we do.
-  if (code === "EPIPE") return;
-  fail(new UserError(`the output cannot be written (${code}); a key or password that it had is lost: make another`));
+  // Who reads our output may go away before we do. Whatever else runs goes on.
+  if (code === "EPIPE" || process.exitCode === 1) return;
+  process.exitCode = 1;
+  const advice = "a key or password that it had is lost: make another";
+  process.stderr.write(`darkroom: the output cannot be written (${code}); ${advice}\n`);
 });
 program.parseAsync().catch(fail);
 

@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { readCertificate } from "./certificate.ts";
 import { ConfigError } from "./error.ts";
@@ -13,12 +13,17 @@ export function readTls(read: Reader): { readonly cert: string; readonly key: st
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined) throw new ConfigError(certVariable, `must be given with ${keyVariable}`);
   if (key === undefined) throw new ConfigError(keyVariable, `must be given with ${certVariable}`);
-  try {
-    createPrivateKey(key);
-    createSecureContext({ cert, key });
-  } catch (error) {
-    const { message } = error as Error;
-    throw new ConfigError(keyVariable, `must be a file with the certificate's private key in PEM (${message.trim()})`);
-  }
+  insist(keyVariable, "must be a file with the certificate's private key in PEM", () => {
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error("it is another's");
+  });
+  insist(certVariable, "must be a file with a certificate that TLS takes", () => createSecureContext({ cert, key }));
   return { cert, key };
+}
+
+function insist(variable: string, rule: string, use: () => unknown): void {
+  try {
+    use();
+  } catch (error) {
+    throw new ConfigError(variable, `${rule} (${(error as Error).message.trim()})`);
+  }
 }

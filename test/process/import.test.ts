@@ -155,13 +155,14 @@ test("what breaks a rule or is another's is refused by its field, and the rest c
 
 test("whoever was deleted a moment ago is refused, and not told to be there", async () => {
   const { env, file } = place();
-  const data = writePocketBase(file("data.db"), "0.22", [ada]);
-  await imported(env, "pocketbase", data);
+  const person = supabaseRow();
+  const data = written(file("users"), toCsv([person]));
+  await imported(env, "supabase", data);
   await withStores(env, async ({ accounts }) => {
-    const account = await accounts.findByRecordId(ada.id);
+    const account = await accounts.get(String(person.id));
     if (account !== undefined) await accounts.replace(buried({ ...account, version: account.version + 1 }, Date.now()));
   });
-  const { code, all } = await imported(env, "pocketbase", data);
+  const { code, all } = await imported(env, "supabase", data);
   expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason: expect.stringContaining("was deleted") }]]);
 });
 

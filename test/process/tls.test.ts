@@ -10,10 +10,10 @@ import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
 /** Files with a key and a certificate that it signed itself. */
-function certify(directory: string, name = "own") {
+function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]) {
   const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.cert`)];
   const subject = ["-subj", "/CN=darkroom.example", "-addext", "subjectAltName=DNS:darkroom.example"];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const request = ["req", "-x509", "-newkey", ...kind, "-nodes", "-days", "2"];
   execFileSync("openssl", [...request, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
   return { cert, key };
 }
@@ -57,12 +57,16 @@ test("files that make no TLS are refused at the start, by the variable's name", 
   if (!hasCommand("openssl")) skip("openssl is not installed");
   const directory = scratchDirectory();
   const [own, other] = [certify(directory), certify(directory, "other")];
+  const { cert: weakCert, key: weakKey } = certify(directory, "weak", ["rsa:1024"]);
+  const weak = [weakCert, weakKey] as const;
   for (const [variable, cert, key] of [
     ["TLS_CERT_FILE", own.key, own.cert],
     ["TLS_CERT_FILE", "/dev/null", own.key],
     ["TLS_KEY_FILE", own.cert, "/dev/null"],
     ["TLS_KEY_FILE", own.cert, own.cert],
     ["TLS_KEY_FILE", own.cert, other.key],
+    ["TLS_KEY_FILE", own.cert, certify(directory, "rsa", ["rsa:2048"]).key],
+    ["TLS_CERT_FILE", ...weak],
   ] as const) {
     const env = { PORT: "0", DARKROOM_DATA_DIR: join(directory, "data"), TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
     expect(await run(["serve"], env).finished).toMatchObject({

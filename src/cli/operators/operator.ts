@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { bearer, ConnectError, connect, type Darkroom, describe, reasonOf } from "../../client/index.ts";
+import { bearer, Code, ConnectError, connect, type Darkroom, describe, reasonOf } from "../../client/index.ts";
 import type { ServerAddress } from "../../config/server-address.ts";
 import type { StoreApi } from "../../store-app.ts";
 import { UserError } from "../../user-error.ts";
@@ -25,6 +25,14 @@ export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
 
 /** The longest that a call may take: one redrives up to a thousand dead letters. */
 const timeoutMs = 60_000;
+/** How calls end that no Darkroom has answered; what one refuses without a reason ends otherwise. */
+const unanswered: readonly Code[] = [
+  Code.Canceled,
+  Code.DeadlineExceeded,
+  Code.Internal,
+  Code.Unavailable,
+  Code.Unknown,
+];
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
 export function actions(settings: OperatorSettings) {
@@ -68,8 +76,8 @@ async function onServer({ readServer, credential }: OperatorSettings, act: Act):
   try {
     return await act({ auth, jobs, credential, as: { ...bearer(credential), ...asGuest }, asGuest });
   } catch (error) {
-    // Whatever Darkroom refuses has a reason.
-    if (!(error instanceof ConnectError) || reasonOf(error) !== undefined) throw error;
+    if (!(error instanceof ConnectError) || !unanswered.includes(error.code) || reasonOf(error) !== undefined)
+      throw error;
     throw new UserError(`DARKROOM_SERVER_URL: no Darkroom answers at ${serverUrl} (${describe(error).trim()})`);
   }
 }
