@@ -8,8 +8,12 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     globalSetup: "test/support/bundle.ts",
-    // Of servers in processes of their own: whoever tests them keeps the machine as busy as they do.
-    env: { DARKROOM_SHED_AFTER_MS: "60000" },
+    env: {
+      // Of servers in processes of their own: whoever tests them keeps the machine as busy as they do.
+      DARKROOM_SHED_AFTER_MS: "60000",
+      // npm would wait for a registry that stalls for as long as the longest test, and then try again.
+      npm_config_fetch_timeout: "30000",
+    },
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
       // The front door once more, through connect-node's own path for RPCs: see test/support/fast-rpc.ts.
