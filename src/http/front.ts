@@ -74,9 +74,9 @@ export function createFront(options: FrontOptions): PortListener {
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
     let refusal: DomainError | undefined;
-    underWay.add(response, call.address);
+    const open = underWay.add(response, call.address);
     response.on("close", () => {
-      underWay.remove(response);
+      underWay.remove(open);
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call);
     });

@@ -8,6 +8,14 @@ export interface CallsMax {
   readonly all: number;
 }
 
+/** A call that is under way. */
+export interface UnderWay {
+  readonly response: PortResponse;
+  readonly address: string;
+  /** Among the others. */
+  at: number;
+}
+
 /** How much was taken of an answer, and for how many looks that has been all. */
 interface Stillness {
   readonly taken: number;
@@ -26,8 +34,8 @@ const looks = 4;
  */
 export class CallsUnderWay {
   readonly #max: CallsMax;
-  /** With the address that each comes from. */
-  readonly #open = new Map<PortResponse, string>();
+  /** No map: the tables that it leaves behind as it is filled and emptied keep answers that are over, for the collector to copy. */
+  readonly #open: UnderWay[] = [];
   #untaken: ReadonlyMap<PortResponse, Stillness> = new Map();
   #tally: ReadonlyMap<string, number> = new Map();
   #tallied = Number.NEGATIVE_INFINITY;
@@ -39,27 +47,33 @@ export class CallsUnderWay {
     this.#lookMs = stillMs / looks;
   }
 
-  add(response: PortResponse, address: string): void {
-    this.#open.set(response, address);
+  add(response: PortResponse, address: string): UnderWay {
+    const call = { response, address, at: this.#open.length };
+    this.#open.push(call);
     this.#timer ??= setTimeout(() => this.#look(), this.#lookMs).unref();
+    return call;
   }
 
-  remove(response: PortResponse): void {
-    this.#open.delete(response);
+  /** The last one takes its place. */
+  remove({ at }: UnderWay): void {
+    const last = this.#open.pop();
+    if (last === undefined || last.at === at) return;
+    last.at = at;
+    this.#open[at] = last;
   }
 
   /** Whether one more from this address, which is added already, is too many. */
   isTooMany(address: string, now: number): boolean {
     const { each, all } = this.#max;
-    if (this.#open.size <= each) return false;
-    return this.#open.size > all || this.#countOf(address, now) > each;
+    if (this.#open.length <= each) return false;
+    return this.#open.length > all || this.#countOf(address, now) > each;
   }
 
   #countOf(address: string, now: number): number {
     if (now - this.#tallied > tallyMs) {
       const tally = new Map<string, number>();
-      for (const each of this.#open.values()) {
-        const network = networkOf(each);
+      for (const call of this.#open) {
+        const network = networkOf(call.address);
         tally.set(network, (tally.get(network) ?? 0) + 1);
       }
       this.#tally = tally;
@@ -70,7 +84,7 @@ export class CallsUnderWay {
 
   #look(): void {
     const untaken = new Map<PortResponse, Stillness>();
-    for (const response of this.#open.keys()) {
+    for (const { response } of this.#open) {
       if (!isUntaken(response)) continue;
       const taken = takenOf(response);
       const seen = this.#untaken.get(response);
@@ -80,6 +94,6 @@ export class CallsUnderWay {
       if (still > looks) cutConnection(response);
     }
     this.#untaken = untaken;
-    this.#timer = this.#open.size === 0 ? undefined : setTimeout(() => this.#look(), this.#lookMs).unref();
+    this.#timer = this.#open.length === 0 ? undefined : setTimeout(() => this.#look(), this.#lookMs).unref();
   }
 }
