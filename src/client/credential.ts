@@ -12,26 +12,17 @@ export interface CredentialSource {
 
 type Next = Parameters<Interceptor>[0];
 
-const {
-  confirmEmailChange,
-  exchangeApiKey,
-  login,
-  refreshToken,
-  requestPasswordReset,
-  resetPassword,
-  signUp,
-  validate,
-} = AuthService.method;
+const { method } = AuthService;
 /** What anybody may call: an old credential would only be in the way. */
 export const openCalls: readonly DescMethod[] = [
-  confirmEmailChange,
-  exchangeApiKey,
-  login,
-  refreshToken,
-  requestPasswordReset,
-  resetPassword,
-  signUp,
-  validate,
+  method.confirmEmailChange,
+  method.exchangeApiKey,
+  method.login,
+  method.refreshToken,
+  method.requestPasswordReset,
+  method.resetPassword,
+  method.signUp,
+  method.validate,
 ];
 
 /** Sends the credential with every call that needs one and brings none, and calls again with another if it is refused. */

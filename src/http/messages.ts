@@ -120,8 +120,8 @@ export class Http2Response extends Http2ServerResponse {
 }
 
 /** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
-export function onceAnswered(response: ServerResponse | Http2ServerResponse, then: () => void): void {
-  finished("stream" in response ? response.stream : response, { readable: false }, then);
+export function onceAnswered(response: ServerResponse | Http2Response, then: () => void): void {
+  finished(isHttp2(response) ? response.stream : response, { readable: false }, then);
 }
 
 /** Whether an answer that is not over waits for its caller to take what was written. */

@@ -1,6 +1,7 @@
 import pRetry from "p-retry";
 import { bearer, type Darkroom, describe, isTransient, reasonOf } from "../client/index.ts";
 import type { Log } from "../ports/log.ts";
+import { untilTaken } from "./until-taken.ts";
 
 export interface Claim {
   readonly attempt: number;
@@ -11,8 +12,6 @@ export interface Claim {
 
 const pingMs = 5000;
 const claimMs = 30_000;
-const retryMinMs = 200;
-const retryMaxMs = 1000;
 
 /**
  * What a worker asks a server for. While no server answers, a call waits and tries again until `signal` aborts: giving
@@ -71,10 +70,7 @@ export class JobServer {
       return answer;
     };
     return pRetry(asked, {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: retryMinMs,
-      maxTimeout: retryMaxMs,
-      randomize: true,
+      ...untilTaken,
       signal,
       onFailedAttempt: ({ error, attemptNumber }) => {
         if (reasonOf(error) !== undefined) this.#answered();

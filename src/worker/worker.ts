@@ -7,6 +7,7 @@ import { complete, type IncomingMessage, type Queue, type Settlement } from "../
 import { type Engine, EngineError } from "./engine.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Claim, JobServer } from "./job-server.ts";
+import { untilTaken } from "./until-taken.ts";
 
 export interface Worker {
   /** Takes no more jobs, gives the running ones `graceMs` to end, returns what is left to the queue. */
@@ -34,9 +35,6 @@ interface Attempt {
 
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
-/** How long a result that the queue did not take waits before it is sent again. */
-const resendMinMs = 200;
-const resendMaxMs = 1000;
 
 class Refused extends Error {
   override readonly name = "Refused";
@@ -122,10 +120,7 @@ async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
 async function sendResult(result: ResultMessage, { job, claim, signal }: Attempt, { resultQueue, log }: WorkerDeps) {
   const message = { id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) };
   await pRetry(() => resultQueue.send([message]), {
-    retries: Number.POSITIVE_INFINITY,
-    minTimeout: resendMinMs,
-    maxTimeout: resendMaxMs,
-    randomize: true,
+    ...untilTaken,
     onFailedAttempt: ({ attemptNumber, error }) => {
       if (attemptNumber === 1) log.warn({ err: error, job: job.message_id }, "a result could not be sent; it will be");
     },
