@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomUUID, randomUUIDv7 } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
@@ -12,7 +12,7 @@ const secondaryIndexes =
 export function sampleJob(ownerId: string, now: number, prompt = "black and white, grainy, with a vignette"): ImageJob {
   const wanted = { imageId: randomUUID(), prompt, promptGuidance: undefined, strength: undefined, modelType: "studio" };
   const rest = { seed: undefined, imageCount: undefined, deadline: undefined, requestId: "" };
-  const made = { id: randomUUID(), ownerId, fingerprint: "x".repeat(43), defaultModel: "studio", randomSeed: 7, now };
+  const made = { id: randomUUIDv7(), ownerId, fingerprint: "x".repeat(43), defaultModel: "studio", randomSeed: 7, now };
   return newJob({ ...wanted, ...rest }, { ...made, dispatchAt: now });
 }
 

@@ -1,4 +1,4 @@
-import { hash, randomInt, randomUUID } from "node:crypto";
+import { hash, randomInt, randomUUIDv7 } from "node:crypto";
 import { DomainError, invalidField } from "../model/errors.ts";
 import {
   checkSubmission,
@@ -57,7 +57,7 @@ export class ImageJobs {
     if (earlier !== undefined) return earlier;
     checkSubmission(wanted, routes, now);
     const job = newJob(wanted, {
-      id: randomUUID(),
+      id: randomUUIDv7(),
       ownerId,
       fingerprint,
       defaultModel: routes.own[0].name,

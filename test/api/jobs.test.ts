@@ -1,7 +1,7 @@
 import { createHook } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import {
@@ -54,6 +54,16 @@ const noise = await working.jobs.uploadImage({ data: await noisyPicture(64) }, o
 const noiseId = noise.image?.id ?? "";
 
 describe("a job", () => {
+  test("has an id after those of jobs before it, so that its row is stored beside theirs", async () => {
+    const ids: string[] = [];
+    for (let count = 0; count < 8; count++) {
+      const { id, createTime } = await patient.submit();
+      ids.push(id);
+      await vi.waitUntil(() => Date.now() > timestampMs(createTime as Timestamp));
+    }
+    expect(ids).toEqual(ids.toSorted());
+  });
+
   test("is submitted, watched to its end, and fetched", async () => {
     const job = await owner.submit({ prompt: "sepia, mirrored" });
     expect(job).toMatchObject({ state: State.QUEUED, attempt: 0, outputImageIds: [], prompt: "sepia, mirrored" });
