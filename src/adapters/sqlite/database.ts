@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
-import type { Commit, Opening, Row, Statement, Unit } from "./writer.ts";
+import type { Commit, Opening, Row, Statement, Unit, Written } from "./writer.ts";
 
 /** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE. */
 const duplicateCodes = [1555, 2067];
@@ -12,6 +12,11 @@ const diskCodes = [10, 13];
 const busyMs = 5000;
 /** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
 const togetherMax = 64;
+
+interface Waiting {
+  resolve(rows: Row[]): void;
+  reject(error: Error): void;
+}
 
 /** Beside this file, as source and in the bundle. */
 const writerFile = new URL(`./writer${extname(import.meta.url)}`, import.meta.url);
@@ -26,8 +31,11 @@ export class Database {
   readonly #writer: Worker;
   readonly #statements = new Map<string, StatementSync>();
   readonly #onDiskFault: (error: Error) => void;
-  readonly #waiting = new Map<number, { resolve(rows: Row[]): void; reject(error: Error): void }>();
-  #lastUnit = 0;
+  /**
+   * For units in the order in which they were handed over, as they are answered. No map: the tables that it leaves behind as
+   * it is filled and emptied keep calls that are over, for the collector to copy.
+   */
+  #waiting: Waiting[] = [];
   #outgoing: Unit[] = [];
   /** Why nothing can be written any more. */
   #ended: Error | undefined;
@@ -62,7 +70,7 @@ export class Database {
 
   /** Writes that are not settled yet. */
   get pending(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   read(sql: string, ...params: SQLInputValue[]): Row[] {
@@ -103,9 +111,8 @@ export class Database {
   writeAll(statements: readonly Statement[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) throw this.#ended;
-      const unit: Unit = { id: ++this.#lastUnit, statements };
-      this.#waiting.set(unit.id, { resolve, reject });
-      this.#hand(unit);
+      this.#waiting.push({ resolve, reject });
+      this.#hand(statements);
     });
   }
 
@@ -137,11 +144,10 @@ export class Database {
   }
 
   #settle(commit: Commit): void {
-    for (const { id, rows, error } of commit) {
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(rows);
-      else waiting?.reject(this.#refusal(error));
+    for (const [index, { resolve, reject }] of this.#waiting.splice(0, commit.length).entries()) {
+      const { rows, error } = commit[index] as Written;
+      if (error === undefined) resolve(rows);
+      else reject(this.#refusal(error));
     }
   }
 
@@ -155,7 +161,6 @@ export class Database {
 
   #end(error: Error): void {
     this.#ended ??= error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 }

@@ -23,17 +23,14 @@ export interface Statement {
 }
 
 /** Statements that are run together or not at all. */
-export interface Unit {
-  readonly id: number;
-  readonly statements: readonly Statement[];
-}
+export type Unit = readonly Statement[];
 
-interface Written {
-  readonly id: number;
+export interface Written {
   readonly rows: Row[];
   readonly error?: { readonly code: number; readonly message: string };
 }
 
+/** Of units, in their order. */
 export type Commit = readonly Written[];
 
 if (parentPort !== null) serve(parentPort, workerData as Opening);
@@ -54,18 +51,18 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
   }
 
   function run(unit: Unit): Written {
-    const isMany = unit.statements.length > 1;
+    const isMany = unit.length > 1;
     try {
       if (isMany) db.exec("SAVEPOINT unit");
       let rows: Row[] = [];
-      for (const { sql, params } of unit.statements) rows = prepare(sql).all(...params) as Row[];
+      for (const { sql, params } of unit) rows = prepare(sql).all(...params) as Row[];
       if (isMany) db.exec("RELEASE unit");
-      return { id: unit.id, rows };
+      return { rows };
     } catch (error) {
       // A full disk has undone the whole transaction: nothing of it may be written after all.
       if (!db.isTransaction) throw error;
       if (isMany) db.exec("ROLLBACK TO unit; RELEASE unit");
-      return { id: unit.id, rows: [], error: described(error) };
+      return { rows: [], error: described(error) };
     }
   }
 
@@ -95,7 +92,7 @@ function commitAll(db: DatabaseSync, units: readonly Unit[], run: (unit: Unit) =
     return written;
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
-    return units.map(({ id }) => ({ id, rows: [], error: described(error) }));
+    return units.map(() => ({ rows: [], error: described(error) }));
   }
 }
 
