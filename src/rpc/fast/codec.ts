@@ -2,6 +2,7 @@ import { type DescMethod, type JsonWriteStringOptions, type Message, toBinary, t
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import { inParts } from "./parts.ts";
+import { pooled } from "./pooled.ts";
 import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
@@ -18,7 +19,7 @@ export interface Codec {
 
 export function codecsOf(method: DescMethod, options: Options): { binary: Codec; json: Codec } {
   const lookup = createMethodSerializationLookup(method, options.binaryOptions, options.jsonOptions, options);
-  const toBytes = (message: Message) => toBinary(method.output, message, options.binaryOptions);
+  const toBytes = pooled((message) => toBinary(method.output, message, options.binaryOptions));
   // Left as text: Node then writes it together with the headers.
   const toText = (message: Message) =>
     toJsonString(method.output, message, options.jsonOptions as JsonWriteStringOptions);

@@ -17,7 +17,8 @@ export function writtenOnce(write: (message: Message) => Written): (message: Mes
     const before = known?.get(write);
     if (before !== undefined) return before;
     const written = write(message);
-    known?.set(write, written);
+    // Bytes of their own: those from a pool would keep its whole block.
+    known?.set(write, typeof written === "string" ? written : Uint8Array.from(written));
     return written;
   };
 }
