@@ -41,8 +41,10 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     async pollImageJob({ jobId, wait }, context) {
       const waitMs = fromDuration("wait", wait);
+      // A signal is built when it is read, which takes as long as the job.
+      if (waitMs === 0) return { job: toImageJob(await core.jobs.get(jobId, ownerId(context))) };
       const job = await core.jobs.poll(jobId, ownerId(context), waitMs, context.signal);
-      if (waitMs > 0) await core.authentication.confirm(principalOf(context));
+      await core.authentication.confirm(principalOf(context));
       return { job: toImageJob(job) };
     },
 
