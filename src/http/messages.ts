@@ -20,6 +20,8 @@ export type PortResponse = ServerResponse & {
   readonly common: Common;
 };
 
+export type PortListener = (request: IncomingMessage, response: PortResponse) => void;
+
 /** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
 const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
 

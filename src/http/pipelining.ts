@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { PortListener } from "./port.ts";
+import type { PortListener } from "./messages.ts";
 
 /**
  * Cuts a connection whose caller asks on and on by HTTP/1.1 without waiting for answers: Node takes every request in at

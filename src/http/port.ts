@@ -10,7 +10,7 @@ import {
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
-import { Http1Request, Http1Response, Http2Request, Http2Response, type PortResponse } from "./messages.ts";
+import { Http1Request, Http1Response, Http2Request, Http2Response, type PortListener } from "./messages.ts";
 import { boundPipelines } from "./pipelining.ts";
 import { newRequestId } from "./request-id.ts";
 
@@ -39,8 +39,6 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
 /** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
 const idleGraceMs = 500;
-
-export type PortListener = (request: IncomingMessage, response: PortResponse) => void;
 
 export interface Port {
   readonly address: AddressInfo;
