@@ -20,8 +20,17 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
 
 /** What goes on the wire. What nobody foresaw is logged with its cause and says nothing but `internal`. */
 export function toConnectError(error: unknown, log: Log, requestId: string): ConnectError {
+  const wire = known(error) ?? unforeseen(error, log, requestId);
+  // It may quote half a surrogate pair of the caller's, which a header cannot hold.
+  return Object.assign(wire, { rawMessage: wire.rawMessage.toWellFormed() });
+}
+
+function known(error: unknown): ConnectError | undefined {
   if (error instanceof ConnectError) return error;
-  if (error instanceof DomainError) return fromDomain(error);
+  return error instanceof DomainError ? fromDomain(error) : undefined;
+}
+
+function unforeseen(error: unknown, log: Log, requestId: string): ConnectError {
   log.error({ err: error, request_id: requestId }, "a call failed unexpectedly");
   const wire = new ConnectError(`internal error; quote request id ${requestId}`, Code.Internal);
   wire.details.push({ desc: ErrorInfoSchema, value: { reason: "INTERNAL", domain } });

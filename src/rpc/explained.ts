@@ -12,10 +12,10 @@ const contentTypes = [
 ];
 
 /** The same handler, which says what to do where Connect's own refuses a method or a content type without a word. */
-export function explained(handler: UniversalHandler): UniversalHandler {
+export function explained(handler: UniversalHandler): Handle {
   const methods = handler.allowedMethods.join(", ");
   const types = contentTypes.filter(handler.supportedContentType).join(", ");
-  const handle: Handle = async (request) => {
+  return async (request) => {
     const response = await handler(request);
     if (response.status === 405) return refusal(405, `this is for ${methods}`, { allow: methods });
     if (response.status !== 415) return response;
@@ -24,7 +24,6 @@ export function explained(handler: UniversalHandler): UniversalHandler {
       request.method === "GET" ? "encoding must be json or proto" : `content-type must be of ${types}`,
     );
   };
-  return Object.assign(handle, handler);
 }
 
 /** As text, from whose status every client makes a code; one of Connect's own codes would be another. */

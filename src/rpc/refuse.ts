@@ -32,12 +32,19 @@ export function createRefuse(log: Log): Refuse {
     known.set(error, answers);
     return answers;
   };
-  return ({ headers: { "content-type": type = "" } }, response, error) => {
-    const { unary, stream, grpc } = answersTo(error);
-    if (isGrpc(type)) sendTrailersOnly(response, type, grpc);
-    else if (type.startsWith("application/connect+")) send(response, stream, type);
-    else send(response, unary, "application/json");
-  };
+  return (request, response, error) => answerBy(request, response, answersTo(error));
+}
+
+/** Tells a call in its protocol why there is no answer. */
+export function sendError(request: IncomingMessage, response: ServerResponse, error: ConnectError): void {
+  answerBy(request, response, toAnswers(error));
+}
+
+function answerBy({ headers }: IncomingMessage, response: ServerResponse, { unary, stream, grpc }: Answers): void {
+  const { "content-type": type = "" } = headers;
+  if (isGrpc(type)) sendTrailersOnly(response, type, grpc);
+  else if (type.startsWith("application/connect+")) send(response, stream, type);
+  else send(response, unary, "application/json");
 }
 
 function toAnswers(error: ConnectError) {

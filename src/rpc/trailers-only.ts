@@ -4,9 +4,11 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
 export type TrailersOnly = Readonly<Record<string, string>>;
 
+const grpcType = /^application\/grpc/i;
+
 /** Or gRPC-Web. */
 export function isGrpc(contentType: string): boolean {
-  return contentType.startsWith("application/grpc");
+  return grpcType.test(contentType);
 }
 
 /** An error as gRPC tells it when no message comes: its status stands among the headers. */

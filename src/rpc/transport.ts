@@ -6,12 +6,12 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
+import { createAdapter } from "./adapter.ts";
 import { callKey } from "./call.ts";
-import { explained } from "./explained.ts";
 import { createFastHandler } from "./fast/handler.ts";
 import { failed } from "./gate.ts";
 import { receivedInterceptor } from "./received.ts";
@@ -44,11 +44,10 @@ export type RpcHandler = (request: IncomingMessage, response: ServerResponse, ca
 
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
 export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
-  const calls = new WeakMap<IncomingMessage, Call>();
   // createContextValues() makes three functions for each object. One whose prototype is an empty set of values shares
   // them, and keeps its entries to itself.
   const none = createContextValues();
-  const valuesOf = (call: Call | undefined) => (Object.create(none) as ContextValues).set(callKey, call);
+  const valuesOf = (call: Call) => (Object.create(none) as ContextValues).set(callKey, call);
   const options = {
     requestGate: rpc.gate,
     interceptors: [...rpc.interceptors],
@@ -60,27 +59,20 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
     acceptCompression: [compressionGzip, compressionBrotli],
   };
   const refuse = createRefuse(log);
-  const onFault = (error: unknown) => log.error({ err: error }, "an answer could not be written");
+  const onFault = (response: ServerResponse, error: unknown) => {
+    response.destroy();
+    log.error({ err: error }, "an answer could not be written");
+  };
   const toWire = (error: unknown, values: ContextValues) => failed(error, values, log);
   const answerFast = fast ? createFastHandler(rpc.routes, options, { toWire, onFault }) : () => false;
-  const handle = connectNodeAdapter({
-    ...options,
-    interceptors: [receivedInterceptor, ...rpc.interceptors],
-    routes(router) {
-      rpc.routes(router);
-      router.handlers.splice(0, router.handlers.length, ...router.handlers.map(explained));
-    },
-    contextValues: (request) => valuesOf(calls.get(request as IncomingMessage)),
-    fallback: (request, response) => answerUnknownProcedure(request as IncomingMessage, response as ServerResponse),
-  });
+  const adapted = { ...options, interceptors: [receivedInterceptor, ...rpc.interceptors] };
+  const answerByAdapter = createAdapter(rpc.routes, adapted, onFault);
 
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
     if (call.refusal instanceof DomainError) refuse(request, response, call.refusal);
-    else if (!answerFast(request, response, valuesOf(call))) {
-      calls.set(request, call);
-      handle(request, response);
-    }
+    else if (answerFast(request, response, valuesOf(call))) return true;
+    else if (!answerByAdapter(request, response, valuesOf(call))) answerUnknownProcedure(request, response);
     return true;
   };
 }

@@ -22,7 +22,7 @@ export function answerUnknownProcedure({ url = "", headers }: IncomingMessage, r
   }
 }
 
-function pathOf(url: string): string {
+export function pathOf(url = ""): string {
   const query = url.indexOf("?");
   return query === -1 ? url : url.slice(0, query);
 }

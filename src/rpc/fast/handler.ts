@@ -12,13 +12,13 @@ export type FastHandler = (request: IncomingMessage, response: ServerResponse, v
 
 /**
  * Calls that send one message, as connect-node answers them, in a fraction of its time: the body is read once and each
- * message of the answer written once, with no stream, signal or headers in between that nobody asks for. Reports what it
- * could not write.
+ * message of the answer written once, with no stream, signal or headers in between that nobody asks for. `onFault`
+ * hears of an answer that could not be written, and must end it.
  */
 export function createFastHandler(
   routes: (router: ConnectRouter) => void,
   options: ConnectRouterOptions,
-  { toWire, onFault }: { toWire: ToWire; onFault: (error: unknown) => void },
+  { toWire, onFault }: { toWire: ToWire; onFault: (response: ServerResponse, error: unknown) => void },
 ): FastHandler {
   const procedures = fastProcedures(routes, options);
 
@@ -35,10 +35,7 @@ export function createFastHandler(
 
   return (request, response, values) => {
     const served = serve(request, response, values);
-    served?.catch((error) => {
-      response.destroy();
-      onFault(error);
-    });
+    served?.catch((error) => onFault(response, error));
     return served !== undefined;
   };
 }

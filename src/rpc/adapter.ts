@@ -1,0 +1,47 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ContextValues,
+  createConnectRouter,
+} from "@connectrpc/connect";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { explained } from "./explained.ts";
+import { sendError } from "./refuse.ts";
+import { pathOf } from "./unknown-procedure.ts";
+
+/** Answers a call; false when there is no such procedure. */
+export type Adapter = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;
+
+/** A message that quotes half a surrogate pair cannot be written to gRPC's trailers. */
+const illFormed = new ConnectError("the message holds half a surrogate pair, which is no text", Code.InvalidArgument);
+
+/**
+ * All calls, as Connect answers them. Made of the parts of connect-node's own adapter, which leaves a call open for ever
+ * when its answer fails. `onFault` hears of that, and must end it.
+ */
+export function createAdapter(
+  routes: (router: ConnectRouter) => void,
+  options: ConnectRouterOptions,
+  onFault: (response: ServerResponse, error: unknown) => void,
+): Adapter {
+  const router = createConnectRouter(options);
+  routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, explained(handler)]));
+  return (request, response, values) => {
+    const handler = handlers.get(pathOf(request.url));
+    if (handler === undefined) return false;
+    handler(universalRequestFromNodeRequest(request, response, undefined, values))
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .catch((reason) => {
+        const { code, cause } = ConnectError.from(reason);
+        // The caller has left.
+        if (code === Code.Aborted) return;
+        if (cause instanceof URIError && !response.headersSent) sendError(request, response, illFormed);
+        else onFault(response, reason);
+      });
+    return true;
+  };
+}
