@@ -12,9 +12,10 @@ export interface BodyLimit {
 /**
  * Cuts a request whose body does not come within `ms`: half a body holds memory for as long as its sender likes. Most
  * bodies come with their headers, so that only those count that are not there at the end of the event loop's turn; and
- * since all may take equally long, one timer for the oldest is enough.
+ * since all may take equally long, one timer for the oldest is enough. Of more than `lateMax` the oldest is cut at once:
+ * who sends half bodies in numbers must not have the places of all others.
  */
-export function createBodyLimit(ms: number): BodyLimit {
+export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
   let fresh: ServerResponse[] = [];
   /** With the end of its time, in the order of those. */
   const waiting = new Map<IncomingMessage, number>();
@@ -33,19 +34,26 @@ export function createBodyLimit(ms: number): BodyLimit {
       response.once("close", () => waiting.delete(response.req));
     }
     fresh = [];
+    while (waiting.size > lateMax) dropOldest();
     if (timer === undefined && waiting.size > 0) timer = setTimeout(sweep, ms).unref();
+  }
+
+  function dropOldest(): void {
+    const [request] = waiting.keys();
+    if (request === undefined) return;
+    waiting.delete(request);
+    if (!isWhole(request)) cut(request);
   }
 
   function sweep(): void {
     const now = performance.now();
     timer = undefined;
-    for (const [request, end] of waiting) {
+    for (const end of waiting.values()) {
       if (end > now) {
         timer = setTimeout(sweep, end - now).unref();
         return;
       }
-      waiting.delete(request);
-      if (!isWhole(request)) cut(request);
+      dropOldest();
     }
   }
 

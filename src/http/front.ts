@@ -54,7 +54,7 @@ const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () =
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
 export function createFront(options: FrontOptions): PortListener {
   const { rpc, routes, trusted, shed, log } = options;
-  const bodyLimit = createBodyLimit(options.bodyMs);
+  const bodyLimit = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
   const applyCors = corsOf(options.cors);
   const underWay = new CallsUnderWay(options.callsMax, options.bodyMs);
 

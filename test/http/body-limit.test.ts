@@ -1,14 +1,21 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { createFront } from "../../src/http/front.ts";
 import { limits, openPort } from "../../src/http/port.ts";
+import type { CallsMax } from "../../src/http/under-way.ts";
 import { createLog } from "../../src/log.ts";
 
 /** A port whose routes answer when they are told. */
-async function open(): Promise<{ port: number; answers: Promise<ServerResponse>; session: ClientHttp2Session }> {
+async function open({
+  bodyMs = 50,
+  callsMax = limits.callsMax,
+}: {
+  bodyMs?: number;
+  callsMax?: CallsMax;
+} = {}): Promise<{ port: number; answers: Promise<ServerResponse>; session: ClientHttp2Session }> {
   const { promise: answers, resolve } = Promise.withResolvers<ServerResponse>();
   const front = createFront({
     rpc: () => false,
@@ -18,8 +25,8 @@ async function open(): Promise<{ port: number; answers: Promise<ServerResponse>;
     cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
     trusted: undefined,
     shed: () => undefined,
-    callsMax: limits.callsMax,
-    bodyMs: 50,
+    callsMax,
+    bodyMs,
     log: createLog("silent"),
   });
   const port = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
@@ -49,4 +56,16 @@ test("of many requests that come at once each is cut whose body does not come", 
   const uploads = Array.from({ length: 130 }, () => session.request({ ":method": "POST", ":path": "/" }));
   for (const upload of uploads) upload.write("half");
   await Promise.all(uploads.map((upload) => once(upload, "close")));
+});
+
+test("of too many whose bodies do not come the oldest are cut, so that there is room for others", async () => {
+  const { session } = await open({ bodyMs: 60_000, callsMax: { each: 8, all: 8 } });
+  const begin = () => {
+    const upload = session.request({ ":method": "POST", ":path": "/" });
+    upload.write("half");
+    return upload;
+  };
+  const [oldest, ...others] = [begin(), begin(), begin(), begin(), begin()];
+  await once(oldest as ClientHttp2Stream, "close");
+  expect(others.map(({ closed }) => closed)).toEqual([false, false, false, false]);
 });
