@@ -57,6 +57,7 @@ const upload = async (name: string, bytes?: Uint8Array<ArrayBuffer>, sending?: S
 const fetched = (path: string, who = owner) => fetch(url + path, { headers: { authorization: `Bearer ${who.token}` } });
 const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 const detail = (status: number, what: unknown) => [status, { detail: what }];
+const textForFile = detail(422, [{ loc: ["body", "uploadFile"], msg: "must be a file", type: "value_error" }]);
 const exists = (name: string) => detail(403, `File ${name} already exists in storage.`);
 
 /** Files with bytes in them, and parts of such. */
@@ -140,8 +141,7 @@ describe("what a request must have", () => {
   test("a text is no file", async () => {
     const form = new FormData();
     form.set("uploadFile", "a");
-    const broken = { loc: ["body", "uploadFile"], msg: "must be a file", type: "value_error" };
-    expect(await answerOf(post(form))).toEqual(detail(422, [broken]));
+    expect(await answerOf(post(form))).toEqual(textForFile);
   });
 
   const hex = uuid.replaceAll("-", "");
@@ -192,9 +192,28 @@ describe("what a request must have", () => {
     const another = new FormData();
     for (let index = 1; index <= 9; index += 1) another.set(`field-${index}`, "a");
     expect(await answerOf(post(another))).toEqual(detail(400, "the multipart form cannot be read"));
-    const files = formOf("a.txt", text, "first");
-    files.set("uploadFile", new Blob([text]), "second.txt");
+    const files = formOf("eight-more.txt");
+    for (let index = 1; index <= 8; index += 1) files.set(`file-${index}`, new Blob([text]), "a.txt");
     expect(await answerOf(post(files))).toEqual(detail(400, "the multipart form cannot be read"));
+    await upload("eight-more.txt");
+  });
+
+  test("one file of the name, whatever its size, and nothing is kept of a form with more", async () => {
+    const before = blobsIn(server.dataDir).length;
+    const large = Uint8Array.from(randomBytes(300_000));
+    for (const [first, second] of [
+      [text, text],
+      [large, text],
+      [await smallPicture(), large],
+    ] as const) {
+      const form = formOf("first.txt", first);
+      form.append("between", "a");
+      form.append("uploadFile", new Blob([second]), "second.txt");
+      expect(await answerOf(post(form))).toEqual(detail(400, "the form has more than one file of the name uploadFile"));
+      expect(await postHttp2(form)).toMatchObject({ status: 400 });
+    }
+    expect(blobsIn(server.dataDir)).toHaveLength(before);
+    for (const name of ["first.txt", "second.txt"]) await upload(name);
   });
 });
 
@@ -281,12 +300,29 @@ describe("a file", () => {
     expect(await postHttp2(formOf("huge", new Uint8Array(maxBytes + 1)))).toMatchObject({ status: 413 });
   });
 
-  test("is one of the form's parts, and the others are not looked at", async () => {
+  test("is one of the form's parts, and those of other names are not looked at", async () => {
     const form = new FormData();
+    const other = new Blob([randomBytes(300_000)]);
     form.set("title", "a report");
+    form.set("cover", other, "cover.bin");
     form.set("uploadFile", new Blob([text]), "titled.txt");
     form.set("more", "b");
-    expect(await answerOf(post(form, { query: `?chat_id=${uuid}` }))).toEqual([200, done]);
+    form.set("annex", other, "annex.bin");
+    const response = await post(form, { query: `?chat_id=${uuid}` });
+    expect(await answerOf(response)).toEqual([200, done]);
+    expect(await bytesOf(await fetched(response.headers.get("location") ?? ""))).toEqual(Buffer.from(text));
+  });
+
+  test("counts where a text of its name came before, and not where one comes after", async () => {
+    const before = blobsIn(server.dataDir).length;
+    const form = formOf("before.txt");
+    form.append("uploadFile", "a");
+    expect(await answerOf(post(form))).toEqual(textForFile);
+    expect(blobsIn(server.dataDir)).toHaveLength(before);
+    const other = new FormData();
+    other.append("uploadFile", "a");
+    other.append("uploadFile", new Blob([text]), "before.txt");
+    expect(await answerOf(post(other))).toEqual([200, done]);
   });
 });
 

@@ -16,6 +16,7 @@ interface Broken {
 
 export const uploadField = "uploadFile";
 export const fieldMissing = "must be given";
+export const fileExpected = "must be a file";
 
 /** What is answered otherwise than elsewhere. */
 const ownStatuses: Readonly<Record<string, number>> = { FILE_EXISTS: 403, FILE_TOO_LARGE: 413 };

@@ -34,7 +34,7 @@ export const uploading = {
   summary: "Stores a file under its name",
   description:
     "A file of any type, which its owner fetches from where `Location` says. A JPEG, PNG or WebP picture becomes an input for " +
-    "jobs, as by `POST /images`. What is beside the file in the form is not looked at.",
+    "jobs, as by `POST /images`. What has other names in the form is not looked at.",
   tags,
   querystring: {
     type: "object",
@@ -64,7 +64,9 @@ export const uploading = {
       properties: { message: { type: "string", const: "File processing has started." } },
       headers: { Location: { type: "string", description: "Where it can be fetched." } },
     },
-    400: refusalAnswer("The form cannot be read, or has more than one file and 8 other fields."),
+    400: refusalAnswer(
+      "The form cannot be read, or has more than one file of the name, more than 8 files, or more than 8 other fields.",
+    ),
     401: refusalAnswer("The token is not valid, or no bearer token."),
     403: refusalAnswer("There is no token, the caller is no user, or a file of theirs has the name."),
     413: refusalAnswer("The file has more than 20 MiB."),

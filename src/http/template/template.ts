@@ -1,18 +1,26 @@
-import type { MultipartFile } from "@fastify/multipart";
+import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../../core/files.ts";
-import { invalidField } from "../../model/errors.ts";
+import { DomainError, invalidField } from "../../model/errors.ts";
 import { toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
 import { received, unreadableForm, unvalidated } from "../form.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
-import { fieldMissing, type Refusal, toRefusal, uploadField } from "./refusals.ts";
+import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
 
 export interface TemplateCore {
   readonly files: Files;
 }
+
+/** Of parts of any name. */
+const uploadFormLimits = { files: 8, parts: 16 };
+const manyFiles = new DomainError(
+  "invalid_argument",
+  "FILES_TOO_MANY",
+  `the form has more than one file of the name ${uploadField}`,
+);
 
 const refusals: RefusalTerms<Refusal> = {
   toBody: (error, { headers }) => toRefusal(error, headers.authorization),
@@ -30,31 +38,46 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
     const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: unvalidated };
     scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
-      const part = await filePartOf(request);
+      const { name, bytes } = await fileOf(request);
       // Of several, FastAPI takes the last.
       const chatId = [request.query.chat_id].flat().at(-1);
-      const about = { name: part.filename ?? "", chatId: chatId && toChatId(chatId) };
-      const id = await files.store(about, received(part.file), userOf(request));
+      const about = { name, chatId: chatId && toChatId(chatId) };
+      const id = await files.store(about, bytes, userOf(request));
       return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
     });
   });
 }
 
-async function filePartOf(request: FastifyRequest): Promise<MultipartFile> {
-  if (!request.isMultipart()) throw invalidField(uploadField, fieldMissing);
-  for await (const part of readable(request.parts({ preservePath: true }))) {
-    if (part.fieldname === uploadField && part.type === "file") return part;
-    if (part.fieldname === uploadField) throw invalidField(uploadField, "must be a file");
-    if (part.type === "file") part.file.resume();
+/** A form's file: the first of its name, unless the form's end shows that there is more of it. */
+async function fileOf(request: FastifyRequest): Promise<{ name: string; bytes: AsyncIterable<Uint8Array> }> {
+  const parts = namesakes(request);
+  let rule = fieldMissing;
+  for (;;) {
+    const { value: part } = await parts.next();
+    if (part === undefined) throw invalidField(uploadField, rule);
+    if (part.type === "file") return { name: part.filename ?? "", bytes: alone(part, parts) };
+    // Of several, FastAPI takes the last: a file may follow.
+    rule = fileExpected;
   }
-  throw invalidField(uploadField, fieldMissing);
 }
 
-/** A form that is malformed, or has too many parts, is its sender's matter. */
-async function* readable<Part>(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
+/** The file's bytes. Ends with a refusal, before anything is kept of them, where the form has another part of the name. */
+async function* alone({ file }: MultipartFile, rest: AsyncGenerator<Multipart, void>): AsyncGenerator<Uint8Array> {
+  yield* received(file);
+  const { value: another } = await rest.next();
+  if (another !== undefined) throw another.type === "file" ? manyFiles : invalidField(uploadField, fileExpected);
+}
+
+/** The form's parts that have the file's name. */
+async function* namesakes(request: FastifyRequest): AsyncGenerator<Multipart, void> {
+  if (!request.isMultipart()) return;
   try {
-    yield* parts;
+    for await (const part of request.parts({ preservePath: true, limits: uploadFormLimits })) {
+      if (part.fieldname === uploadField) yield part;
+      else if (part.type === "file") part.file.resume();
+    }
   } catch (cause) {
+    // It is malformed, or has too many parts: its sender's matter.
     throw unreadableForm(cause);
   }
 }
