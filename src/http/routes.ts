@@ -20,7 +20,7 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
-import { pathOf, withoutSlash } from "./path.ts";
+import { pathOf, withoutExtraSlashes } from "./path.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import {
   addPocketBaseRoutes,
@@ -114,7 +114,7 @@ function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyIn
   return Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
-    rewriteUrl: ({ url = "/" }) => toRoute(withoutSlash(url)),
+    rewriteUrl: ({ url = "/" }) => toRoute(withoutExtraSlashes(url)),
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     schemaErrorFormatter: invalidBySchema,

@@ -3,7 +3,7 @@ import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
 import { isNeverShed, overloaded, pathOfOperation, uploadOperation, uploadsFull } from "../model/overload.ts";
 import type { Log } from "../ports/log.ts";
-import { pathOf, withoutSlash } from "./path.ts";
+import { pathOf, withoutExtraSlashes } from "./path.ts";
 import type { Pressure } from "./pressure.ts";
 import { UploadRoom } from "./upload-room.ts";
 
@@ -37,7 +37,7 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
   });
 
   return (call, request, response, isTooMany) => {
-    if ((isTooMuch(call.startedAt) || isTooMany) && !isNeverShed(withoutSlash(pathOf(request.url)))) {
+    if ((isTooMuch(call.startedAt) || isTooMany) && !isNeverShed(withoutExtraSlashes(pathOf(request.url)))) {
       report(overloaded);
       return overloaded;
     }

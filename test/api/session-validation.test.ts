@@ -106,6 +106,12 @@ describe("a session", () => {
     expect(await answer({ "x-session-token": sessionToken })).toBe('{"valid":false}');
   });
 
+  test.each(["//session/validate", "///session/validate/?a=//b"])("is asked about at %s", async (path) => {
+    const told = async (headers: Record<string, string>) => (await fetch(url + path, { headers })).text();
+    expect(await told({ cookie: `session=${token}` })).toBe(valid);
+    expect(await told({ cookie: "session=nonsense" })).toBe('{"valid":false}');
+  });
+
   test.each(["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])("is not asked about by %s", async (method) => {
     const response = await fetch(`${url}/session/validate`, { method, headers: { cookie: `session=${token}` } });
     expect([response.status, response.headers.get("allow")]).toEqual([405, "GET"]);
@@ -167,6 +173,19 @@ describe("the cookie", () => {
     expect((await fetch(url + path, { method: "POST", headers, body: "{}" })).status).toBe(401);
   });
 });
+
+test.each(["/admin/clients", "/download/none", "/api/check_auth", "/auth/v1/user"])(
+  "more slashes open no door: %s",
+  async (path) => {
+    const statuses = async (headers: Record<string, string>) =>
+      Promise.all([path, `/${path}`, `//${path}/`].map(async (at) => (await fetch(url + at, { headers })).status));
+    const [refused, ...others] = await statuses({});
+    expect([401, 403]).toContain(refused);
+    expect(others).toEqual([refused, refused]);
+    const [known, ...same] = await statuses({ authorization: `Bearer ${user.accessToken}` });
+    expect(same).toEqual([known, known]);
+  },
+);
 
 test("with authentication off, every session is the test user's", async () => {
   const { url: open } = await serve({ AUTH_ENABLED: "false" }, { worker: false });
