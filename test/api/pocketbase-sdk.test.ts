@@ -168,7 +168,7 @@ describe("the SDK", () => {
     const wrong = { oldPassword: "wrong", password: "another secret", passwordConfirm: "another secret" };
     expect(await refusalOf(users.update(record.id, { name: "Bob", ...wrong }))).toEqual({
       status: 400,
-      message: "Failed to update record.",
+      message: "Something went wrong while processing your request.",
       codes: { oldPassword: "validation_invalid_old_password" },
     });
     expect(await refusalOf(users.update(record.id, { email: "b@example.com" }))).toMatchObject({
@@ -191,7 +191,7 @@ describe("the SDK", () => {
     for (const nothing of [null, ""])
       expect(await refusalOf(users.update(record.id, { username: nothing }))).toEqual({
         status: 400,
-        message: "Failed to update record.",
+        message: "Something went wrong while processing your request.",
         codes: { username: "validation_required" },
       });
   });

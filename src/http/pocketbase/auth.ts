@@ -7,6 +7,7 @@ import { checkFields, DomainError } from "../../model/errors.ts";
 import { userOf } from "../caller.ts";
 import { limitedAs } from "../limited-as.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
+import { changeFailed } from "./envelope.ts";
 import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
 
@@ -73,7 +74,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const reset = { ...limitedAs("ResetPassword"), failure: "Failed to set new password." };
+  const reset = { ...limitedAs("ResetPassword"), failure: changeFailed };
   scope.post<{ Body: Reset | null }>(
     `${path}/confirm-password-reset`,
     { schema: resetting, config: reset },

@@ -10,6 +10,8 @@ export interface Envelope {
   readonly data: Readonly<Record<string, FieldError>>;
 }
 
+/** What PocketBase says where a record's change, or a new password, breaks a rule. */
+export const changeFailed = "Something went wrong while processing your request.";
 export const recordNotFound = envelope(404, "The requested resource wasn't found.");
 export const tokenRequired = envelope(401, "The request requires valid record authorization token to be set.");
 export const notAllowed = envelope(403, "You are not allowed to perform this request.");

@@ -10,7 +10,7 @@ import { brokenFields, checkFields, invalidFields, notFound } from "../../model/
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
 import { limitedAs } from "../limited-as.ts";
-import { recordNotFound } from "./envelope.ts";
+import { changeFailed, recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
 import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
 import { castRecord, type RecordBody } from "./record-body.ts";
@@ -71,7 +71,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
   const update = {
     ...notThere,
     ...limitedAs("UpdateProfile"),
-    failure: "Failed to update record.",
+    failure: changeFailed,
     dropsNulls: false,
   };
   scope.patch<ById & { Body: RecordBody | null }>(
