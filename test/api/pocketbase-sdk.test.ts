@@ -158,11 +158,8 @@ describe("the SDK", () => {
       email: record.email,
     });
     expect(changed).toMatchObject({ name: "Ada", emailVisibility: true, username, avatar: "" });
-    expect(await users.update(record.id, { avatar: "a.png", username: `${username}x` })).toMatchObject({
-      name: "Ada",
-      avatar: "a.png",
-      username: `${username}x`,
-    });
+    const sentBack = { ...changed, username: `${username}x` };
+    expect(await users.update(record.id, sentBack)).toMatchObject({ name: "Ada", username: `${username}x` });
     const taken = users.update(record.id, { name: "Bob", username: other.username });
     expect(await refusalOf(taken)).toMatchObject({ status: 400, codes: { username: "validation_invalid_username" } });
     const wrong = { oldPassword: "wrong", password: "another secret", passwordConfirm: "another secret" };
@@ -177,13 +174,24 @@ describe("the SDK", () => {
     expect(await users.getOne(record.id)).toMatchObject({ name: "Ada", username: `${username}x` });
   });
 
+  test("has an id and a verification that nobody changes", async () => {
+    const { users, record } = await signedIn();
+    const change = { id: "another00000000", verified: "true", email: "b@example.com", name: "Ada" };
+    expect(await refusalOf(users.update(record.id, change))).toMatchObject({
+      codes: { email: "validation_in_invalid", id: "validation_in_invalid", verified: "validation_in_invalid" },
+    });
+    expect(await users.getOne(record.id)).toMatchObject({ id: record.id, verified: false, name: "" });
+    const same = { id: record.id, verified: false, name: "Ada" };
+    expect(await users.update(record.id, same)).toMatchObject(same);
+    expect(await users.update(record.id, { id: "" })).toMatchObject(same);
+  });
+
   test("empties what is null in a change", async () => {
     const { users, record, username, email } = await signedIn();
-    await users.update(record.id, { name: "Mo", avatar: "mo.png", emailVisibility: true });
-    const emptied = { name: null, avatar: null, emailVisibility: null, email: null, password: null };
+    await users.update(record.id, { name: "Mo", emailVisibility: true });
+    const emptied = { id: null, name: null, emailVisibility: null, verified: null, email: null, password: null };
     expect(await users.update(record.id, emptied)).toMatchObject({
       name: "",
-      avatar: "",
       emailVisibility: false,
       username,
       email,
@@ -222,11 +230,10 @@ describe("the SDK", () => {
     const made = await users.create({
       username: 4711,
       name: 7.5,
-      avatar: true,
       password: 83749261,
       passwordConfirm: "83749261",
     });
-    expect(made).toMatchObject({ username: "4711", name: "7.5", avatar: "true" });
+    expect(made).toMatchObject({ username: "4711", name: "7.5" });
     await users.authWithPassword("4711", "83749261");
   });
 
@@ -268,6 +275,10 @@ describe("the SDK", () => {
     ],
     [{ password: "password1", passwordConfirm: "password1" }, { password: "validation_invalid_value" }],
     [{ name: "x".repeat(17_000) }, { name: "validation_invalid_value" }],
+    [
+      { verified: true, passwordConfirm: "" },
+      { passwordConfirm: "validation_required", verified: "validation_in_invalid" },
+    ],
     [{ name: ["Ada"] }, { name: "validation_invalid_value" }],
     [{ username: { first: "Ada" } }, { username: "validation_match_invalid" }],
   ])("is told of what it may not sign up with: %o", async (change, codes) => {

@@ -8,7 +8,10 @@ export interface RecordBody extends PasswordFields {
   readonly name?: string;
   readonly avatar?: string;
   readonly emailVisibility?: boolean;
+  readonly verified?: boolean;
 }
+
+const booleans = ["emailVisibility", "verified"];
 
 /** What Go's `strconv.ParseBool` takes for true; a number is none to PocketBase. */
 const trues: readonly unknown[] = [true, "1", "t", "T", "true", "TRUE", "True"];
@@ -19,7 +22,7 @@ export async function castRecord(request: FastifyRequest): Promise<void> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return;
   const fields = Object.entries(body).map(([name, value]) => [
     name,
-    name === "emailVisibility" ? trues.includes(value) : textOf(value),
+    booleans.includes(name) ? trues.includes(value) : textOf(value),
   ]);
   request.body = Object.fromEntries(fields);
 }

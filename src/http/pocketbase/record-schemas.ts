@@ -11,6 +11,7 @@ const fields = {
   passwordConfirm: text("The same."),
   name: { type: "string" },
   avatar: { type: "string" },
+  verified: { description: "False: nobody sets it." },
   emailVisibility: {
     description: "Whether everybody may see the address: true, or one of the texts true and 1. Anything else is false.",
   },
@@ -23,6 +24,7 @@ const newRecord = {
 };
 
 const changes = {
+  id: text("What it is already."),
   ...fields,
   email: text("What it is already."),
   oldPassword: text("Needed with a new password."),

@@ -92,8 +92,11 @@ async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
   const { id, email = "", password = "", passwordConfirm = "" } = body;
   const username = body.username || madeUpUsername();
   const wanted = { username, email, password, metadata: metadataOf(body), ...(id ? { recordId: id } : {}) };
-  const confirm = brokenFields({ passwordConfirm: () => confirmRule(password, passwordConfirm) });
-  const broken = [...(await accounts.reviewSignUp(wanted)), ...confirm];
+  const own = brokenFields({
+    passwordConfirm: () => confirmRule(password, passwordConfirm),
+    verified: () => fixed(body.verified, false),
+  });
+  const broken = [...(await accounts.reviewSignUp(wanted)), ...own];
   if (broken.length > 0) throw invalidFields(broken);
   return accounts.signUp(wanted);
 }
@@ -101,9 +104,11 @@ async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
 /** With a new password all sessions end, this one too. */
 async function change(core: RecordCore, request: FastifyRequest<ById>, body: RecordBody): Promise<Account> {
   const by = ownRecord(request);
-  const { username, email } = body;
+  const { id, username, email, verified } = body;
   checkFields({
-    email: () => (email && email !== by.account.email ? fixedRule : undefined),
+    id: () => fixed(id, by.account.recordId),
+    email: () => fixed(email, by.account.email),
+    verified: () => fixed(verified, false),
     username: () => (username === undefined ? undefined : blankOf(username)),
   });
   const password = passwordChangeOf(body);
@@ -119,6 +124,11 @@ async function change(core: RecordCore, request: FastifyRequest<ById>, body: Rec
   const account = await core.audit.keep(request.call, actions, act);
   if (password !== undefined) await core.sessions.revokeAll(account.id);
   return account;
+}
+
+/** Nothing is no change either. */
+function fixed(given: unknown, own: unknown): string | undefined {
+  return given && given !== own ? fixedRule : undefined;
 }
 
 function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
