@@ -186,6 +186,20 @@ describe("the SDK", () => {
     expect(await users.update(record.id, { id: "" })).toMatchObject(same);
   });
 
+  test("has no avatar by a name alone, which is no file, and may give up one that came with it", async () => {
+    const { users, record, token } = await signedIn();
+    expect(await users.create({ avatar: "a.png", password, passwordConfirm: password })).toMatchObject({ avatar: "" });
+    expect(await users.update(record.id, { avatar: "a.png" })).toMatchObject({ avatar: "" });
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const body = JSON.stringify({ data: { avatar: "old.png" } });
+    for (const nothing of ["", null]) {
+      await fetch(`${server.url}/auth/v1/user`, { method: "PUT", headers, body });
+      for (const avatar of ["old.png", "new.png", true])
+        expect(await users.update(record.id, { avatar })).toMatchObject({ avatar: "old.png" });
+      expect(await users.update(record.id, { avatar: nothing })).toMatchObject({ avatar: "" });
+    }
+  });
+
   test("empties what is null in a change", async () => {
     const { users, record, username, email } = await signedIn();
     await users.update(record.id, { name: "Mo", emailVisibility: true });

@@ -10,7 +10,7 @@ const fields = {
   password: text("8 characters to 72 bytes."),
   passwordConfirm: text("The same."),
   name: { type: "string" },
-  avatar: { type: "string" },
+  avatar: text("Empty: there is none any more. A file's name changes nothing."),
   verified: { description: "False: nobody sets it." },
   emailVisibility: {
     description: "Whether everybody may see the address: true, or one of the texts true and 1. Anything else is false.",

@@ -131,8 +131,9 @@ function fixed(given: unknown, own: unknown): string | undefined {
   return given && given !== own ? fixedRule : undefined;
 }
 
+/** Of an avatar, PocketBase takes only from a text that there is none: its name comes with a file. */
 function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
-  const given = Object.entries({ name, avatar, emailVisibility });
+  const given = Object.entries({ name, avatar: avatar === "" ? avatar : undefined, emailVisibility });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
