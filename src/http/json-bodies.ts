@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Whether a field of the body may be null, as if it were not given. */
-    readonly dropsNulls?: boolean;
+    /** Whether the body is read as servers in Go read one into a struct. */
+    readonly isStruct?: boolean;
   }
 }
 
@@ -21,16 +21,23 @@ export function readJsonBodies(scope: FastifyInstance, type: "application/json" 
 }
 
 /**
- * As servers in Go read a body: a field that is null is one that is not given, as some of their clients write it. A route's
- * own word on it counts.
+ * As servers in Go read a body: a field's name comes in any letters, and one that is null is one that is not given, as some of
+ * their clients write it. A route's own word on it counts.
  */
-export function dropNulls(scope: FastifyInstance): void {
+export function readStructs(scope: FastifyInstance): void {
   scope.addHook("onRoute", (route) => {
-    route.config = { dropsNulls: true, ...route.config };
+    route.config = { isStruct: true, ...route.config };
   });
   scope.addHook("preValidation", async (request) => {
     const { body, routeOptions } = request;
-    if (!routeOptions.config.dropsNulls || typeof body !== "object" || body === null || Array.isArray(body)) return;
-    request.body = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+    if (!routeOptions.config.isStruct || typeof body !== "object" || body === null || Array.isArray(body)) return;
+    const given = Object.entries(body).filter(([, value]) => value !== null);
+    request.body = Object.fromEntries(given.map(([key, value]) => [fieldOf(key, routeOptions.schema?.body), value]));
   });
+}
+
+/** What a body's schema calls a field that is written so. */
+function fieldOf(key: string, schema: unknown): string {
+  const { properties = {} } = (schema ?? {}) as { readonly properties?: object };
+  return Object.keys(properties).find((name) => name.toLowerCase() === key.toLowerCase()) ?? key;
 }

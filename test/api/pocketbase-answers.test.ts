@@ -243,6 +243,36 @@ const rows: readonly Row[] = [
     answer: [400, refused(400, "Failed to authenticate.", `{"identity":${blank},"password":${blank}}`)],
   },
   {
+    what: "signing in with names in other letters, of which the last counts, and one that is null does not",
+    request: [
+      "POST",
+      `${users}/auth-with-password`,
+      { body: { password: "wrong", Identity: "alice", PASSWORD: alice.password, Password: null } },
+    ],
+    answer: [200, `{"record":${own},"token":"TOKEN"}`],
+  },
+  {
+    what: "signing up with names in other letters, which are others",
+    request: [
+      "POST",
+      `${users}/records`,
+      { body: { Username: "nobody", Password: "a longer secret", PasswordConfirm: "a longer secret" } },
+    ],
+    answer: [400, refused(400, "Failed to create record.", `{"password":${blank},"passwordConfirm":${blank}}`)],
+  },
+  {
+    what: "setting a new password with names in other letters",
+    request: ["POST", `${users}/confirm-password-reset`, { body: { Token: "x", PASSWORD: "a", passwordconfirm: "b" } }],
+    answer: [
+      400,
+      refused(
+        400,
+        wentWrong,
+        '{"passwordConfirm":{"code":"validation_values_mismatch","message":"Values don\'t match."}}',
+      ),
+    ],
+  },
+  {
     what: "signing up with fields that are null",
     request: [
       "POST",

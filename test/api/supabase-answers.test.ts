@@ -165,6 +165,15 @@ describe("answers", () => {
     expect(answer.headers.get("x-request-id")).toMatch(/./);
   });
 
+  test("a field's name in any letters, as servers in Go take it", async () => {
+    const { status, body } = await send(byPassword, { body: { Email: known.email, PASSWORD: password } });
+    expect([status, body.user?.id]).toEqual([200, known.user.id]);
+    const data = { Name: "Ada" };
+    expect((await send("PUT /user", { authorization: known.authorization, body: { Data: data } })).body).toMatchObject({
+      user_metadata: data,
+    });
+  });
+
   test("a field that is null as one that is not given, as clients in Dart write it", async () => {
     const none = { phone: null, data: null };
     const { status, body } = await send("POST /signup", { body: { email: "dart@example.com", password, ...none } });

@@ -39,7 +39,7 @@ test("a body may be left out where it may be null", async () => {
 test("a route may tell more than its schema looks at", async () => {
   const body = { type: ["object", "null"], properties: { email: { type: "string" } } };
   const documented = { body: { ...body, type: "object", required: ["email"] } };
-  const { requestBody } = await documentOf({ body, documented }, { dropsNulls: true });
+  const { requestBody } = await documentOf({ body, documented }, { isStruct: true });
   expect(requestBody).toMatchObject({ required: true, content: { "application/json": { schema: documented.body } } });
 });
 
@@ -50,7 +50,7 @@ test("a field may be null where that is as if it were not given", async () => {
     return requestBody.content["application/json"].schema.properties.email;
   };
   expect(await fieldOf()).toEqual({ type: "string", description: "Whose." });
-  expect(await fieldOf({ dropsNulls: true })).toEqual({
+  expect(await fieldOf({ isStruct: true })).toEqual({
     description: "Whose.",
     anyOf: [{ type: "string" }, { type: "null" }],
   });

@@ -46,7 +46,7 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
     url: url.replace("*", ":path"),
     schema: {
       ...own,
-      ...(route.config?.dropsNulls && own.body ? { body: withNulls(own.body) } : {}),
+      ...(route.config?.isStruct && own.body ? { body: withNulls(own.body) } : {}),
       security: security ?? securityOf(operationOf(route)),
       response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusalAnswer), ...answers },
     },

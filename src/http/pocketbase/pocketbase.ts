@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
-import { dropNulls, readJsonBodies } from "../json-bodies.ts";
+import { readJsonBodies, readStructs } from "../json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { type AuthCore, addAuthRoutes } from "./auth.ts";
 import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
@@ -49,7 +49,7 @@ export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBase
   await app.register(
     async (scope) => {
       readJsonBodies(scope, "application/json");
-      dropNulls(scope);
+      readStructs(scope);
       await readForms(scope);
       readQueries(scope);
       scope.addHook("onRoute", (route) => {

@@ -44,7 +44,7 @@ const notThere = { guest: { status: 404, body: recordNotFound } };
 export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void {
   const { accounts, audit, deletions } = core;
 
-  const create = { ...limitedAs("SignUp"), failure: "Failed to create record.", dropsNulls: false };
+  const create = { ...limitedAs("SignUp"), failure: "Failed to create record.", isStruct: false };
   const creation = { schema: creating, config: create, preValidation: castRecord };
   scope.post<{ Body: RecordBody | null }>(path, creation, async ({ call, body }) => {
     const account = await audit.keep(
@@ -72,7 +72,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
     ...notThere,
     ...limitedAs("UpdateProfile"),
     failure: changeFailed,
-    dropsNulls: false,
+    isStruct: false,
   };
   scope.patch<ById & { Body: RecordBody | null }>(
     `${path}/:id`,

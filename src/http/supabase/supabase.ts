@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { Log } from "../../ports/log.ts";
-import { dropNulls, readJsonBodies } from "../json-bodies.ts";
+import { readJsonBodies, readStructs } from "../json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { type AboutCore, addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
@@ -27,7 +27,7 @@ export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore
     async (scope) => {
       // As GoTrue does, whatever type they are said to have.
       readJsonBodies(scope, "*");
-      dropNulls(scope);
+      readStructs(scope);
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, refusalAnswer };
       });
