@@ -8,12 +8,11 @@ import { limits, openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
-import { supabaseHeaders } from "./http/supabase/supabase.ts";
 import { collectWhenIdle } from "./idle.ts";
 import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
-import { rpcCors } from "./rpc/cors.ts";
+import { exposedHeaders } from "./rpc/cors.ts";
 import { toConnectError } from "./rpc/errors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
 import { supervise } from "./worker/supervisor.ts";
@@ -61,7 +60,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const front = createFront({
     rpc,
     routes: routes.handle,
-    cors: corsOf(config),
+    cors: { origins: config.corsOrigins, exposedHeaders },
     trusted: config.trustedProxies,
     shed: createShedding({
       isTooMuch,
@@ -96,11 +95,6 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   });
   onListening?.(url);
   return { url, adminPassword: await adding };
-}
-
-function corsOf({ corsOrigins, oldApis }: ServerConfig) {
-  const allowedHeaders = [...rpcCors.allowedHeaders, ...(oldApis.has("supabase") ? supabaseHeaders : [])];
-  return { ...rpcCors, origins: corsOrigins, allowedHeaders };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

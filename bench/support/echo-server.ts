@@ -3,7 +3,7 @@ import { limits, openPort } from "../../src/http/port.ts";
 import { createPressure } from "../../src/http/pressure.ts";
 import { createShedding } from "../../src/http/shedding.ts";
 import { createLog, type LogLevel } from "../../src/log.ts";
-import { rpcCors } from "../../src/rpc/cors.ts";
+import { exposedHeaders } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
 import { createRpcTransport } from "../../src/rpc/transport.ts";
 import { echo } from "./echo.ts";
@@ -29,7 +29,7 @@ const shed = createShedding({
   toWire: (refusal) => refusal,
   log,
 });
-const cors = { origins: [], ...rpcCors };
+const cors = { origins: [], exposedHeaders };
 const { callsMax } = limits;
 const front = createFront({ rpc, routes, cors, trusted: undefined, shed, callsMax, bodyMs: 120_000, log });
 const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });

@@ -17,7 +17,6 @@ export interface FrontOptions {
   readonly routes: (request: IncomingMessage, response: ServerResponse, call: Call) => void;
   readonly cors: {
     readonly origins: readonly string[];
-    readonly allowedHeaders: readonly string[];
     readonly exposedHeaders: readonly string[];
   };
   readonly trusted: Trusted;
@@ -29,22 +28,18 @@ export interface FrontOptions {
   readonly log: Log;
 }
 
-const limitHeaders = ["ratelimit", "ratelimit-policy", "retry-after"];
-const ownHeaders = {
-  allowedHeaders: ["authorization", "content-type", "x-api-key", "x-request-id"],
-  exposedHeaders: ["location", "x-request-id", ...limitHeaders],
-};
+const ownExposedHeaders = ["location", "x-request-id", "ratelimit", "ratelimit-policy", "retry-after"];
 const preflightMaxAgeS = 7200;
 /** A refusal comes about as late as an answer would have: who calls again at once, as some do, costs less so. */
 const refusalMs = 100;
 
-function corsOf({ origins, allowedHeaders, exposedHeaders }: FrontOptions["cors"]) {
+/** Pages of these origins may send any header: none brings the cookie along, since credentials are not allowed. */
+function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
   if (origins.length === 0) return noCors;
   return cors({
     origin: [...origins],
     methods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
-    allowedHeaders: [...allowedHeaders, ...ownHeaders.allowedHeaders],
-    exposedHeaders: [...exposedHeaders, ...ownHeaders.exposedHeaders],
+    exposedHeaders: [...exposedHeaders, ...ownExposedHeaders],
     maxAge: preflightMaxAgeS,
   });
 }

@@ -27,22 +27,6 @@ test.each(["pocketbase", "sessions, relay", "supabase", "template", "none"])(
 );
 
 test.each([
-  ["supabase", true],
-  ["sessions", false],
-] as const)("where %s is served, pages may send the headers of Supabase's clients: %s", async (names, may) => {
-  const origin = "https://app.example.com";
-  const { url } = await serve({ DARKROOM_OLD_APIS: names, CORS_ORIGINS: origin }, { worker: false });
-  const { headers } = await fetch(url, {
-    method: "OPTIONS",
-    headers: { origin, "access-control-request-method": "GET" },
-  });
-  const allowed = headers.get("access-control-allow-headers")?.toLowerCase().split(",") ?? [];
-  expect(allowed).toEqual(expect.arrayContaining(["authorization", "content-type", "x-api-key"]));
-  for (const name of ["apikey", "x-client-info", "x-supabase-api-version"])
-    expect([name, allowed.includes(name)]).toEqual([name, may]);
-});
-
-test.each([
   ["GET", "/health", 200],
   ["GET", "/api/health", 200],
   ["GET", "/upload/healthz", 200],

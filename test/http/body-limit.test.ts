@@ -22,7 +22,7 @@ async function open({
     routes: (request, response) => {
       if (request.method === "GET") resolve(response);
     },
-    cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
+    cors: { origins: [], exposedHeaders: [] },
     trusted: undefined,
     shed: () => undefined,
     callsMax,

@@ -22,7 +22,7 @@ async function open(
       if (call.refusal === undefined) answer(response, request.url ?? "");
       else response.writeHead(429).end();
     },
-    cors: { origins: [], allowedHeaders: [], exposedHeaders: [] },
+    cors: { origins: [], exposedHeaders: [] },
     trusted: () => true,
     shed: (_call, _request, _response, isTooMany) => (isTooMany ? overloaded : undefined),
     callsMax,

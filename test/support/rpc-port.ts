@@ -1,7 +1,7 @@
 import { createFront } from "../../src/http/front.ts";
 import { limits, openPort, type Port } from "../../src/http/port.ts";
 import type { Log } from "../../src/ports/log.ts";
-import { rpcCors } from "../../src/rpc/cors.ts";
+import { exposedHeaders } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
 import { createRpcTransport, type Rpc } from "../../src/rpc/transport.ts";
 
@@ -26,7 +26,7 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
   const front = createFront({
     rpc: createRpcTransport(served, { stopping: stopping ?? new AbortController().signal, fast, log }),
     routes: (_request, response) => void response.writeHead(404).end(),
-    cors: { origins: [], ...rpcCors },
+    cors: { origins: [], exposedHeaders },
     trusted: undefined,
     shed: () => undefined,
     callsMax: limits.callsMax,

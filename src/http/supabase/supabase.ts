@@ -10,9 +10,6 @@ import { addUserRoutes, type UserCore } from "./user.ts";
 
 export type SupabaseCore = AboutCore & SignInCore & UserCore;
 
-/** What its clients send from browsers, beside what all may send. */
-export const supabaseHeaders: readonly string[] = ["apikey", "x-client-info", "x-supabase-api-version"];
-
 const prefix = "/auth/v1";
 const unforeseen = "Unexpected failure, please check server logs for more information";
 const refusals: RefusalTerms<Refusal> = {
