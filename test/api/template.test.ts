@@ -57,7 +57,13 @@ const upload = async (name: string, bytes?: Uint8Array<ArrayBuffer>, sending?: S
 const fetched = (path: string, who = owner) => fetch(url + path, { headers: { authorization: `Bearer ${who.token}` } });
 const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
 const detail = (status: number, what: unknown) => [status, { detail: what }];
-const textForFile = detail(422, [{ loc: ["body", "uploadFile"], msg: "must be a file", type: "value_error" }]);
+const textForFile = detail(422, [
+  {
+    loc: ["body", "uploadFile"],
+    msg: "Value error, Expected UploadFile, received: <class 'str'>",
+    type: "value_error",
+  },
+]);
 const exists = (name: string) => detail(403, `File ${name} already exists in storage.`);
 
 /** Files with bytes in them, and parts of such. */
@@ -129,6 +135,16 @@ describe("what a request must have", () => {
   ])("%s has no file", async (what, body) => {
     const type = what.includes("JSON") ? "application/json" : "image/png";
     expect(await answerOf(post(body, { headers: { ...asOwner, "content-type": type } }))).toEqual(missing);
+  });
+
+  test("a chat's id and a file, and all that is wrong is told at once", async () => {
+    const noFile = { loc: ["body", "uploadFile"], msg: "Field required", type: "missing" };
+    const noId = { loc: ["query", "chat_id"], msg: "Input should be a valid UUID", type: "uuid_parsing" };
+    expect(await answerOf(post("", { query: "?chat_id=abc" }))).toEqual(detail(422, [noId, noFile]));
+    expect(await answerOf(post(formOf("a.txt", text, "file"), { query: "?chat_id=abc" }))).toEqual(
+      detail(422, [noId, noFile]),
+    );
+    expect(await answerOf(post(formOf("a.txt"), { query: "?chat_id=abc" }))).toEqual(detail(422, [noId]));
   });
 
   test("a file in another field is none", async () => {

@@ -25,6 +25,7 @@ const places: Readonly<Record<string, readonly string[]>> = { chat_id: ["query",
 /** Pydantic's words for some rules. */
 const terms: Readonly<Record<string, { readonly msg: string; readonly type: string }>> = {
   [fieldMissing]: { msg: "Field required", type: "missing" },
+  [fileExpected]: { msg: "Value error, Expected UploadFile, received: <class 'str'>", type: "value_error" },
   "must be a UUID": { msg: "Input should be a valid UUID", type: "uuid_parsing" },
 };
 

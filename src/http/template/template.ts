@@ -1,8 +1,8 @@
 import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../../core/files.ts";
-import { DomainError, invalidField } from "../../model/errors.ts";
-import { toChatId } from "../../model/file.ts";
+import { brokenFields, DomainError, type FieldViolation, invalidField, invalidFields } from "../../model/errors.ts";
+import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { userOf } from "../caller.ts";
 import { received, unreadableForm, unvalidated } from "../form.ts";
@@ -38,23 +38,29 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
     const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: unvalidated };
     scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
-      const { name, bytes } = await fileOf(request);
       // Of several, FastAPI takes the last.
-      const chatId = [request.query.chat_id].flat().at(-1);
-      const about = { name, chatId: chatId && toChatId(chatId) };
-      const id = await files.store(about, bytes, userOf(request));
+      const given = [request.query.chat_id].flat().at(-1);
+      const chatId = given && toChatId(given);
+      const { name, bytes } = await fileOf(request, brokenFields({ chat_id: () => chatIdRule(chatId) }));
+      const id = await files.store({ name, chatId }, bytes, userOf(request));
       return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
     });
   });
 }
 
-/** A form's file: the first of its name, unless the form's end shows that there is more of it. */
-async function fileOf(request: FastifyRequest): Promise<{ name: string; bytes: AsyncIterable<Uint8Array> }> {
+/**
+ * A form's file: the first of its name, unless the form's end shows that there is more of it. Where there is none, what else is
+ * broken is told too, as FastAPI does.
+ */
+async function fileOf(
+  request: FastifyRequest,
+  broken: readonly FieldViolation[],
+): Promise<{ name: string; bytes: AsyncIterable<Uint8Array> }> {
   const parts = namesakes(request);
   let rule = fieldMissing;
   for (;;) {
     const { value: part } = await parts.next();
-    if (part === undefined) throw invalidField(uploadField, rule);
+    if (part === undefined) throw invalidFields([...broken, { field: uploadField, rule }]);
     if (part.type === "file") return { name: part.filename ?? "", bytes: alone(part, parts) };
     // Of several, FastAPI takes the last: a file may follow.
     rule = fileExpected;
