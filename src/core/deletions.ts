@@ -1,5 +1,7 @@
 import { type Account, buried } from "../model/account.ts";
+import { DomainError } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
+import { termsOf } from "../model/surface.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
@@ -44,6 +46,14 @@ export class Deletions {
 
   async deleteOwn({ account }: UserPrincipal, address: string, password: string): Promise<void> {
     await checkPassword(this.#deps, account, address, { password, field: "password" });
+    await this.delete(account.id);
+  }
+
+  /** Without the password. */
+  async deleteByAccess({ account, sessionId }: UserPrincipal): Promise<void> {
+    const session = await this.#deps.sessions.get(sessionId);
+    // Elsewhere a stolen access token must not be enough.
+    if (session === undefined || !termsOf[session.surface].isAccessEnough) throw passwordNeeded();
     await this.delete(account.id);
   }
 
@@ -97,4 +107,9 @@ export class Deletions {
       await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
     }
   }
+}
+
+function passwordNeeded(): DomainError {
+  const message = "this token is not enough: log in by the same API, or send the password to DeleteProfile";
+  return new DomainError("failed_precondition", "REAUTHENTICATION_NEEDED", message);
 }

@@ -153,7 +153,7 @@ export class Sessions {
     const session = await this.#deps.sessions.get(sessionId);
     if (session === undefined || !isSessionAlive(session, now)) throw refreshTokenInvalid();
     // Elsewhere a stolen access token must not outlive its quarter of an hour.
-    if (!termsOf[session.surface].isRenewedByAccess) throw refreshTokenInvalid();
+    if (!termsOf[session.surface].isAccessEnough) throw refreshTokenInvalid();
     const renewed = await this.#goOn(session, now);
     return (await this.#deps.accessTokens.forSession(renewed, account)).token;
   }

@@ -13,16 +13,16 @@ interface Terms {
   readonly idleMs: number;
   /** How long it lives, used or not. */
   readonly lifeMs: number;
-  /** Whether an access token alone lets the session go on: its callers have no refresh token. */
-  readonly isRenewedByAccess: boolean;
+  /** Whether an access token is enough to go on, and to delete the account: its callers send no refresh token or password. */
+  readonly isAccessEnough: boolean;
 }
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 
 export const termsOf: Readonly<Record<Surface, Terms>> = {
-  own: { freshMs: 0, accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
-  supabase: { freshMs: day, accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isRenewedByAccess: false },
+  own: { freshMs: 0, accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isAccessEnough: false },
+  supabase: { freshMs: day, accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isAccessEnough: false },
   // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
-  pocketbase: { freshMs: 0, accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isRenewedByAccess: true },
+  pocketbase: { freshMs: 0, accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isAccessEnough: true },
 };

@@ -279,6 +279,26 @@ describe("the SDK", () => {
     });
   });
 
+  test("deletes nothing by the token of another API, whose callers send the password", async () => {
+    const { pb, users, record, username, email } = await signedUp();
+    const { tokens } = await auth.login({ identity: username, password });
+    const path = `${server.url}/auth/v1/token?grant_type=password`;
+    const headers = { "content-type": "application/json" };
+    const signIn = await fetch(path, { method: "POST", headers, body: JSON.stringify({ email, password }) });
+    const { access_token } = (await signIn.json()) as { access_token: string };
+    for (const token of [tokens?.accessToken ?? "", access_token]) {
+      pb.authStore.save(token);
+      expect(await users.getOne(record.id)).toMatchObject({ username });
+      expect(await refusalOf(users.delete(record.id))).toEqual({
+        status: 400,
+        message: "This token is not enough: log in by the same API, or send the password to DeleteProfile.",
+        codes: {},
+      });
+    }
+    await users.authWithPassword(username, password);
+    expect(await users.delete(record.id)).toBe(true);
+  });
+
   test.each([
     [{ email: "nobody" }, { email: "validation_is_email" }],
     [{ username: "a b" }, { username: "validation_match_invalid" }],

@@ -92,7 +92,7 @@ export const deleting = {
   summary: "Deletes one's account with all that it has",
   response: {
     204: nothing("It is gone."),
-    400: refusalAnswer("It is the last administrator's."),
+    400: refusalAnswer("The token is of another API, or it is the last administrator's."),
     404: gone,
   },
 };

@@ -82,8 +82,8 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
 
   const remove = { ...notThere, failure: "Failed to delete record." };
   scope.delete<ById>(`${path}/:id`, { schema: deleting, config: remove }, async (request, reply) => {
-    const { account } = ownRecord(request);
-    await audit.keep(request.call, "user.deleted", () => deletions.delete(account.id));
+    const by = ownRecord(request);
+    await audit.keep(request.call, "user.deleted", () => deletions.deleteByAccess(by));
     return reply.code(204).send();
   });
 }
