@@ -259,6 +259,13 @@ describe("its headers", () => {
       "x-forwarded-host": "evil.example",
       "x-real-ip": "9.9.9.9",
       via: "x",
+      "x-original-url": "/evil",
+      "x-rewrite-url": "/evil",
+      // Services behind CGI's or WSGI's names take it for a dash.
+      x_forwarded_for: "9.9.9.9",
+      "x-forwarded_proto": "evil",
+      x_request_id: "evil",
+      x_anything: "evil",
     };
     const { headers } = await seen("/v1/tools", { headers: { authorization, ...claims, "x-request-id": "r-1" } });
     expect(headers["x-forwarded-for"]).toMatch(/127\.0\.0\.1$/);

@@ -17,8 +17,11 @@ const hopByHop = [
   "upgrade",
 ];
 const credentials = ["authorization", "cookie", "cookie2", "x-api-key", "x-session-token"];
-/** What a caller would have an upstream believe of where it comes from. */
-const claimed = /^(forwarded|via|x-forwarded-.*|x-real-ip|x-request-id)$/;
+/**
+ * What a caller would have an upstream believe of where it comes from, and of what was asked for. Those behind CGI or WSGI
+ * take `_` for `-`, so by such a name any of these could come, and what we send besides.
+ */
+const claimed = /_|^(forwarded|via|x-forwarded-.*|x-original-url|x-real-ip|x-request-id|x-rewrite-url)$/;
 /** This origin's own affairs. */
 const ours = /^(access-control-.*|alt-svc|clear-site-data|set-cookie2?|strict-transport-security|x-request-id)$/;
 
