@@ -173,6 +173,8 @@ describe("a relayed call", () => {
     "/v1/%2e%2e/admin",
     "/v1/.%2E/admin",
     "/v1/x/..%2f..%2fadmin",
+    "/v1/..;/admin",
+    "/v1/x%5c..%3ba=b%5cadmin",
     "/v1/..%5cadmin",
     "/v1/x\\..\\..\\..\\admin",
     "/v1/./x",
@@ -525,8 +527,17 @@ describe("a stream", () => {
 
 test("the chat's limit counts whatever an upstream may take for its path", async () => {
   const { apiKey } = await auth.createClient({ client: { name: "chatty", scopes: ["relay"] } }, admin);
-  const paths = ["/v1/chat", "/v1/chat/", "/v1/Chat", "/v1//chat", "/v1/%63hat", "/v1/chat?a"];
-  const others = ["/v1/chats", "/v1/chat/1", "/v1/%ff"];
+  const paths = [
+    "/v1/chat",
+    "/v1/chat/",
+    "/v1/Chat",
+    "/v1//chat",
+    "/v1/%63hat",
+    "/v1/chat;x=1",
+    "/v1/chat%3bx/;y",
+    "/v1/chat?a",
+  ];
+  const others = ["/v1/chats", "/v1/chat/1", "/v1/chat;x/1", "/v1/;chat", "/v1/%ff"];
   const policyOf = async (path: string, method = "POST") => {
     const response = await fetch(url + path, { method, headers: { "x-api-key": apiKey } });
     return (response.headers.get("ratelimit-policy") ?? "").includes('"POST /v1/chat";q=10');

@@ -111,9 +111,11 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   sendProblem(reply, { ...problem(status, detail, requestId), reason });
 }
 
-/** Upstreams may take a path for the chat's whatever its letters, with a slash more too: its limit and quota hold for all of those. */
+/** Upstreams may take a path for the chat's whatever its letters, slashes and parameters: its limit and quota hold for all of those. */
 function limitOf({ method, url }: FastifyRequest): string | undefined {
-  const path = decodeURIComponent(pathOf(url)).replace(/\/+/g, "/");
+  const path = decodeURIComponent(pathOf(url))
+    .replace(/;[^/]*/g, "")
+    .replace(/\/+/g, "/");
   return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
 }
 
@@ -121,7 +123,7 @@ function limitOf({ method, url }: FastifyRequest): string | undefined {
 function plainPathOf({ url }: FastifyRequest): string {
   const path = pathOf(url);
   const isPlain = new URL(path, "http://upstream").pathname === path;
-  if (isPlain && !/(^|[\\/])\.{1,2}([\\/]|$)/.test(decodeURIComponent(path))) return path;
+  if (isPlain && !/(^|[\\/])\.{1,2}([\\/;]|$)/.test(decodeURIComponent(path))) return path;
   throw invalidField("path", "must have no dot segments and nothing that is to be percent-encoded");
 }
 
