@@ -50,6 +50,12 @@ export class Admission {
       return this.#authentication.confirm(principal);
   }
 
+  /** Counts an admitted call by another operation's limit besides, where only its body tells that it does the same. */
+  countAlso(operation: string, call: Call): Soon<void> {
+    const own = this.#quotasOf(operation, call).filter(({ name }) => name === operation);
+    return this.#countBy(own, call);
+  }
+
   #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
     const caller = soonOr<Principal | undefined, never>(
       () => this.#callerOf(operation, headers),
@@ -82,7 +88,10 @@ export class Admission {
   }
 
   #count(operation: string, call: Call): Soon<void> {
-    const quotas = this.#quotasOf(operation, call);
+    return this.#countBy(this.#quotasOf(operation, call), call);
+  }
+
+  #countBy(quotas: readonly Quota[], call: Call): Soon<void> {
     if (quotas.length === 0) return;
     return soon(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
       const { policy, state } = rateLimitHeaders(standings);

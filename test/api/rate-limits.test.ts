@@ -87,6 +87,25 @@ test("what asks for the own password again is limited for each account", async (
   }
 });
 
+test("another address is limited however it is asked for, and nothing else that the same route does", async () => {
+  const limit = "darkroom.auth.v1.AuthService/RequestEmailChange";
+  const server = await serve({ DARKROOM_RATE_LIMITS: `${limit}=2/60` }, { worker: false });
+  const { credential, token, account, password } = await signIn(server);
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const put = (body: object) =>
+    fetch(`${server.url}/auth/v1/user`, { method: "PUT", headers, body: JSON.stringify(body) });
+  const email = "another@example.com";
+  const first = await put({ email });
+  expect([first.status, first.headers.get("ratelimit")]).toEqual([400, expect.stringContaining(`"${limit}";r=1;`)]);
+  expect(await refusal(server.auth.requestEmailChange({ email, password }, credential))).toMatchObject({
+    reason: "MAIL_NOT_SET_UP",
+  });
+  const over = await put({ email, current_password: password, data: { name: "Ada" } });
+  expect([over.status, await over.json()]).toMatchObject([429, { code: 429, error_code: "over_request_rate_limit" }]);
+  expect(over.headers.get("retry-after")).toMatch(/^\d+$/);
+  expect((await put({ email: account?.email, data: { name: "Ada" } })).status).toBe(200);
+});
+
 test("a credential that is refused counts for its address", async () => {
   const server = await serve({ DARKROOM_RATE_LIMITS: "address=2/60" }, { worker: false });
   const refused = () => refusal(server.auth.checkAuth({}, bearer("nonsense")));

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import type { Admission } from "../../core/admission.ts";
 import type { Audit } from "../../core/audit.ts";
 import type { Profiles } from "../../core/profiles.ts";
 import type { Recovery } from "../../core/recovery.ts";
@@ -7,12 +8,13 @@ import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
-import { limitedAs } from "../limited-as.ts";
+import { authProcedure, limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
 
 export interface UserCore {
+  readonly admission: Admission;
   readonly audit: Audit;
   readonly profiles: Profiles;
   readonly recovery: Recovery;
@@ -32,11 +34,14 @@ type Scope = "global" | "local" | "others";
 const passwordNeeded = refusal(400, "current_password_required", "Current password required when changing the address");
 
 /** What somebody who is signed in sees and changes of their own account. */
-export function addUserRoutes(scope: FastifyInstance, { audit, profiles, recovery, sessions }: UserCore): void {
+export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
+  const { admission, audit, profiles, recovery, sessions } = core;
+
   async function changeAddress(call: Call, by: UserPrincipal, update: Update): Promise<void> {
     const { email = "", phone = "", current_password: old } = update;
     if (phone !== "") throw new Refused(noPhone);
     if (email === "" || nameKey(email) === by.account.emailKey) return;
+    await admission.countAlso(authProcedure("RequestEmailChange"), call);
     if (old === undefined) throw new Refused(passwordNeeded);
     await audit.keep(call, "user.email_change_requested", () =>
       recovery.requestEmailChange(by, call.address, email, old),
