@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, METHODS, type ServerResponse } from "node:http";
 import cookie from "@fastify/cookie";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
@@ -29,7 +29,7 @@ import {
   type PocketBaseCore,
   toRoute,
 } from "./pocketbase/pocketbase.ts";
-import { type Problem, problem, sendProblem, toProblem } from "./problem.ts";
+import { type Problem, problem, problemType, sendProblem, toProblem } from "./problem.ts";
 import { type QuickRoute, quickly } from "./quick.ts";
 import { type RefusalTerms, refuseBy } from "./refusal.ts";
 import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
@@ -67,6 +67,8 @@ export interface Routes {
 }
 
 const parameterMax = 128;
+/** By Node's parser of HTTP/1.1, which refuses others by itself, and by Fastify, which has no answer to them. */
+const knownMethods: ReadonlySet<string | undefined> = new Set(METHODS);
 
 const problems: RefusalTerms<Problem> = {
   toBody: (error, { call }) => toProblem(error, call.requestId),
@@ -96,6 +98,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
 
   return {
     handle: quickly(quick, core.admission, (request, response, call) => {
+      if (!knownMethods.has(request.method)) return answerUnknownMethod(response, call);
       calls.set(request, call);
       app.routing(request, response);
     }),
@@ -174,4 +177,10 @@ function answerNothing(
     return sendProblem(reply, problem(404, "there is nothing here", requestId));
   const allow = methods.join(", ");
   return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
+}
+
+/** HTTP/2 lets any through. */
+function answerUnknownMethod(response: ServerResponse, { requestId }: Call): void {
+  response.writeHead(501, { "content-type": problemType });
+  response.end(JSON.stringify(problem(501, "there is no such method", requestId)));
 }

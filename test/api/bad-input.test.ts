@@ -515,6 +515,24 @@ describe("what is not there", () => {
   });
 
   test.each([
+    ["FOO", "/"],
+    ["get", "/health"],
+    ["__proto__", "/images"],
+    ["FOO", "/api/health"],
+    ["FOO", "/auth/v1/user"],
+  ])("is a method that nobody knows, over HTTP/2: %s %s", async (method, path) => {
+    const { status, headers, body } = await requestHttp2(url, { ":method": method, ":path": path, authorization });
+    expect([status, headers["content-type"]]).toEqual([501, "application/problem+json"]);
+    expect(JSON.parse(body.toString())).toEqual({
+      type: "about:blank",
+      title: "Not Implemented",
+      status: 501,
+      detail: "there is no such method",
+      request_id: headers["x-request-id"],
+    });
+  });
+
+  test.each([
     "/download/..%2f..%2fdarkroom.db",
     "/download/%2e%2e%2fdarkroom.db",
     "/download/..%5c..%5cdarkroom.db",
