@@ -141,7 +141,8 @@ function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
     sniff(socket, (isHttp2) => {
-      // As HTTP/2's own servers have it; those of HTTP/1.1 answer whoever has said all that they wanted to.
+      // As HTTP/2's own servers have it. Those of HTTP/1.1 send what was answered, and end what was not: a caller who has
+      // closed their half cannot be told from one who has left, for whom a poll or a watch would wait on.
       socket.allowHalfOpen = !isHttp2;
       if (isHttp2) http2.emit("connection", socket);
       else for (const accept of asHttp1) accept.call(http1, socket);

@@ -3,6 +3,7 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { PortResponse } from "../../src/http/messages.ts";
 import { limits, openPort } from "../../src/http/port.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
@@ -41,10 +42,25 @@ test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => 
   await new Promise((resolve) => stream.write(Buffer.alloc(1024 * 1024), resolve));
 });
 
-test("whoever has said all over HTTP/1.1 is answered", async () => {
+test("whoever closes their half over HTTP/1.1 gets what is answered already", async () => {
   const socket = (await open()).setEncoding("latin1");
   socket.end("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   expect((await once(socket, "data"))[0]).toMatch(/^HTTP\/1\.1 204 /);
+});
+
+test("whoever closes their half over HTTP/1.1 is waited for no more", async () => {
+  const taken = Promise.withResolvers<PortResponse>();
+  const port = await openPort((_request, response) => taken.resolve(response), here);
+  const socket = connect({ port: port.address.port, host: "127.0.0.1", allowHalfOpen: true }).resume();
+  onTestFinished(async () => {
+    socket.destroy();
+    await port.drain(0);
+  });
+  socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  const response = await taken.promise;
+  socket.end();
+  await once(response, "close");
+  await once(socket, "close");
 });
 
 test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) => {
