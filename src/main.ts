@@ -89,12 +89,13 @@ async function serve(options: { worker: boolean }): Promise<void> {
   if (options.worker) readWorkerConfig(workersEnvironment("http://127.0.0.1", config.dataDir));
   const log = createLog(config.logLevel);
   surviveNothing(log);
+  const stopBy = onSignal(log);
   const { startServer } = await import("./app.ts");
   const starting = startServer(config, {
     log,
     forkWorker: options.worker ? forkOurWorker : undefined,
     onListening(url) {
-      onSignal(async () => (await starting).stop(), log);
+      stopBy(async () => (await starting).stop());
       process.stdout.write(heading(url, config));
     },
   });
@@ -102,15 +103,17 @@ async function serve(options: { worker: boolean }): Promise<void> {
 }
 
 async function work(): Promise<void> {
-  const { startWorker } = await import("./worker-app.ts");
   const config = readWorkerConfig(process.env);
   const log = createLog(config.logLevel);
   surviveNothing(log);
-  const worker = await startWorker(config, log);
-  const stop = onSignal(() => worker.stop(), log);
+  const stopBy = onSignal(log);
   // The server that forked this process is gone, however it went; perhaps already.
-  process.once("disconnect", stop);
-  if (process.connected === false) stop();
+  const end = () => void process.kill(process.pid, "SIGTERM");
+  process.once("disconnect", end);
+  if (process.connected === false) end();
+  const { startWorker } = await import("./worker-app.ts");
+  const worker = await startWorker(config, log);
+  stopBy(() => worker.stop());
 }
 
 async function migrate({ dryRun }: { dryRun: boolean }): Promise<void> {
@@ -156,21 +159,29 @@ function forkWorker(env: NodeJS.ProcessEnv): ChildProcess {
 /** One wish to stop comes more than once: a terminal tells all its processes, npm ours again, and the server its worker. */
 const sameWishMs = 1000;
 
-/** Stops at the first signal, in order; at one that is another wish, at once. */
-function onSignal(stop: () => Promise<void>, log: RootLog): () => void {
+/**
+ * Stops at the first signal, in order, as soon as it is told how; at one that is another wish, at once. A start ends at
+ * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal.
+ */
+function onSignal(log: RootLog): (how: () => Promise<void>) => void {
+  let stop: (() => Promise<void>) | undefined;
   let firstAt: number | undefined;
-  const listener = () => {
+  const end = (code: number) => {
+    log.flush();
+    process.exit(code);
+  };
+  const listener = (_name: string, number: number) => {
+    if (stop === undefined) return end(128 + number);
     const now = performance.now();
     if (firstAt !== undefined && now - firstAt > sameWishMs) process.exit(1);
     if (firstAt !== undefined) return;
     firstAt = now;
-    stop().then(() => {
-      log.flush();
-      process.exit(0);
-    }, fail);
+    stop().then(() => end(0), fail);
   };
   process.on("SIGTERM", listener).on("SIGINT", listener);
-  return listener;
+  return (how) => {
+    stop = how;
+  };
 }
 
 /** After a fault nobody foresaw the state is unknown: the process ends, and what runs it starts another. */

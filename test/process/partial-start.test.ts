@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startServer } from "../../src/app.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import { openStoreApi } from "../../src/store-app.ts";
 import { startWorker } from "../../src/worker-app.ts";
+import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
 const log = createLog("silent");
@@ -64,3 +65,22 @@ test.each([
     expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
   },
 );
+
+const serviceBus = "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=x;SharedAccessKey=x;UseDevelopmentEmulator=true";
+
+// By an exit code, not by the signal itself, which would do nothing to a container's first process.
+test.each([
+  ["serve", "SIGTERM", 143, { MONGODB_URI: "mongodb://127.0.0.1:1" }],
+  ["serve", "SIGINT", 130, { AZURE_SERVICEBUS_CONNECTION_STRING: serviceBus }],
+  [
+    "worker",
+    "SIGTERM",
+    143,
+    { AZURE_SERVICEBUS_CONNECTION_STRING: serviceBus, DARKROOM_SERVER_URL: "http://127.0.0.1:1" },
+  ],
+] as const)("%s that waits for what it needs ends at %s by itself", async (command, signal, code, env) => {
+  const started = run([command], { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "warn", ...env });
+  await vi.waitFor(() => expect(started.output.stderr).toContain("waiting for it"), { timeout: 30_000, interval: 50 });
+  started.child.kill(signal);
+  expect(await started.finished).toMatchObject({ code, stdout: "" });
+});
