@@ -5,8 +5,8 @@ import type { Reader } from "./reader.ts";
 const variable = "DARKROOM_MODELS";
 const modelsMax = 100;
 
-/** The queues of other workers by the names of their models: `{"MODEL": "QUEUE", …}`. */
-export function readModels(read: Reader): ReadonlyMap<string, string> {
+/** The queues of other workers by the names of their models: `{"MODEL": "QUEUE", …}`. Results come by another. */
+export function readModels(read: Reader, resultQueue = resultQueueName): ReadonlyMap<string, string> {
   const entries = Object.entries(parse(read.text(variable) ?? "{}"));
   if (entries.length > modelsMax) throw new ConfigError(variable, `must name at most ${modelsMax} models`);
   return new Map(entries.map(([name, queue]) => [name, checked(name, queue)]));
