@@ -94,12 +94,13 @@ export function readServerConfig(env: Environment): ServerConfig {
   const read = reader(env);
   const host = read.text("HOST") ?? "127.0.0.1";
   const mongodb = readMongodb(read);
+  const serviceBus = readServiceBus(read);
   return {
     host,
     port: read.integer("PORT", 8080, 0, 65_535),
     dataDir: resolve(read.text("DARKROOM_DATA_DIR") ?? "data"),
     mongodb,
-    serviceBus: readServiceBus(read),
+    serviceBus,
     imageService: readImageService(read),
     authEnabled: readAuthentication(read, { host, isEmbedded: mongodb === undefined }),
     tls: readTls(read),
@@ -122,7 +123,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),
     uploadsMax: read.integer("DARKROOM_UPLOADS_MAX_MIB", 256, 1, 65_536) * 1024 * 1024,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
-    models: readModels(read),
+    models: readModels(read, serviceBus?.resultQueue),
     engines: readEngines(read),
     oldApis: readOldApis(read),
     relay: readRelay(read),

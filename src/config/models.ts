@@ -9,7 +9,8 @@ const modelsMax = 100;
 export function readModels(read: Reader, resultQueue = resultQueueName): ReadonlyMap<string, string> {
   const entries = Object.entries(parse(read.text(variable) ?? "{}"));
   if (entries.length > modelsMax) throw new ConfigError(variable, `must name at most ${modelsMax} models`);
-  return new Map(entries.map(([name, queue]) => [name, checked(name, queue)]));
+  const taken = [ownQueueName, resultQueueName, resultQueue.toLowerCase()];
+  return new Map(entries.map(([name, queue]) => [name, checked(name, queue, taken)]));
 }
 
 function parse(text: string): object {
@@ -20,12 +21,12 @@ function parse(text: string): object {
   throw new ConfigError(variable, 'must be JSON such as {"MODEL": "QUEUE"}');
 }
 
-function checked(name: string, queue: unknown): string {
+function checked(name: string, queue: unknown, taken: readonly string[]): string {
   const broken = modelNameRule(name);
   if (broken !== undefined) throw new ConfigError(variable, `the name ${JSON.stringify(name)} ${broken}`);
   if (typeof queue !== "string" || !isQueueName(queue))
     throw new ConfigError(variable, `${name}'s queue must be 1 to 260 letters, digits, '.', '-', '_' and '/'`);
-  if ([ownQueueName, resultQueueName].includes(queue.toLowerCase()))
+  if (taken.includes(queue.toLowerCase()))
     throw new ConfigError(variable, `${name}'s queue must be another than ${queue}, which is Darkroom's own`);
   return queue;
 }

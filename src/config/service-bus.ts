@@ -34,6 +34,8 @@ export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
     publishQueue: readQueue(read, publishQueue),
     resultQueue: readQueue(read, receiveQueue) ?? resultQueueName,
   };
+  if (queues.publishQueue?.toLowerCase() === ownQueueName)
+    throw new ConfigError(publishQueue, `must be another queue than ${ownQueueName}, which is Darkroom's own`);
   const jobQueues = [ownQueueName, queues.publishQueue?.toLowerCase()];
   if (jobQueues.includes(queues.resultQueue.toLowerCase()))
     throw new ConfigError(receiveQueue, "must be another queue than those of the jobs");

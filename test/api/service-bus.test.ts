@@ -162,12 +162,20 @@ describe("the configuration of Service Bus", () => {
     ["AZURE_SERVICEBUS_NAMESPACE", { AZURE_SERVICEBUS_NAMESPACE: "ns.example.net" }],
     ["AZURE_RECEIVE_QUEUE_NAME", { AZURE_RECEIVE_QUEUE_NAME: "Darkroom-Jobs" }],
     ["AZURE_RECEIVE_QUEUE_NAME", { AZURE_RECEIVE_QUEUE_NAME: "a", AZURE_PUBLISH_QUEUE_NAME: "A" }],
+    ["AZURE_PUBLISH_QUEUE_NAME", { AZURE_PUBLISH_QUEUE_NAME: "Darkroom-Jobs" }],
     ["AZURE_PUBLISH_QUEUE_NAME", { AZURE_PUBLISH_QUEUE_NAME: "-a" }],
     ["AZURE_PUBLISH_QUEUE_NAME", { AZURE_PUBLISH_QUEUE_NAME: "a".repeat(261) }],
     ["AZURE_SERVICEBUS_PREFETCH", { AZURE_SERVICEBUS_PREFETCH: "101" }],
   ])("refuses %s in doubt: %o", (variable, env) => {
     expect(refused({ AZURE_SERVICEBUS_CONNECTION_STRING: connectionString, ...env })).toMatch(
       new RegExp(`^${variable}: must `),
+    );
+  });
+
+  test("lets no model's jobs go where results come from", () => {
+    const env = { AZURE_RECEIVE_QUEUE_NAME: "answers", DARKROOM_MODELS: `{"sd": "Answers"}` };
+    expect(refused({ AZURE_SERVICEBUS_CONNECTION_STRING: connectionString, ...env })).toMatch(
+      /^DARKROOM_MODELS: sd's queue must be another than Answers/,
     );
   });
 
