@@ -112,7 +112,7 @@ async function work(): Promise<void> {
   process.once("disconnect", end);
   if (process.connected === false) end();
   const { startWorker } = await import("./worker-app.ts");
-  const worker = await startWorker(config, log);
+  const worker = await startWorker(config, { log, isInside: process.connected !== undefined });
   stopBy(() => worker.stop());
 }
 

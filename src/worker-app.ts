@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { openQueues, type Queues } from "./backends.ts";
 import { connect } from "./client/index.ts";
+import { namespaceOf } from "./config/service-bus.ts";
 import { ConfigError, type WorkerConfig } from "./config.ts";
 import { Health } from "./core/health.ts";
 import { type HealthPort, openHealthPort } from "./http/health-port.ts";
@@ -12,10 +15,16 @@ import { startWorker as startTakingJobs } from "./worker/worker.ts";
 /** How long a stopped worker may take to finish its job, before it returns it. */
 const jobGraceMs = 4000;
 
+interface Deps {
+  readonly log: Log;
+  /** Whether a server has started it: that one is there, and so is its queue. */
+  readonly isInside: boolean;
+}
+
 /** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
-export function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): Promise<void> }> {
+export function startWorker(config: WorkerConfig, { log, isInside }: Deps): Promise<{ stop(): Promise<void> }> {
   return startParts(log, async (onStop) => {
-    const queues = await openQueues(config, Date.now, log);
+    const queues = await openOwnQueues(config, log);
     onStop(queues.close);
     const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
     const health = healthOf(queues, server, log);
@@ -27,8 +36,27 @@ export function startWorker(config: WorkerConfig, log: Log): Promise<{ stop(): P
       health.markStopping();
       return worker.stop(jobGraceMs);
     });
+    if (!isInside) onStop(introduce(config, [...engines.keys()], server, log));
     return {};
   });
+}
+
+/** Tells what the worker lives by; until it is ended, looks for its server, which nobody would miss while there is no job. */
+function introduce(config: WorkerConfig, models: string[], server: JobServer, log: Log): () => Promise<void> {
+  const { serverUrl, serviceBus, dataDir } = config;
+  const queue = serviceBus === undefined ? dataDir : namespaceOf(serviceBus);
+  log.info({ server: serverUrl, queue, models }, "the worker takes jobs");
+  const ending = new AbortController();
+  void server.find(ending.signal);
+  return async () => ending.abort();
+}
+
+async function openOwnQueues(config: WorkerConfig, log: Log): Promise<Queues> {
+  const { dataDir, serviceBus } = config;
+  const isNew = serviceBus === undefined && !existsSync(join(dataDir, "queue.db"));
+  const queues = await openQueues(config, Date.now, log);
+  if (isNew) log.warn({ directory: dataDir }, "there was no queue in the data directory: a new one is made");
+  return queues;
 }
 
 function healthOf(queues: Queues, server: JobServer, log: Log): Health {

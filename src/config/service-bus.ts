@@ -42,6 +42,12 @@ export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
   return { ...access, ...queues, prefetch: read.integer(prefetch, 0, 0, 100) };
 }
 
+/** Its host, which is no secret. */
+export function namespaceOf({ access }: ServiceBusConfig): string {
+  if ("namespace" in access) return access.namespace;
+  return /Endpoint\s*=\s*sb:\/\/([^\s/;]+)/.exec(access.connectionString)?.[1] ?? "";
+}
+
 function readAccess({ text }: Reader): Pick<ServiceBusConfig, "access" | "variable"> | undefined {
   const [secret, host] = [text(connectionString), text(namespace)];
   if (secret !== undefined && host !== undefined)

@@ -32,6 +32,13 @@ export class JobServer {
     await this.#darkroom.health.check({}, { timeoutMs: pingMs });
   }
 
+  /** Resolves when a server answers, or `closing` aborts. */
+  find(closing: AbortSignal): Promise<void> {
+    return this.#ask(closing, closing, () => this.ping()).catch((error: unknown) => {
+      if (!closing.aborted) this.#silent(error);
+    });
+  }
+
   /** Tries once more only while `closing` has not aborted: a worker that stops need not begin. */
   claim(token: string, dispatch: number, closing: AbortSignal): Promise<Claim> {
     return this.#ask(undefined, closing, async () => {

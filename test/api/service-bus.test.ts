@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { openQueues } from "../../src/backends.ts";
 import { bearer, type Darkroom, DeadLetterSource, State } from "../../src/client/index.ts";
+import { namespaceOf } from "../../src/config/service-bus.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
 import { createLog } from "../../src/log.ts";
 import { smallPicture } from "../support/pictures.ts";
@@ -140,7 +141,9 @@ describe("the configuration of Service Bus", () => {
     });
     expect(readWorkerConfig({ ...env, DARKROOM_SERVER_URL: "http://h" }).serviceBus).toEqual(serviceBus);
     const namespace = "ns.servicebus.windows.net";
-    expect(readServerConfig({ AZURE_SERVICEBUS_NAMESPACE: namespace }).serviceBus?.access).toEqual({ namespace });
+    const byIdentity = readServerConfig({ AZURE_SERVICEBUS_NAMESPACE: namespace }).serviceBus;
+    expect(byIdentity?.access).toEqual({ namespace });
+    for (const one of [serviceBus, byIdentity]) expect(one && namespaceOf(one)).toBe(namespace);
     expect(readServerConfig({}).serviceBus).toBeUndefined();
   });
 

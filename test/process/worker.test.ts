@@ -129,6 +129,7 @@ test("a terminal's Ctrl-C, which goes to all processes, lets the worker return i
   process.kill(-(both.child.pid as number), "SIGINT");
   expect((await both.finished).code).toBe(0);
   expect(both.output.stderr).toContain("WORKER_STOPPED");
+  expect(both.output.stderr).not.toContain("takes jobs");
 });
 
 test("the job of a disabled account waits, and neither it nor the worker is in trouble", async () => {
@@ -182,14 +183,42 @@ test("a worker's health tells of its queue and of its server", async () => {
   for (const path of ["/", "/health/", "/toString"]) expect(await health(path)).toEqual([404, { status: "not found" }]);
 });
 
-test("a worker without a server says so once, and takes the job when one answers", async () => {
+test("a worker says where its server and its queue are, and which models it has", async () => {
+  const { server, dataDir, startWorker } = await open();
+  const worker = startWorker();
+  await vi.waitFor(() => expect(worker.output.stderr).toContain("\n"), patience);
+  worker.child.kill("SIGTERM");
+  const [line = "", ...others] = (await worker.finished).stderr.trimEnd().split("\n");
+  expect(JSON.parse(line)).toMatchObject({
+    level: "info",
+    server: server.url,
+    queue: dataDir,
+    models: expect.arrayContaining(["studio", "sd-webui"]),
+    msg: "the worker takes jobs",
+  });
+  expect(others).toEqual([]);
+});
+
+test("a worker with another queue than its server's says that it is a new one", async () => {
+  const { startWorker } = await open();
+  const directory = scratchDirectory();
+  const first = startWorker({ DARKROOM_DATA_DIR: directory });
+  const warning = /"level":"warn".*"msg":"there was no queue in the data directory: a new one is made"/;
+  await vi.waitFor(() => expect(first.output.stderr).toMatch(warning), patience);
+  await vi.waitFor(() => expect(first.output.stderr).toContain("takes jobs"), patience);
+  const second = startWorker({ DARKROOM_DATA_DIR: directory });
+  await vi.waitFor(() => expect(second.output.stderr).toContain("takes jobs"), patience);
+  expect(second.output.stderr).not.toMatch(warning);
+});
+
+test("a worker without a server says so once, at its start, and takes the job when one answers", async () => {
   const { server, startWorker, submit, ended } = await open();
   const proxy = await proxyTo(server.url);
   proxy.away = true;
-  const jobId = await submit();
   const worker = startWorker({ DARKROOM_SERVER_URL: proxy.url });
   const said = () => worker.output.stderr.match(/no server answers at DARKROOM_SERVER_URL|a server answers again/g);
   await vi.waitFor(() => expect(said()).toHaveLength(1), patience);
+  const jobId = await submit();
   const { connections } = proxy;
   await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections + 2), patience);
   proxy.away = false;
@@ -197,6 +226,17 @@ test("a worker without a server says so once, and takes the job when one answers
   worker.child.kill("SIGTERM");
   await worker.finished;
   expect(said()).toEqual(["no server answers at DARKROOM_SERVER_URL", "a server answers again"]);
+});
+
+test("a worker whose server comes later says so, though there is no job", async () => {
+  const { server, startWorker } = await open();
+  const proxy = await proxyTo(server.url);
+  proxy.away = true;
+  const worker = startWorker({ DARKROOM_SERVER_URL: proxy.url });
+  const says = (text: string) => vi.waitFor(() => expect(worker.output.stderr).toContain(text), patience);
+  await says("no server answers at DARKROOM_SERVER_URL");
+  proxy.away = false;
+  await says("a server answers again");
 });
 
 test.each([
