@@ -88,6 +88,7 @@ export interface WorkerConfig extends ServerAddress {
 /** The longest that JWT_EXPIRY may be: signing keys outlive their use by no less, whatever it is on each server. */
 export const clientTokenMaxMs = 86_400_000;
 const day = 24 * 60 * 60 * 1000;
+const healthPort = "DARKROOM_WORKER_HEALTH_PORT";
 
 /** Throws ConfigError for whatever is doubtful. */
 export function readServerConfig(env: Environment): ServerConfig {
@@ -145,6 +146,12 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   };
 }
 
+/** Of the worker inside a server: one that can never start would be started again and again. */
+export function checkWorkerInside(env: Environment, { port }: ServerConfig): void {
+  const { health } = readWorkerConfig(env);
+  if (port !== 0 && health?.port === port) throw new ConfigError(healthPort, "must be another port than PORT");
+}
+
 /** Which server the operators' commands ask. Throws ConfigError for whatever is doubtful. */
 export function readOperatorsServer(env: Environment): ServerAddress {
   return readServerAddress(reader(env), "http://127.0.0.1:8080");
@@ -161,9 +168,8 @@ export function withoutSettings(env: Environment): Environment {
 }
 
 function readHealth(read: Reader): WorkerConfig["health"] {
-  const name = "DARKROOM_WORKER_HEALTH_PORT";
-  if (read.text(name) === undefined) return undefined;
-  return { host: read.text("HOST") ?? "127.0.0.1", port: read.integer(name, 0, 0, 65_535) };
+  if (read.text(healthPort) === undefined) return undefined;
+  return { host: read.text("HOST") ?? "127.0.0.1", port: read.integer(healthPort, 0, 0, 65_535) };
 }
 
 function readOrigins(read: Reader): string[] {

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
-import { readOperatorsServer, readServerConfig, readWorkerConfig, withoutSettings } from "./config.ts";
+import {
+  checkWorkerInside,
+  readOperatorsServer,
+  readServerConfig,
+  readWorkerConfig,
+  withoutSettings,
+} from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
 import { createLog, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
@@ -85,8 +91,7 @@ async function* importFrom(system: ImportSystem, path: string, options: ImportOp
 async function serve(options: { worker: boolean }): Promise<void> {
   const config = readServerConfig(process.env);
   const forkOurWorker = (url: string) => forkWorker(workersEnvironment(url, config.dataDir));
-  // Otherwise a worker that cannot start would be started again and again.
-  if (options.worker) readWorkerConfig(workersEnvironment("http://127.0.0.1", config.dataDir));
+  if (options.worker) checkWorkerInside(workersEnvironment("http://127.0.0.1", config.dataDir), config);
   const log = createLog(config.logLevel);
   surviveNothing(log);
   const stopBy = onSignal(log);

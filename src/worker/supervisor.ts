@@ -1,21 +1,25 @@
 import type { ChildProcess } from "node:child_process";
 import type { Log } from "../ports/log.ts";
 
-const restartDelayMs = 500;
+/** Before another is forked; doubled each time that one dies soon after its start. */
+const pauseMs = { first: 500, most: 30_000 };
+const soonMs = 10_000;
 
 export interface Supervisor {
   /** Lets the child end its work for at most `graceMs`, then ends it. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Keeps one child process alive: when it dies, or cannot be forked, another is forked a moment later. */
+/** Keeps one child process alive: when it dies, or cannot be forked, another is forked after a pause. */
 export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
   let child: ChildProcess | undefined;
   let exited: Promise<void>;
+  let doublings = 0;
 
   function start(): void {
+    const startedAt = performance.now();
     exited = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
       child = fork();
       child.once("exit", (code, signal) => resolve({ code, signal }));
@@ -26,7 +30,9 @@ export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
       .then((how) => {
         if (stopping) return;
         log.warn(how, "the worker died; another is started");
-        restart = setTimeout(start, restartDelayMs);
+        if (performance.now() - startedAt >= soonMs) doublings = 0;
+        restart = setTimeout(start, Math.min(pauseMs.first * 2 ** doublings, pauseMs.most));
+        doublings += 1;
       });
   }
   start();

@@ -171,8 +171,8 @@ describe("darkroom serve", () => {
 });
 
 describe("darkroom serve refuses a doubtful start, in one line that names the variable", () => {
-  async function refusal(env: Record<string, string>): Promise<string> {
-    const { code, stdout, stderr } = await run(["serve"], {
+  async function refusal(env: Record<string, string>, command = ["serve"]): Promise<string> {
+    const { code, stdout, stderr } = await run(command, {
       PORT: "0",
       DARKROOM_DATA_DIR: scratchDirectory(),
       LOG_LEVEL: "error",
@@ -189,6 +189,12 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     onTestFinished(() => void other.close());
     const { port } = other.address() as { port: number };
     expect(await refusal({ PORT: String(port) })).toMatch(/^darkroom: PORT: .*taken/);
+  });
+
+  test("a port that its worker is to tell its health on, unless it has none inside", async () => {
+    const env = { HOST: "203.0.113.7", PORT: "8080", DARKROOM_WORKER_HEALTH_PORT: "8080" };
+    expect(await refusal(env)).toMatch(/^darkroom: DARKROOM_WORKER_HEALTH_PORT: must be another/);
+    expect(await refusal(env, ["serve", "--no-worker"])).toMatch(/^darkroom: HOST: /);
   });
 
   test("a data directory that cannot be", async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { expect, test, vi } from "vitest";
+import { EventEmitter } from "node:events";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { supervise } from "../../src/worker/supervisor.ts";
 import { recordingLog } from "../support/log.ts";
 
@@ -32,4 +33,28 @@ test("a stop does not wait for what could not be forked", async () => {
   const supervisor = supervise(missing, log);
   await vi.waitFor(() => expect(log.lines.length).toBeGreaterThan(0), patience);
   await supervisor.stop(60_000);
+});
+
+test("a child that keeps dying soon after its start is given longer and longer pauses, up to 30 s", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const children: EventEmitter[] = [];
+  supervise(() => {
+    const child = new EventEmitter();
+    children.push(child);
+    return child as ChildProcess;
+  }, recordingLog());
+  async function pauseAfter(livedMs: number): Promise<number> {
+    await vi.advanceTimersByTimeAsync(livedMs);
+    const [count, diedAt] = [children.length, performance.now()];
+    children.at(-1)?.emit("exit", 1, null);
+    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersToNextTimerAsync();
+    expect(children).toHaveLength(count + 1);
+    return performance.now() - diedAt;
+  }
+  const pauses: number[] = [];
+  for (let death = 0; death < 8; death += 1) pauses.push(await pauseAfter(700));
+  expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+  expect([await pauseAfter(60_000), await pauseAfter(700)]).toEqual([500, 1000]);
 });
