@@ -53,6 +53,26 @@ test("with a certificate the port speaks TLS, and the worker and the operator tr
   expect((await server.finished).code).toBe(0);
 });
 
+test("an operator whose address or certificate does not fit the server's TLS is told what to do", async ({ skip }) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const [own, other] = [certify(directory), certify(directory, "other")];
+  const safe = await runServer(join(directory, "safe"), { TLS_CERT_FILE: own.cert, TLS_KEY_FILE: own.key });
+  const plain = await runServer(join(directory, "plain"));
+  const untrusted =
+    /^darkroom: DARKROOM_SERVER_CERT_FILE: must have the certificate that https:\S+ shows, [^\n;]+ \(self-signed certificate\)\n$/;
+  for (const [url, cert, said] of [
+    [safe.url, "", untrusted],
+    [safe.url, other.cert, untrusted],
+    [safe.url.replace("https", "http"), "", /^darkroom: DARKROOM_SERVER_URL: .+ must begin with https:\/\/\n$/],
+    [plain.url.replace("http", "https"), "", /^darkroom: DARKROOM_SERVER_URL: .+ must begin with http:\/\/\n$/],
+  ] as const) {
+    const env = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: "x", DARKROOM_SERVER_CERT_FILE: cert };
+    const { code, stderr } = await run(["client", "list"], env).finished;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(said)]);
+  }
+});
+
 test("files that make no TLS are refused at the start, by the variable's name", async ({ skip }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
   const directory = scratchDirectory();

@@ -34,6 +34,9 @@ const unanswered: readonly Code[] = [
   Code.Unknown,
 ];
 
+/** How Node and OpenSSL call what is wrong with a server's certificate. */
+const untrusted = /^(?!ERR_SSL_).*(CERT|LEAF_SIGNATURE)/;
+
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
 export function actions(settings: OperatorSettings) {
   return (command: Command, work: (operator: Operator, ...args: string[]) => Promise<Row[]>) =>
@@ -78,6 +81,18 @@ async function onServer({ readServer, credential }: OperatorSettings, act: Act):
   } catch (error) {
     if (!(error instanceof ConnectError) || !unanswered.includes(error.code) || reasonOf(error) !== undefined)
       throw error;
-    throw new UserError(`DARKROOM_SERVER_URL: no Darkroom answers at ${serverUrl} (${describe(error).trim()})`);
+    throw new UserError(whyUnanswered(error, serverUrl));
   }
+}
+
+function whyUnanswered(error: ConnectError, serverUrl: string): string {
+  // Behind it is advice for programmers.
+  const [reason = ""] = describe(error).trim().split("; ");
+  if (untrusted.test((error.cause as NodeJS.ErrnoException | undefined)?.code ?? ""))
+    return `DARKROOM_SERVER_CERT_FILE: must have the certificate that ${serverUrl} shows, which is not trusted (${reason})`;
+  const none = `DARKROOM_SERVER_URL: no Darkroom answers at ${serverUrl} (${reason})`;
+  // Nobody was reached.
+  if ([Code.Unavailable, Code.DeadlineExceeded].includes(error.code)) return none;
+  const [tls, scheme] = serverUrl.startsWith("https:") ? ["no TLS", "http"] : ["TLS", "https"];
+  return `${none}; if ${tls} is spoken there, the address must begin with ${scheme}://`;
 }
