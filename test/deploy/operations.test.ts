@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { project, sh } from "../support/consumer.ts";
@@ -43,11 +43,13 @@ test("docs/operations.md says of every variable in README.md on which processes 
   expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
 });
 
-test("the backup of a running server that docs/operations.md has works before the first picture too", async () => {
+test("the backup of a running server that docs/operations.md has works before the first picture too, and is its owner's alone", async () => {
   const directory = scratchDirectory();
   await runServer(join(directory, "data"));
   const [, recipe = ""] = /Embedded, running.*?```sh\n(.+?)```/s.exec(page) ?? [];
   // npx finds the project's Node from within the project alone.
   await sh("sh", ["-ec", recipe.replace("npx node", `'${process.execPath}'`)], { cwd: directory });
-  expect(readdirSync(join(directory, "backup")).toSorted()).toEqual(["darkroom.db", "pictures"]);
+  const backup = join(directory, "backup");
+  expect(readdirSync(backup).toSorted()).toEqual(["darkroom.db", "pictures"]);
+  for (const path of ["", "darkroom.db", "pictures"]) expect(statSync(join(backup, path)).mode & 0o077).toBe(0);
 });
