@@ -6,13 +6,18 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
-import { bearer, connect, State } from "../../src/client/index.ts";
+import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
 const sh = promisify(execFile);
+
+/** Resolves once the server has what was asked before on the same connection. */
+async function hasCome({ auth }: Darkroom): Promise<void> {
+  await auth.validate({ credential: "x" });
+}
 
 describe("darkroom serve", () => {
   test("prints the admin's password on the first start alone, and it works", async () => {
@@ -60,6 +65,7 @@ describe("darkroom serve", () => {
     const darkroom = connect(server.url);
     const { username, password } = await signIn(darkroom);
     const login = darkroom.auth.login({ identity: username, password });
+    await hasCome(darkroom);
     const closed = waitUntilClosed(server.url);
     server.child.kill(signal);
     expect((await login).account?.username).toBe(username);
@@ -72,6 +78,7 @@ describe("darkroom serve", () => {
     const darkroom = connect(server.url);
     const { username, password } = await signIn(darkroom);
     const login = darkroom.auth.login({ identity: username, password });
+    await hasCome(darkroom);
     server.child.kill("SIGINT");
     server.child.kill("SIGINT");
     expect((await login).account?.username).toBe(username);
