@@ -9,6 +9,7 @@ import type { JobStore } from "../ports/job-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import type { AccountRecords } from "./account-records.ts";
+import { doAll } from "./do-all.ts";
 import type { Files } from "./files.ts";
 import type { Guessing } from "./guessing.ts";
 import type { Images } from "./images.ts";
@@ -90,12 +91,14 @@ export class Deletions {
 
   async #purge(id: string): Promise<void> {
     const { sessions, files, images, attempts, usage } = this.#deps;
-    await sessions.deleteByAccount(id);
-    await this.#deleteJobs(id);
-    while ((await files.deleteOf(id, batch)) > 0);
-    while ((await images.deleteOf(id, batch)) > 0);
-    await attempts.delete(id);
-    await usage.deleteOf(id);
+    await doAll([
+      () => sessions.deleteByAccount(id),
+      () => this.#deleteJobs(id),
+      () => files.deleteOf(id),
+      () => images.deleteOf(id),
+      () => attempts.delete(id),
+      () => usage.deleteOf(id),
+    ]);
   }
 
   /** A job that changes meanwhile is seen again in the next round. */

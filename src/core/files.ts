@@ -8,6 +8,7 @@ import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 import type { Authentication } from "./authentication.ts";
+import { deleteAll } from "./delete-all.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
 import { uploadMaxMs } from "./own-images.ts";
@@ -76,15 +77,15 @@ export class Files {
     return bytes && { file, bytes };
   }
 
-  /** Deletes files of an owner, at most `limit`; how many it deleted. Pictures are deleted as such. */
-  async deleteOf(ownerId: string, limit: number): Promise<number> {
-    return this.#deleteAll(await this.#deps.files.listByOwner(ownerId, limit));
+  /** Deletes an owner's files. Pictures are deleted as such. */
+  async deleteOf(ownerId: string): Promise<void> {
+    await this.#deleteAll((limit) => this.#deps.files.listByOwner(ownerId, limit));
   }
 
-  /** Deletes files whose time has come, at most `limit`; how many it deleted. */
-  async sweep(limit: number): Promise<number> {
+  /** Deletes files whose time has come. */
+  async sweep(): Promise<void> {
     const { files, clock } = this.#deps;
-    return this.#deleteAll(await files.expired(clock() - clockSkewMs, limit));
+    await this.#deleteAll((limit) => files.expired(clock() - clockSkewMs, limit));
   }
 
   async #complete(pending: StoredFile, bytes: AsyncIterable<Uint8Array>, by: UserPrincipal): Promise<string> {
@@ -125,9 +126,8 @@ export class Files {
     }
   }
 
-  async #deleteAll(files: readonly StoredFile[]): Promise<number> {
-    for (const { id } of files) await this.#delete(id);
-    return files.length;
+  #deleteAll(list: (limit: number) => Promise<StoredFile[]>): Promise<void> {
+    return deleteAll(list, (id) => this.#delete(id));
   }
 
   async #delete(id: string): Promise<void> {

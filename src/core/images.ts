@@ -17,8 +17,8 @@ export interface Images {
   reserve(id: string, ownerId: string, until: number): Promise<void>;
   /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */
   adopt(ids: readonly string[], job: ImageJob, until: number): Promise<boolean>;
-  /** Deletes pictures of an owner, at most `limit`; how many it deleted. */
-  deleteOf(ownerId: string, limit: number): Promise<number>;
-  /** Deletes pictures whose time has come, at most `limit`; how many it deleted. */
-  sweep(limit: number): Promise<number>;
+  /** Deletes an owner's pictures. One that cannot be deleted keeps no other from it, here and in `sweep`. */
+  deleteOf(ownerId: string): Promise<void>;
+  /** Deletes pictures whose time has come. */
+  sweep(): Promise<void>;
 }

@@ -9,6 +9,7 @@ import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { Authentication } from "./authentication.ts";
+import { deleteAll } from "./delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
 
@@ -89,17 +90,13 @@ export class OwnImages implements Images {
     return adopted.every(Boolean);
   }
 
-  async deleteOf(ownerId: string, limit: number): Promise<number> {
-    const found = await this.#deps.images.listByOwner(ownerId, limit);
-    for (const { id } of found) await this.#delete(id);
-    return found.length;
+  async deleteOf(ownerId: string): Promise<void> {
+    await this.#deleteAll((limit) => this.#deps.images.listByOwner(ownerId, limit));
   }
 
-  async sweep(limit: number): Promise<number> {
+  async sweep(): Promise<void> {
     const { images, clock } = this.#deps;
-    const expired = await images.expired(clock() - clockSkewMs, limit);
-    for (const { id } of expired) await this.#delete(id);
-    return expired.length;
+    await this.#deleteAll((limit) => images.expired(clock() - clockSkewMs, limit));
   }
 
   async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {
@@ -118,6 +115,10 @@ export class OwnImages implements Images {
     // Perhaps by an earlier reading of the same result.
     const stored = await images.get(image.id);
     return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
+  }
+
+  #deleteAll(list: (limit: number) => Promise<Image[]>): Promise<void> {
+    return deleteAll(list, (id) => this.#delete(id));
   }
 
   async #delete(id: string): Promise<void> {

@@ -58,13 +58,9 @@ export class ServiceImages implements Images {
   }
 
   /** It knows of no owners. */
-  async deleteOf(): Promise<number> {
-    return 0;
-  }
+  async deleteOf(): Promise<void> {}
 
-  async sweep(): Promise<number> {
-    return 0;
-  }
+  async sweep(): Promise<void> {}
 }
 
 /** The same bytes, from the first on, once the picture's header was among them. */

@@ -14,6 +14,7 @@ import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./deletions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { doAll } from "./do-all.ts";
 import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
@@ -83,14 +84,16 @@ export class Sweeper {
 
   async sweepRetention(): Promise<void> {
     const { deletions, files, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
-    while ((await deletions.sweep(batch)) === batch);
-    while ((await files.sweep(batch)) === batch);
-    while ((await images.sweep(batch)) === batch);
-    while ((await sessions.deleteEnded(clock(), batch)) === batch);
-    while ((await audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)) === batch);
-    while ((await attempts.deleteBefore(clock() - memoryMs, batch)) === batch);
-    while ((await counters.deleteBefore(clock() - windowMaxMs, batch)) === batch);
-    while ((await usage.deleteBefore(dateOf(clock() - keepUsageMs), batch)) === batch);
+    await doAll([
+      () => inBatches(() => deletions.sweep(batch)),
+      () => files.sweep(),
+      () => images.sweep(),
+      () => inBatches(() => sessions.deleteEnded(clock(), batch)),
+      () => inBatches(() => audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)),
+      () => inBatches(() => attempts.deleteBefore(clock() - memoryMs, batch)),
+      () => inBatches(() => counters.deleteBefore(clock() - windowMaxMs, batch)),
+      () => inBatches(() => usage.deleteBefore(dateOf(clock() - keepUsageMs), batch)),
+    ]);
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {
@@ -107,4 +110,8 @@ export class Sweeper {
     });
     if (isReserved) dispatcher.dispatch(swept);
   }
+}
+
+async function inBatches(deleteSome: () => Promise<number>): Promise<void> {
+  while ((await deleteSome()) === batch);
 }

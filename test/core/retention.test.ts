@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cancel } from "../../src/model/job-life.ts";
 import { dateOf } from "../../src/model/usage.ts";
-import { sampleSession } from "../contracts/samples.ts";
+import { sampleFile, sampleImage, sampleSession } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
 import { picture } from "./pictures.ts";
 
@@ -129,7 +129,55 @@ test("what a broken-off upload left is swept", async () => {
   }
   await expect(core.images.upload(broken(), core.user)).rejects.toThrow("the caller left");
   core.clock.advance(60 * minute + minute);
-  expect(await core.images.sweep(100)).toBe(0);
+  expect(await core.imageStore.expired(core.clock(), 9)).toEqual([]);
+});
+
+test("what cannot be deleted, however much there is of it, keeps nothing else", async () => {
+  const core = await openCore();
+  const ids = { image: new Set<string>(), file: new Set<string>() };
+  for (let left = 101; left > 0; left -= 1) {
+    const [image, file] = [sampleImage({ expiresAt: 1 }), sampleFile({ expiresAt: 1 })];
+    await Promise.all([core.imageStore.insert(image), core.fileStore.insert(file)]);
+    ids.image.add(image.id);
+    ids.file.add(file.id);
+  }
+  const late = { expiresAt: 2 };
+  const [image, file, session] = [sampleImage(late), sampleFile(late), sampleSession(late)];
+  await Promise.all([core.imageStore.insert(image), core.fileStore.insert(file), core.sessions.insert(session)]);
+  const { delete: remove } = core.blobs;
+  const refused = new Error("EACCES");
+  core.blobs.delete = async (id) => {
+    if (ids.image.has(id) || ids.file.has(id)) throw refused;
+    await remove(id);
+  };
+  await expect(core.sweeper.sweepRetention()).rejects.toBe(refused);
+  expect(await core.imageStore.get(image.id)).toBeUndefined();
+  expect(await core.fileStore.get(file.id)).toBeUndefined();
+  expect(await core.sessions.get(session.id)).toBeUndefined();
+  core.blobs.delete = remove;
+  await core.sweeper.sweepRetention();
+  expect(await core.imageStore.expired(core.clock(), 9)).toEqual([]);
+  expect(await core.fileStore.expired(core.clock(), 9)).toEqual([]);
+});
+
+test("a deleted account's file that cannot be deleted keeps none of its other data", async () => {
+  const core = await openCore();
+  const { account } = core.user;
+  await core.accounts.insert({ ...account, deletedAt: core.clock() });
+  const [image, file] = [await core.upload(), sampleFile({ ownerId: account.id })];
+  await core.fileStore.insert(file);
+  const { delete: remove } = core.blobs;
+  core.blobs.delete = async (id) => {
+    if (id === file.id) throw new Error("EACCES");
+    await remove(id);
+  };
+  await core.sweeper.sweepRetention();
+  expect(await core.blobs.read(image.id)).toBeUndefined();
+  expect(await core.fileStore.get(file.id)).toEqual(file);
+  core.blobs.delete = remove;
+  core.clock.advance(minute);
+  await core.sweeper.sweepRetention();
+  expect(await core.accounts.get(account.id)).toBeUndefined();
 });
 
 async function* once(bytes: string | Uint8Array): AsyncGenerator<Uint8Array> {

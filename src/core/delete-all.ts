@@ -1,0 +1,28 @@
+import { StoreUnavailable } from "../ports/store-errors.ts";
+
+const batch = 100;
+/** After so many failures the fault is none of single records, and the rest waits. */
+const failuresMax = 1000;
+
+/**
+ * Deletes all that `list` finds, one after the other. What cannot be deleted keeps nothing else from it, and the first
+ * failure is thrown at the end; a store that is away ends it at once.
+ */
+export async function deleteAll(
+  list: (limit: number) => Promise<readonly { readonly id: string }[]>,
+  remove: (id: string) => Promise<void>,
+): Promise<void> {
+  const failures = new Map<string, unknown>();
+  for (let left = batch; left > 0 && failures.size < failuresMax; ) {
+    // Those that failed may be the first to be found again.
+    const found = (await list(batch + failures.size)).filter(({ id }) => !failures.has(id));
+    left = found.length;
+    for (const { id } of found) {
+      await remove(id).catch((error: unknown) => {
+        if (error instanceof StoreUnavailable) throw error;
+        failures.set(id, error);
+      });
+    }
+  }
+  for (const failure of failures.values()) throw failure;
+}
