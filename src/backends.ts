@@ -9,7 +9,7 @@ import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
 import { Bell } from "./adapters/sqlite/bell.ts";
 import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
 import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
-import { Database } from "./adapters/sqlite/database.ts";
+import { type Alarms, Database } from "./adapters/sqlite/database.ts";
 import { sqliteFileStore } from "./adapters/sqlite/file-store.ts";
 import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
@@ -100,8 +100,8 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
   const paths = embeddedPaths(dataDir);
   // Before the first picture, so that a backup always has it to copy.
   mkdirSync(paths.pictures, { recursive: true });
-  const onDiskFault = diskAlarm(log);
-  const db = await openDatabase(paths.database, databaseMigrations, onDiskFault);
+  const alarms = alarmsOf(log);
+  const db = await openDatabase(paths.database, databaseMigrations, alarms);
   return {
     accounts: sqliteAccountStore(db),
     sessions: sqliteSessionStore(db),
@@ -113,7 +113,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
     jobs: sqliteJobStore(db, due),
     images: sqliteImageStore(db),
     files: sqliteFileStore(db),
-    blobs: filesystemBlobStore(paths.pictures, onDiskFault),
+    blobs: filesystemBlobStore(paths.pictures, alarms.disk),
     secrets: sqliteSecretStore(db),
     pending: () => db.pending,
     ping: () => ping(db, paths.database),
@@ -158,7 +158,7 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   makePrivate(dataDir, log);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const path = join(dataDir, "queue.db");
-  const db = await openDatabase(path, queueMigrations, diskAlarm(log));
+  const db = await openDatabase(path, queueMigrations, alarmsOf(log));
   const bell = new Bell(join(dataDir, "queue.bell"), onError);
   const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
   return {
@@ -173,13 +173,9 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   };
 }
 
-async function openDatabase(
-  path: string,
-  migrations: readonly string[],
-  onDiskFault: (error: Error) => void,
-): Promise<Database> {
+async function openDatabase(path: string, migrations: readonly string[], alarms: Alarms): Promise<Database> {
   try {
-    return await Database.open(path, migrations, onDiskFault);
+    return await Database.open(path, migrations, alarms);
   } catch (error) {
     throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
   }
@@ -192,14 +188,21 @@ async function ping(db: Database, path: string): Promise<void> {
   await db.write("PRAGMA application_id = 0");
 }
 
+function alarmsOf(log: Log): Alarms {
+  return {
+    disk: alarm(log, "the disk takes nothing more: make room on it; calls that write are refused"),
+    lock: alarm(log, "another process keeps the database locked; calls that write are refused"),
+  };
+}
+
 /** Tells the operator, and not once for each call that is refused. */
-function diskAlarm(log: Log): (error: Error) => void {
+function alarm(log: Log, message: string): (error: Error) => void {
   let quietUntil = 0;
   return (err) => {
     const now = performance.now();
     if (now < quietUntil) return;
     quietUntil = now + alarmEveryMs;
-    log.error({ err }, "the disk takes nothing more: make room on it; calls that write are refused");
+    log.error({ err }, message);
   };
 }
 

@@ -186,6 +186,21 @@ describe("an SQLite database", () => {
     await expect(Database.open(join(scratchDirectory(), "missing", "test.db"), [])).rejects.toThrow(/unable to open/);
   });
 
+  test("is away for writes while another process keeps it locked, and says so", async () => {
+    const path = join(scratchDirectory(), "test.db");
+    const alarms = { disk: vi.fn(), lock: vi.fn() };
+    const db = await Database.open(path, [table], alarms);
+    onTestFinished(() => db.close());
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    await expect(db.write(insert, 1, "row")).rejects.toMatchObject({ name: "StoreUnavailable", code: "unavailable" });
+    expect(alarms.lock).toHaveBeenCalledExactlyOnceWith(new Error("the database refused a write: database is locked"));
+    expect(alarms.disk).not.toHaveBeenCalled();
+    other.exec("ROLLBACK");
+    await db.write(insert, 1, "row");
+    other.close();
+  });
+
   test("does all that was asked of it before it closes", async () => {
     const { db, path, close } = await openDatabase(undefined, [table]);
     const writes = Array.from({ length: 50 }, (_, id) => db.write(insert, id, "row"));

@@ -6,12 +6,21 @@ import type { Commit, Opening, Row, Statement, Unit, Written } from "./writer.ts
 
 /** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE. */
 const duplicateCodes = [1555, 2067];
-/** SQLITE_IOERR, which a quota gives too, and SQLITE_FULL; more bytes say more. */
+/** The lowest byte of SQLITE_IOERR, which a quota gives too, and SQLITE_FULL; and of SQLITE_BUSY. */
 const diskCodes = [10, 13];
+const busyCode = 5;
 /** How long a statement waits for another process's lock. */
 const busyMs = 5000;
 /** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
 const togetherMax = 64;
+
+/** Who hears of each write that met this. */
+export interface Alarms {
+  /** The disk took nothing. */
+  readonly disk: (error: Error) => void;
+  /** Another process kept the file locked. */
+  readonly lock: (error: Error) => void;
+}
 
 interface Waiting {
   resolve(rows: Row[]): void;
@@ -30,7 +39,7 @@ export class Database {
   readonly #reader: DatabaseSync;
   readonly #writer: Worker;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #onDiskFault: (error: Error) => void;
+  readonly #alarms: Alarms;
   /**
    * For units in the order in which they were handed over, as they are answered. No map: the tables that it leaves behind as
    * it is filled and emptied keep calls that are over, for the collector to copy.
@@ -41,14 +50,11 @@ export class Database {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  /**
-   * Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order.
-   * `onDiskFault` hears of each time that the disk took nothing.
-   */
+  /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
   static async open(
     path: string,
     migrations: readonly string[],
-    onDiskFault: (error: Error) => void = () => {},
+    alarms: Alarms = { disk() {}, lock() {} },
   ): Promise<Database> {
     const opening: Opening = { path, migrations, busyMs };
     const writer = new Worker(writerFile, { workerData: opening });
@@ -56,13 +62,13 @@ export class Database {
       writer.once("message", () => resolve());
       writer.once("error", reject);
     });
-    return new Database(path, writer, onDiskFault);
+    return new Database(path, writer, alarms);
   }
 
-  private constructor(path: string, writer: Worker, onDiskFault: (error: Error) => void) {
+  private constructor(path: string, writer: Worker, alarms: Alarms) {
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     this.#writer = writer;
-    this.#onDiskFault = onDiskFault;
+    this.#alarms = alarms;
     writer.on("message", (commit: Commit) => this.#settle(commit));
     writer.on("error", (error: Error) => this.#end(error));
     writer.on("exit", () => this.#end(new Error("the database is closed")));
@@ -89,7 +95,7 @@ export class Database {
 
   /**
    * The rows that the statement returns. Rejects with DuplicateKey when a unique value is taken, with StoreUnavailable
-   * when the disk takes nothing.
+   * when the disk takes nothing or another process keeps the file locked.
    */
   write(sql: string, ...params: SQLInputValue[]): Promise<Row[]> {
     return this.writeAll([{ sql, params }]);
@@ -154,8 +160,10 @@ export class Database {
   #refusal({ code, message }: { code: number; message: string }): Error {
     if (duplicateCodes.includes(code)) return new DuplicateKey(message);
     const error = new Error(`the database refused a write: ${message}`);
-    if (!diskCodes.includes(code & 0xff)) return error;
-    this.#onDiskFault(error);
+    const kind = code & 0xff;
+    if (diskCodes.includes(kind)) this.#alarms.disk(error);
+    else if (kind === busyCode) this.#alarms.lock(error);
+    else return error;
     return new StoreUnavailable(error);
   }
 
