@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { Bell } from "../../src/adapters/sqlite/bell.ts";
@@ -214,6 +215,16 @@ describe("an SQLite database", () => {
     const { db, close } = await openDatabase(undefined, [table]);
     await close();
     await expect(settledSoon(db.write(insert, 1, "late"))).resolves.toBe("rejected");
+  });
+
+  test("can be closed when its writer has ended by itself", async () => {
+    const { db } = await openDatabase(undefined, [table]);
+    const post = vi.spyOn(Worker.prototype, "postMessage");
+    await db.write(insert, 1, "row");
+    const [writer] = post.mock.contexts as Worker[];
+    post.mockRestore();
+    await writer?.terminate();
+    await expect(settledSoon(db.close())).resolves.toBe("fulfilled");
   });
 
   test("can be closed twice", async () => {

@@ -40,6 +40,7 @@ export class Database {
   readonly #writer: Worker;
   readonly #statements = new Map<string, StatementSync>();
   readonly #alarms: Alarms;
+  readonly #exited: Promise<unknown>;
   /**
    * For units in the order in which they were handed over, as they are answered. No map: the tables that it leaves behind as
    * it is filled and emptied keep calls that are over, for the collector to copy.
@@ -69,6 +70,7 @@ export class Database {
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     this.#writer = writer;
     this.#alarms = alarms;
+    this.#exited = new Promise((resolve) => writer.once("exit", resolve));
     writer.on("message", (commit: Commit) => this.#settle(commit));
     writer.on("error", (error: Error) => this.#end(error));
     writer.on("exit", () => this.#end(new Error("the database is closed")));
@@ -141,11 +143,10 @@ export class Database {
   }
 
   async #close(): Promise<void> {
-    const exited = new Promise((resolve) => this.#writer.once("exit", resolve));
     this.#send();
     this.#writer.postMessage("close");
     this.#ended ??= new Error("the database is closed");
-    await exited;
+    await this.#exited;
     this.#reader.close();
   }
 
