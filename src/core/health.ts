@@ -1,4 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import { inTime } from "../ports/in-time.ts";
 import type { Log } from "../ports/log.ts";
 
@@ -74,7 +74,7 @@ class Lookout {
   readonly #clock: Clock;
   readonly #log: Log;
   #isUp = true;
-  #goodUntil = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #looking: Promise<boolean> | undefined;
   #pinging: Promise<unknown> | undefined;
 
@@ -86,7 +86,7 @@ class Lookout {
   }
 
   async isUp(): Promise<boolean> {
-    if (this.#clock() < this.#goodUntil) return this.#isUp;
+    if (isRecent(this.#lookedAt, recentMs, this.#clock())) return this.#isUp;
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
     });
@@ -99,7 +99,7 @@ class Lookout {
       (error: unknown) => error ?? new Error("no reason was given"),
     );
     this.#note(failure);
-    this.#goodUntil = this.#clock() + recentMs;
+    this.#lookedAt = this.#clock();
     return this.#isUp;
   }
 

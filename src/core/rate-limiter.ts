@@ -1,6 +1,6 @@
 import { DomainError } from "../model/errors.ts";
 import type { Quota, Standing } from "../model/rate-limits.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import { recentlyUsed } from "../ports/recently-used.ts";
@@ -63,7 +63,7 @@ export class RateLimiter {
   #window({ key, limit }: Quota): Window {
     const now = this.#clock();
     const known = this.#windows.get(key);
-    if (known !== undefined && now >= known.startedAt && now - known.startedAt < limit.windowMs) return known;
+    if (known !== undefined && isRecent(known.startedAt, limit.windowMs, now)) return known;
     const fresh = { startedAt: now, count: 0, open: emptyBatch(), sending: Promise.resolve() };
     this.#windows.set(key, fresh);
     return fresh;

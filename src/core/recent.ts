@@ -1,4 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import { recentlyUsed } from "../ports/recently-used.ts";
 import type { Soon } from "../ports/soon.ts";
 
@@ -29,8 +29,7 @@ export class Recent<Record> {
   get(id: string): Soon<Record | undefined> {
     const since = this.#clock();
     const known = this.#entries.get(id);
-    // A clock that was set back makes nothing fresh for longer.
-    if (known !== undefined && since >= known.since && since - known.since < freshMs) return known.record;
+    if (known !== undefined && isRecent(known.since, freshMs, since)) return known.record;
     const record = this.#read(id);
     this.#keep(id, { since, record }, record);
     return record;

@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
 import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 import { type Soon, soon } from "../ports/soon.ts";
 
@@ -86,8 +86,7 @@ export class KeyRing {
 
   /** Reads the ring again when that was long ago. */
   #recently(): Soon<void> {
-    const age = this.#options.clock() - this.#readAt;
-    if (age >= 0 && age < freshMs) return;
+    if (isRecent(this.#readAt, freshMs, this.#options.clock())) return;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });
@@ -146,8 +145,7 @@ export class KeyRing {
   /** Apart from other reads: a ring read just before another server changed it lacks the new key. */
   #search(): Promise<void> {
     const now = this.#options.clock();
-    const age = now - this.#searchedAt;
-    if (age < 0 || age >= unknownMs) {
+    if (!isRecent(this.#searchedAt, unknownMs, now)) {
       this.#searchedAt = now;
       this.#searching = this.#read();
     }

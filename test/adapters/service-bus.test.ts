@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createClient } from "../../src/adapters/service-bus/client.ts";
 import { openQueues } from "../../src/adapters/service-bus/queues.ts";
 import { complete, type Queue } from "../../src/ports/queue.ts";
+import { runningClock } from "../contracts/movable-clock.ts";
 import { receive, receiveDead } from "../contracts/receiver.ts";
 import { recordingLog } from "../support/log.ts";
 import { openQueue, startBroker } from "./service-bus-harness.ts";
@@ -10,6 +11,7 @@ import { openQueue, startBroker } from "./service-bus-harness.ts";
 const again = { kind: "abandon", delayMs: 0 } as const;
 const send = (queue: Queue, ...ids: string[]) => queue.send(ids.map((id) => ({ id, body: Buffer.from(id) })));
 const timeout = 30_000;
+const hour = 3_600_000;
 
 async function opened(options: Parameters<typeof startBroker>[0] = {}, { prefetch = 0 } = {}) {
   const broker = await startBroker(options);
@@ -145,6 +147,25 @@ test("a handler may take many times as long as a lock lasts", async () => {
   await isEmpty();
   expect(receiver.ids).toEqual(["long"]);
   expect(log.lines).toEqual([]);
+});
+
+test("a clock that is set back ends no lock, and makes nothing wait for longer", async () => {
+  const clock = runningClock();
+  const broker = await startBroker();
+  const { queue, log } = openQueue(broker, { clock });
+  await send(queue, "a");
+  const receiver = receive(queue);
+  const delivery = await receiver.next();
+  const lapse = () => broker.queue("queue").firstLapse ?? 0;
+  const first = lapse();
+  clock.advance(-hour);
+  await vi.waitUntil(() => lapse() > first, { timeout });
+  expect(log.lines).toEqual([]);
+  delivery.settle({ kind: "abandon", delayMs: hour });
+  // Again and again, since nothing shows when the message begins to wait.
+  const isBack = () => receiver.ids.length === 2 || clock.advance(-hour);
+  await vi.waitUntil(isBack, { timeout });
+  (await receiver.next()).settle(complete);
 });
 
 test("a lock that is lost is said, and the message comes again", async () => {

@@ -55,6 +55,14 @@ test("looks once a second, however many ask", async () => {
   expect(pings.database).toHaveBeenCalledTimes(2);
 });
 
+test("looks again when the clock is set back", async () => {
+  const { health, pings, clock } = opened();
+  expect(await health.isReady()).toBe(true);
+  pings.database.mockRejectedValueOnce(refused);
+  clock.advance(-3_600_000);
+  expect(await health.isReady()).toBe(false);
+});
+
 test("waits a second for an answer, and never asks again while one hangs", async () => {
   const { health, pings, clock } = opened();
   const hanging = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-import type { Clock } from "../../ports/clock.ts";
+import { type Clock, isRecent } from "../../ports/clock.ts";
 import { inTime } from "../../ports/in-time.ts";
 import { isLost } from "./errors.ts";
 
@@ -7,9 +7,20 @@ const tickMs = 250;
 /** Locks last 5 s to 5 min. However this machine's clock is set, they are renewed neither too late nor all the time. */
 const renewMs = { least: 1500, most: 10_000, patience: 3000 };
 
+interface Span {
+  readonly since: number;
+  readonly ms: number;
+}
+
+interface Alarm {
+  readonly span: Span;
+  readonly ring: () => void;
+}
+
 interface Kept {
   readonly receiver: ServiceBusReceiver;
-  renewAt: number;
+  /** In which it need not be locked again. */
+  span: Span;
   isRenewing: boolean;
 }
 
@@ -18,7 +29,7 @@ export class Locks {
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
   readonly #kept = new Map<ServiceBusReceivedMessage, Kept>();
-  readonly #alarms = new Set<{ readonly at: number; readonly ring: () => void }>();
+  readonly #alarms = new Set<Alarm>();
   readonly #timer = setInterval(() => this.#tick(), tickMs);
 
   constructor(clock: Clock, onError: (error: unknown) => void) {
@@ -27,7 +38,7 @@ export class Locks {
   }
 
   keep(message: ServiceBusReceivedMessage, receiver: ServiceBusReceiver): void {
-    this.#kept.set(message, { receiver, renewAt: this.#nextRenewal(message), isRenewing: false });
+    this.#kept.set(message, { receiver, span: this.#untilRenewal(message), isRenewing: false });
   }
 
   release(message: ServiceBusReceivedMessage): void {
@@ -37,7 +48,7 @@ export class Locks {
   /** Resolves when so much time has passed, at once when `signal` aborts. */
   pass(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const alarm = { at: this.#clock() + ms, ring: done };
+      const alarm = { span: { since: this.#clock(), ms }, ring: done };
       const alarms = this.#alarms.add(alarm);
       function done(): void {
         alarms.delete(alarm);
@@ -55,16 +66,17 @@ export class Locks {
 
   #tick(): void {
     const now = this.#clock();
-    for (const { at, ring } of this.#alarms) if (at <= now) ring();
+    const isOver = ({ since, ms }: Span) => !isRecent(since, ms, now);
+    for (const { span, ring } of this.#alarms) if (isOver(span)) ring();
     for (const [message, kept] of this.#kept)
-      if (kept.renewAt <= now && !kept.isRenewing) void this.#renew(message, kept);
+      if (isOver(kept.span) && !kept.isRenewing) void this.#renew(message, kept);
   }
 
   async #renew(message: ServiceBusReceivedMessage, kept: Kept): Promise<void> {
     kept.isRenewing = true;
     try {
       await inTime(renewMs.patience, kept.receiver.renewMessageLock(message));
-      kept.renewAt = this.#nextRenewal(message);
+      kept.span = this.#untilRenewal(message);
     } catch (error) {
       // Somebody else's by now: what the handler does of it is fenced off elsewhere.
       if (isLost(error)) this.release(message);
@@ -74,9 +86,9 @@ export class Locks {
     }
   }
 
-  #nextRenewal({ lockedUntilUtc }: ServiceBusReceivedMessage): number {
-    const now = this.#clock();
-    const third = ((lockedUntilUtc?.getTime() ?? now) - now) / 3;
-    return now + Math.min(renewMs.most, Math.max(renewMs.least, third));
+  #untilRenewal({ lockedUntilUtc }: ServiceBusReceivedMessage): Span {
+    const since = this.#clock();
+    const third = ((lockedUntilUtc?.getTime() ?? since) - since) / 3;
+    return { since, ms: Math.min(renewMs.most, Math.max(renewMs.least, third)) };
   }
 }
