@@ -26,12 +26,14 @@ const widespreadTries = 20;
 const heldMs = 2000;
 /** How long failures count after the last one. */
 export const memoryMs = 60 * minute;
+/** So far ahead another server's clock may be; what is later was counted before a clock was set back. */
+const aheadMaxMs = minute;
 const addressesMax = 100;
 
 /** How long a try from this address must wait; 0 when it may be made now. */
 export function waitMs(attempts: SignInAttempts | undefined, address: string, now: number): number {
   const here = attempts?.addresses.find((each) => each.address === address);
-  if (here === undefined) return 0;
+  if (here === undefined || !isRemembered(here, now)) return 0;
   const delay = delayAfter(here.failures);
   // At most `delay`: if the server that counted the failure has a clock ahead of ours, the difference would be added.
   return Math.max(0, Math.min(delay, here.lastAt + delay - now));
@@ -49,15 +51,15 @@ export function counted(
   address: string,
   now: number,
 ): SignInAttempts {
-  const isRemembered = attempts !== undefined && now - attempts.lastAt < memoryMs;
-  const addresses = (isRemembered ? attempts.addresses : []).filter(({ lastAt }) => now - lastAt < memoryMs);
+  const remembered = attempts !== undefined && isRemembered(attempts, now) ? attempts : undefined;
+  const addresses = (remembered?.addresses ?? []).filter((each) => isRemembered(each, now));
   const here = addresses.find((each) => each.address === address);
   const others = addresses.filter((each) => each !== here).slice(-(addressesMax - 1));
   // A lock that has passed leaves the last step before it.
   const before = Math.min(here?.failures ?? 0, lockedTries - 1);
   return {
     id,
-    failures: (isRemembered ? attempts.failures : 0) + 1,
+    failures: (remembered?.failures ?? 0) + 1,
     lastAt: now,
     addresses: [...others, { address, failures: before + 1, lastAt: now }],
     version: (attempts?.version ?? 0) + 1,
@@ -84,6 +86,10 @@ export function takenBack(attempts: SignInAttempts, address: string): SignInAtte
     addresses: attempts.addresses.map((each) => (each.address === address ? less(each) : each)),
     version: attempts.version + 1,
   };
+}
+
+function isRemembered({ lastAt }: { readonly lastAt: number }, now: number): boolean {
+  return now - lastAt < memoryMs && lastAt - now <= aheadMaxMs;
 }
 
 function delayAfter(failures: number): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { clockSkewMs } from "../../src/ports/clock.ts";
 import type { CounterStore } from "../../src/ports/counter-store.ts";
 import type { Opened } from "./opened.ts";
 import { atOnce, sampleTime } from "./samples.ts";
@@ -22,6 +23,17 @@ export function counterStoreContract(name: string, open: () => Promise<Opened<Co
       const { store } = await open();
       await store.add("a", 1, sampleTime, minute);
       expect(await store.add("a", 1, sampleTime - 5000, minute)).toEqual({ id: "a", count: 2, startedAt: sampleTime });
+    });
+
+    test("counts anew when the window begins further ahead than clocks are apart: one was set back", async () => {
+      const { store, another } = await open();
+      const other = await another();
+      const ahead = sampleTime + clockSkewMs;
+      await store.add("a", 1, ahead, minute);
+      expect(await store.add("a", 1, sampleTime, minute)).toEqual({ id: "a", count: 2, startedAt: ahead });
+      const back = sampleTime - 1;
+      expect(await other.add("a", 3, back, minute)).toEqual({ id: "a", count: 3, startedAt: back });
+      expect(await store.add("a", 1, sampleTime, minute)).toEqual({ id: "a", count: 4, startedAt: back });
     });
 
     test("loses none of 100 additions at once, in a new window and in an old one", async () => {

@@ -72,6 +72,13 @@ describe("failed tries from one address", () => {
     }
   });
 
+  test("are forgotten by a clock that was set back since", () => {
+    const { attempts, now } = fail(10, "a");
+    const back = now - minute - 1;
+    expect(waitMs(attempts, "a", back)).toBe(0);
+    expect(counted(attempts, "account", "a", back)).toMatchObject({ failures: 1, addresses: [{ failures: 1 }] });
+  });
+
   test("are forgotten after a quiet hour", () => {
     const { attempts, now } = fail(10, "a");
     const next = counted(attempts, "account", "a", now + memoryMs);
