@@ -3,19 +3,16 @@ import type { Queue } from "../ports/queue.ts";
 
 /** The queues that jobs go to, each by the models of those who take from it. */
 export class JobQueues {
+  /** By their names. */
+  readonly all: ReadonlyMap<string, Queue>;
   readonly #routes: ModelRoutes;
   readonly #own: Queue;
-  readonly #others: ReadonlyMap<string, Queue>;
 
   constructor({ routes, queue }: { routes: ModelRoutes; queue: (name: string) => Queue }) {
     const others = queueNames(routes).filter((name) => name !== ownQueueName);
     this.#routes = routes;
     this.#own = queue(ownQueueName);
-    this.#others = new Map(others.map((name) => [name, queue(name)]));
-  }
-
-  get all(): readonly Queue[] {
-    return [this.#own, ...this.#others.values()];
+    this.all = new Map([[ownQueueName, this.#own], ...others.map((name) => [name, queue(name)] as const)]);
   }
 
   /** Whether those who take them claim them, as ours do; others may, or may not. */
@@ -25,6 +22,6 @@ export class JobQueues {
 
   /** A job whose model is no longer configured goes to our own workers, which fail it and so tell its owner. */
   of(model: string): Queue {
-    return this.#others.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
+    return this.all.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
   }
 }

@@ -38,8 +38,8 @@ export class Results {
     const { jobQueues, resultQueue } = this.#deps;
     this.#consumers = [
       resultQueue.consume((message) => this.#retry(() => this.#read(message)), { concurrency }),
-      ...jobQueues.all.map((queue) =>
-        queue.consumeDeadLetters((message) => this.#retry(() => this.#readDead(message))),
+      ...[...jobQueues.all].map(([name, queue]) =>
+        queue.consumeDeadLetters((message) => this.#retry(() => this.#readDead(name, message))),
       ),
     ];
   }
@@ -84,24 +84,29 @@ export class Results {
   }
 
   async #read(message: IncomingMessage): Promise<Settlement> {
-    const result = this.#decode(message, decodeResult);
-    return result instanceof MalformedMessage ? discard("Malformed", result.message) : this.#accept(result);
+    const result = decoded(message, decodeResult);
+    if (!(result instanceof MalformedMessage)) return this.#accept(result);
+    this.#deps.log.warn({ message_id: message.id, reason: result.message }, "a malformed message was put aside");
+    return discard("Malformed", result.message);
   }
 
-  async #readDead(message: IncomingMessage): Promise<Settlement> {
-    const job = this.#decode(message, decodeJob);
+  async #readDead(queue: string, message: IncomingMessage): Promise<Settlement> {
+    const job = decoded(message, decodeJob);
     if (!(job instanceof MalformedMessage)) await this.#bury(job);
+    else {
+      const fields = { queue, message_id: message.id, reason: job.message };
+      this.#deps.log.warn(fields, "a malformed message was deleted from a queue's dead letters");
+    }
     return complete;
   }
+}
 
-  #decode<T>(message: IncomingMessage, decode: (body: Uint8Array) => T): T | MalformedMessage {
-    try {
-      return decode(message.body);
-    } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error;
-      this.#deps.log.warn({ message_id: message.id, reason: error.message }, "a malformed message was put aside");
-      return error;
-    }
+function decoded<T>({ body }: IncomingMessage, decode: (body: Uint8Array) => T): T | MalformedMessage {
+  try {
+    return decode(body);
+  } catch (error) {
+    if (error instanceof MalformedMessage) return error;
+    throw error;
   }
 }
 

@@ -156,4 +156,19 @@ describe("a job that the queue gave up on", () => {
     await vi.waitFor(async () => expect((await core.records.get(other.id)).state).toBe("FAILED"));
     expect((await core.records.get(id)).state).toBe("QUEUED");
   });
+
+  test("is deleted when it is none, and the log says where it was", async () => {
+    const core = await openCore();
+    await core.jobQueue.send([{ id: "strange", body: Buffer.from("no job") }]);
+    const consumer = core.jobQueue.consume(async () => giveUp, { concurrency: 1 });
+    await consumer.stop();
+    core.results.start();
+    await vi.waitFor(async () => expect(await core.jobQueue.listDeadLetters(undefined, 9)).toEqual([]));
+    const fields = { queue: "darkroom-jobs", message_id: "strange", reason: expect.any(String) };
+    const message = "a malformed message was deleted from a queue's dead letters";
+    expect(core.log.lines).toContainEqual({ level: "warn", fields, message });
+    expect(core.log.lines).not.toContainEqual(
+      expect.objectContaining({ message: "a malformed message was put aside" }),
+    );
+  });
 });

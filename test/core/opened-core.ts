@@ -18,7 +18,6 @@ import { Usage } from "../../src/core/usage.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
-import { createLog } from "../../src/log.ts";
 import type { Submission } from "../../src/model/image-job.ts";
 import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
 import type { ModelRoutes } from "../../src/model/models.ts";
@@ -26,6 +25,7 @@ import type { UserPrincipal } from "../../src/model/principal.ts";
 import { complete, type Settlement } from "../../src/ports/queue.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { picture } from "./pictures.ts";
 
@@ -42,7 +42,7 @@ export const timing = {
 /** The use cases of jobs on the embedded engines, with a clock that stands still; nothing sweeps unless it is told to. */
 export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const clock = movableClock();
-  const log = createLog("silent");
+  const log = recordingLog();
   const directory = scratchDirectory();
   const stores = await openStores({ ...keep, dataDir: directory, mongodb: undefined }, log);
   const queues = wrap(await openQueues({ dataDir: directory, serviceBus: undefined }, clock, log));
@@ -113,6 +113,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
     fileStore,
     files,
     clock,
+    log,
     records,
     images,
     results,
