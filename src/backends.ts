@@ -159,7 +159,10 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const path = join(dataDir, "queue.db");
   const db = await openDatabase(path, queueMigrations, alarmsOf(log));
-  const bell = new Bell(join(dataDir, "queue.bell"), onError);
+  const bell = await openBell(join(dataDir, "queue.bell"), onError).catch(async (error: unknown) => {
+    await db.close();
+    throw error;
+  });
   const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
   return {
     jobQueue: queue(ownQueueName),
@@ -167,8 +170,9 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
     queue,
     ping: () => ping(db, path),
     async close() {
-      bell.close();
       await db.close();
+      // Writes that were under way ring it.
+      bell.close();
     },
   };
 }
@@ -177,8 +181,20 @@ async function openDatabase(path: string, migrations: readonly string[], alarms:
   try {
     return await Database.open(path, migrations, alarms);
   } catch (error) {
-    throw new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
+    throw notOpened(path, error);
   }
+}
+
+async function openBell(path: string, onError: (error: unknown) => void): Promise<Bell> {
+  try {
+    return new Bell(path, onError);
+  } catch (error) {
+    throw notOpened(path, error);
+  }
+}
+
+function notOpened(path: string, error: unknown): ConfigError {
+  return new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
 }
 
 async function ping(db: Database, path: string): Promise<void> {

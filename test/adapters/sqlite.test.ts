@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
@@ -10,10 +11,12 @@ import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
+import { openQueues } from "../../src/backends.ts";
 import { complete } from "../../src/ports/queue.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import { receive } from "../contracts/receiver.ts";
 import { sampleAccount, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { openDatabase, sqliteQueueHarness } from "./sqlite-harness.ts";
 
@@ -300,6 +303,29 @@ describe("the bell", () => {
     bell.ring();
     await next;
     expect(rings).toBe(0);
+  });
+});
+
+describe("the embedded queues", () => {
+  const open = (dataDir: string) => openQueues({ dataDir, serviceBus: undefined }, Date.now, recordingLog());
+
+  test("take a send that is under way when they close", async () => {
+    const dataDir = scratchDirectory();
+    const queues = await open(dataDir);
+    const sending = queues.jobQueue.send([{ id: "a", body: Buffer.from("body") }]);
+    await Promise.all([sending, queues.close()]);
+    const reopened = await open(dataDir);
+    onTestFinished(() => reopened.close());
+    expect((await receive(reopened.jobQueue).next()).message.id).toBe("a");
+  });
+
+  test("say what to do when the bell cannot be opened, and leave nothing open", async () => {
+    const dataDir = scratchDirectory();
+    mkdirSync(join(dataDir, "queue.bell"));
+    const close = vi.spyOn(Database.prototype, "close");
+    onTestFinished(() => close.mockRestore());
+    await expect(open(dataDir)).rejects.toThrow(/^DARKROOM_DATA_DIR: .*queue.bell cannot be opened: EISDIR/);
+    expect(close).toHaveBeenCalledOnce();
   });
 });
 
