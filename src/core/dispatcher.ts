@@ -34,9 +34,7 @@ export class Dispatcher {
   dispatch(job: ImageJob): void {
     if (this.#waiting.length >= waitingMax) return;
     this.#waiting.push(job);
-    this.#publishing ??= this.#publishAll().finally(() => {
-      this.#publishing = undefined;
-    });
+    this.#publishing ??= this.#publishAll();
   }
 
   /** Resolves when everything handed over was sent and noted, or could not be. */
@@ -51,6 +49,8 @@ export class Dispatcher {
       const batches = Map.groupBy(jobs, ({ modelType }) => this.#deps.jobQueues.of(modelType));
       await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
     }
+    // In the step that found nothing: what is handed over in the next would be left to the sweeper.
+    this.#publishing = undefined;
   }
 
   async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {

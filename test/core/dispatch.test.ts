@@ -130,6 +130,29 @@ test("jobs that wait together go out in sends that a queue takes, none left behi
   expect(Math.max(...sends)).toBeLessThanOrEqual(sendMaxBytes);
 });
 
+test("a job that is handed over just as the one before is sent goes out at once", async () => {
+  let sent = 0;
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      async send(messages) {
+        sent += messages.length;
+      },
+    },
+  }));
+  const job = await core.submit();
+  await core.dispatcher.idle();
+  for (let steps = 0; steps < 20; steps += 1) {
+    sent = 0;
+    core.dispatcher.dispatch(job);
+    for (let left = steps; left > 0; left -= 1) await null;
+    core.dispatcher.dispatch(job);
+    await core.dispatcher.idle();
+    expect(sent).toBe(2);
+  }
+});
+
 describe("a job that the queue gave up on", () => {
   const giveUp = { kind: "deadLetter", reason: "MaxDeliveryCountExceeded", description: "" } as const;
 
