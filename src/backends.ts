@@ -1,6 +1,5 @@
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { httpImageService } from "./adapters/image-service/image-service.ts";
 import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
@@ -21,6 +20,7 @@ import { sqliteUsageStore } from "./adapters/sqlite/usage-store.ts";
 import type { MongodbConfig } from "./config/mongodb.ts";
 import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
+import { embeddedPaths, prepareDataDirectory, preparePictures } from "./data-directory.ts";
 import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import { ownQueueName, resultQueueName } from "./model/models.ts";
@@ -89,17 +89,10 @@ export function isUnused({ dataDir, mongodb }: Pick<ServerConfig, "dataDir" | "m
   return mongodb === undefined && !existsSync(embeddedPaths(dataDir).database);
 }
 
-/** Where what lies in a data directory. */
-export function embeddedPaths(dataDir: string) {
-  return { database: join(dataDir, "darkroom.db"), pictures: join(dataDir, "pictures") };
-}
-
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
-  makeWritable(dataDir);
-  makePrivate(dataDir, log);
+  prepareDataDirectory(dataDir, log);
+  preparePictures(dataDir);
   const paths = embeddedPaths(dataDir);
-  // Before the first picture, so that a backup always has it to copy.
-  mkdirSync(paths.pictures, { recursive: true });
   const alarms = alarmsOf(log);
   const db = await openDatabase(paths.database, databaseMigrations, alarms);
   return {
@@ -154,12 +147,11 @@ async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log:
 }
 
 async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
-  makeWritable(dataDir);
-  makePrivate(dataDir, log);
+  prepareDataDirectory(dataDir, log);
+  const paths = embeddedPaths(dataDir);
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
-  const path = join(dataDir, "queue.db");
-  const db = await openDatabase(path, queueMigrations, alarmsOf(log));
-  const bell = await openBell(join(dataDir, "queue.bell"), onError).catch(async (error: unknown) => {
+  const db = await openDatabase(paths.queue, queueMigrations, alarmsOf(log));
+  const bell = await openBell(paths.bell, onError).catch(async (error: unknown) => {
     await db.close();
     throw error;
   });
@@ -168,7 +160,7 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
     jobQueue: queue(ownQueueName),
     resultQueue: queue(resultQueueName),
     queue,
-    ping: () => ping(db, path),
+    ping: () => ping(db, paths.queue),
     async close() {
       await db.close();
       // Writes that were under way ring it.
@@ -220,34 +212,4 @@ function alarm(log: Log, message: string): (error: Error) => void {
     quietUntil = now + alarmEveryMs;
     log.error({ err }, message);
   };
-}
-
-function makeWritable(directory: string): void {
-  try {
-    makeDirectory(directory);
-    accessSync(directory, constants.W_OK);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError("DARKROOM_DATA_DIR", `${directory} cannot be made or written to (${code}); choose another`);
-  }
-}
-
-/** Keys and pictures lie here: nobody else may look in. Some file systems refuse that, others take it and do nothing. */
-function makePrivate(directory: string, log: Log): void {
-  const isPrivate = () => (statSync(directory).mode & 0o077) === 0;
-  if (isPrivate()) return;
-  let err: unknown;
-  try {
-    chmodSync(directory, 0o700);
-  } catch (error) {
-    err = error;
-  }
-  if (!isPrivate()) log.warn({ directory, err }, "others may read the data directory, and its mode cannot be changed");
-}
-
-/** Not by mkdir's own `recursive`, which tries for ever where no directory can be made, as under /proc. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return void readdirSync(path);
-  if (dirname(path) !== path) makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { recordingLog } from "../support/log.ts";
@@ -39,6 +39,13 @@ test.each([
   chmod.mockImplementation(change);
   const { mode, dataDir, warned } = await start();
   expect(mode).not.toBe(0o700);
-  expect(warned).not.toEqual([]);
-  for (const { level, fields } of warned) expect([level, fields.directory]).toEqual(["warn", dataDir]);
+  expect(warned).toMatchObject([{ level: "warn", fields: { directory: dataDir } }]);
+});
+
+test("a start is refused where pictures could not be written", async () => {
+  const dataDir = scratchDirectory();
+  const pictures = join(dataDir, "pictures");
+  writeFileSync(pictures, "no directory");
+  const starting = serve({}, { worker: false, dataDir });
+  await expect(starting).rejects.toThrow(`DARKROOM_DATA_DIR: ${pictures} cannot be written to (ENOTDIR)`);
 });
