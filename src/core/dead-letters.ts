@@ -92,7 +92,7 @@ export class DeadLetters {
 
   async #results(after: string | undefined, limit: number): Promise<DeadLetter[]> {
     if (limit === 0) return [];
-    const messages = await reached(this.#deps.resultQueue.listDeadLetters(after, limit));
+    const messages = await orUnavailable(this.#deps.resultQueue.listDeadLetters(after, limit));
     return messages.map((message) => ({ source: "result", message }));
   }
 
@@ -108,7 +108,7 @@ export class DeadLetters {
   }
 
   #redriveResults(numbers: readonly string[]): Promise<number> {
-    return reached(this.#deps.resultQueue.redrive(numbers));
+    return orUnavailable(this.#deps.resultQueue.redrive(numbers));
   }
 
   async #tryRedriveJob(id: string): Promise<boolean> {
@@ -154,7 +154,7 @@ function pictureGone(): DomainError {
 }
 
 /** Whatever a queue failed with, the caller can but come back. */
-async function reached<T>(answer: Promise<T>): Promise<T> {
+async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (cause) {

@@ -5,7 +5,7 @@ import { after, is, Records, startingWith } from "./records.ts";
 
 export function mongodbAccountStore(db: Database): AccountStore {
   const accounts = new Records<Account>(db, "accounts", {
-    later: {
+    defaults: {
       passwordReset: null,
       emailChange: null,
       metadata: {},

@@ -5,7 +5,10 @@ import { before, is, Records } from "./records.ts";
 import { sortKey } from "./sort-key.ts";
 
 export function mongodbClientStore(db: Database): ClientStore {
-  const clients = new Records<Client>(db, "clients", { derived: { place: sortKey }, later: { limitPerMinute: null } });
+  const clients = new Records<Client>(db, "clients", {
+    derived: { place: sortKey },
+    defaults: { limitPerMinute: null },
+  });
   return {
     insert: (client) => clients.insert(client),
     get: (id) => clients.get(id),

@@ -44,6 +44,13 @@ interface Stored {
   readonly [field: string]: unknown;
 }
 
+interface Options<T> {
+  /** The fields that only queries and the server look at, by their names. */
+  readonly derived?: Readonly<Record<string, (record: T) => unknown>>;
+  /** Values of fields that documents of earlier versions lack. */
+  readonly defaults?: Partial<T>;
+}
+
 interface Order {
   readonly sort: Sort;
   readonly limit: number;
@@ -51,8 +58,7 @@ interface Order {
 
 /**
  * Records of one kind, a document each: the id is `_id`, every other field is itself, and beside them stand those that
- * only queries and the server look at, by the name and the rule that `derived` has for them. What a version before wrote
- * has the `later` fields as they are given here.
+ * only queries and the server look at.
  */
 export class Records<T extends { readonly id: string }> {
   readonly #db: Database;
@@ -60,22 +66,15 @@ export class Records<T extends { readonly id: string }> {
   readonly #unique: readonly string[];
   readonly #derived: readonly (readonly [string, (record: T) => unknown])[];
   readonly #projection: Readonly<Record<string, 0>>;
-  readonly #later: Partial<T>;
+  readonly #defaults: Partial<T>;
 
-  constructor(
-    db: Database,
-    name: CollectionName,
-    {
-      derived = {},
-      later = {},
-    }: { derived?: Readonly<Record<string, (record: T) => unknown>>; later?: Partial<T> } = {},
-  ) {
+  constructor(db: Database, name: CollectionName, { derived = {}, defaults = {} }: Options<T> = {}) {
     this.#db = db;
     this.#collection = db.collection(name);
     this.#unique = uniqueFields(name);
     this.#derived = Object.entries(derived);
     this.#projection = Object.fromEntries(this.#derived.map(([field]) => [field, 0]));
-    this.#later = later;
+    this.#defaults = defaults;
   }
 
   /** Rejects with DuplicateKey, and stores nothing, when the id or another unique value is taken. */
@@ -181,6 +180,6 @@ export class Records<T extends { readonly id: string }> {
   }
 
   #toRecord({ _id, ...fields }: Stored): T {
-    return { id: _id, ...this.#later, ...fields } as unknown as T;
+    return { id: _id, ...this.#defaults, ...fields } as unknown as T;
   }
 }

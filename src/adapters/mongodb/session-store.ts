@@ -10,7 +10,7 @@ const batch = 100;
 export function mongodbSessionStore(db: Database): SessionStore {
   const sessions = new Records<Session>(db, "sessions", {
     derived: { endsAt: sessionEnd, purgeAt: (session) => purgeAfter(sessionEnd(session)) },
-    later: { surface: "own", epoch: 0 },
+    defaults: { surface: "own", epoch: 0 },
   });
   return {
     insert: (session) => sessions.insert(session),

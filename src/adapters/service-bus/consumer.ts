@@ -5,7 +5,7 @@ import { type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "
 import { closed } from "./closed.ts";
 import { Locks } from "./locks.ts";
 import { incoming } from "./message.ts";
-import type { Reach } from "./reach.ts";
+import type { OutageLog } from "./outage-log.ts";
 import { receiveOne } from "./receive.ts";
 import { settle } from "./settle.ts";
 
@@ -18,7 +18,7 @@ export interface Source {
   open(): ServiceBusReceiver;
   handle(message: DeadLetter): Promise<Settlement>;
   readonly clock: Clock;
-  readonly reach: Reach;
+  readonly outageLog: OutageLog;
 }
 
 /** Messages that wait for another try do not hold up others, up to so many; they stay locked meanwhile. */
@@ -28,10 +28,10 @@ const backoffMs = { first: 1000, most: 60_000 };
 
 /** As many receivers as messages may be taken at once, each with one message at a time. */
 export function consume(source: Source): Consumer {
-  const { reach, clock } = source;
+  const { outageLog, clock } = source;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const onError = (error: unknown) => reach.failed(error);
+  const onError = (error: unknown) => outageLog.failed(error);
   const locks = new Locks(clock, onError);
   const limit = pLimit(source.concurrency);
   const held = new Set<Promise<void>>();
@@ -41,7 +41,7 @@ export function consume(source: Source): Consumer {
     while (!signal.aborted) {
       const message = await receiveOne(receiver, signal, onError);
       if (message === undefined) break;
-      reach.answered();
+      outageLog.answered();
       locks.keep(message, receiver);
       const settlement = await limit(() => judge(incoming(message)));
       const settling = bring(message, receiver, settlement);
@@ -80,7 +80,7 @@ export function consume(source: Source): Consumer {
   ): Promise<void> {
     if (settlement.kind === "abandon" && settlement.delayMs > 0) await locks.pass(settlement.delayMs, signal);
     locks.release(message);
-    await settle(message, receiver, settlement, { clock, signal, reach });
+    await settle(message, receiver, settlement, { clock, signal, outageLog });
   }
 
   const taking = Array.from({ length: source.concurrency + source.prefetch }, take);

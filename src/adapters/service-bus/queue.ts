@@ -8,7 +8,7 @@ import { consume } from "./consumer.ts";
 import { list, redrive } from "./dead-letters.ts";
 import { reasonOf } from "./errors.ts";
 import { outgoing } from "./message.ts";
-import { Reach } from "./reach.ts";
+import { OutageLog } from "./outage-log.ts";
 
 /** How long a send may take, with all its tries. */
 const sendMs = 10_000;
@@ -20,7 +20,7 @@ export function serviceBusQueue(
   { clock, log, prefetch }: { readonly clock: Clock; readonly log: Log; readonly prefetch: number },
 ): Queue {
   let sender = client.createSender(name);
-  const reach = new Reach(name, log);
+  const outageLog = new OutageLog(name, log);
   // Bodies stay bytes; locks are ours to renew, since the SDK stops after some minutes.
   const raw = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
   const openAlive = () => client.createReceiver(name, raw);
@@ -34,7 +34,7 @@ export function serviceBusQueue(
       throw new Error(`more than ${batch.maxSizeInBytes} bytes cannot be sent at once`);
     }
     await sender.sendMessages(batch, { abortSignal });
-    reach.answered();
+    outageLog.answered();
   }
 
   /** After a send without an answer the next one has a link of its own. */
@@ -61,7 +61,7 @@ export function serviceBusQueue(
     }
   }
 
-  const source = { clock, reach };
+  const source = { clock, outageLog };
   return {
     async send(messages) {
       if (messages.length === 0) return;

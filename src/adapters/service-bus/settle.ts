@@ -4,7 +4,7 @@ import type { Clock } from "../../ports/clock.ts";
 import { inTime } from "../../ports/in-time.ts";
 import type { Settlement } from "../../ports/queue.ts";
 import { isLost } from "./errors.ts";
-import type { Reach } from "./reach.ts";
+import type { OutageLog } from "./outage-log.ts";
 
 const againMs = 500;
 /** Longer than the SDK waits for the answer of a link that was lost. */
@@ -16,7 +16,7 @@ interface Circumstances {
   readonly clock: Clock;
   /** Aborted when there is no time left to wait for a broker that is away. */
   readonly signal: AbortSignal;
-  readonly reach: Reach;
+  readonly outageLog: OutageLog;
 }
 
 /** Tries until the broker took it or the lock has lapsed, and the message comes again anyway. */
@@ -24,14 +24,14 @@ export async function settle(
   message: ServiceBusReceivedMessage,
   receiver: ServiceBusReceiver,
   settlement: Settlement,
-  { clock, signal, reach }: Circumstances,
+  { clock, signal, outageLog }: Circumstances,
 ): Promise<void> {
   for (;;) {
     try {
       await inTime(tryMs, settleOnce(message, receiver, settlement));
-      return reach.answered();
+      return outageLog.answered();
     } catch (error) {
-      reach.failed(error);
+      outageLog.failed(error);
       const lapsesAt = message.lockedUntilUtc?.getTime() ?? 0;
       if (isLost(error) || signal.aborted || clock() >= lapsesAt) return;
     }

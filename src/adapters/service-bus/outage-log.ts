@@ -2,7 +2,7 @@ import type { Log } from "../../ports/log.ts";
 import { isLost, reasonOf } from "./errors.ts";
 
 /** Says once that a queue cannot be reached, and once that it can again, however many receivers find out. */
-export class Reach {
+export class OutageLog {
   readonly #queue: string;
   readonly #log: Log;
   #isAway = false;
