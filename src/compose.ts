@@ -53,7 +53,7 @@ export async function compose(
   const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
   const timing: Timing = {
     leaseMs: config.leaseMs,
-    // Servers that share a data directory share a clock.
+    // With SQLite all servers run on one machine, so their clocks agree.
     leaseMarginMs: config.mongodb === undefined ? 0 : clocksApartMs,
     publishMs: 10_000,
     resendMs: 60_000,

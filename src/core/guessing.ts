@@ -10,9 +10,15 @@ import { DuplicateKey } from "../ports/store-errors.ts";
 
 /** How often a write is tried: another try of the same account may be stored first. */
 const writesMax = 10;
-/** So many are held at a time; more are made at once, since a refusal would keep the owner out. */
+/**
+ * At most so many tries are delayed at a time; beyond that a try goes ahead undelayed, since to refuse it would keep the
+ * owner out.
+ */
 const heldMax = 1000;
-/** Of one account's tries from one address, on this server: fewer than are free, and those that wait for them. */
+/**
+ * For one account and address on this server: `atOnceMax` tries run together (fewer than `freeTries`, or right passwords
+ * would lock each other out), `lineMax` in all with those that wait.
+ */
 const atOnceMax = 4;
 const lineMax = 64;
 

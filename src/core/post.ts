@@ -3,7 +3,7 @@ import type { Letter } from "../model/mails.ts";
 import type { Log } from "../ports/log.ts";
 import type { Mailer } from "../ports/mailer.ts";
 
-/** More than this wait for no server: what comes then is dropped, and the log says so. */
+/** At most so many letters wait for the mail server; further ones are dropped, and the log says so. */
 const waitingMax = 1000;
 const retries = 3;
 

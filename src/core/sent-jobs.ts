@@ -8,7 +8,7 @@ import type { JobRecords } from "./job-records.ts";
 /** By then most jobs have a worker and need no note: a write less for each, and none beside its claim. Far below `publishMs`. */
 const noteAfterMs = 1000;
 const batchMax = 100;
-/** More are noted at once. */
+/** When so many wait, they are noted without waiting for the timer. */
 const waitingMax = 10_000;
 /** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
 const resendOthersMs = 60 * 60 * 1000;

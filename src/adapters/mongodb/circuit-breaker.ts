@@ -16,7 +16,7 @@ export class CircuitBreaker {
   #isAway = false;
   #isTrying = false;
   #passing = 0;
-  /** Counts the times that it came back: what fails late says nothing of now. */
+  /** Grows each time the database answers again: a call that began before and fails later does not mark it as away. */
   #returns = 0;
 
   constructor(log: Log) {

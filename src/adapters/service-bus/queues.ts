@@ -79,7 +79,7 @@ async function reach(
   }
 }
 
-/** Though a try may hang. */
+/** Rejects when `tooLate` aborts, even while a try of `reach` hangs. */
 function giveUp({ fullyQualifiedNamespace }: ServiceBusClient, tooLate: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const message = `no Service Bus answers at ${fullyQualifiedNamespace}; start it, or correct the address`;

@@ -108,7 +108,10 @@ const waitingSql = {
   dead: `SELECT 1 FROM messages WHERE queue = ? AND ${conditions.dead} AND visible_at <= ? LIMIT 1`,
 } as const;
 
-/** Messages whose last receiver died without settling. As their index has it: by a parameter it would not be found. */
+/**
+ * Messages whose last receiver died without settling. The limit is a literal, the same as in the index `messages_exhausted`
+ * (tables.ts): SQLite uses a partial index only for the same text.
+ */
 const buryExhaustedSql =
   "UPDATE messages SET dead_reason = 'MaxDeliveryCountExceeded', dead_description = 'its receivers died', lock = NULL " +
   `WHERE queue = ? AND ${conditions.alive} AND visible_at <= ? AND deliveries >= ${maxDeliveries}`;

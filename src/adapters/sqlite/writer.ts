@@ -59,7 +59,7 @@ function serve(port: NonNullable<typeof parentPort>, opening: Opening): void {
       if (isMany) db.exec("RELEASE unit");
       return { rows };
     } catch (error) {
-      // A full disk has undone the whole transaction: nothing of it may be written after all.
+      // On a full disk SQLite rolls back the whole transaction, so the units before this one are lost too: all fail.
       if (!db.isTransaction) throw error;
       if (isMany) db.exec("ROLLBACK TO unit; RELEASE unit");
       return { rows: [], error: described(error) };
