@@ -44,10 +44,14 @@ export class Admission {
     );
   }
 
-  /** Asks again who they are whose body came late; everything else was decided before it. */
-  readmit({ principal, startedAt }: Call): Soon<void> {
-    if (principal !== undefined && performance.now() - startedAt > lateMs)
-      return this.#authentication.confirm(principal);
+  /** Decides once more about a caller whose body came late, by the records as they are now. */
+  readmit(call: Call): Soon<void> {
+    const { principal, operation = "", startedAt } = call;
+    if (principal === undefined || performance.now() - startedAt <= lateMs) return;
+    return this.#authentication.renew(principal).then((renewed) => {
+      authorise(operation, renewed);
+      call.principal = renewed;
+    });
   }
 
   /** Counts an admitted call by another operation's limit besides, where only its body tells that it does the same. */
@@ -62,7 +66,9 @@ export class Admission {
       (error) => this.#refuse(error, call),
     );
     return soon(caller, (principal) => {
-      if (principal !== undefined) call.principal = principal;
+      if (principal === undefined) return;
+      call.principal = principal;
+      call.operation = operation;
     });
   }
 

@@ -48,7 +48,8 @@ interface AuthenticationDeps {
  * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
  * at the next call here and, by the bound of `Recent`, within two seconds on every other server.
  * To `identify` is to say who makes a call, everybody where authentication is off; to `validate`, the same of somebody
- * else's credential, undefined if it is not good; to `confirm`, whether an earlier answer still holds.
+ * else's credential, undefined if it is not good; to `renew` an earlier answer, the same by the records as they are now;
+ * to `confirm` it, whether it still holds.
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
@@ -89,11 +90,20 @@ export class Authentication {
     return unlessUnauthenticated(() => this.identifySession(token));
   }
 
-  /** For calls that stay open: rejects once the principal's session, account, client, key or scopes are gone. */
+  /** The same caller by the records as they are now; rejects once their session, account, client or key is gone. */
+  async renew(principal: Principal): Promise<Principal> {
+    if (principal === this.#deps.everybody) return principal;
+    if (principal.kind === "user") return this.#user(principal.account.id, principal.sessionId);
+    if (principal.kind === "client")
+      return this.#clientWithin(principal.client.id, principal.keyVersion, principal.scopes);
+    return principal;
+  }
+
+  /** For calls that stay open: rejects as `renew` does, and once a scope is gone. */
   async confirm(principal: Principal): Promise<void> {
-    if (principal === this.#deps.everybody) return;
-    if (principal.kind === "user") await this.#user(principal.account.id, principal.sessionId);
-    if (principal.kind === "client") await this.#confirmClient(principal);
+    const now = await this.renew(principal);
+    if (principal.kind === "client" && now.kind === "client" && now.scopes.length < principal.scopes.length)
+      throw refused();
   }
 
   /** The client whose key this is, and the version of the key. */
@@ -169,18 +179,16 @@ export class Authentication {
 
   readonly #ofClaims = (claims: AccessClaims): Soon<Principal> => {
     if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
-    const { clientId, keyVersion } = claims;
-    return soon(this.#clientByKey(clientId, keyVersion), (client) => {
-      // What the client has lost since is lost to its tokens too.
-      const left = client.scopes.filter((scope) => claims.scopes.includes(scope));
-      const scopes = left.length === client.scopes.length ? client.scopes : left;
-      return this.#clientPrincipal(client, keyVersion, scopes);
-    });
+    return this.#clientWithin(claims.clientId, claims.keyVersion, claims.scopes);
   };
 
-  async #confirmClient({ client: { id }, keyVersion, scopes }: ClientPrincipal): Promise<void> {
-    const client = await this.#clientByKey(id, keyVersion);
-    if (!scopes.every((scope) => client.scopes.includes(scope))) throw refused();
+  /** What the client has lost since is lost to its credentials too. */
+  #clientWithin(id: string, keyVersion: number, scopes: readonly string[]): Soon<ClientPrincipal> {
+    return soon(this.#client(id), (client) => {
+      this.#usable(client, keyVersion);
+      const left = client.scopes.filter((scope) => scopes.includes(scope));
+      return this.#clientPrincipal(client, keyVersion, left.length === client.scopes.length ? client.scopes : left);
+    });
   }
 
   #user(accountId: string, sessionId: string): Soon<UserPrincipal> {
@@ -203,10 +211,6 @@ export class Authentication {
       if (client === undefined || !isUsable(client, this.#deps.clock())) throw refused();
       return client;
     });
-  }
-
-  #clientByKey(id: string, keyVersion: number): Soon<Client> {
-    return soon(this.#client(id), (client) => this.#usable(client, keyVersion).client);
   }
 
   #clientPrincipal(client: Client, keyVersion: number, scopes: readonly Scope[]): ClientPrincipal {

@@ -37,6 +37,8 @@ export interface Call {
   bodyRoom?: BodyRoom;
   /** Set once the credential was checked. */
   principal?: Principal;
+  /** What the principal was admitted to, by its name in the table of who may call what. */
+  operation?: string;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */
   outcome?: string;
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { json } from "node:stream/consumers";
 import { expect, test, vi } from "vitest";
+import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
@@ -73,4 +74,44 @@ test("a job is not begun for a client that was deleted before its body came", as
   const wanted = { method: "POST", path, body: { imageId: "any", prompt: "sepia" }, token: apiKey };
   const { status, answer } = await sendLate(wanted, () => auth.deleteClient({ clientId: client?.id ?? "" }, admin));
   expect({ status, answer }).toMatchObject({ status: 401, answer: { code: "unauthenticated" } });
+});
+
+async function newAdmin() {
+  const { token, account } = await signIn(server);
+  const userId = account?.id ?? "";
+  const setRole = (role: Role) => auth.setUserRole({ userId, role }, admin);
+  await setRole(Role.ADMIN);
+  return { token, userId, demote: () => setRole(Role.USER) };
+}
+
+test("an administrator who was demoted before the body came does not promote himself", async () => {
+  const { token, userId, demote } = await newAdmin();
+  const path = "/darkroom.auth.v1.AuthService/SetUserRole";
+  const { status, answer } = await sendLate(
+    { method: "POST", path, body: { userId, role: "ROLE_ADMIN" }, token },
+    demote,
+  );
+  expect({ status, answer }).toMatchObject({ status: 403, answer: { code: "permission_denied" } });
+  expect((await auth.getUser({ userId }, admin)).user?.role).toBe(Role.USER);
+});
+
+test("an administrator who was demoted before the body came makes no client", async () => {
+  const { token, demote } = await newAdmin();
+  const wanted = { method: "POST", path: "/admin/clients", body: { name: "late", scopes: ["admin"] }, token };
+  expect(await sendLate(wanted, demote)).toMatchObject({ status: 403 });
+});
+
+test.for([
+  ["refused to a client that lost the scope for it", ["jobs:read"], 403, "permission_denied"],
+  ["looked at for a client that lost another scope", ["jobs:submit"], 404, "not_found"],
+] as const)("a job is %s before its body came", async ([, scopes, status, code]) => {
+  const client = { name: "late", scopes: ["jobs:submit", "jobs:read"] };
+  const made = await auth.createClient({ client }, admin);
+  const path = "/darkroom.imagejob.v1.ImageJobService/SubmitImageJob";
+  const wanted = { method: "POST", path, body: { imageId: "any", prompt: "sepia" }, token: made.apiKey };
+  const left = { id: made.client?.id ?? "", scopes: [...scopes] };
+  const answered = await sendLate(wanted, () =>
+    auth.updateClient({ client: left, updateMask: { paths: ["scopes"] } }, admin),
+  );
+  expect(answered).toMatchObject({ status, answer: { code } });
 });
