@@ -31,11 +31,13 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
   };
 }
 
-/** Once more when the body has come. A stream asks by itself, for as long as it is open. */
+/** Once more when the body has come. A stream's has once there is an answer, of which nothing is made before it is read. */
 export function readmission(admission: Admission): Interceptor {
   return (next) => (request) => {
     const call = request.contextValues.get(callKey);
-    const readmitted = request.stream || call === undefined ? undefined : admission.readmit(call);
+    if (call === undefined) return next(request);
+    if (request.stream) return next(request).then((response) => soon(admission.readmit(call), () => response));
+    const readmitted = admission.readmit(call);
     return readmitted === undefined ? next(request) : readmitted.then(() => next(request));
   };
 }

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
-import { json } from "node:stream/consumers";
+import { buffer, json } from "node:stream/consumers";
 import { expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
+import { smallPicture } from "../support/pictures.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
@@ -11,19 +12,25 @@ import { shareServer } from "../support/shared-server.ts";
 const lateMs = 600;
 
 const server = await shareServer({}, { worker: false });
-const { url, auth } = server;
+const { url, auth, jobs } = server;
 const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
 
+interface Wanted {
+  readonly method: string;
+  readonly path: string;
+  readonly body: object;
+  readonly token: string;
+}
+
 /** Sends the headers; the body follows when the caller was admitted, `between` has happened, and it is late. */
-async function sendLate(
-  { method, path, body, token }: { method: string; path: string; body: object; token: string },
+async function sendBytesLate(
+  { method, path, token, type, bytes }: Omit<Wanted, "body"> & { type: string; bytes: Buffer },
   between: () => Promise<unknown>,
-): Promise<{ status: number | undefined; answer: unknown }> {
-  const text = JSON.stringify(body);
+): Promise<IncomingMessage> {
   const headers = {
     authorization: `Bearer ${token}`,
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
+    "content-type": type,
+    "content-length": bytes.length,
     expect: "100-continue",
   };
   const sending = request(url + path, { method, headers, agent: false });
@@ -33,9 +40,34 @@ async function sendLate(
   await once(sending, "continue");
   await between();
   await vi.waitUntil(() => performance.now() - admittedAt > lateMs);
-  sending.end(text);
+  sending.end(bytes);
   const [response] = (await answered) as [IncomingMessage];
+  return response;
+}
+
+async function sendLate({ body, ...call }: Wanted, between: () => Promise<unknown>) {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const response = await sendBytesLate({ ...call, type: "application/json", bytes }, between);
   return { status: response.statusCode, answer: await json(response) };
+}
+
+/** The messages of a stream's answer, the one that ends it included. */
+async function streamLate({ body, ...call }: Wanted, between: () => Promise<unknown>): Promise<unknown[]> {
+  const bytes = enveloped(Buffer.from(JSON.stringify(body)));
+  const answer = await buffer(await sendBytesLate({ ...call, type: "application/connect+json", bytes }, between));
+  const messages: unknown[] = [];
+  for (let at = 0; at < answer.length; ) {
+    const end = at + 5 + answer.readUInt32BE(at + 1);
+    messages.push(JSON.parse(answer.toString("utf8", at + 5, end)));
+    at = end;
+  }
+  return messages;
+}
+
+function enveloped(message: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
 }
 
 const calls = [
@@ -75,6 +107,38 @@ test("a job is not begun for a client that was deleted before its body came", as
   const { status, answer } = await sendLate(wanted, () => auth.deleteClient({ clientId: client?.id ?? "" }, admin));
   expect({ status, answer }).toMatchObject({ status: 401, answer: { code: "unauthenticated" } });
 });
+
+/** A user with a picture and a job, and the streams that tell of them. */
+async function newOwner() {
+  const { token, account, credential } = await signIn(server);
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const imageId = image?.id ?? "";
+  const { job } = await jobs.submitImageJob({ imageId, prompt: "sepia" }, credential);
+  const call = (name: string, body: object) => ({
+    method: "POST",
+    path: `/darkroom.imagejob.v1.ImageJobService/${name}`,
+    body,
+    token,
+  });
+  return {
+    getImage: call("GetImage", { imageId }),
+    watchImageJob: call("WatchImageJob", { jobId: job?.id }),
+    disable: () => auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, admin),
+  };
+}
+
+test("a stream is answered to whoever is still there when its body comes late", async () => {
+  const { getImage } = await newOwner();
+  expect(await streamLate(getImage, async () => {})).toMatchObject([{ image: { contentType: "image/png" } }, {}]);
+});
+
+test.each(["getImage", "watchImageJob"] as const)(
+  "%s tells nothing to a caller who was disabled before its body came",
+  async (name) => {
+    const { disable, ...calls } = await newOwner();
+    expect(await streamLate(calls[name], disable)).toMatchObject([{ error: { code: "unauthenticated" } }]);
+  },
+);
 
 async function newAdmin() {
   const { token, account } = await signIn(server);
