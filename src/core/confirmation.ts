@@ -1,8 +1,8 @@
 import type { Principal } from "../model/principal.ts";
 import type { Authentication } from "./authentication.ts";
 
-/** How often an open stream asks whether its caller is still signed in. */
-const confirmEveryMs = 1000;
+/** How often an open answer asks whether its caller is still signed in. */
+export const confirmEveryMs = 1000;
 
 /** A signal that aborts, with the refusal, once the caller is no longer signed in. */
 export function confirmation(

@@ -12,6 +12,7 @@ import { deleteAll } from "./delete-all.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
 import { uploadMaxMs } from "./own-images.ts";
+import { whileConfirmed } from "./while-confirmed.ts";
 
 interface FilesDeps {
   readonly files: FileStore;
@@ -69,12 +70,12 @@ export class Files {
 
   /** Undefined for what is not there, or is somebody else's. */
   async open(id: string, by: Principal): Promise<OpenedFile | undefined> {
-    const { files, blobs, clock } = this.#deps;
+    const { files, blobs, authentication, clock } = this.#deps;
     if (by.kind !== "user" || !isId(id)) return undefined;
     const file = await files.get(id);
     if (file?.ownerId !== by.account.id || !file.ready || clock() >= file.expiresAt) return undefined;
     const bytes = file.imageId === null ? await blobs.read(id) : undefined;
-    return bytes && { file, bytes };
+    return bytes && { file, bytes: whileConfirmed(bytes, by, authentication) };
   }
 
   /** Deletes an owner's files. Pictures are deleted as such. */

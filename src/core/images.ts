@@ -4,7 +4,7 @@ import type { Principal } from "../model/principal.ts";
 
 export interface StoredImage {
   readonly image: Picture;
-  /** In pieces of at most 64 KiB. */
+  /** In pieces of at most 64 KiB; rejects once who opened it is no longer signed in. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 

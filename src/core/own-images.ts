@@ -12,6 +12,7 @@ import type { Authentication } from "./authentication.ts";
 import { deleteAll } from "./delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
+import { whileConfirmed } from "./while-confirmed.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
 export const uploadMaxMs = 60 * 60 * 1000;
@@ -68,7 +69,7 @@ export class OwnImages implements Images {
     if (image === undefined || !mayRead(image, by)) throw notFound("image");
     const bytes = await this.#deps.blobs.read(id);
     if (bytes === undefined) throw notFound("image");
-    return { image, bytes };
+    return { image, bytes: whileConfirmed(bytes, by, this.#deps.authentication) };
   }
 
   async reserve(id: string, ownerId: string, until: number): Promise<void> {

@@ -7,6 +7,7 @@ import type { ImageService } from "../ports/image-service.ts";
 import type { Authentication } from "./authentication.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
+import { whileConfirmed } from "./while-confirmed.ts";
 
 interface ServiceImagesDeps {
   readonly service: ImageService;
@@ -34,11 +35,12 @@ export class ServiceImages implements Images {
   }
 
   async open(id: string, by: Principal): Promise<StoredImage> {
+    const { service, authentication } = this.#deps;
     const mayRead = by.kind !== "job" || id === by.inputImageId;
-    const found = isId(id) && mayRead ? await this.#deps.service.fetch(id) : undefined;
+    const found = isId(id) && mayRead ? await service.fetch(id) : undefined;
     if (found === undefined) throw notFound("image");
     const inspector = new ImageInspector();
-    const bytes = await begun(inspector, blamed(inspector.pass(found.bytes)));
+    const bytes = await begun(inspector, blamed(inspector.pass(whileConfirmed(found.bytes, by, authentication))));
     return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
   }
 
