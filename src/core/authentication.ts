@@ -12,6 +12,7 @@ import {
   type AccessTokens,
   type ApiKeys,
   InvalidToken,
+  type JobClaims,
   type JobTokens,
   type NamedSecrets,
   type ServiceKey,
@@ -90,13 +91,13 @@ export class Authentication {
     return unlessUnauthenticated(() => this.identifySession(token));
   }
 
-  /** The same caller by the records as they are now; rejects once their session, account, client or key is gone. */
+  /** The same caller by the records as they are now; rejects once their session, account, client, key or job is gone. */
   async renew(principal: Principal): Promise<Principal> {
     if (principal === this.#deps.everybody) return principal;
     if (principal.kind === "user") return this.#user(principal.account.id, principal.sessionId);
     if (principal.kind === "client")
       return this.#clientWithin(principal.client.id, principal.keyVersion, principal.scopes);
-    return principal;
+    return principal.kind === "job" ? this.#job(principal) : principal;
   }
 
   /** For calls that stay open: rejects as `renew` does, and once a scope is gone. */
@@ -173,7 +174,7 @@ export class Authentication {
 
   #authenticateToken(token: string): Soon<Principal> {
     const { jobTokens, accessTokens } = this.#deps;
-    if (jobTokens.recognises(token)) return this.#authenticateJob(token);
+    if (jobTokens.recognises(token)) return this.#job(jobTokens.verify(token));
     return soon(accessTokens.verify(token), this.#ofClaims);
   }
 
@@ -218,8 +219,7 @@ export class Authentication {
     return this.#principals.client(client, keyVersion, scopes);
   }
 
-  async #authenticateJob(token: string): Promise<JobPrincipal> {
-    const { jobId, attempt } = this.#deps.jobTokens.verify(token);
+  async #job({ jobId, attempt }: JobClaims): Promise<JobPrincipal> {
     const job = await this.#deps.jobs.get(jobId);
     if (job === undefined || hasEnded(job)) throw unauthenticated("JOB_ENDED", "the job of this token has ended");
     if (attempt !== null && (job.state !== "RUNNING" || job.attempt !== attempt)) {

@@ -6,6 +6,7 @@ import { paddedPng } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 /** Longer than a running answer goes on without asking. */
 const askedAgainMs = 1100;
@@ -14,6 +15,7 @@ const large = await paddedPng(20 * 1024 * 1024);
 
 const server = await shareServer({}, { worker: false });
 const { auth, jobs } = server;
+const queues = await openWorkerQueues(server.dataDir);
 const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
 
 async function newOwner() {
@@ -64,4 +66,13 @@ test("GetImage ends for a caller who is disabled while it runs", async () => {
 test("GET /download is cut for a caller who is disabled while it runs", async () => {
   const { imageId, token, disable } = await newOwner();
   await expect(downloadThrough(imageId, token, disable)).rejects.toThrow("aborted");
+});
+
+test("GetImage ends for a worker whose job is cancelled while it runs", async () => {
+  const { imageId, credential } = await newOwner();
+  const { job } = await jobs.submitImageJob({ imageId, prompt: "sepia" }, credential);
+  const jobId = job?.id ?? "";
+  const { token } = await queues.message(jobId);
+  const cancelled = refusal(getThrough(imageId, token, () => jobs.cancelImageJob({ jobId }, credential)));
+  expect(await cancelled).toMatchObject({ reason: "JOB_ENDED" });
 });
