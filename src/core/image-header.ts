@@ -25,15 +25,18 @@ export function readImageHeader(head: Buffer, type: ImageType): ImageHeader | un
   return type === "image/png" ? readPng(head) : readWebp(head);
 }
 
-/** ITU T.81, annex B: segments up to the first scan, one of them a frame header with the size. */
+/** ITU T.81, annex B: segments up to the first scan, exactly one of them a frame header with the size. */
 function readJpeg(head: Buffer): ImageHeader | undefined {
   let size: { width: number; height: number } | undefined;
   let at = 2;
   while (at + 9 <= head.length) {
-    if (head[at] !== 0xff) return undefined;
     const marker = head[at + 1] ?? 0;
+    if (head[at] !== 0xff || !hasLength(marker)) return undefined;
     if (marker === 0xda) return size && { ...size, dataAt: at };
-    if (isFrame(marker)) size ??= { height: head.readUInt16BE(at + 5), width: head.readUInt16BE(at + 7) };
+    if (isFrame(marker)) {
+      if (size !== undefined) return undefined;
+      size = { height: head.readUInt16BE(at + 5), width: head.readUInt16BE(at + 7) };
+    }
     // A marker may be preceded by any number of fill bytes.
     at += marker === 0xff ? 1 : 2 + head.readUInt16BE(at + 2);
   }
@@ -43,6 +46,14 @@ function readJpeg(head: Buffer): ImageHeader | undefined {
 /** SOF0 to SOF15, without the three of that range that are other segments. */
 function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+}
+
+/**
+ * Not RST0 to RST7, SOI and EOI, nor what is below SOF0. Decoders go on right after those, so that to skip a length
+ * would be to see other segments than they do.
+ */
+function hasLength(marker: number): boolean {
+  return marker >= 0xc0 && !(marker >= 0xd0 && marker <= 0xd9);
 }
 
 /** PNG, section 5: chunks up to the first of pixels, the first of all with the size. */

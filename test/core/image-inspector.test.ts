@@ -95,6 +95,25 @@ describe("a JPEG", () => {
     expect(await inspect(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(100_000)]))).toBe(noHeader);
   });
 
+  /** A header of 1 × 1 pixels, and where the pixels begin. */
+  const tiny = Buffer.from("ffc0000b080001000101011100ffda0008010100003f00", "hex");
+
+  test("is refused with a marker that has no length, by which decoders read other segments than are looked at", async () => {
+    const hidden = Buffer.alloc(0xfefe);
+    tiny.copy(hidden, 32_760);
+    const bytes = withJpegSegments(jpeg, 0xfe, [Buffer.alloc(0x7ffe), hidden]);
+    for (const marker of [0x00, 0x01, 0x02, 0xbf, 0xd0, 0xd7, 0xd8, 0xd9]) {
+      const bomb = Buffer.concat([bytes.subarray(0, 2), Buffer.from([0xff, marker]), bytes.subarray(2)]);
+      expect(await inspect(bomb)).toBe(noHeader);
+      expect(await inspect(bomb, [1000])).toBe(noHeader);
+    }
+  });
+
+  test("is refused with two headers", async () => {
+    const frame = tiny.subarray(0, 13);
+    expect(await inspect(Buffer.concat([jpeg.subarray(0, 2), frame, jpeg.subarray(2)]))).toBe(noHeader);
+  });
+
   const segments = (bytes: number) =>
     Array.from({ length: Math.ceil(bytes / 65_000) }, () => Buffer.alloc(65_000, "x"));
 
