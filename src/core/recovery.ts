@@ -1,4 +1,4 @@
-import { randomInt } from "node:crypto";
+import { hash, randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Account, accountExists, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
 import { checkFields, DomainError } from "../model/errors.ts";
@@ -11,6 +11,7 @@ import {
 } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { CounterStore } from "../ports/counter-store.ts";
 import type { NamedSecrets, Passwords, Secret } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
@@ -22,13 +23,14 @@ import type { Post } from "./post.ts";
 const hour = 60 * 60 * 1000;
 export const resetLifeMs = hour;
 export const emailChangeLifeMs = 24 * hour;
-/** No account gets more mail than one in this time, whoever asks. */
+/** A letter of a kind is sent once in this time for an account, and to an address, whoever asks. */
 const mailEveryMs = 60_000;
 /** A request for a letter is looked at no later than this. */
 const hiddenMs = 500;
 
 interface RecoveryDeps {
   readonly accountRecords: AccountRecords;
+  readonly counters: CounterStore;
   readonly sessions: SessionStore;
   readonly passwords: Passwords;
   readonly passwordResets: NamedSecrets;
@@ -104,6 +106,7 @@ export class Recovery {
       });
     const { token } = await this.#issueChange(account.id, email);
     post.inBackground(async () => {
+      if (!(await this.#isFirstOf(email))) return;
       const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;
       post.send(email, isTaken ? addressTakenLetter : emailChangeLetter(token, mailPage));
     });
@@ -151,6 +154,17 @@ export class Recovery {
     const { token, hash }: Secret = this.#deps.emailChanges.issue(id);
     await this.#deps.accountRecords.change(id, (account) => ({ ...account, emailChange: { hash, expiresAt, email } }));
     return { token, expiresAt };
+  }
+
+  /**
+   * Whether no account asked for the address a moment ago. A password's letter counts apart: to ask for somebody's
+   * address must not keep them from a new password.
+   */
+  async #isFirstOf(email: string): Promise<boolean> {
+    const { counters, clock } = this.#deps;
+    // Counts outlive what is deleted with an account, so they hold no address.
+    const id = `email-change ${hash("sha256", nameKey(email), "base64url")}`;
+    return (await counters.add(id, 1, clock(), mailEveryMs)).count === 1;
   }
 
   #isGood(secrets: NamedSecrets, hash: string | undefined, stored: Account["passwordReset"]): boolean {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { AccountRecords } from "../../src/core/account-records.ts";
 import { Guessing } from "../../src/core/guessing.ts";
@@ -29,10 +30,12 @@ async function opened() {
   };
   const mailer = { send: async ({ to }: { to: string }) => void sent.push(to), close: () => {} };
   const post = new Post({ mailer, log: createLog("silent") });
+  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const recovery = new Recovery({
     accountRecords: new AccountRecords(watched, clock),
     sessions: sqliteSessionStore(db),
-    passwords: openPasswords(openBcryptPool(atOnce.passwords)),
+    counters: sqliteCounterStore(db),
+    passwords,
     passwordResets,
     emailChanges,
     guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
@@ -42,7 +45,7 @@ async function opened() {
   });
   const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
   await accounts.insert(account);
-  return { recovery, post, asked, sent };
+  return { recovery, post, asked, sent, accounts, passwords, clock };
 }
 
 test("a letter is asked for without a look at who has the address, which comes later", async () => {
@@ -61,4 +64,20 @@ test("a server that stops sends what it was asked for", async () => {
   recovery.requestPasswordReset("anna@example.com");
   await post.stop();
   expect(sent).toEqual(["anna@example.com"]);
+});
+
+test("an address is written to once a minute, however many accounts want it", async () => {
+  const { recovery, post, sent, accounts, passwords, clock } = await opened();
+  const password = "correct horse battery";
+  const passwordHash = await passwords.hash(password);
+  const want = async (email: string) => {
+    const account = sampleAccount({ passwordHash });
+    await accounts.insert(account);
+    await recovery.requestEmailChange({ kind: "user", account, sessionId: "" }, "127.0.0.1", email, password);
+  };
+  for (const email of ["new@example.com", "New@Example.com", "other@example.com", "new@example.com"]) await want(email);
+  clock.advance(60_000);
+  await want("new@example.com");
+  await post.stop();
+  expect(sent.toSorted()).toEqual(["new@example.com", "new@example.com", "other@example.com"]);
 });
