@@ -15,9 +15,11 @@ import {
 import { brokenFields, checkFields, DomainError, type FieldChecks, type FieldViolation } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
+import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
+import { isClientsName } from "./client-names.ts";
 import { randomId } from "./random-id.ts";
 
 /** The id that the systems before gave their test user. */
@@ -63,6 +65,7 @@ export async function prepareAdmin(
 
 interface AccountsDeps {
   readonly accounts: AccountStore;
+  readonly clients: Pick<ClientStore, "get">;
   readonly passwords: Passwords;
   readonly clock: Clock;
   readonly signUpEnabled: boolean;
@@ -158,6 +161,7 @@ export class Accounts {
   }
 
   async #insert(account: Account): Promise<Account> {
+    if (await isClientsName(account.usernameKey, this.#deps.clients)) throw await this.#taken(account);
     try {
       await this.#deps.accounts.insert(account);
     } catch (error) {
@@ -166,20 +170,21 @@ export class Accounts {
     return account;
   }
 
-  async #taken(account: Account, cause: DuplicateKey): Promise<DomainError> {
+  async #taken(account: Account, cause?: DuplicateKey): Promise<DomainError> {
     const violations = await this.#takenNames(account);
     return accountExists(violations, cause);
   }
 
   async #takenNames({ usernameKey, emailKey, recordId }: Names): Promise<FieldViolation[]> {
-    const { accounts } = this.#deps;
-    const [byName, byEmail, byRecordId] = await Promise.all([
+    const { accounts, clients } = this.#deps;
+    const [byName, isClients, byEmail, byRecordId] = await Promise.all([
       accounts.findByUsername(usernameKey),
+      isClientsName(usernameKey, clients),
       accounts.findByEmail(emailKey),
       accounts.findByRecordId(recordId),
     ]);
     return brokenFields({
-      username: () => byName && "is taken; choose another",
+      username: () => (byName !== undefined || isClients ? "is taken; choose another" : undefined),
       email: () => byEmail && "is already in use; log in instead",
       record_id: () => byRecordId && "is taken; choose another",
     });

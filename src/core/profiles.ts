@@ -12,17 +12,20 @@ import { checkFields, DomainError, type FieldChecks, unauthenticated } from "../
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
+import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
+import { isClientsName } from "./client-names.ts";
 import type { Guessing } from "./guessing.ts";
 import { checkPassword } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
 interface ProfilesDeps {
   readonly accountRecords: AccountRecords;
+  readonly clients: Pick<ClientStore, "get">;
   readonly sessions: SessionStore;
   readonly passwords: Passwords;
   readonly guessing: Guessing;
@@ -62,6 +65,9 @@ export class Profiles {
   }
 
   async #change({ account, sessionId }: UserPrincipal, wanted: Changes): Promise<Account> {
+    const usernameKey = nameKey(wanted.username ?? account.username);
+    if (usernameKey !== account.usernameKey && (await isClientsName(usernameKey, this.#deps.clients)))
+      throw usernameTaken();
     try {
       return await this.#deps.accountRecords.change(account.id, (current) => {
         if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
@@ -69,9 +75,7 @@ export class Profiles {
         return changed(current, wanted, sessionId);
       });
     } catch (error) {
-      throw error instanceof DuplicateKey
-        ? accountExists([{ field: "username", rule: "is taken; choose another" }], error)
-        : error;
+      throw error instanceof DuplicateKey ? usernameTaken(error) : error;
     }
   }
 
@@ -95,6 +99,10 @@ export class Profiles {
 
 function nameChecks({ username }: Changes): FieldChecks {
   return username === undefined ? {} : { username: () => usernameRule(username) };
+}
+
+function usernameTaken(cause?: DuplicateKey): DomainError {
+  return accountExists([{ field: "username", rule: "is taken; choose another" }], cause);
 }
 
 function changed(account: Account, { username, passwordHash, metadata: added }: Changes, sessionId: string): Account {

@@ -3,14 +3,17 @@ import { type Account, accountExists, nameKey, newAccount, recordIdLength } from
 import { checkFields, type FieldViolation } from "../model/errors.ts";
 import { type ForeignUser, foreignUserChecks, knownHash, leftBehind, type UserSource } from "../model/imports.ts";
 import type { AccountStore } from "../ports/account-store.ts";
+import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
+import { isClientsName } from "./client-names.ts";
 import { type ImportDeps, type ImportOutcome, keepImport, retry } from "./imports.ts";
 import { randomId } from "./random-id.ts";
 import { Turns } from "./turns.ts";
 
 interface UserImportDeps extends ImportDeps {
   readonly accounts: AccountStore;
+  readonly clients: Pick<ClientStore, "get">;
   readonly passwords: Passwords;
   readonly clock: Clock;
 }
@@ -69,12 +72,17 @@ export class UserImports {
   }
 
   async #takenNames({ usernameKey, emailKey }: Account): Promise<FieldViolation[]> {
-    const { accounts } = this.#deps;
+    const { accounts, clients } = this.#deps;
     const { names } = this.#source;
     const rule = "is another account's";
-    const [byName, byEmail] = await Promise.all([accounts.findByUsername(usernameKey), accounts.findByEmail(emailKey)]);
+    const [byName, isClients, byEmail] = await Promise.all([
+      accounts.findByUsername(usernameKey),
+      isClientsName(usernameKey, clients),
+      accounts.findByEmail(emailKey),
+    ]);
     return [
       ...(byName === undefined ? [] : [{ field: names.username, rule }]),
+      ...(isClients ? [{ field: names.username, rule: "is a client's id" }] : []),
       ...(byEmail === undefined ? [] : [{ field: names.email, rule }]),
     ];
   }

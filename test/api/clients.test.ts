@@ -54,6 +54,30 @@ describe("an API client", () => {
     });
   });
 
+  test("has an id that no account takes for its name, by whatever way", async () => {
+    const { id } = await newClient();
+    const { credential, username: name, password } = await signIn(server);
+    const users = `${server.url}/api/collections/users`;
+    const send = async (method: string, url: string, body: object, token = "") => {
+      const headers = { "content-type": "application/json", authorization: token };
+      return (await fetch(url, { method, headers, body: JSON.stringify(body) })).json();
+    };
+    const signedIn = await send("POST", `${users}/auth-with-password`, { identity: name, password });
+    const { token, record } = signedIn as { token: string; record: { id: string } };
+    for (const username of [id, id.toUpperCase()]) {
+      const taken = { code: "AlreadyExists", fields: ["username"] };
+      expect(await refusal(auth.signUp({ username, password }))).toMatchObject(taken);
+      expect(await refusal(auth.createUser({ username, password }, admin))).toMatchObject(taken);
+      expect(await refusal(auth.updateProfile({ username }, credential))).toMatchObject(taken);
+      const invalid = { data: { username: { code: "validation_invalid_username" } } };
+      const user = { username, password, passwordConfirm: password };
+      expect(await send("POST", `${users}/records`, user)).toMatchObject(invalid);
+      expect(await send("PATCH", `${users}/records/${record.id}`, { username }, token)).toMatchObject(invalid);
+    }
+    await auth.deleteClient({ clientId: id }, admin);
+    await auth.updateProfile({ username: id }, credential);
+  });
+
   test("may end with the last moment there is, and is listed in JSON", async () => {
     const expireTime = { seconds: 253_402_300_799n, nanos: 999_999_999 };
     const { apiKey } = await auth.createClient({ client: { name: "late", scopes: ["auth:check"], expireTime } }, admin);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { Accounts, prepareAdmin } from "../../src/core/accounts.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 
@@ -13,7 +14,9 @@ const passwords = {
 
 test("nobody takes the first administrator's name while its password is still being hashed", async () => {
   const { db } = await openDatabase();
-  const accounts = new Accounts({ accounts: sqliteAccountStore(db), passwords, clock: Date.now, signUpEnabled: true });
+  const clients = sqliteClientStore(db);
+  const deps = { accounts: sqliteAccountStore(db), clients, passwords, clock: Date.now, signUpEnabled: true };
+  const accounts = new Accounts(deps);
   const hashing = Promise.withResolvers<void>();
   const adding = accounts.addAdmin(
     hashing.promise.then(() => prepareAdmin({ username: "admin", password: undefined }, passwords, Date.now)),

@@ -166,6 +166,16 @@ test("whoever was deleted a moment ago is refused, and not told to be there", as
   expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason: expect.stringContaining("was deleted") }]]);
 });
 
+test("a user whose name is a client's id is refused", async () => {
+  const { env, file } = place();
+  const list = written(file("clients.json"), JSON.stringify([mobile]));
+  const [client] = (await imported(env, "relay", list)).all;
+  if (client?.outcome !== "imported") throw new Error("the client was not imported");
+  const user = { id: recordId(1), username: client.id.toUpperCase(), hash: hashed("pocket") };
+  const { code, all } = await imported(env, "pocketbase", writePocketBase(file("data.db"), "0.22", [user]));
+  expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason: "username: is a client's id" }]]);
+});
+
 test("another record with the same id is refused", async () => {
   const { env, file } = place();
   await imported(env, "pocketbase", writePocketBase(file("one.db"), "0.22", [ada]));
