@@ -198,18 +198,22 @@ async function ping(db: Database, path: string): Promise<void> {
 
 function alarmsOf(log: Log): Alarms {
   return {
-    disk: alarm(log, "the disk takes nothing more: make room on it; calls that write are refused"),
-    lock: alarm(log, "another process keeps the database locked; calls that write are refused"),
+    disk: rarely((err) => {
+      log.error({ err }, "the disk takes nothing more: make room on it; calls that write are refused");
+    }),
+    lock: rarely((err) => {
+      log.error({ err }, "another process keeps the database locked; calls that write are refused");
+    }),
   };
 }
 
-/** Tells the operator, and not once for each call that is refused. */
-function alarm(log: Log, message: string): (error: Error) => void {
+/** Not once for each call that is refused. */
+function rarely(tell: (error: Error) => void): (error: Error) => void {
   let quietUntil = 0;
-  return (err) => {
+  return (error) => {
     const now = performance.now();
     if (now < quietUntil) return;
     quietUntil = now + alarmEveryMs;
-    log.error({ err }, message);
+    tell(error);
   };
 }

@@ -13,14 +13,12 @@ export function embeddedPaths(dataDir: string) {
   };
 }
 
-const prepared = new Set<string>();
+/** Of which others may look in: each of the embedded engines opens it, and one warning is enough. */
+const warnedOf = new Set<string>();
 
-/** Once in a process, whichever of the embedded engines opens first. */
 export function prepareDataDirectory(dataDir: string, log: Log): void {
-  if (prepared.has(dataDir)) return;
   makeWritable(dataDir, "cannot be made or written to", "; choose another");
   makePrivate(dataDir, log);
-  prepared.add(dataDir);
 }
 
 /** Before the first picture, so that a backup always has the directory to copy. */
@@ -48,7 +46,9 @@ function makePrivate(directory: string, log: Log): void {
   } catch (error) {
     err = error;
   }
-  if (!isPrivate()) log.warn({ directory, err }, "others may read the data directory, and its mode cannot be changed");
+  if (isPrivate() || warnedOf.has(directory)) return;
+  warnedOf.add(directory);
+  log.warn({ directory, err }, "others may read the data directory, and its mode cannot be changed");
 }
 
 /** Not by mkdir's own `recursive`, which tries for ever where no directory can be made, as under /proc. */
