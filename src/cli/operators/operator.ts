@@ -27,6 +27,7 @@ export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
 const timeoutMs = 60_000;
 /** How calls end that no Darkroom has answered; what one refuses without a reason ends otherwise. */
 const unanswered: readonly Code[] = [
+  Code.Aborted,
   Code.Canceled,
   Code.DeadlineExceeded,
   Code.Internal,
