@@ -89,6 +89,11 @@ export function isUnused({ dataDir, mongodb }: Pick<ServerConfig, "dataDir" | "m
   return mongodb === undefined && !existsSync(embeddedPaths(dataDir).database);
 }
 
+/** The same of the queues. */
+export function areQueuesUnused({ dataDir, serviceBus }: Pick<ServerConfig, "dataDir" | "serviceBus">): boolean {
+  return serviceBus === undefined && !existsSync(embeddedPaths(dataDir).queue);
+}
+
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
   prepareDataDirectory(dataDir, log);
   preparePictures(dataDir);

@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { openQueues, type Queues } from "./backends.ts";
+import { areQueuesUnused, openQueues, type Queues } from "./backends.ts";
 import { connect } from "./client/index.ts";
 import { namespaceOf } from "./config/service-bus.ts";
 import { ConfigError, type WorkerConfig } from "./config.ts";
@@ -52,10 +50,9 @@ function introduce(config: WorkerConfig, models: string[], server: JobServer, lo
 }
 
 async function openOwnQueues(config: WorkerConfig, log: Log): Promise<Queues> {
-  const { dataDir, serviceBus } = config;
-  const isNew = serviceBus === undefined && !existsSync(join(dataDir, "queue.db"));
+  const areNew = areQueuesUnused(config);
   const queues = await openQueues(config, Date.now, log);
-  if (isNew) log.warn({ directory: dataDir }, "there was no queue in the data directory: a new one is made");
+  if (areNew) log.warn({ directory: config.dataDir }, "there was no queue in the data directory: a new one is made");
   return queues;
 }
 

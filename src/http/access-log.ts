@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../model/call.ts";
+import { pathOf } from "../model/path.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
 import type { Log } from "../ports/log.ts";
-import { pathOf } from "./path.ts";
 
 type Fields = Record<string, string | number | boolean | undefined>;
 

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Health } from "../core/health.ts";
+import { pathOf } from "../model/path.ts";
 import { healthHeaders, healthPaths } from "./health.ts";
-import { pathOf } from "./path.ts";
 import { limits } from "./port.ts";
 
 export interface HealthPort {

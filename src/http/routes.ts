@@ -9,6 +9,7 @@ import type { Images } from "../core/images.ts";
 import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
 import type { OldApi } from "../model/old-apis.ts";
+import { pathOf } from "../model/path.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
@@ -20,7 +21,7 @@ import { invalidBySchema } from "./invalid.ts";
 import { addKeySetRoute } from "./key-set.ts";
 import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
-import { pathOf, withoutExtraSlashes } from "./path.ts";
+import { withoutExtraSlashes } from "./path.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import {
   addPocketBaseRoutes,

@@ -8,9 +8,9 @@ import {
   createConnectRouter,
 } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { pathOf } from "../model/path.ts";
 import { explained } from "./explained.ts";
 import { sendError } from "./refuse.ts";
-import { pathOf } from "./unknown-procedure.ts";
 
 /** Answers a call; false when there is no such procedure. */
 export type Adapter = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;

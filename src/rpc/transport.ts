@@ -70,9 +70,13 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
 
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
-    if (call.refusal instanceof DomainError) refuse(request, response, call.refusal);
-    else if (answerFast(request, response, valuesOf(call))) return true;
-    else if (!answerByAdapter(request, response, valuesOf(call))) answerUnknownProcedure(request, response);
+    if (call.refusal instanceof DomainError) {
+      refuse(request, response, call.refusal);
+      return true;
+    }
+    const values = valuesOf(call);
+    if (!answerFast(request, response, values) && !answerByAdapter(request, response, values))
+      answerUnknownProcedure(request, response);
     return true;
   };
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { pathOf } from "../model/path.ts";
 import { isGrpc, sendTrailersOnly, trailersOnly } from "./trailers-only.ts";
 
 const procedurePath = /^\/[a-z][\w.]*\.[A-Z]\w*\/\w+$/;
@@ -20,9 +21,4 @@ export function answerUnknownProcedure({ url = "", headers }: IncomingMessage, r
     response.writeHead(404, { "content-type": "application/json" });
     response.end(JSON.stringify({ code: "unimplemented", message }));
   }
-}
-
-export function pathOf(url = ""): string {
-  const query = url.indexOf("?");
-  return query === -1 ? url : url.slice(0, query);
 }
