@@ -1,15 +1,45 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
+import type { compressionNegotiate, validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import type { CountedBody } from "../../model/call.ts";
-import type { Procedure, StreamProcedure, UnaryProcedure } from "./procedures.ts";
-import type { Format, Protocol, StreamProtocol, UnaryProtocol } from "./protocol.ts";
+
+export type Options = ReturnType<typeof validateUniversalHandlerOptions>;
+export type Compression = NonNullable<ReturnType<typeof compressionNegotiate>["response"]>;
 
 /** What goes on the wire for whatever was thrown. */
 export type ToWire = (error: unknown, values: ContextValues) => ConnectError;
 
+/** What a procedure is, however it is served. */
+export interface Described {
+  readonly method: DescMethod;
+  readonly options: Options;
+}
+
+/** What a protocol needs, and by which names. */
+export interface Terms {
+  readonly name: string;
+  /** The version of HTTP that it needs at least. */
+  readonly httpMin: 1 | 2;
+  /** Of the request's headers, in lower case. */
+  readonly timeoutHeader: string;
+  readonly encodingHeader: string;
+  readonly acceptEncodingHeader: string;
+  /** Trailers of an answer that nobody changed. */
+  readonly trailer: Readonly<Record<string, string>>;
+}
+
+/** What a content type says. */
+export interface Format<P extends Terms = Terms> {
+  readonly protocol: P;
+  readonly codec: "binary" | "json";
+  /** The answer's headers, unless something changes them. */
+  readonly header: Readonly<Record<"content-type", string>>;
+}
+
 /** What a call is, before anything is done for it. */
-export interface FastCall<K extends Procedure = Procedure, P extends Protocol = Protocol> {
+export interface FastCall<K extends Described = Described, P extends Terms = Terms> {
   readonly procedure: K;
   readonly format: Format<P>;
   readonly request: IncomingMessage & CountedBody;
@@ -17,9 +47,6 @@ export interface FastCall<K extends Procedure = Procedure, P extends Protocol = 
   readonly values: ContextValues;
   readonly toWire: ToWire;
 }
-
-export type UnaryCall = FastCall<UnaryProcedure, UnaryProtocol>;
-export type StreamCall = FastCall<StreamProcedure, StreamProtocol>;
 
 /** Whether the caller has left. */
 export function isGone({ request, response }: Pick<FastCall, "request" | "response">): boolean {

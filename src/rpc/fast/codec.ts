@@ -1,9 +1,9 @@
 import { type DescMethod, type JsonWriteStringOptions, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
+import type { Options } from "./call.ts";
 import { inParts } from "./parts.ts";
 import { pooled } from "./pooled.ts";
-import type { Options } from "./procedures.ts";
 import { writtenOnce } from "./repeated.ts";
 
 /**

@@ -4,9 +4,9 @@ import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@c
 import { soon } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
-import type { FastCall } from "./call.ts";
+import type { Compression, FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
-import type { Compression, UnaryOutcome, UnaryProtocol } from "./protocol.ts";
+import type { UnaryOutcome, UnaryProtocol } from "./protocol.ts";
 
 /** The body is the message, the status tells how it went, and trailers are headers with a prefix. */
 export const connect: UnaryProtocol = {

@@ -2,12 +2,11 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import { authorityOf, type FastCall } from "./call.ts";
 import { type CallSignal, ended, openSignal } from "./call-signal.ts";
-import { type Made, Response, whole } from "./intercepted.ts";
 import { RequestHeaders } from "./request-headers.ts";
 
 /**
  * A call's context, whose headers, signal and timer are built only when they are read: most calls read none of them, and
- * they cost more than all the rest. By getters of the class, which a spread loses: see interceptors.ts.
+ * they cost more than all the rest. By getters of the class, which a spread loses: see intercepted.ts.
  */
 export class CallContext implements HandlerContext {
   readonly requestMethod = "POST";
@@ -75,23 +74,8 @@ export class CallContext implements HandlerContext {
     return { header: this.header, trailer: this.trailer };
   }
 
-  /** What the interceptors left of the answer's headers and trailers. */
-  adopt(made: Made<unknown>): void {
-    const response = whole(made, Response);
-    // To read them of one that nobody changed would build them.
-    if (!response.changed) return;
-    replace(this.responseHeader, response.header);
-    replace(this.responseTrailer, response.trailer);
-  }
-
   end(reason: unknown = ended): void {
     this.endReason = reason;
     this.life?.end(reason);
   }
-}
-
-function replace(old: Headers, by: Headers): void {
-  if (old === by) return;
-  for (const name of [...old.keys()]) old.delete(name);
-  by.forEach((value, name) => void old.append(name, value));
 }

@@ -2,8 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag, type encodeEnvelopes, envelopeDecompress } from "@connectrpc/connect/protocol";
 import { soon } from "../../ports/soon.ts";
 import { assertSize, readBody } from "./body.ts";
-import type { FastCall } from "./call.ts";
-import type { Compression } from "./protocol.ts";
+import type { Compression, FastCall } from "./call.ts";
 
 export type Envelope = Parameters<typeof encodeEnvelopes>[number];
 

@@ -1,10 +1,11 @@
+import type { Format, Terms } from "./call.ts";
 import { connect } from "./connect.ts";
 import { connectStream } from "./connect-stream.ts";
 import { grpc, grpcWeb } from "./grpc.ts";
-import type { Format, Protocol, StreamProtocol, UnaryProtocol } from "./protocol.ts";
+import type { StreamProtocol, UnaryProtocol } from "./protocol.ts";
 
 /** By the request's content type. Others, also in other spellings, are left to the adapter. */
-export type Formats<P extends Protocol> = ReadonlyMap<string | undefined, Format<P>>;
+export type Formats<P extends Terms> = ReadonlyMap<string | undefined, Format<P>>;
 
 const enveloped = [
   format("application/grpc", grpc, "binary", "application/grpc+proto"),
@@ -27,7 +28,7 @@ export const streamFormats: Formats<StreamProtocol> = new Map<string, Format<Str
   ...enveloped,
 ]);
 
-function format<P extends Protocol>(
+function format<P extends Terms>(
   type: string,
   protocol: P,
   codec: Format["codec"],

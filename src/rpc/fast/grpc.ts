@@ -4,10 +4,10 @@ import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grp
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { soon } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
-import type { FastCall } from "./call.ts";
+import type { Compression, FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { type Envelope, joined, receiveEnveloped } from "./envelopes.ts";
-import type { Compression, StreamProtocol, UnaryOutcome, UnaryProtocol } from "./protocol.ts";
+import type { StreamProtocol, UnaryOutcome, UnaryProtocol } from "./protocol.ts";
 
 const trailer = { "grpc-status": "0" };
 const serializedTrailer = trailerSerialize(new Headers(trailer));

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ConnectRouter, ConnectRouterOptions, ContextValues } from "@connectrpc/connect";
-import { authorityOf, type ToWire } from "./call.ts";
+import { authorityOf, type Format, type Terms, type ToWire } from "./call.ts";
 import { type Formats, streamFormats, unaryFormats } from "./formats.ts";
 import { fastProcedures } from "./procedures.ts";
-import type { Format, Protocol } from "./protocol.ts";
 import { serveStream } from "./stream.ts";
 import { serveUnary } from "./unary.ts";
 
@@ -40,7 +39,7 @@ export function createFastHandler(
   };
 }
 
-function formatOf<P extends Protocol>(request: IncomingMessage, formats: Formats<P>): Format<P> | undefined {
+function formatOf<P extends Terms>(request: IncomingMessage, formats: Formats<P>): Format<P> | undefined {
   const format = formats.get(request.headers["content-type"]);
   if (format === undefined || request.httpVersionMajor < format.protocol.httpMin) return undefined;
   return isHost(authorityOf(request)) ? format : undefined;

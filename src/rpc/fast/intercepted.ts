@@ -61,6 +61,21 @@ export class Response<T> extends Intercepted<T> {
 /** A response as an interceptor left it. */
 export type Made<T> = Pick<Response<T>, "message">;
 
+/** What the interceptors left of the answer's headers and trailers becomes the call's. */
+export function adopt(made: Made<unknown>, context: CallContext): void {
+  const response = whole(made, Response);
+  // To read them of one that nobody changed would build them.
+  if (!response.changed) return;
+  replace(context.responseHeader, response.header);
+  replace(context.responseTrailer, response.trailer);
+}
+
+function replace(old: Headers, by: Headers): void {
+  if (old === by) return;
+  for (const name of [...old.keys()]) old.delete(name);
+  by.forEach((value, name) => void old.append(name, value));
+}
+
 /** Gives the getters to what an interceptor made by a spread, which loses them. */
 export function whole<T extends object>(made: object, type: { readonly prototype: T }): T {
   if (Object.getPrototypeOf(made) === type.prototype) return made as T;

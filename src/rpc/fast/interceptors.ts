@@ -1,10 +1,12 @@
 import { create, type Message } from "@bufbuild/protobuf";
-import type { Interceptor } from "@connectrpc/connect";
+import type { createMethodImplSpec, Interceptor } from "@connectrpc/connect";
 import type { CallContext } from "./context.ts";
 import { missingMessage } from "./envelopes.ts";
 import { type Made, Request, Response, whole } from "./intercepted.ts";
-import type { StreamSpec, UnarySpec } from "./procedures.ts";
 
+export type Spec = ReturnType<typeof createMethodImplSpec>;
+type UnarySpec = Extract<Spec, { kind: "unary" }>;
+type StreamSpec = Extract<Spec, { kind: "server_streaming" }>;
 export type Messages = AsyncIterable<Message>;
 /** An implementation behind its interceptors. T is a message, or all of a stream's. */
 export type Invoke<T> = (input: T, context: CallContext) => Promise<Made<T>>;

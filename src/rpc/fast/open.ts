@@ -4,6 +4,10 @@ import { compressionNegotiate } from "@connectrpc/connect/protocol";
 import { type Soon, soon } from "../../ports/soon.ts";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
+import type { Procedure } from "./procedures.ts";
+import type { Protocol } from "./protocol.ts";
+
+type Call = FastCall<Procedure, Protocol>;
 
 /** What a call's headers say. */
 export interface Opened {
@@ -15,7 +19,7 @@ export interface Opened {
 
 type Negotiated = ReturnType<typeof compressionNegotiate>;
 
-export function open(call: FastCall): Opened {
+export function open(call: Call): Opened {
   const { procedure, format, request } = call;
   const { protocol } = format;
   const timeout = protocol.parseTimeout(headerOf(request, protocol.timeoutHeader), procedure.options.maxTimeoutMs);
@@ -24,7 +28,7 @@ export function open(call: FastCall): Opened {
 }
 
 /** Reads the request's message. */
-export function receive(call: FastCall, { compression, error }: Opened): Soon<Message> {
+export function receive(call: Call, { compression, error }: Opened): Soon<Message> {
   if (error !== undefined) throw error;
   const { procedure, format } = call;
   return soon(format.protocol.receive(call, compression.request), procedure[format.codec].parse);

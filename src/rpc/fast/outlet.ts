@@ -1,20 +1,20 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { endWith, toNode } from "./answer.ts";
-import { isGone, type StreamCall } from "./call.ts";
+import { type Compression, type FastCall, isGone } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import { type Envelope, headOf, joined, sizeOf } from "./envelopes.ts";
-import type { Compression, Ending } from "./protocol.ts";
+import type { Ending } from "./protocol.ts";
 
 /** What a stream's messages leave by, one after the other, as its caller takes them. */
 export class Outlet {
-  private readonly call: StreamCall;
+  private readonly call: FastCall;
   private readonly context: CallContext;
   private readonly compression: Compression | null;
   private isFull = false;
   private wake = () => {};
 
-  constructor(call: StreamCall, context: CallContext, compression: Compression | null) {
+  constructor(call: FastCall, context: CallContext, compression: Compression | null) {
     const { format, response } = call;
     this.call = call;
     this.context = context;

@@ -1,4 +1,4 @@
-import type { DescMethod, Message } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import {
   type ConnectRouter,
   type ConnectRouterOptions,
@@ -6,18 +6,12 @@ import {
   createServiceImplSpec,
 } from "@connectrpc/connect";
 import { createMethodUrl, validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import type { Described, Options } from "./call.ts";
 import { type Codec, codecsOf } from "./codec.ts";
-import { type Invoke, interceptStream, interceptUnary, type Messages } from "./interceptors.ts";
-
-type Spec = ReturnType<typeof createMethodImplSpec>;
-export type UnarySpec = Extract<Spec, { kind: "unary" }>;
-export type StreamSpec = Extract<Spec, { kind: "server_streaming" }>;
-export type Options = ReturnType<typeof validateUniversalHandlerOptions>;
+import { type Invoke, interceptStream, interceptUnary, type Messages, type Spec } from "./interceptors.ts";
 
 /** What one procedure needs to be served. */
-interface Common {
-  readonly method: DescMethod;
-  readonly options: Options;
+interface Common extends Described {
   readonly binary: Codec;
   readonly json: Codec;
 }

@@ -1,26 +1,14 @@
 import type { ConnectError } from "@connectrpc/connect";
-import type { compressionNegotiate } from "@connectrpc/connect/protocol";
 import type { Fields } from "./answer.ts";
-import type { FastCall } from "./call.ts";
+import type { Compression, FastCall, Terms } from "./call.ts";
 import type { CallContext } from "./context.ts";
 import type { Envelope } from "./envelopes.ts";
-
-export type Compression = NonNullable<ReturnType<typeof compressionNegotiate>["response"]>;
 
 /** What became of a unary call: the answer's message in its format, or why there is none. */
 export type UnaryOutcome = string | Uint8Array | ConnectError;
 
 /** One of the three protocols, as far as all calls go. */
-export interface Protocol {
-  readonly name: string;
-  /** The version of HTTP that it needs at least. */
-  readonly httpMin: 1 | 2;
-  /** Of the request's headers, in lower case. */
-  readonly timeoutHeader: string;
-  readonly encodingHeader: string;
-  readonly acceptEncodingHeader: string;
-  /** Trailers of an answer that nobody changed. */
-  readonly trailer: Readonly<Record<string, string>>;
+export interface Protocol extends Terms {
   parseTimeout(value: string | null, maxMs: number): { timeoutMs?: number; error?: ConnectError | undefined };
   /** Reads the request's message. */
   receive(call: FastCall, compression: Compression | null): Uint8Array | Promise<Uint8Array>;
@@ -44,12 +32,4 @@ export interface StreamProtocol extends Protocol {
 export interface Ending {
   readonly envelope?: Envelope;
   readonly trailer?: Fields;
-}
-
-/** What a content type says. */
-export interface Format<P extends Protocol = Protocol> {
-  readonly protocol: P;
-  readonly codec: "binary" | "json";
-  /** The answer's headers, unless something changes them. */
-  readonly header: Readonly<Record<"content-type", string>>;
 }

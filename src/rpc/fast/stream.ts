@@ -1,8 +1,13 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { isGone, type StreamCall } from "./call.ts";
+import { type FastCall, isGone } from "./call.ts";
+import { adopt } from "./intercepted.ts";
 import type { Messages } from "./interceptors.ts";
 import { type Opened, open, receive } from "./open.ts";
 import { Outlet } from "./outlet.ts";
+import type { StreamProcedure } from "./procedures.ts";
+import type { StreamProtocol } from "./protocol.ts";
+
+type StreamCall = FastCall<StreamProcedure, StreamProtocol>;
 
 /** Whatever ends it, the implementation's iterator is told so. */
 export async function serveStream(call: StreamCall): Promise<void> {
@@ -15,10 +20,10 @@ export async function serveStream(call: StreamCall): Promise<void> {
   try {
     await procedure.options.requestGate?.(context);
     const response = await procedure.invoke(received(call, opened), context);
-    context.adopt(response);
+    adopt(response, context);
     for await (const message of response.message) await outlet.send(serializeInParts(message));
     // Which interceptors may fill in only now.
-    context.adopt(response);
+    adopt(response, context);
     context.end();
   } catch (thrown) {
     context.end(thrown);

@@ -1,8 +1,10 @@
-import { isGone, type UnaryCall } from "./call.ts";
+import { type FastCall, isGone } from "./call.ts";
+import { adopt } from "./intercepted.ts";
 import { open, receive } from "./open.ts";
-import type { UnaryOutcome } from "./protocol.ts";
+import type { UnaryProcedure } from "./procedures.ts";
+import type { UnaryOutcome, UnaryProtocol } from "./protocol.ts";
 
-export async function serveUnary(call: UnaryCall): Promise<void> {
+export async function serveUnary(call: FastCall<UnaryProcedure, UnaryProtocol>): Promise<void> {
   const { procedure, format } = call;
   const opened = open(call);
   const { context } = opened;
@@ -13,7 +15,7 @@ export async function serveUnary(call: UnaryCall): Promise<void> {
     const received = receive(call, opened);
     const message = received instanceof Promise ? await received : received;
     const response = await procedure.invoke(message, context);
-    context.adopt(response);
+    adopt(response, context);
     outcome = procedure[format.codec].serialize(response.message);
     context.end();
   } catch (error) {
