@@ -59,13 +59,15 @@ function namesOf(values: Values): Partial<Record<Field, string>> {
   return names;
 }
 
-/** JSON's array, PostgreSQL's `{a,b}`, or words between commas or blanks. */
+/** JSON's array, PostgreSQL's `{a,b}`, or words between commas or blanks. An empty one, and JSON's null, say nothing. */
 function scopesOf(values: Values, name: string): string[] | undefined {
   const value = values[name];
-  if (Array.isArray(value)) return value.map(String);
-  const text = textOf(values, name);
-  if (text === "") return undefined;
-  return text.split(/[\s,[\]{}"]+/).filter((word) => word !== "");
+  const words = Array.isArray(value) ? value.map(String) : wordsOf(textOf(values, name));
+  return words.length === 0 ? undefined : words;
+}
+
+function wordsOf(text: string): string[] {
+  return text === "null" ? [] : text.split(/[\s,[\]{}"]+/).filter((word) => word !== "");
 }
 
 function limitOf(values: Values, name: string): number | null {

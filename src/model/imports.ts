@@ -30,7 +30,7 @@ export interface ForeignClient {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** Undefined where there is no list. */
+  /** Undefined where nothing is said. */
   readonly scopes: readonly string[] | undefined;
   readonly expiresAt: number | null;
   readonly limitPerMinute: number | null;

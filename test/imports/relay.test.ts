@@ -32,9 +32,11 @@ describe("a client of the relay", () => {
     ['["relay", "jobs:read"]', ["relay", "jobs:read"]],
     ["relay jobs:read", ["relay", "jobs:read"]],
     ["relay, jobs:read", ["relay", "jobs:read"]],
-    ["{}", []],
-    [[], []],
+    ["{}", undefined],
+    ["[]", undefined],
+    [[], undefined],
     ["", undefined],
+    ["null", undefined],
     [null, undefined],
   ])("has scopes as %j", (scopes, list) => expect(relayClient({ name: "a", scopes }).scopes).toEqual(list));
 
