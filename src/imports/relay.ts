@@ -2,7 +2,7 @@ import { invalidField } from "../model/errors.ts";
 import type { ForeignClient } from "../model/imports.ts";
 import { UserError } from "../user-error.ts";
 import type { Values } from "./rows.ts";
-import { flagOf, textOf, timeOf } from "./values.ts";
+import { flagOf, isForEver, textOf, timeOf } from "./values.ts";
 
 /** What the columns may be called; the relay's table was never published. */
 const columns = {
@@ -37,7 +37,7 @@ export function relayClient(values: Values): ForeignClient {
     scopes: scopesOf(values, names.scopes ?? ""),
     limitPerMinute: limitOf(values, names.limit_per_minute ?? ""),
     disabled: flag("active") === false || flag("disabled") === true,
-    expiresAt: time("expire_time") ?? null,
+    expiresAt: isForEver(values, names.expire_time ?? "") ? null : (time("expire_time") ?? null),
     createdAt: time("created"),
     names,
   };
@@ -70,10 +70,11 @@ function wordsOf(text: string): string[] {
   return text === "null" ? [] : text.split(/[\s,[\]{}"]+/).filter((word) => word !== "");
 }
 
+/** Null for the default, as 0 is where administrators set it. */
 function limitOf(values: Values, name: string): number | null {
   const text = textOf(values, name);
   if (text === "") return null;
   const [, count] = perMinute.exec(text) ?? [];
   if (count === undefined) throw invalidField(name, "must be calls a minute, such as 100 or 100/minute");
-  return Number(count);
+  return Number(count) || null;
 }

@@ -1,7 +1,7 @@
 import type { ForeignUser, UserSource } from "../model/imports.ts";
 import { UserError } from "../user-error.ts";
 import type { Values } from "./rows.ts";
-import { flagOf, objectOf, textOf, timeOf } from "./values.ts";
+import { flagOf, isForEver, objectOf, textOf, timeOf } from "./values.ts";
 
 const needed = ["id", "email", "encrypted_password", "raw_user_meta_data", "created_at"];
 /** What GoTrue writes there itself, from other columns. */
@@ -31,12 +31,8 @@ export function supabaseUser(values: Values): ForeignUser {
     isDeleted: textOf(values, "deleted_at") !== "",
     isAnonymous: flagOf(values, "is_anonymous") === true,
     isSso: flagOf(values, "is_sso_user") === true,
-    bannedUntil: isForEver(values) ? Number.POSITIVE_INFINITY : timeOf(values, "banned_until"),
+    bannedUntil: isForEver(values, "banned_until") ? Number.POSITIVE_INFINITY : timeOf(values, "banned_until"),
   };
-}
-
-function isForEver(values: Values): boolean {
-  return textOf(values, "banned_until") === "infinity";
 }
 
 function metadataOf(values: Values): Record<string, unknown> {

@@ -43,6 +43,11 @@ export function timeOf(values: Values, name: string): number | undefined {
   throw invalidField(name, "must be a time of the years 1970 to 9999, such as 2024-05-01 12:00:00+00");
 }
 
+/** Whether it is PostgreSQL's time that never comes. */
+export function isForEver(values: Values, name: string): boolean {
+  return textOf(values, name) === "infinity";
+}
+
 /** An object, or JSON of one; empty where there is none. */
 export function objectOf(values: Values, name: string): Values {
   const value = givenOf(values, name) ?? {};

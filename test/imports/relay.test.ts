@@ -46,6 +46,8 @@ describe("a client of the relay", () => {
     ["20/minute", 20],
     ["20 per 1 minute", 20],
     ["20/min", 20],
+    [0, null],
+    ["0", null],
     [null, null],
   ])("has a limit as %j", (limit, count) =>
     expect(relayClient({ name: "a", rate_limit: limit }).limitPerMinute).toBe(count),
@@ -74,6 +76,12 @@ describe("a client of the relay", () => {
     ["2024-05-01 12:00:00", Date.UTC(2024, 4, 1, 12)],
     ["", undefined],
   ])("was made %j", (created, at) => expect(relayClient({ name: "a", created }).createdAt).toBe(at));
+
+  test.each([
+    ["2024-05-01 12:00:00+00", Date.UTC(2024, 4, 1, 12)],
+    ["infinity", null],
+    ["", null],
+  ])("expires %j", (expires_at, at) => expect(relayClient({ name: "a", expires_at }).expiresAt).toBe(at));
 
   test.each([
     "yesterday",
