@@ -11,7 +11,7 @@ import { Turns } from "./turns.ts";
 
 interface ClientImportDeps extends ImportDeps {
   readonly clients: ClientStore;
-  readonly apiKeys: ApiKeys;
+  readonly apiKeys: Pick<ApiKeys, "issue">;
   readonly clock: Clock;
   /** What all of them may do, whatever they might before; undefined for what they might. */
   readonly scopes: readonly string[] | undefined;
@@ -39,19 +39,23 @@ export class ClientImports {
     const { apiKeys, clients, dryRun } = this.#deps;
     const { id, name } = client;
     const held = await retry(() => clients.get(id));
-    if (held !== undefined) return { outcome: "there", id, name: held.name };
+    if (held !== undefined) return there(held);
     const notes = client.disabled ? ["is disabled"] : [];
     if (dryRun) return { outcome: "imported", id, name, notes };
     const key = await apiKeys.issue(id);
-    await retry(() => this.#put({ ...client, keyHash: key.hash }));
+    const others = await retry(() => this.#put({ ...client, keyHash: key.hash }));
+    if (others !== undefined) return there(others);
     await keepImport(this.#deps, "client", id);
     return { outcome: "imported", id, name, key: key.token, notes };
   }
 
-  /** What was written although the answer was lost is found by the next try. */
-  async #put(client: Client): Promise<void> {
+  /** Writes it; or resolves to what another import at the same time wrote. */
+  async #put(client: Client): Promise<Client | undefined> {
     const { clients } = this.#deps;
-    if ((await clients.get(client.id))?.keyHash !== client.keyHash) await clients.insert(client);
+    const held = await clients.get(client.id);
+    if (held === undefined) await clients.insert(client);
+    // Written by this very call, whose answer was lost: nobody else has its key.
+    return held?.keyHash === client.keyHash ? undefined : held;
   }
 
   #compose(foreign: ForeignClient): Client {
@@ -60,6 +64,10 @@ export class ClientImports {
     checkFields(foreignClientChecks(foreign, settings, chosen !== undefined));
     return newClient(settings, clientIdOf(foreign), "", clock(), foreign.createdAt);
   }
+}
+
+function there({ id, name }: Client): ImportOutcome {
+  return { outcome: "there", id, name };
 }
 
 /** Always the same one for the same client, told apart from another relay's with the same number by name or age. */

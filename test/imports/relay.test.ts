@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
+import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
+import { Audit } from "../../src/core/audit.ts";
+import { ClientImports } from "../../src/core/client-imports.ts";
 import { relayClient } from "../../src/imports/relay.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { recordingLog } from "../support/log.ts";
 
 const manual = readFileSync(join(import.meta.dirname, "../../docs/moving.md"), "utf8");
 const said = /^\| columns \| become \|\n(.*\n)+?\n/m.exec(manual)?.[0] ?? "";
@@ -93,4 +99,32 @@ describe("a client of the relay", () => {
     "infinity",
     true,
   ])("was not made %j", (created) => expect(() => relayClient({ name: "a", created })).toThrow(/^created: must be /));
+});
+
+test("of two imports at once each client comes by one, and is there for the other", async () => {
+  const { db } = await openDatabase();
+  const [clients, events] = [sqliteClientStore(db), sqliteAuditStore(db)];
+  const both = Promise.withResolvers<void>();
+  let keys = 0;
+  const apiKeys = {
+    // Both have seen that the client is not there when either writes it.
+    async issue(id: string) {
+      keys += 1;
+      const token = `key ${keys} of ${id}`;
+      if (keys === 2) both.resolve();
+      await both.promise;
+      return { token, hash: `hash of ${token}` };
+    },
+  };
+  const audit = new Audit({ audit: events, clock: Date.now, log: recordingLog() });
+  const deps = { audit, clients, apiKeys, clock: Date.now, dryRun: false, scopes: undefined };
+  const imports = ["one", "other"].map((requestId) => new ClientImports({ ...deps, requestId }));
+  const made = await Promise.all(imports.map((each) => each.take(relayClient({ id: 7, name: "mobile" }))));
+
+  const imported = made.find(({ outcome }) => outcome === "imported");
+  if (imported?.outcome !== "imported") throw new Error("neither imported it");
+  const { id, key } = imported;
+  expect(made).toContainEqual({ outcome: "there", id, name: "mobile" });
+  expect((await clients.get(id))?.keyHash).toBe(`hash of ${key}`);
+  expect(await events.list({ where: undefined, from: "", before: "~", limit: 9 })).toHaveLength(1);
 });
