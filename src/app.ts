@@ -34,7 +34,11 @@ async function start(config: ServerConfig, { clock = Date.now, ...surroundings }
   // Most of a start is to load this; the databases' threads and that of the hash have started already.
   const { serve } = await import("./serving.ts");
   const [stores, queues] = [await opening, await openingQueues];
-  return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop);
+  return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop).catch((error: unknown) => {
+    if (!(error instanceof DomainError && error.reason === "ACCOUNT_EXISTS")) throw error;
+    const rule = "is taken, and nobody is an administrator yet: choose another name";
+    throw new ConfigError("DARKROOM_ADMIN_USERNAME", rule);
+  });
 }
 
 /** What is still being opened when the start fails is closed once it is open. */

@@ -5,6 +5,7 @@ import { Principal_Kind, Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
+import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -370,5 +371,16 @@ describe("the first administrator", () => {
     expect(admin.principal?.account).toMatchObject({ username: "Root", role: Role.ADMIN });
     expect(await second.auth.validate({ credential: token })).toMatchObject({ valid: true });
     expect((await second.auth.refreshToken({ refreshToken })).tokens?.accessToken).toBeTruthy();
+  });
+
+  test.each(["", adminPassword])("needs a name that nobody has, with the password %j", async (given) => {
+    const dataDir = scratchDirectory();
+    await run(["user", "create", "Admin", "--store"], { DARKROOM_DATA_DIR: dataDir }).finished;
+    const start = (name: string) =>
+      serve({ DARKROOM_ADMIN_PASSWORD: given, DARKROOM_ADMIN_USERNAME: name }, { worker: false, dataDir });
+    await expect(start("admin")).rejects.toThrow(/^DARKROOM_ADMIN_USERNAME: is taken, .*: choose another name$/);
+    const { app, auth: there } = await start("root");
+    const { account } = await there.login({ identity: "root", password: app.adminPassword ?? given });
+    expect(account?.role).toBe(Role.ADMIN);
   });
 });
