@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { openStores, type Stores } from "./backends.ts";
-import type { ServerConfig } from "./config.ts";
+import { isUnused, openStores, type Stores } from "./backends.ts";
+import { ConfigError, type ServerConfig } from "./config.ts";
+import { hasAdmin } from "./core/accounts.ts";
 import { Audit } from "./core/audit.ts";
 import { ClientImports } from "./core/client-imports.ts";
 import type { ImportOutcome } from "./core/imports.ts";
@@ -66,12 +67,21 @@ export async function* importFrom(
 ): AsyncGenerator<Report> {
   const { rows, taker } = systems[system];
   const found = await rows(path);
+  if (isUnused(config)) throw notStarted(config);
   const stores = await openStores(config, options.log);
   try {
+    if (!(await hasAdmin(stores.accounts))) throw notStarted(config);
     yield* reports(found, taker(baseOf(stores, options)), options.log);
   } finally {
     await stores.close();
   }
+}
+
+/** An imported user may have the first administrator's name, and a mistyped place would take everybody in. */
+function notStarted({ dataDir, mongodb }: ServerConfig): ConfigError {
+  const rule = "has no administrator yet: start a server there once, or name the store that the servers have";
+  if (mongodb === undefined) return new ConfigError("DARKROOM_DATA_DIR", `${dataDir} ${rule}`);
+  return new ConfigError(mongodb.variable, `the database ${mongodb.database} ${rule}`);
 }
 
 function baseOf({ accounts, clients, audit }: Stores, { dryRun, scopes, log }: ImportOptions & { readonly log: Log }) {

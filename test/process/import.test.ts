@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openStores, type Stores } from "../../src/backends.ts";
@@ -34,10 +34,11 @@ async function withStores<T>(env: Env, look: (stores: Stores) => Promise<T>): Pr
   }
 }
 
-function place(): { dataDir: string; env: Env; file: (name: string) => string } {
+/** Where a server has been started, as it must be before; it runs on. */
+async function place() {
+  const { dataDir, auth } = await serve({}, { worker: false });
   const directory = scratchDirectory();
-  const dataDir = join(directory, "data");
-  return { dataDir, env: { DARKROOM_DATA_DIR: dataDir }, file: (name) => join(directory, name) };
+  return { auth, env: { DARKROOM_DATA_DIR: dataDir }, file: (name: string) => join(directory, name) };
 }
 
 function written(path: string, text: string): string {
@@ -57,7 +58,7 @@ const ada: OldRecord = {
 };
 
 test("who signed in to PocketBase signs in here, by the old password, name and address", async () => {
-  const { env, dataDir, file } = place();
+  const { auth, env, file } = await place();
   const bob = { id: recordId(1), username: "bob", hash: hashed("bobs", "2y"), emailVisibility: true };
   const data = writePocketBase(file("data.db"), "0.22", [ada, bob]);
   const { code, all } = await imported(env, "pocketbase", data);
@@ -77,7 +78,6 @@ test("who signed in to PocketBase signs in here, by the old password, name and a
     });
     expect((await accounts.findByRecordId(bob.id))?.metadata).toEqual({ emailVisibility: true });
   });
-  const { auth } = await serve({}, { worker: false, dataDir });
   for (const identity of ["ada.l", "ADA@example.org"]) {
     const { account } = await auth.login({ identity, password: "pocket" });
     expect(account?.username).toBe("Ada.L");
@@ -92,16 +92,15 @@ test("who signed in to PocketBase signs in here, by the old password, name and a
   );
 });
 
-test("PocketBase's users without names get one, beside a running server", async () => {
-  const { dataDir, auth } = await serve({}, { worker: false });
-  const data = writePocketBase(join(scratchDirectory(), "data.db"), "0.23", [ada]);
-  await imported({ DARKROOM_DATA_DIR: dataDir }, "pocketbase", data);
+test("PocketBase's users without names get one", async () => {
+  const { auth, env, file } = await place();
+  await imported(env, "pocketbase", writePocketBase(file("data.db"), "0.23", [ada]));
   const { account } = await auth.login({ identity: "ada@example.org", password: "pocket" });
   expect(account?.username).toBe(`user-${ada.id}`);
 });
 
 test("the same again is there already, and what was changed here since stays", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const data = writePocketBase(file("data.db"), "0.22", [ada]);
   await imported(env, "pocketbase", data);
   const changed = await withStores(env, async ({ accounts }) => {
@@ -120,7 +119,7 @@ test("the same again is there already, and what was changed here since stays", a
 });
 
 test("what breaks a rule or is another's is refused by its field, and the rest comes in", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const hash = hashed("pocket");
   const wrong: [OldRecord, string][] = [
     [{ id: recordId(1), username: "ADA.L", hash }, "username: is another account's"],
@@ -154,7 +153,7 @@ test("what breaks a rule or is another's is refused by its field, and the rest c
 });
 
 test("whoever was deleted a moment ago is refused, and not told to be there", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const person = supabaseRow();
   const data = written(file("users"), toCsv([person]));
   await imported(env, "supabase", data);
@@ -167,7 +166,7 @@ test("whoever was deleted a moment ago is refused, and not told to be there", as
 });
 
 test("a user whose name is a client's id is refused", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const list = written(file("clients.json"), JSON.stringify([mobile]));
   const [client] = (await imported(env, "relay", list)).all;
   if (client?.outcome !== "imported") throw new Error("the client was not imported");
@@ -177,7 +176,7 @@ test("a user whose name is a client's id is refused", async () => {
 });
 
 test("another record with the same id is refused", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   await imported(env, "pocketbase", writePocketBase(file("one.db"), "0.22", [ada]));
   const other = { ...ada, username: "other", email: "", created: "2023-01-01 00:00:00.000Z" };
   const { code, all } = await imported(env, "pocketbase", writePocketBase(file("two.db"), "0.22", [other]));
@@ -231,7 +230,7 @@ test.each([
   ],
   ["JSON", JSON.stringify(Object.values(people)), "record"],
 ])("Supabase's users come by %s", async (_, text, unit) => {
-  const { env, dataDir, file } = place();
+  const { auth, env, file } = await place();
   const { code, all } = await imported(env, "supabase", written(file("users"), text));
   expect(code).toBe(1);
   expect(all.map(({ place: _place, ...rest }) => rest)).toEqual(outcomes);
@@ -250,7 +249,6 @@ test.each([
     });
     expect(Object.keys((await accounts.get(String(people.plain.id)))?.metadata ?? {})).toEqual(["note", "deep"]);
   });
-  const { auth } = await serve({}, { worker: false, dataDir });
   const password = "the old password";
   for (const name of ["plain", "free"]) await auth.login({ identity: `${name}@example.org`, password });
   for (const name of ["banned", "ever", "oauth"]) {
@@ -281,7 +279,7 @@ const clients = [
 ];
 
 test("the relay's clients get new keys, shown once", async () => {
-  const { env, dataDir, file } = place();
+  const { auth, env, file } = await place();
   const path = written(file("clients.csv"), toCsv(clients));
   const { code, all } = await imported(env, "relay", path);
   const key = expect.stringMatching(/^dk_[a-z0-9]{16}_/);
@@ -308,7 +306,6 @@ test("the relay's clients get new keys, shown once", async () => {
       createdAt: Date.UTC(2024, 4, 1, 12),
     }),
   );
-  const { auth } = await serve({}, { worker: false, dataDir });
   expect((await auth.exchangeApiKey({ apiKey: first })).scopes).toEqual(["jobs:read", "relay"]);
   expect(await refusal(auth.exchangeApiKey({ apiKey: second }))).toMatchObject({ code: "Unauthenticated" });
   expect((await auth.exchangeApiKey({ apiKey: third })).scopes).toEqual(["relay"]);
@@ -328,7 +325,7 @@ test("the relay's clients get new keys, shown once", async () => {
 });
 
 test("people read what needs their eyes, and the numbers", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const row = { name: "red\u001b[31m", enabled: "yes" };
   const path = written(file("clients.json"), JSON.stringify([row, row, { name: "" }]));
   const { code, stdout, stderr } = await run(["import", "relay", path], env).finished;
@@ -339,21 +336,38 @@ test("people read what needs their eyes, and the numbers", async () => {
 });
 
 test("a dry run tells what would be, and writes nothing", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const users = writePocketBase(file("data.db"), "0.22", [ada, { ...ada, id: "short" }]);
   const dry = await imported(env, "pocketbase", users, "--dry-run");
   expect(dry.all.map(({ outcome }) => outcome)).toEqual(["imported", "refused"]);
   const list = written(file("clients.csv"), toCsv([mobile]));
   expect((await imported(env, "relay", list, "--dry-run")).all[0]).not.toHaveProperty("key");
   await withStores(env, async (stores) => {
-    expect(await stores.accounts.list({ by: "usernameKey", prefix: "", after: undefined, limit: 9 })).toEqual([]);
+    const accounts = await stores.accounts.list({ by: "usernameKey", prefix: "", after: undefined, limit: 9 });
+    expect(accounts.map(({ username }) => username)).toEqual(["admin"]);
     expect(await stores.clients.list(undefined, 9)).toEqual([]);
     expect(await stores.audit.list({ where: undefined, from: "", before: "~", limit: 9 })).toEqual([]);
   });
 });
 
+test("nothing is imported where no server was started, and no place for it is made", async () => {
+  const directory = scratchDirectory();
+  const data = writePocketBase(join(directory, "data.db"), "0.22", [{ ...ada, username: "admin" }]);
+  const env = { DARKROOM_DATA_DIR: join(directory, "mistyped") };
+  const message = /^darkroom: DARKROOM_DATA_DIR: \S+mistyped has no administrator yet: /;
+  const refuses = async (...options: string[]) => {
+    const { code, all, stderr } = await imported(env, "pocketbase", data, ...options);
+    expect([code, all, stderr]).toEqual([1, [], expect.stringMatching(message)]);
+  };
+  for (const options of [[], ["--dry-run"]]) await refuses(...options);
+  expect(existsSync(env.DARKROOM_DATA_DIR)).toBe(false);
+  // An operator needs no server to make one.
+  await run(["user", "create", "somebody", "--store"], env).finished;
+  await refuses();
+});
+
 test("an import that was killed is finished by repeating it", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const hash = hashed("pocket");
   const records = Array.from({ length: 10_000 }, (_, n) => ({ id: recordId(n), username: `user.${n}`, hash }));
   const data = writePocketBase(file("data.db"), "0.22", records);
@@ -376,7 +390,7 @@ test("an import that was killed is finished by repeating it", async () => {
 });
 
 test("a file that is not what it should be is told from, in a line that quotes nothing of it", async () => {
-  const { env, file } = place();
+  const { env, file } = await place();
   const secret = hashed("secret");
   const users = toCsv([supabaseRow()]);
   const wrong: [string, string, string, RegExp][] = [
@@ -426,6 +440,9 @@ describeOnMongodb("darkroom import", ({ uri, newDatabase }) => {
     const users = writePocketBase(path("data.db"), "0.22", [ada, { ...ada, id: recordId(1) }]);
     const others = written(path("users.csv"), toCsv([people.plain, people.oauth]));
     const list = written(path("clients.json"), JSON.stringify([mobile]));
+    const { code, stderr } = await imported(env, "pocketbase", users);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^darkroom: MONGODB_URI: .* has no administrator yet: /)]);
+    const { auth } = await serve(env, { worker: false });
     expect((await imported(env, "pocketbase", users)).all).toMatchObject([
       { outcome: "imported" },
       { outcome: "refused", reason: "username: is another account's; email: is another account's" },
@@ -438,7 +455,6 @@ describeOnMongodb("darkroom import", ({ uri, newDatabase }) => {
       ["relay", list],
     ])
       expect((await imported(env, ...again)).all[0]).toMatchObject({ outcome: "there" });
-    const { auth } = await serve(env, { worker: false });
     for (const identity of ["ada.l", "ada@example.org"]) await auth.login({ identity, password: "pocket" });
     await auth.login({ identity: "plain@example.org", password: "the old password" });
     await auth.exchangeApiKey({ apiKey: (made as { key: string }).key });
