@@ -29,6 +29,7 @@ import { SentJobs } from "./core/sent-jobs.ts";
 import { ServiceImages } from "./core/service-images.ts";
 import { Sessions } from "./core/sessions.ts";
 import { Sweeper } from "./core/sweeper.ts";
+import { ensureTestUser } from "./core/test-user.ts";
 import { Usage } from "./core/usage.ts";
 import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
@@ -73,8 +74,7 @@ export async function compose(
     log,
   };
 
-  const accounts = new Accounts({ ...base, signUpEnabled });
-  const everybody = config.authEnabled ? undefined : await accounts.ensureTestUser();
+  const everybody = config.authEnabled ? undefined : await ensureTestUser(base);
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   const authentication = new Authentication({ ...base, everybody });
   const changes = new JobChanges(stores.jobs, (error) => log.error({ err: error }, "watched jobs could not be read"));
@@ -100,7 +100,7 @@ export async function compose(
   return {
     admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits, usage }),
     audit: new Audit(base),
-    accounts,
+    accounts: new Accounts({ ...base, signUpEnabled }),
     authentication,
     clients: new Clients({ ...base, authentication, imageJobs }),
     deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),

@@ -13,7 +13,6 @@ import {
   usernameRule,
 } from "../model/account.ts";
 import { brokenFields, checkFields, DomainError, type FieldChecks, type FieldViolation } from "../model/errors.ts";
-import type { UserPrincipal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -21,11 +20,6 @@ import type { Passwords } from "../ports/credentials.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import { isClientsName } from "./client-names.ts";
 import { randomId } from "./random-id.ts";
-
-/** The id that the systems before gave their test user. */
-const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
-/** Of its address: RFC 2606 gives it to nobody. */
-const testUserDomain = "example.com";
 
 export interface NewAccount {
   /** Made up when empty; then the email is required. */
@@ -122,33 +116,6 @@ export class Accounts {
       throw error;
     }
     return admin.madeUp;
-  }
-
-  /** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
-  async ensureTestUser(): Promise<UserPrincipal> {
-    const { accounts, passwords, clock } = this.#deps;
-    const passwordHash = await passwords.hash(randomBytes(18).toString("base64url"));
-    // Somebody may have the name or the address already: then one is made up.
-    for (const username of ["test-user", madeUpUsername()]) {
-      const account = await accounts.get(testUserId);
-      if (account !== undefined && account.deletedAt === null && account.email !== null)
-        return { kind: "user", account, sessionId: "" };
-      const email = `${username}@${testUserDomain}`;
-      const fresh = composed({ username, email, password: "" }, passwordHash, "user", testUserId, clock());
-      await this.#writeTestUser(account, fresh).catch((error: unknown) => {
-        if (!(error instanceof DuplicateKey)) throw error;
-      });
-    }
-    return this.ensureTestUser();
-  }
-
-  /** Of one that is there already nothing is left where it was deleted a moment ago, and else all but the address is. */
-  async #writeTestUser(stored: Account | undefined, fresh: Account): Promise<void> {
-    const { accounts } = this.#deps;
-    if (stored === undefined) return accounts.insert(fresh);
-    const { email, emailKey, updatedAt } = fresh;
-    const account = stored.deletedAt === null ? { ...stored, email, emailKey, updatedAt } : fresh;
-    await accounts.replace({ ...account, version: stored.version + 1 });
   }
 
   /** For an administrator, also where sign-up is closed. */
