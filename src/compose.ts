@@ -90,7 +90,7 @@ export async function compose(
   const post = new Post({ mailer: await openMailer(config.mail), log });
   const files = new Files({ ...base, images, authentication, keepUploadMs });
   const usage = new Usage({ ...base, dailyRequests });
-  const deletions = new Deletions({ ...base, files, guessing, images, usage });
+  const deletions = new Deletions({ ...base, authentication, files, guessing, images, usage });
   onStop(() => post.stop());
   onStop(() => changes.stop());
   onStop(() => dispatcher.idle());
@@ -100,7 +100,7 @@ export async function compose(
   return {
     admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits, usage }),
     audit: new Audit(base),
-    accounts: new Accounts({ ...base, signUpEnabled }),
+    accounts: new Accounts({ ...base, authentication, signUpEnabled }),
     authentication,
     clients: new Clients({ ...base, authentication, imageJobs }),
     deadLetters: new DeadLetters({ ...base, records, images, dispatcher }),
@@ -123,8 +123,8 @@ export async function compose(
     oldApis: config.oldApis,
     relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images }),
-    profiles: new Profiles({ ...base, guessing, post }),
-    recovery: new Recovery({ ...base, guessing, post, mailPage: config.mail?.page }),
+    profiles: new Profiles({ ...base, authentication, guessing, post }),
+    recovery: new Recovery({ ...base, authentication, guessing, post, mailPage: config.mail?.page }),
     sessions,
     signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, deletions, files, images, keepAuditMs }),

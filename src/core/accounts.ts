@@ -13,11 +13,13 @@ import {
   usernameRule,
 } from "../model/account.ts";
 import { brokenFields, checkFields, DomainError, type FieldChecks, type FieldViolation } from "../model/errors.ts";
+import type { Principal } from "../model/principal.ts";
 import type { AccountStore } from "../ports/account-store.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
+import type { Authentication } from "./authentication.ts";
 import { isClientsName } from "./client-names.ts";
 import { randomId } from "./random-id.ts";
 
@@ -58,6 +60,7 @@ export async function prepareAdmin(
 }
 
 interface AccountsDeps {
+  readonly authentication: Pick<Authentication, "confirm">;
   readonly accounts: AccountStore;
   readonly clients: Pick<ClientStore, "get">;
   readonly passwords: Passwords;
@@ -77,7 +80,7 @@ export class Accounts {
 
   async signUp(wanted: NewAccount): Promise<Account> {
     this.#needSignUp();
-    return this.create(wanted, "user");
+    return this.create(wanted, "user", undefined);
   }
 
   /** All that stands in the way of a sign-up at once, names that are taken too. */
@@ -118,12 +121,14 @@ export class Accounts {
     return admin.madeUp;
   }
 
-  /** For an administrator, also where sign-up is closed. */
-  async create(wanted: NewAccount, role: Role): Promise<Account> {
-    const { passwords, clock } = this.#deps;
+  /** Also where sign-up is closed, for the administrator `by`; undefined is an operator, or whoever signs up. */
+  async create(wanted: NewAccount, role: Role, by: Principal | undefined): Promise<Account> {
+    const { authentication, passwords, clock } = this.#deps;
     checkFields(checksOf(wanted, passwords));
     const passwordHash = await passwords.hash(wanted.password);
     await this.#firstAdmin;
+    // The hash may wait for others'.
+    if (by !== undefined) await authentication.confirm(by);
     return this.#insert(composed(wanted, passwordHash, role, randomUUID(), clock()));
   }
 

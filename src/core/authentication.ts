@@ -1,3 +1,4 @@
+import { hasLostRights } from "../model/access.ts";
 import type { Account } from "../model/account.ts";
 import { acceptsKeyVersion, type Client, isUsable, type Scope } from "../model/client.ts";
 import { invalidField, unauthenticated } from "../model/errors.ts";
@@ -100,11 +101,9 @@ export class Authentication {
     return principal.kind === "job" ? this.#job(principal) : principal;
   }
 
-  /** For calls that stay open: rejects as `renew` does, and once a scope is gone. */
+  /** For calls that stay open or wait: rejects as `renew` does, and once the role or a scope is gone. */
   async confirm(principal: Principal): Promise<void> {
-    const now = await this.renew(principal);
-    if (principal.kind === "client" && now.kind === "client" && now.scopes.length < principal.scopes.length)
-      throw refused();
+    if (hasLostRights(principal, await this.renew(principal))) throw refused();
   }
 
   /** The client whose key this is, and the version of the key. */

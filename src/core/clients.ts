@@ -2,9 +2,10 @@ import { type Client, type ClientSettings, clientChecks, newClient, type Scope, 
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
 import { clientIdLength, isClientId } from "../model/ids.ts";
 import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
+import type { Principal } from "../model/principal.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { AccessToken, AccessTokens, ApiKeys } from "../ports/credentials.ts";
+import type { AccessToken, AccessTokens, ApiKeys, Secret } from "../ports/credentials.ts";
 import type { Authentication } from "./authentication.ts";
 import { changeRecord } from "./change-record.ts";
 import type { ImageJobs } from "./image-jobs.ts";
@@ -33,13 +34,13 @@ export class Clients {
     this.#deps = deps;
   }
 
-  /** The key is shown this once. */
-  async create(wanted: ClientSettings): Promise<{ client: Client; key: string }> {
-    const { clients, apiKeys, clock } = this.#deps;
+  /** The key is shown this once. `by` is undefined for an operator. */
+  async create(wanted: ClientSettings, by: Principal | undefined): Promise<{ client: Client; key: string }> {
+    const { clients, clock } = this.#deps;
     const now = clock();
     checkFields(clientChecks(wanted, now));
     const id = randomId(clientIdLength);
-    const key = await apiKeys.issue(id);
+    const key = await this.#issueKey(id, by);
     const client = newClient(wanted, id, key.hash, now);
     await clients.insert(client);
     return { client, key: key.token };
@@ -74,11 +75,15 @@ export class Clients {
   }
 
   /** The old key, and the tokens made from it, work for `graceMs` more. */
-  async regenerateKey(id: string, graceMs: number): Promise<{ client: Client; key: string }> {
+  async regenerateKey(
+    id: string,
+    graceMs: number,
+    by: Principal | undefined,
+  ): Promise<{ client: Client; key: string }> {
     if (!(graceMs >= 0 && graceMs <= graceMaxMs)) throw invalidField("grace_period", "must be 0 to 30 days");
     await this.get(id);
-    const { apiKeys, clock } = this.#deps;
-    const key = await apiKeys.issue(id);
+    const { clock } = this.#deps;
+    const key = await this.#issueKey(id, by);
     const client = await this.#change(id, (current) => ({
       ...current,
       keyHash: key.hash,
@@ -98,6 +103,14 @@ export class Clients {
     if (missing !== undefined) throw invalidField("scopes", "must be some of the client's scopes");
     const scopes = wanted.length === 0 ? client.scopes : toScopes(wanted);
     return { ...(await accessTokens.forClient(client, keyVersion, scopes)), scopes };
+  }
+
+  async #issueKey(id: string, by: Principal | undefined): Promise<Secret> {
+    const { apiKeys, authentication } = this.#deps;
+    const key = await apiKeys.issue(id);
+    // Its hash may wait for others'.
+    if (by !== undefined) await authentication.confirm(by);
+    return key;
   }
 
   #change(id: string, step: (client: Client) => Client): Promise<Client> {

@@ -4,22 +4,20 @@ import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
-import type { Passwords } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import type { AccountRecords } from "./account-records.ts";
 import { doAll } from "./do-all.ts";
 import type { Files } from "./files.ts";
-import type { Guessing } from "./guessing.ts";
 import type { Images } from "./images.ts";
 import { keepAnAdmin } from "./last-admin.ts";
-import { checkPassword } from "./password-check.ts";
+import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Usage } from "./usage.ts";
 
 const batch = 100;
 
-interface DeletionsDeps {
+interface DeletionsDeps extends PasswordCheckDeps {
   readonly accountRecords: AccountRecords;
   readonly sessions: SessionStore;
   readonly jobs: JobStore;
@@ -27,8 +25,6 @@ interface DeletionsDeps {
   readonly images: Images;
   readonly attempts: AttemptStore;
   readonly usage: Usage;
-  readonly passwords: Passwords;
-  readonly guessing: Guessing;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -45,9 +41,9 @@ export class Deletions {
     this.#deps = deps;
   }
 
-  async deleteOwn({ account }: UserPrincipal, address: string, password: string): Promise<void> {
-    await checkPassword(this.#deps, account, address, { password, field: "password" });
-    await this.delete(account.id);
+  async deleteOwn(by: UserPrincipal, address: string, password: string): Promise<void> {
+    await checkPassword(this.#deps, by, address, { password, field: "password" });
+    await this.delete(by.account.id);
   }
 
   /** Without the password. */

@@ -1,17 +1,29 @@
-import { type Account, passwordRule } from "../model/account.ts";
+import { passwordRule } from "../model/account.ts";
 import { checkFields, unauthenticated } from "../model/errors.ts";
+import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
+import type { Authentication } from "./authentication.ts";
 import type { Guessing } from "./guessing.ts";
 
-/** Asks a signed-in user for the password again. A wrong one counts as a failed login from the caller's address. */
+export interface PasswordCheckDeps {
+  readonly authentication: Pick<Authentication, "confirm">;
+  readonly guessing: Guessing;
+  readonly passwords: Passwords;
+}
+
+/**
+ * Asks a signed-in user for the password again. A wrong one counts as a failed login from the caller's address. The check
+ * may wait for others', so who is not signed in any more when it is done is refused, too.
+ */
 export async function checkPassword(
-  { guessing, passwords }: { readonly guessing: Guessing; readonly passwords: Passwords },
-  account: Account,
+  { authentication, guessing, passwords }: PasswordCheckDeps,
+  by: UserPrincipal,
   address: string,
   { password, field }: { readonly password: string; readonly field: string },
 ): Promise<void> {
   checkFields({ [field]: () => passwordRule(password) });
-  const confirm = () => passwords.confirm(password, account.passwordHash);
-  if (!(await guessing.guard(account.id, address, confirm)))
+  const confirm = () => passwords.confirm(password, by.account.passwordHash);
+  if (!(await guessing.guard(by.account.id, address, confirm)))
     throw unauthenticated("PASSWORD_WRONG", `${field}: the password is wrong`);
+  await authentication.confirm(by);
 }

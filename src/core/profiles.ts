@@ -14,21 +14,17 @@ import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Passwords } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
 import { isClientsName } from "./client-names.ts";
-import type { Guessing } from "./guessing.ts";
-import { checkPassword } from "./password-check.ts";
+import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
-interface ProfilesDeps {
+interface ProfilesDeps extends PasswordCheckDeps {
   readonly accountRecords: AccountRecords;
   readonly clients: Pick<ClientStore, "get">;
   readonly sessions: SessionStore;
-  readonly passwords: Passwords;
-  readonly guessing: Guessing;
   readonly post: Post;
   readonly clock: Clock;
 }
@@ -53,12 +49,15 @@ export class Profiles {
 
   /** All of it in one write, or nothing. A new password ends the account's other sessions. */
   async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
-    const { passwords, sessions, post } = this.#deps;
+    const { authentication, passwords, sessions, post } = this.#deps;
     checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
     if (password === undefined) return this.#change(by, wanted);
     if (password.old === undefined) await this.#needFresh(by);
-    else await checkPassword(this.#deps, by.account, address, { password: password.old, field: "old_password" });
-    const changed = await this.#change(by, { ...wanted, passwordHash: await passwords.hash(password.wanted) });
+    else await checkPassword(this.#deps, by, address, { password: password.old, field: "old_password" });
+    const passwordHash = await passwords.hash(password.wanted);
+    // The hash may wait for others'.
+    await authentication.confirm(by);
+    const changed = await this.#change(by, { ...wanted, passwordHash });
     await sessions.deleteByAccount(by.account.id, by.sessionId);
     post.send(by.account.email, passwordChangedLetter);
     return changed;

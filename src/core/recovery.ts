@@ -12,12 +12,11 @@ import {
 import type { UserPrincipal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
-import type { NamedSecrets, Passwords, Secret } from "../ports/credentials.ts";
+import type { NamedSecrets, Secret } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
-import type { Guessing } from "./guessing.ts";
-import { checkPassword } from "./password-check.ts";
+import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
 const hour = 60 * 60 * 1000;
@@ -28,14 +27,12 @@ const mailEveryMs = 60_000;
 /** A request for a letter is looked at no later than this. */
 const hiddenMs = 500;
 
-interface RecoveryDeps {
+interface RecoveryDeps extends PasswordCheckDeps {
   readonly accountRecords: AccountRecords;
   readonly counters: CounterStore;
   readonly sessions: SessionStore;
-  readonly passwords: Passwords;
   readonly passwordResets: NamedSecrets;
   readonly emailChanges: NamedSecrets;
-  readonly guessing: Guessing;
   readonly post: Post;
   /** The page that mails lead to. */
   readonly mailPage: string | undefined;
@@ -89,22 +86,17 @@ export class Recovery {
   }
 
   /** Whether the address is taken is told to its owner alone. */
-  async requestEmailChange(
-    { account }: UserPrincipal,
-    address: string,
-    email: string,
-    password: string,
-  ): Promise<void> {
+  async requestEmailChange(by: UserPrincipal, address: string, email: string, password: string): Promise<void> {
     checkFields({ email: () => emailRule(email) });
     this.#needMail();
-    await checkPassword(this.#deps, account, address, { password, field: "password" });
+    await checkPassword(this.#deps, by, address, { password, field: "password" });
     const { accountRecords, post, mailPage, clock } = this.#deps;
-    const current = await accountRecords.get(account.id);
+    const current = await accountRecords.get(by.account.id);
     if (current.emailChange !== null && isNew(current.emailChange, emailChangeLifeMs, clock()))
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
         retryAfterMs: mailEveryMs,
       });
-    const { token } = await this.#issueChange(account.id, email);
+    const { token } = await this.#issueChange(current.id, email);
     post.inBackground(async () => {
       if (!(await this.#isFirstOf(email))) return;
       const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;

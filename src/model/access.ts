@@ -160,6 +160,12 @@ export function isAdmin(principal: Principal): boolean {
   return belongs(principal, "admin");
 }
 
+/** Whether the same caller was an administrator, or had a scope, and is or has it no more. */
+export function hasLostRights(before: Principal, now: Principal): boolean {
+  if (before.kind === "client" && now.kind === "client") return now.scopes.length < before.scopes.length;
+  return isAdmin(before) && !isAdmin(now);
+}
+
 function belongs(principal: Principal, audience: Audience): boolean {
   switch (principal.kind) {
     case "user":

@@ -4,6 +4,7 @@ import type { AuthService, Client } from "../../gen/darkroom/auth/v1/auth_pb.ts"
 import type { Clients } from "../core/clients.ts";
 import type { ClientSettings } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
+import { callOf } from "./call.ts";
 import { fromDuration, fromTimestamp, toClient } from "./convert.ts";
 
 export interface ClientCore {
@@ -17,8 +18,8 @@ export function clientCalls({ clients }: ClientCore) {
       const { token, expiresAt, scopes: granted } = await clients.exchange(apiKey, scopes);
       return { accessToken: token, accessTokenExpireTime: timestampFromMs(expiresAt), scopes: [...granted] };
     },
-    async createClient(request) {
-      const { client, key } = await clients.create(settingsOf(required(request.client)));
+    async createClient(request, context) {
+      const { client, key } = await clients.create(settingsOf(required(request.client)), callOf(context).principal);
       return { client: toClient(client), apiKey: key };
     },
     async getClient({ clientId }) {
@@ -36,8 +37,9 @@ export function clientCalls({ clients }: ClientCore) {
       await clients.delete(clientId);
       return {};
     },
-    async regenerateClientKey({ clientId, gracePeriod }) {
-      const { client, key } = await clients.regenerateKey(clientId, fromDuration("grace_period", gracePeriod));
+    async regenerateClientKey({ clientId, gracePeriod }, context) {
+      const graceMs = fromDuration("grace_period", gracePeriod);
+      const { client, key } = await clients.regenerateKey(clientId, graceMs, callOf(context).principal);
       return { client: toClient(client), apiKey: key };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;

@@ -38,8 +38,10 @@ export function userCalls({ accounts, deletions, profiles, users }: UserCore) {
     async getUser({ userId }) {
       return { user: toAccount(await users.get(userId)) };
     },
-    async createUser({ username, email, password, role }) {
-      return { user: toAccount(await accounts.create({ username, email, password }, fromRole(role) ?? "user")) };
+    async createUser({ username, email, password, role }, context) {
+      const wanted = { username, email, password };
+      const { principal } = callOf(context);
+      return { user: toAccount(await accounts.create(wanted, fromRole(role) ?? "user", principal)) };
     },
     async setUserDisabled({ userId, disabled }) {
       return { user: toAccount(await users.setDisabled(userId, disabled)) };

@@ -15,8 +15,9 @@ const passwords = {
 test("nobody takes the first administrator's name while its password is still being hashed", async () => {
   const { db } = await openDatabase();
   const clients = sqliteClientStore(db);
+  const authentication = { confirm: async () => {} };
   const deps = { accounts: sqliteAccountStore(db), clients, passwords, clock: Date.now, signUpEnabled: true };
-  const accounts = new Accounts(deps);
+  const accounts = new Accounts({ ...deps, authentication });
   const hashing = Promise.withResolvers<void>();
   const adding = accounts.addAdmin(
     hashing.promise.then(() => prepareAdmin({ username: "admin", password: undefined }, passwords, Date.now)),

@@ -13,10 +13,12 @@ test("however many are asked for their password again, who signs in comes before
   const guessing = new Guessing({ attempts: sqliteAttemptStore(db), clock: Date.now });
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const passwordHash = bcrypt.hashSync("right", 8);
+  const deps = { authentication: { confirm: async () => {} }, guessing, passwords };
   let checked = 0;
   const asked = Array.from({ length: 60 }, async (_, index) => {
     const account = sampleAccount({ id: `account ${index}`, passwordHash });
-    await checkPassword({ guessing, passwords }, account, "192.0.2.1", { password: "right", field: "password" });
+    const by = { kind: "user", account, sessionId: "" } as const;
+    await checkPassword(deps, by, "192.0.2.1", { password: "right", field: "password" });
     checked += 1;
   });
   await asked[0];

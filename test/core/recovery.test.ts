@@ -36,6 +36,7 @@ async function opened() {
     sessions: sqliteSessionStore(db),
     counters: sqliteCounterStore(db),
     passwords,
+    authentication: { confirm: async () => {} },
     passwordResets,
     emailChanges,
     guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
