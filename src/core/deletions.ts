@@ -12,7 +12,7 @@ import { doAll } from "./do-all.ts";
 import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import { keepAnAdmin } from "./last-admin.ts";
-import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
+import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Usage } from "./usage.ts";
 
 const batch = 100;
@@ -43,7 +43,7 @@ export class Deletions {
 
   async deleteOwn(by: UserPrincipal, address: string, password: string): Promise<void> {
     await checkPassword(this.#deps, by, address, { password, field: "password" });
-    await this.delete(by.account.id);
+    await this.#delete(by.account.id, by.account);
   }
 
   /** Without the password. */
@@ -55,10 +55,17 @@ export class Deletions {
   }
 
   /** Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. */
-  async delete(id: string): Promise<void> {
+  delete(id: string): Promise<void> {
+    return this.#delete(id);
+  }
+
+  async #delete(id: string, checked?: Account): Promise<void> {
     const { accountRecords, clock } = this.#deps;
     await keepAnAdmin(accountRecords.store, await accountRecords.get(id));
-    const account = await accountRecords.change(id, (current) => buried(current, clock()));
+    const account = await accountRecords.change(id, (current) => {
+      if (checked !== undefined) needSamePassword(current, checked);
+      return buried(current, clock());
+    });
     await this.#tryPurge(account);
   }
 

@@ -1,4 +1,4 @@
-import { passwordRule } from "../model/account.ts";
+import { type Account, passwordRule } from "../model/account.ts";
 import { checkFields, unauthenticated } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
@@ -26,4 +26,10 @@ export async function checkPassword(
   if (!(await guessing.guard(by.account.id, address, confirm)))
     throw unauthenticated("PASSWORD_WRONG", `${field}: the password is wrong`);
   await authentication.confirm(by);
+}
+
+/** For a write that a password opened: that of `checked`, as the account was then. Throws when it has another by now. */
+export function needSamePassword(current: Account, checked: Account): void {
+  if (current.passwordHash !== checked.passwordHash)
+    throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
 }

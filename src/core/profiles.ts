@@ -8,7 +8,7 @@ import {
   usernameRule,
   withPassword,
 } from "../model/account.ts";
-import { checkFields, DomainError, type FieldChecks, unauthenticated } from "../model/errors.ts";
+import { checkFields, DomainError, type FieldChecks } from "../model/errors.ts";
 import { passwordChangedLetter } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
@@ -18,7 +18,7 @@ import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
 import { isClientsName } from "./client-names.ts";
-import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
+import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
 interface ProfilesDeps extends PasswordCheckDeps {
@@ -69,8 +69,7 @@ export class Profiles {
       throw usernameTaken();
     try {
       return await this.#deps.accountRecords.change(account.id, (current) => {
-        if (wanted.passwordHash !== undefined && current.passwordHash !== account.passwordHash)
-          throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
+        if (wanted.passwordHash !== undefined) needSamePassword(current, account);
         return changed(current, wanted, sessionId);
       });
     } catch (error) {

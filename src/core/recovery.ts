@@ -16,7 +16,7 @@ import type { NamedSecrets, Secret } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
-import { checkPassword, type PasswordCheckDeps } from "./password-check.ts";
+import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
 const hour = 60 * 60 * 1000;
@@ -96,7 +96,7 @@ export class Recovery {
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
         retryAfterMs: mailEveryMs,
       });
-    const { token } = await this.#issueChange(current.id, email);
+    const { token } = await this.#issueChange(current.id, email, by.account);
     post.inBackground(async () => {
       if (!(await this.#isFirstOf(email))) return;
       const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;
@@ -141,10 +141,13 @@ export class Recovery {
     return { token: secret.token, expiresAt };
   }
 
-  async #issueChange(id: string, email: string): Promise<UserToken> {
+  async #issueChange(id: string, email: string, checked?: Account): Promise<UserToken> {
     const expiresAt = this.#deps.clock() + emailChangeLifeMs;
     const { token, hash }: Secret = this.#deps.emailChanges.issue(id);
-    await this.#deps.accountRecords.change(id, (account) => ({ ...account, emailChange: { hash, expiresAt, email } }));
+    await this.#deps.accountRecords.change(id, (account) => {
+      if (checked !== undefined) needSamePassword(account, checked);
+      return { ...account, emailChange: { hash, expiresAt, email } };
+    });
     return { token, expiresAt };
   }
 

@@ -102,6 +102,20 @@ test("a password is not changed of an account that was disabled meanwhile", asyn
   await auth.login({ identity: username, password });
 });
 
+test.each([
+  [
+    "RequestEmailChange",
+    ({ password, credential }: User) => auth.requestEmailChange({ email: "another@example.com", password }, credential),
+  ],
+  ["DeleteProfile", ({ password, credential }: User) => auth.deleteProfile({ password }, credential)],
+])("%s is not carried out by a password that was changed while it waited", async (_, call) => {
+  const user = await signIn(server);
+  const change = () => auth.changePassword({ oldPassword: user.password, newPassword }, user.credential);
+  const refused = await whileHeld("compare", () => refusal(call(user)), change);
+  expect(refused).toMatchObject({ code: "Unauthenticated", reason: "PASSWORD_WRONG" });
+  await auth.login({ identity: user.username, password: newPassword });
+});
+
 const invalid = { reason: "CREDENTIAL_INVALID" };
 const administrative: [string, (of: { token: string; clientId: string }) => Promise<object>][] = [
   [
