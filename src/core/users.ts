@@ -1,4 +1,4 @@
-import { type Account, accountQueryRule, isEmail, nameKey, type Role, withoutSessions } from "../model/account.ts";
+import { type Account, accountQueryRule, isEmail, nameKey, type Role, shut } from "../model/account.ts";
 import { checkFields } from "../model/errors.ts";
 import { decodeKey, encodeKey, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { AccountRecords } from "./account-records.ts";
@@ -36,9 +36,9 @@ export class Users {
     return { items: items.filter(({ deletedAt }) => deletedAt === null), nextPageToken };
   }
 
-  /** Disabling ends the sessions too: they do not come back with the account. */
+  /** Disabling ends the sessions and spends the tokens too: they do not come back with the account. */
   async setDisabled(id: string, disabled: boolean): Promise<Account> {
-    const step = (current: Account) => ({ ...(disabled ? withoutSessions(current) : current), disabled });
+    const step = (current: Account) => ({ ...(disabled ? shut(current) : current), disabled });
     const account = await this.#change(id, disabled, step);
     if (disabled) await this.#deps.sessions.revokeAll(id);
     return account;

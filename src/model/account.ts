@@ -141,14 +141,18 @@ export function accountExists(violations: readonly FieldViolation[], cause?: unk
   return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations, cause });
 }
 
-/** With a new password, which ends the other sessions and spends every token: whoever holds one may be who it is to keep out. */
+/** With a new password, which shuts out whoever came in by the old one. */
 export function withPassword(account: Account, passwordHash: string, keptSessionId: string | null): Account {
-  return { ...withoutSessions(account, keptSessionId), passwordHash, passwordReset: null, emailChange: null };
+  return { ...shut(account, keptSessionId), passwordHash };
 }
 
-/** With its sessions ended but for one, before their records are gone. */
-export function withoutSessions(account: Account, keptSessionId: string | null = null): Account {
-  return { ...account, sessionEpoch: account.sessionEpoch + 1, keptSessionId };
+/**
+ * With every way in shut but the password and one session: the others are ended before their records are gone, and every token
+ * is spent, as whoever holds one may be who it is to keep out.
+ */
+export function shut(account: Account, keptSessionId: string | null = null): Account {
+  const spent = { passwordReset: null, emailChange: null };
+  return { ...account, ...spent, sessionEpoch: account.sessionEpoch + 1, keptSessionId };
 }
 
 /** A deleted account until its data is gone: nobody's, and its names are free. */

@@ -160,6 +160,7 @@ describe("tokens that are out", () => {
     return {
       auth,
       user,
+      admin,
       reset: await issue(),
       change: await issue("another@example.com"),
       useReset: (token: string) => auth.resetPassword({ token, newPassword: "a good new one" }),
@@ -178,6 +179,14 @@ describe("tokens that are out", () => {
     const { reset, change, useReset, useChange } = await issued();
     await useReset(reset);
     expect(await refusal(useChange(change))).toMatchObject(spent);
+  });
+
+  test("are spent by disabling the account, also once it is enabled again", async () => {
+    const { auth, user, admin, reset, change, useReset, useChange } = await issued();
+    for (const disabled of [true, false]) await auth.setUserDisabled({ userId: user.id, disabled }, admin);
+    expect(await refusal(useReset(reset))).toMatchObject(spent);
+    expect(await refusal(useChange(change))).toMatchObject(spent);
+    await auth.login({ identity: user.email, password: user.password });
   });
 
   test("and went to an address are spent when it is no more the account's", async () => {

@@ -2493,7 +2493,8 @@ export const AuthService: GenService<{
     output: typeof CreateUserResponseSchema;
   },
   /**
-   * Disables an account, which ends its sessions, or enables it again.
+   * Disables an account, which ends its sessions and spends the tokens for a
+   * new password or address that are out, or enables it again.
    *
    * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
    *
