@@ -55,15 +55,16 @@ export class Audit {
     target: (result: Result | undefined) => string = () => "",
   ): Promise<Result> {
     const who = { actor: isOperator === true ? "operator" : auditActor(principal), address, requestId };
-    const record = async (result: Result | undefined, reason: string) => {
-      for (const each of [action].flat()) await this.record({ ...who, action: each, target: target(result), reason });
+    const record = async (to: string, reason: string) => {
+      for (const each of [action].flat()) await this.record({ ...who, action: each, target: to, reason });
     };
     try {
       const result = await act();
-      await record(result, "");
+      await record(target(result), "");
       return result;
     } catch (error) {
-      await record(undefined, error instanceof DomainError ? error.reason : "INTERNAL");
+      const { reason, subject } = error instanceof DomainError ? error : { reason: "INTERNAL", subject: "" };
+      await record(target(undefined) || (subject === who.actor ? "" : subject), reason);
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import pLimit, { type LimitFunction } from "p-limit";
 import { networkOf } from "../model/address.ts";
+import { auditSubject } from "../model/audit.ts";
 import { DomainError } from "../model/errors.ts";
 import { counted, forgiven, holdMs, type SignInAttempts, takenBack, waitMs } from "../model/guessing.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
@@ -42,7 +43,7 @@ export class Guessing {
    * `resource_exhausted` when it may not be made yet.
    */
   guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
-    return this.#inLine(`${key} ${networkOf(address)}`, () => this.#guard(key, address, attempt));
+    return this.#inLine(key, address, () => this.#guard(key, address, attempt));
   }
 
   async #guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
@@ -61,9 +62,10 @@ export class Guessing {
    * Of one account's tries from one address `atOnceMax` run at a time, and the rest wait. A running try counts as
    * failed, so many right ones at once would lock each other out.
    */
-  async #inLine<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  async #inLine<Result>(key: string, address: string, work: () => Promise<Result>): Promise<Result> {
+    const name = `${key} ${networkOf(address)}`;
     const line = this.#lines.get(name) ?? { run: pLimit(atOnceMax), length: 0 };
-    if (line.length >= lineMax) throw tooMany(1000);
+    if (line.length >= lineMax) throw tooMany(1000, key);
     this.#lines.set(name, line);
     line.length += 1;
     try {
@@ -86,12 +88,12 @@ export class Guessing {
       const now = clock();
       const attempts = await store.get(key);
       const wait = waitMs(attempts, network, now);
-      if (wait > 0) throw tooMany(wait);
+      if (wait > 0) throw tooMany(wait, key);
       const next = counted(attempts, key, network, now);
       if (await (attempts === undefined ? this.#insert(next) : store.replace(next)))
         return this.#hold(holdMs(attempts));
     }
-    throw tooMany(1000);
+    throw tooMany(1000, key);
   }
 
   async #hold(ms: number): Promise<void> {
@@ -125,8 +127,10 @@ export function unknownNameKey(name: string): string {
   return hash("sha256", name, "base64url");
 }
 
-function tooMany(retryAfterMs: number): DomainError {
+function tooMany(retryAfterMs: number, key: string): DomainError {
   const seconds = Math.ceil(retryAfterMs / 1000);
   const message = `too many failed tries; try again in ${seconds} seconds`;
-  return new DomainError("resource_exhausted", "TOO_MANY_ATTEMPTS", message, { retryAfterMs });
+  // The key of a name that nobody has is no id, and no subject.
+  const subject = auditSubject("user", key);
+  return new DomainError("resource_exhausted", "TOO_MANY_ATTEMPTS", message, { retryAfterMs, subject });
 }

@@ -80,7 +80,7 @@ export class Sessions {
       const isRight = await passwords.verify(password, account?.passwordHash);
       return isRight && account?.disabled === false;
     });
-    if (account === undefined || !matches) throw loginFailed();
+    if (account === undefined || !matches) throw loginFailed(account);
     return this.begin(account, device, options);
   }
 
@@ -115,7 +115,7 @@ export class Sessions {
     await sessions.insert(session);
     if (!(await this.#isStillOf(session))) {
       await sessions.delete(id);
-      throw loginFailed();
+      throw loginFailed(account);
     }
     return { account, tokens: await this.#tokens(session, account, refresh.token), sessionToken: sessionToken?.token };
   }
@@ -238,8 +238,8 @@ export class Sessions {
   }
 }
 
-function loginFailed(): DomainError {
-  return unauthenticated("LOGIN_FAILED", "the name or the password is wrong");
+function loginFailed(account?: Account): DomainError {
+  return unauthenticated("LOGIN_FAILED", "the name or the password is wrong", auditSubject("user", account?.id));
 }
 
 /** Whether the spent token may still have its successor: the answer may have been lost. */

@@ -20,7 +20,7 @@ export interface FieldViolation {
   readonly rule: string;
 }
 
-/** An expected failure. Its message and details are for the caller: no secret, nothing of the inside. */
+/** An expected failure. Its message and details, but the subject, are for the caller: no secret, nothing of the inside. */
 export class DomainError extends Error {
   override readonly name: string = "DomainError";
   readonly code: ErrorCode;
@@ -30,6 +30,8 @@ export class DomainError extends Error {
   readonly retryAfterMs: number | undefined;
   /** A client with any of them would not have been refused. */
   readonly scopes: readonly string[];
+  /** Whom it is about, as the audit trail names them. For the trail alone: callers may be told of nobody's account. */
+  readonly subject: string;
 
   constructor(
     code: ErrorCode,
@@ -39,6 +41,7 @@ export class DomainError extends Error {
       violations?: readonly FieldViolation[];
       retryAfterMs?: number;
       scopes?: readonly string[];
+      subject?: string;
       cause?: unknown;
     } = {},
   ) {
@@ -48,6 +51,7 @@ export class DomainError extends Error {
     this.violations = details.violations ?? [];
     this.retryAfterMs = details.retryAfterMs;
     this.scopes = details.scopes ?? [];
+    this.subject = details.subject ?? "";
   }
 }
 
@@ -71,8 +75,8 @@ export function notAllowed(scopes: readonly string[] = []): DomainError {
   return new DomainError("permission_denied", "NOT_ALLOWED", message, { scopes });
 }
 
-export function unauthenticated(reason: string, message: string): DomainError {
-  return new DomainError("unauthenticated", reason, message);
+export function unauthenticated(reason: string, message: string, subject = ""): DomainError {
+  return new DomainError("unauthenticated", reason, message, { subject });
 }
 
 /** By field: the rule that is broken, or undefined. */

@@ -6,9 +6,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { startServer } from "../../src/app.ts";
 import { bearer, connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config.ts";
+import { movableClock } from "../contracts/movable-clock.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -29,7 +30,12 @@ test("tells who did what to whom, from where, and how it ended", async () => {
   const { events } = await auth.listAuditEvents({}, admin);
   const [failed, disabled, refused, created, login, signedUp] = events;
   const adminId = (await auth.checkAuth({}, admin)).principal?.account?.id;
-  expect(failed).toMatchObject({ action: "session.started", actor: "anonymous", target: "", reason: "LOGIN_FAILED" });
+  expect(failed).toMatchObject({
+    action: "session.started",
+    actor: "anonymous",
+    target: `user:${userId}`,
+    reason: "LOGIN_FAILED",
+  });
   expect(disabled).toMatchObject({
     action: "user.disabled_set",
     actor: `user:${adminId}`,
@@ -72,6 +78,35 @@ test("tells whose refresh token was spent, or used again", async () => {
       [`user:${user.account?.id}`, ""],
     ]);
   }
+});
+
+test("tells whose account a login was refused for, and the caller nothing of it", async () => {
+  // Time stands still, so that the sixth try comes too early.
+  const standing = await serve({}, { worker: false, clock: movableClock(Date.now()) });
+  const { auth, url } = standing;
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const { account, username } = await signIn(standing);
+  const post = async (path: string, body: object) => {
+    const headers = { "content-type": "application/json" };
+    return (await fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) })).text();
+  };
+  const ways: ((identity: string) => Promise<unknown>)[] = [
+    (identity) => refusal(auth.login({ identity, password: "wrong" })),
+    (identity) => post("/api/collections/users/auth-with-password", { identity, password: "wrong" }),
+    (email) => post("/auth/v1/token?grant_type=password", { email, password: "wrong" }),
+  ];
+  const answers: string[] = [];
+  for (const logIn of [...ways, ...ways]) answers.push(JSON.stringify(await logIn(username)));
+  await refusal(auth.login({ identity: "nobody", password: "wrong" }));
+  const wanted = { action: "session.started", pageSize: 7 };
+  const { events } = await auth.listAuditEvents(wanted, bearer(tokens?.accessToken ?? ""));
+  const known = `user:${account?.id}`;
+  expect(events.map(({ target, reason }) => [target, reason])).toEqual([
+    ["", "LOGIN_FAILED"],
+    [known, "TOO_MANY_ATTEMPTS"],
+    ...Array.from({ length: 5 }, () => [known, "LOGIN_FAILED"]),
+  ]);
+  expect(answers.filter((answer) => answer.includes(account?.id ?? ""))).toEqual([]);
 });
 
 test("tells whose key was exchanged, or was wrong", async () => {

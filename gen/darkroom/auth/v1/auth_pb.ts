@@ -260,7 +260,7 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
    * To whom or what: `user:ID`, `client:ID`, `session:ID`, `key:ID`, `job:ID`,
    * `result:NUMBER`; empty for oneself, for all, or when it is not known. A
    * refresh token that was sent names its user, or its session once that is
-   * gone.
+   * gone; a login that was refused names whose account it was for.
    *
    * @generated from field: string target = 5;
    */
