@@ -25,14 +25,8 @@ export const dailyRequestsMax = 1_000_000;
 const daysDefault = 30;
 const daysMax = 90;
 
-/** What causes work: the calls that are counted, each under all of its names. */
-const metered = new Set([
-  "darkroom.imagejob.v1.ImageJobService/SubmitImageJob",
-  "GET /api/send_message",
-  "POST /api/send_message",
-  "POST /upload",
-  "POST /v1/chat",
-]);
+/** What causes work: the calls that are counted, and every route that is limited as one of them. */
+const metered = new Set(["darkroom.imagejob.v1.ImageJobService/SubmitImageJob", "POST /upload", "POST /v1/chat"]);
 
 export function isMetered(operation: string): boolean {
   return metered.has(operation);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -13,6 +13,12 @@ async function adminOf({ auth }: Awaited<ReturnType<typeof serve>>) {
 function checkAuth(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
   const json = { "content-type": "application/json" };
   return fetch(`${url}/${check}`, { method: "POST", headers: { ...json, ...headers }, body: "{}" });
+}
+
+async function recordIdOf({ url }: { readonly url: string }, token: string): Promise<string> {
+  const response = await fetch(`${url}/api/collections/users/records`, { headers: { authorization: token } });
+  const { items } = (await response.json()) as { items: readonly { id: string }[] };
+  return items[0]?.id ?? "";
 }
 
 test("a client has 100 calls a minute, and another limit where one is set", async () => {
@@ -104,6 +110,56 @@ test("another address is limited however it is asked for, and nothing else that 
   expect([over.status, await over.json()]).toMatchObject([429, { code: 429, error_code: "over_request_rate_limit" }]);
   expect(over.headers.get("retry-after")).toMatch(/^\d+$/);
   expect((await put({ email: account?.email, data: { name: "Ada" } })).status).toBe(200);
+});
+
+describe("is limited however it is asked for:", () => {
+  async function limitedServer(procedure: string) {
+    const server = await serve({ DARKROOM_RATE_LIMITS: `${procedure}=1/60` }, { worker: false });
+    /** What a person's call by a plain route is answered. */
+    const send = async (token: string, call: string, body?: object) => {
+      const [method = "", path = ""] = call.split(" ");
+      const headers = { authorization: `Bearer ${token}`, ...(body && { "content-type": "application/json" }) };
+      const response = await fetch(server.url + path, { method, headers, body: body ? JSON.stringify(body) : null });
+      return response.status;
+    };
+    return { ...server, send };
+  }
+
+  test("a new password", async () => {
+    const server = await limitedServer("darkroom.auth.v1.AuthService/ChangePassword");
+    const [change, wanted] = ["PUT /auth/v1/user", "another secret"];
+    const one = await signIn(server);
+    expect(await server.send(one.token, change, { password: "short" })).toBe(422);
+    expect(await server.send(one.token, change, { password: wanted })).toBe(429);
+    expect(await server.send(one.token, change, { data: { name: "Ada" } })).toBe(200);
+    expect(await refusal(server.auth.changePassword({}, one.credential))).toMatchObject({ reason: "RATE_LIMITED" });
+
+    const other = await signIn(server);
+    const record = `PATCH /api/collections/users/records/${await recordIdOf(server, other.token)}`;
+    const passwords = { password: wanted, passwordConfirm: wanted, oldPassword: "wrong" };
+    expect(await server.send(other.token, record, passwords)).toBe(400);
+    expect(await server.send(other.token, record, passwords)).toBe(429);
+    expect(await server.send(other.token, record, { name: "Ada" })).toBe(200);
+  });
+
+  test("a deletion", async () => {
+    const server = await limitedServer("darkroom.auth.v1.AuthService/DeleteProfile");
+    const { token, credential } = await signIn(server);
+    const record = `DELETE /api/collections/users/records/${await recordIdOf(server, token)}`;
+    expect(await refusal(server.auth.deleteProfile({}, credential))).toMatchObject({ code: "InvalidArgument" });
+    expect(await server.send(token, record)).toBe(429);
+  });
+
+  test("a job", async () => {
+    const server = await limitedServer("darkroom.imagejob.v1.ImageJobService/SubmitImageJob");
+    for (const method of ["GET", "POST"]) {
+      const { token, credential } = await signIn(server);
+      const call = `${method} /api/send_message?prompt=grain&prompt_guidance=7&strength=0.5&uuid=${crypto.randomUUID()}`;
+      expect([method, await server.send(token, call)]).toEqual([method, 404]);
+      expect([method, await server.send(token, call)]).toEqual([method, 429]);
+      expect(await refusal(server.jobs.submitImageJob({}, credential))).toMatchObject({ reason: "RATE_LIMITED" });
+    }
+  });
 });
 
 test("a credential that is refused counts for its address", async () => {

@@ -32,6 +32,8 @@ type Parameters = Readonly<Record<string, string | number | undefined>>;
 type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;
 
 const onlyRecords = envelope(403, "Only auth records can access this endpoint.");
+/** With the procedure that does the same. */
+const counted = { limitedAs: () => "darkroom.imagejob.v1.ImageJobService/SubmitImageJob" };
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The gateway's own routes. */
@@ -62,8 +64,8 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
   scope.get("/check_auth", { schema: checking, config: { guest: { status: 403, body: onlyRecords } } }, (request) =>
     Promise.resolve(whoseToken(request.call)),
   );
-  scope.get("/send_message", { schema: sending }, send);
-  scope.post("/send_message", { schema: sendingByBody }, send);
+  scope.get("/send_message", { schema: sending, config: counted }, send);
+  scope.post("/send_message", { schema: sendingByBody, config: counted }, send);
   scope.get("/get_image", { schema: fetching }, fetch);
   scope.post("/get_image", { schema: fetchingByBody }, fetch);
 }

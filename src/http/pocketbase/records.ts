@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Accounts, madeUpUsername } from "../../core/accounts.ts";
+import type { Admission } from "../../core/admission.ts";
 import type { Audit } from "../../core/audit.ts";
 import type { Deletions } from "../../core/deletions.ts";
 import type { Profiles } from "../../core/profiles.ts";
@@ -9,7 +10,7 @@ import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { userOf } from "../caller.ts";
-import { limitedAs } from "../limited-as.ts";
+import { authProcedure, limitedAs } from "../limited-as.ts";
 import { changeFailed, recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
 import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
@@ -19,6 +20,7 @@ import { toRecord } from "./record-shape.ts";
 
 export interface RecordCore {
   readonly accounts: Accounts;
+  readonly admission: Admission;
   readonly audit: Audit;
   readonly deletions: Deletions;
   readonly profiles: Profiles;
@@ -80,7 +82,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void 
     async (request) => toRecord(await change(core, request, request.body ?? {}), "owner"),
   );
 
-  const remove = { ...notThere, failure: "Failed to delete record." };
+  const remove = { ...notThere, ...limitedAs("DeleteProfile"), failure: "Failed to delete record." };
   scope.delete<ById>(`${path}/:id`, { schema: deleting, config: remove }, async (request, reply) => {
     const by = ownRecord(request);
     await audit.keep(request.call, "user.deleted", () => deletions.deleteByAccess(by));
@@ -112,6 +114,7 @@ async function change(core: RecordCore, request: FastifyRequest<ById>, body: Rec
     username: () => (username === undefined ? undefined : blankOf(username)),
   });
   const password = passwordChangeOf(body);
+  if (password !== undefined) await core.admission.countAlso(authProcedure("ChangePassword"), request.call);
   const wanted = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

@@ -49,8 +49,9 @@ export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
   }
 
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
-    await changeAddress(call, by, update);
     const { password, current_password: old, data } = update;
+    if (password !== undefined) await admission.countAlso(authProcedure("ChangePassword"), call);
+    await changeAddress(call, by, update);
     const wanted = {
       ...(data === undefined ? {} : { metadata: data }),
       ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),
