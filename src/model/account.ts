@@ -1,3 +1,4 @@
+import { domainToASCII, domainToUnicode } from "node:url";
 import { DomainError, type FieldViolation, invalidFields } from "./errors.ts";
 import { textRule, utf8Length } from "./text.ts";
 
@@ -49,6 +50,8 @@ const identityMax = 254;
 const usernamePattern = /^[A-Za-z0-9._-]{3,64}$/;
 // Only what can be said without sending mail: one @, no blanks or control characters, a dot-separated domain.
 const emailPattern = /^[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)*$/u;
+/** Quotes, comments, lists and address literals. */
+const mailSyntax = /[()<>[\]\\,;:"]/;
 
 export const recordIdLength = 15;
 const recordIdPattern = new RegExp(`^[a-z0-9]{${recordIdLength}}$`);
@@ -79,7 +82,24 @@ export function usernameRule(username: string): string | undefined {
   return usernamePattern.test(username) ? undefined : "must be 3 to 64 of letters, digits, '.', '_' and '-'";
 }
 
+/** For an address that is to be set or written to: mail servers take others for the same mailbox. */
 export function emailRule(email: string): string | undefined {
+  const broken = knownEmailRule(email);
+  if (broken !== undefined) return broken;
+  if (mailSyntax.test(email)) return `must have none of ()<>[]\\,;:"`;
+  return isUsualDomain(nameKey(email.slice(email.indexOf("@") + 1)))
+    ? undefined
+    : "must have its domain in the usual spelling";
+}
+
+/** Whether the domain is what is looked up for it, or what that is shown as: fullwidth letters and the like are neither. */
+function isUsualDomain(domain: string): boolean {
+  const ascii = domainToASCII(domain);
+  return ascii !== "" && (domain === ascii || domain === domainToUnicode(ascii));
+}
+
+/** For an address that another system has taken. */
+export function knownEmailRule(email: string): string | undefined {
   return (
     textRule(email, { min: 1, max: identityMax }) ?? (emailPattern.test(email) ? undefined : "must be an email address")
   );

@@ -1,4 +1,4 @@
-import { type Account, emailRule, metadataRule, recordIdRule, usernameRule } from "./account.ts";
+import { type Account, knownEmailRule, metadataRule, recordIdRule, usernameRule } from "./account.ts";
 import { type ClientSettings, clientChecks, type Scope, scopes } from "./client.ts";
 import { uuidSource } from "./ids.ts";
 
@@ -62,7 +62,7 @@ export function foreignUserChecks(user: ForeignUser, { keeps, names }: UserSourc
   return {
     id: () => foreignIdRule(user.id, keeps),
     [names.username]: unlessEmpty(user.username, usernameRule),
-    [names.email]: unlessEmpty(user.email, emailRule),
+    [names.email]: unlessEmpty(user.email, knownEmailRule),
     [names.passwordHash]: unlessEmpty(user.passwordHash, passwordHashRule),
     [names.metadata]: () => metadataRule(user.metadata),
   };

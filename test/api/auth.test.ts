@@ -65,6 +65,8 @@ describe("sign-up", () => {
     ["a username of other letters", { username: "жужа" }, "username"],
     ["an address without @", { email: "nobody" }, "email"],
     ["an address with two @", { email: "a@b@c.example" }, "email"],
+    ["an address in brackets", { email: "<nobody@example.com>" }, "email"],
+    ["an address with a fullwidth letter", { email: "nobody@ｅxample.com" }, "email"],
     ["an address with a blank", { email: "a b@example.com" }, "email"],
     ["a long address", { email: `a@${"b".repeat(250)}.example` }, "email"],
     ["no password", { password: "" }, "password"],

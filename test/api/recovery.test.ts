@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { smtpMailer } from "../../src/adapters/smtp/mailer.ts";
 import { bearer } from "../../src/client/index.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
 import { refusal } from "../support/refusals.ts";
@@ -196,11 +197,23 @@ describe("tokens that are out", () => {
   });
 });
 
-test("an address that holds more than one reaches one", async () => {
+test("an address that holds more than one, as of who was imported, reaches one", async () => {
+  const { url, mailTo } = await serveMail();
+  const mailer = smtpMailer({ url, from: "darkroom@example.com" });
+  onTestFinished(() => mailer.close());
+  await mailer.send({ to: "a,b@example.com", subject: "Hello", text: "" });
+  expect((await mailTo("a,b@example.com", "Hello")).to).toEqual(["a,b@example.com"]);
+});
+
+test("one mailbox is not asked to write to by other spellings", async () => {
   const { mail, server } = await opened();
-  const user = await signUp(server, "a,b@example.com");
-  await server.auth.requestPasswordReset({ email: user.email });
-  expect((await mail.mailTo("a,b@example.com", "Set a new password")).to).toEqual(["a,b@example.com"]);
+  const { credential, password } = await signUp(server);
+  const ask = (email: string) => server.auth.requestEmailChange({ email, password }, credential);
+  for (const email of ["<victim@example.com>", "victim@example.com>", '"victim"@example.com', "victim@ｅxample.com"])
+    expect(await refusal(ask(email))).toMatchObject({ code: "InvalidArgument", fields: ["email"] });
+  await ask("victim@example.com");
+  await mail.mailTo("victim@example.com", "Confirm this address");
+  expect(mail.received).toHaveLength(1);
 });
 
 test("a mail server that is away stops nobody, and the log alone says so", async () => {

@@ -59,7 +59,8 @@ const ada: OldRecord = {
 
 test("who signed in to PocketBase signs in here, by the old password, name and address", async () => {
   const { auth, env, file } = await place();
-  const bob = { id: recordId(1), username: "bob", hash: hashed("bobs", "2y"), emailVisibility: true };
+  const odd = "<bob@ｅxample.org>";
+  const bob = { id: recordId(1), username: "bob", email: odd, hash: hashed("bobs", "2y"), emailVisibility: true };
   const data = writePocketBase(file("data.db"), "0.22", [ada, bob]);
   const { code, all } = await imported(env, "pocketbase", data);
   expect(code).toBe(0);
@@ -82,7 +83,7 @@ test("who signed in to PocketBase signs in here, by the old password, name and a
     const { account } = await auth.login({ identity, password: "pocket" });
     expect(account?.username).toBe("Ada.L");
   }
-  await auth.login({ identity: "bob", password: "bobs" });
+  for (const identity of ["bob", odd]) await auth.login({ identity, password: "bobs" });
   expect(await refusal(auth.login({ identity: "bob", password: "pocket" }))).toMatchObject({ reason: "LOGIN_FAILED" });
 
   const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
