@@ -274,7 +274,8 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   address: string;
 
   /**
-   * The request's id.
+   * The request's id. The caller may choose it by `X-Request-Id`, so it is
+   * not unique.
    *
    * @generated from field: string request_id = 7;
    */
