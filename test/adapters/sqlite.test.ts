@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -40,6 +40,18 @@ describe("an SQLite database", () => {
     expect(await sqliteJobStore(reopened, () => 1).due(1, 10)).toStrictEqual([job]);
     expect(await sqliteImageStore(reopened).get(image.id)).toStrictEqual(image);
     expect(await sqliteSecretStore(reopened).getOrCreate("key", "other")).toBe("value");
+  });
+
+  test("has nothing in its files of what was deleted or replaced", async () => {
+    const { db, path, close } = await openDatabase(undefined, [table]);
+    const replace = "UPDATE t SET text = ? WHERE id = ?";
+    const text = (id: number) => `secret ${id} `.repeat(id % 2 === 0 ? 1000 : 10);
+    for (let id = 0; id < 20; id += 1) await db.write(insert, id, text(id));
+    for (let id = 0; id < 10; id += 1) await db.write("DELETE FROM t WHERE id = ?", id);
+    for (let id = 10; id < 20; id += 1) await db.write(replace, "short", id);
+    await close();
+    expect(readdirSync(dirname(path))).toEqual([basename(path)]);
+    expect(readFileSync(path, "latin1")).not.toContain("secret");
   });
 
   test("shows every read what was written before, here and in other processes", async () => {

@@ -100,6 +100,8 @@ function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   const db = new DatabaseSync(path);
   insist(busyMs, () => db.exec("PRAGMA journal_mode = WAL"));
   db.exec("PRAGMA synchronous = FULL");
+  // FAST would leave what was deleted in the pages that become free.
+  db.exec("PRAGMA secure_delete = ON");
   insist(busyMs, () => db.exec("BEGIN IMMEDIATE"));
   const done = Number(db.prepare("PRAGMA user_version").get()?.user_version);
   if (done > migrations.length) throw new Error(`${path} was made by a newer version of Darkroom`);
