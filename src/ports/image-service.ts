@@ -4,8 +4,8 @@ import type { ImageType } from "../model/image.ts";
 /** Pictures at a service that somebody else runs. It makes up their ids, and whoever knows one may read it. */
 export interface ImageService {
   /**
-   * Stores everything `bytes` yields; its id there, which was checked (`isId`). Rejects with what `bytes` threw, or with
-   * ImageServiceUnavailable; what was begun is then cut off, for the service to throw away.
+   * Stores everything `bytes` yields; its id there, which was checked (`isId`). Rejects with what `bytes` threw, with
+   * ImageServiceRefused, or with ImageServiceUnavailable; what was begun is then cut off, for the service to throw away.
    */
   store(type: ImageType, bytes: AsyncIterable<Uint8Array>): Promise<string>;
   /**
@@ -22,6 +22,15 @@ export interface FetchedPicture {
   readonly size: number | null;
   /** In pieces of at most 64 KiB, as they come: not inspected, at most as many as a picture may have. */
   readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/** The service answers, but takes no such picture, or names it so that it cannot be fetched: another try is in vain. */
+export class ImageServiceRefused extends DomainError {
+  override readonly name = "ImageServiceRefused";
+
+  constructor(cause?: unknown) {
+    super("failed_precondition", "IMAGE_SERVICE_REFUSED", "the image service does not take the picture", { cause });
+  }
 }
 
 /** The service is away, too slow, or answers what makes no sense. It goes to the caller as it is. */

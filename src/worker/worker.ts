@@ -1,5 +1,6 @@
 import pRetry from "p-retry";
 import { reasonOf } from "../client/index.ts";
+import type { JobError } from "../model/image-job.ts";
 import { attemptOver, workerStopped } from "../model/job-life.ts";
 import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
 import type { Log } from "../ports/log.ts";
@@ -35,6 +36,18 @@ interface Attempt {
 
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
+
+/** Why a job fails for good, by what a server answered its worker. */
+const refusals: Readonly<Record<string, JobError>> = {
+  IMAGE_NOT_FOUND: {
+    reason: "INPUT_PICTURE_GONE",
+    message: "the job's input picture is not there: submit it again with another one",
+  },
+  IMAGE_SERVICE_REFUSED: {
+    reason: "IMAGE_SERVICE_REFUSED",
+    message: "the image service does not take the developed picture",
+  },
+};
 
 class Refused extends Error {
   override readonly name = "Refused";
@@ -155,10 +168,8 @@ async function develop(
 function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, log: Log): ResultMessage | undefined {
   if (signal.reason instanceof Refused || attemptOver.includes(reasonOf(error) ?? "")) return undefined;
   const result = { message_id: job.message_id, attempt };
-  if (reasonOf(error) === "IMAGE_NOT_FOUND") {
-    const message = "the job's input picture is not there: submit it again with another one";
-    return { ...result, error: { reason: "INPUT_PICTURE_GONE", message, retryable: false } };
-  }
+  const refused = refusals[reasonOf(error) ?? ""];
+  if (refused !== undefined) return { ...result, error: { ...refused, retryable: false } };
   if (signal.aborted) {
     return { ...result, error: { reason: workerStopped, message: "the worker was stopped", retryable: true } };
   }

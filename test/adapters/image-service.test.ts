@@ -15,6 +15,7 @@ import { paddedPng, smallPicture } from "../support/pictures.ts";
 
 const log = createLog("silent");
 const unavailable = { code: "unavailable", reason: "IMAGE_SERVICE_UNAVAILABLE", retryAfterMs: 1000 };
+const refused = { code: "failed_precondition", reason: "IMAGE_SERVICE_REFUSED", retryAfterMs: undefined };
 
 async function opened({ silenceMs = 20_000, behaviour = undefined as Behaviour | undefined } = {}) {
   const standIn = await startImageService();
@@ -64,6 +65,12 @@ describe("a picture at the image service", () => {
 
   test("that is not there is undefined", async () => {
     expect(await (await opened()).service.fetch("img-1")).toBeUndefined();
+  });
+
+  test.each([400, 404, 410, 422])("is not there where it is answered %i", async (status) => {
+    const { service } = await opened({ behaviour: (_request, response) => void response.writeHead(status).end() });
+    expect(await service.fetch("img-1")).toBeUndefined();
+    await service.ping();
   });
 
   test("may come without its length", async () => {
@@ -164,19 +171,32 @@ describe("an image service that cannot be used to store", () => {
       request.resume().once("end", () => response.writeHead(status).end(body));
     };
   };
-  const ways: Readonly<Record<string, Behaviour>> = {
+  const away: Readonly<Record<string, Behaviour>> = {
     fails: answers(500, ""),
+    "does not know our key": answers(401, ""),
+    "does not let us": answers(403, ""),
+    "has too much to do": answers(429, ""),
+    "sends us elsewhere": answers(307, ""),
+    "answers too much": answers(201, `{"uuid":"img-1"}${" ".repeat(65_536)}`),
+    "closes the connection": (request) => void request.socket.destroy(),
+  };
+  const refusing: Readonly<Record<string, Behaviour>> = {
+    "has no such route": answers(404, ""),
+    "lets nobody post": answers(405, ""),
+    "cannot do that": answers(501, ""),
+    "refuses before the body has come": (_request, response) => void response.writeHead(413).end(),
     "says 200": answers(200, `{"uuid":"img-1"}`),
     "names no picture": answers(201, "{}"),
     "answers null": answers(201, "null"),
     "answers no JSON": answers(201, "img-1"),
     "names what is no id": answers(201, `{"uuid":"../img-1"}`),
-    "answers too much": answers(201, `{"uuid":"img-1"}${" ".repeat(65_536)}`),
-    "refuses before the body has come": (_request, response) => void response.writeHead(413).end(),
-    "closes the connection": (request) => void request.socket.destroy(),
   };
+  const ways = [
+    ...Object.entries(away).map(([what, behaviour]) => [what, unavailable, behaviour] as const),
+    ...Object.entries(refusing).map(([what, behaviour]) => [what, refused, behaviour] as const),
+  ];
 
-  test.each(Object.entries(ways))("since it %s", async (_what, behaviour) => {
+  test.each(ways)("since it %s", async (_what, error, behaviour) => {
     const { service } = await opened({ behaviour });
     const left = vi.fn();
     async function* watched() {
@@ -186,7 +206,7 @@ describe("an image service that cannot be used to store", () => {
         left();
       }
     }
-    await expect(service.store("image/png", watched())).rejects.toMatchObject(unavailable);
+    await expect(service.store("image/png", watched())).rejects.toMatchObject(error);
     await vi.waitFor(() => expect(left).toHaveBeenCalled());
   });
 

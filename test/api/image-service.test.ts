@@ -244,6 +244,30 @@ describe("a job whose picture is at an image service", () => {
   });
 });
 
+describe("an image service that takes no pictures", () => {
+  const answers: Readonly<Record<string, [status: number, body: string]>> = {
+    "has no route for them": [404, ""],
+    "names them by what is no id": [201, `{"uuid":"out.v1.png"}`],
+  };
+
+  test.each(Object.entries(answers))("since it %s fails a job, and is asked once", async (_what, [status, body]) => {
+    const { service, submit, ended, jobs, credential, post } = await opened({ worker: true });
+    const picture = await smallPicture();
+    const calls: string[] = [];
+    service.behave((request, response) => {
+      calls.push(request.method ?? "");
+      if (request.method === "GET") return void response.writeHead(200).end(picture);
+      request.resume().once("end", () => response.writeHead(status).end(body));
+    });
+    const job = await ended(await submit("img-1"));
+    expect(job).toMatchObject({ state: State.FAILED, attempt: 1, error: { reason: "IMAGE_SERVICE_REFUSED" } });
+    expect(calls.filter((method) => method === "POST")).toHaveLength(1);
+    const refused = { code: "FailedPrecondition", reason: "IMAGE_SERVICE_REFUSED" };
+    expect(await refusal(jobs.uploadImage({ data: picture }, credential))).toMatchObject(refused);
+    expect(await refusalOf(await post(picture))).toMatchObject({ status: 409, reason: refused.reason });
+  });
+});
+
 describe("while the image service is away", () => {
   test("pictures are unavailable, jobs are accepted, health says so; then all goes on", async () => {
     const { service, jobs, credential, url, submit, ended, download, post } = await opened({ worker: true });

@@ -28,11 +28,33 @@ export function sizeOf({ headers }: Response): number | null {
   return Number(length);
 }
 
-/** Of the picture that was stored. */
+/** The same call would be answered so again. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+}
+
+/** A redirect or a key that it does not know is for the operator to mend: until then it counts as an outage. */
+export function isRefusal({ status }: Response): boolean {
+  return status === 501 || (status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status));
+}
+
+/** Of the picture that was stored. Rejects with {@link Refusal} for what would not be stored, or found again, ever. */
 export async function idIn(response: Response, patience: Patience): Promise<string> {
-  const { uuid } = Object(JSON.parse(await text(limited(response, answerMax, patience))));
-  if (typeof uuid !== "string" || !isId(uuid)) throw new Error("POST /images was answered without a uuid");
-  return uuid;
+  const { status, ok } = response;
+  // Each other try that is answered 200 may leave a copy there.
+  if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
+  if (!ok) throw new Error(`POST /images was answered ${status}`);
+  const { uuid } = parsed(await text(limited(response, answerMax, patience)));
+  if (typeof uuid === "string" && isId(uuid)) return uuid;
+  throw new Refusal("POST /images was answered without a uuid of 1 to 64 letters, digits, '-' and '_'");
+}
+
+function parsed(json: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(json));
+  } catch {
+    return {};
+  }
 }
 
 /** `fetch` says why in its error's cause. */

@@ -1,8 +1,8 @@
 import { imageMaxBytes } from "../../model/image.ts";
-import { type ImageService, ImageServiceUnavailable } from "../../ports/image-service.ts";
+import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
 import { piecesOf } from "../../ports/pieces.ts";
-import { idIn, limited, reasonOf, sizeOf } from "./answers.ts";
+import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
 import { Patience } from "./patience.ts";
 
 /** How long the service may be silent while we wait for it, and how long one picture may take in all. */
@@ -33,6 +33,12 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
     return new ImageServiceUnavailable(cause);
   }
 
+  function unstored(cause: unknown): ImageServiceRefused | ImageServiceUnavailable {
+    if (!(cause instanceof Refusal)) return unavailable(cause);
+    log.warn({ reason: reasonOf(cause) }, "the image service does not take a picture");
+    return new ImageServiceRefused(cause);
+  }
+
   async function* pieces(response: Response, patience: Patience): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of limited(response, imageMaxBytes, patience)) yield* piecesOf(chunk);
@@ -50,11 +56,9 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
       try {
         const body = ReadableStream.from(source.bytes);
         const init = { method: "POST", headers: { "content-type": type }, body, duplex: "half" } as const;
-        const response = await request("/images", patience, init);
-        if (response.status !== 201) throw new Error(`POST /images was answered ${response.status}`);
-        return await idIn(response, patience);
+        return await idIn(await request("/images", patience, init), patience);
       } catch (error) {
-        throw source.failure === undefined ? unavailable(error) : source.failure.error;
+        throw source.failure === undefined ? unstored(error) : source.failure.error;
       } finally {
         patience.end();
       }
@@ -67,7 +71,7 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
         patience.rest();
         if (response.status === 200) return { size: sizeOf(response), bytes: pieces(response, patience) };
         patience.end();
-        if (response.status === 404) return undefined;
+        if (isRefusal(response)) return undefined;
         throw new Error(`GET /download was answered ${response.status}`);
       } catch (error) {
         patience.end();
@@ -78,8 +82,9 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
     async ping() {
       const patience = new Patience(silenceMs);
       try {
-        const { status } = await request(`/download/${nobody}`, patience);
-        if (status !== 200 && status !== 404) throw new Error(`GET /download was answered ${status}`);
+        const response = await request(`/download/${nobody}`, patience);
+        const { status } = response;
+        if (status !== 200 && !isRefusal(response)) throw new Error(`GET /download was answered ${status}`);
       } finally {
         patience.end();
       }

@@ -69,6 +69,7 @@ export const uploading = {
     ),
     401: refusalAnswer("The token is not valid, or no bearer token."),
     403: refusalAnswer("There is no token, the caller is no user, or a file of theirs has the name."),
+    409: refusalAnswer("It is a picture, and the image service does not take it."),
     413: refusalAnswer("The file has more than 20 MiB."),
     422: answer("There is no file, it has no name or one of more than 255 bytes, or chat_id is no UUID.", {
       type: "array",
