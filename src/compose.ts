@@ -35,7 +35,7 @@ import { Users } from "./core/users.ts";
 import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
-import type { ModelRoutes } from "./model/models.ts";
+import { type ModelRoutes, modelRule } from "./model/models.ts";
 import type { OnStop } from "./parts.ts";
 import { type Clock, clocksApartMs } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -137,11 +137,15 @@ function relayOf({ relay: settings }: ServerConfig, identities: RelayIdentities 
   return settings === undefined || identities === undefined ? undefined : { settings, identities };
 }
 
-function routesOf({ engines, models, serviceBus }: ServerConfig): ModelRoutes {
+function routesOf({ engines, models, defaultModel, serviceBus }: ServerConfig): ModelRoutes {
   const own = listModels(engines);
   const taken = own.find(({ name }) => models.has(name));
-  if (taken === undefined) return { own, named: models, rest: serviceBus?.publishQueue };
-  throw new ConfigError("DARKROOM_MODELS", `${taken.name} is a model of Darkroom's own workers; take another name`);
+  if (taken !== undefined)
+    throw new ConfigError("DARKROOM_MODELS", `${taken.name} is a model of Darkroom's own workers; take another name`);
+  const routes = { own, named: models, rest: serviceBus?.publishQueue, defaultModel: own[0].name };
+  const broken = defaultModel === undefined ? undefined : modelRule(defaultModel, routes);
+  if (broken !== undefined) throw new ConfigError("DARKROOM_DEFAULT_MODEL", broken);
+  return { ...routes, defaultModel: defaultModel ?? routes.defaultModel };
 }
 
 async function openMailer(config: MailConfig | undefined): Promise<Mailer | undefined> {

@@ -65,6 +65,8 @@ export interface ServerConfig {
   readonly fastRpc: boolean;
   /** Which other workers there are: the queue for each of their models. */
   readonly models: ReadonlyMap<string, string>;
+  /** For jobs that name none; undefined for the first of our own. */
+  readonly defaultModel: string | undefined;
   /** Those of its workers: it lists the models that they have. */
   readonly engines: EngineSettings;
   /** Those whose routes are served. */
@@ -125,6 +127,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     uploadsMax: read.integer("DARKROOM_UPLOADS_MAX_MIB", 256, 1, 65_536) * 1024 * 1024,
     fastRpc: read.flag("DARKROOM_FAST_RPC", true),
     models: readModels(read, serviceBus?.resultQueue),
+    defaultModel: read.text("DARKROOM_DEFAULT_MODEL"),
     engines: readEngines(read),
     oldApis: readOldApis(read),
     relay: readRelay(read),

@@ -60,7 +60,7 @@ export class ImageJobs {
       id: randomUUIDv7(),
       ownerId,
       fingerprint,
-      defaultModel: routes.own[0].name,
+      defaultModel: routes.defaultModel,
       randomSeed: randomInt(2 ** 32),
       now,
       dispatchAt: now + timing.publishMs,

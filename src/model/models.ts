@@ -10,18 +10,19 @@ export const resultQueueName = "darkroom-results";
 
 /** Which models there are, and in which queue the jobs of each are waited for. */
 export interface ModelRoutes {
-  /** Those of Darkroom's own workers; the first is the default. */
-  readonly own: readonly [Model, ...Model[]];
+  /** Those of Darkroom's own workers. */
+  readonly own: readonly Model[];
   /** The queues of other workers, by the names of their models. */
   readonly named: ReadonlyMap<string, string>;
   /** The queue of whoever knows any other model; undefined where nobody does. */
   readonly rest: string | undefined;
+  /** For a job that names none. */
+  readonly defaultModel: string;
 }
 
 const namePattern = /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/;
 /** As Service Bus has it. */
 const queueNamePattern = /^(?=.{1,260}$)[a-z\d]([\w./-]*[a-z\d_])?$/i;
-const outside = "Developed by a worker that the operator runs beside Darkroom's own.";
 
 /** The queue for a model's jobs; undefined for a model that there is not. */
 export function queueNameOf({ own, named, rest }: ModelRoutes, model: string): string | undefined {
@@ -34,8 +35,14 @@ export function queueNames({ named, rest }: ModelRoutes): string[] {
 }
 
 /** Those that are known by name; the default first. */
-export function listedModels({ own, named }: ModelRoutes): Model[] {
-  return [...own, ...[...named.keys()].map((name) => ({ name, description: outside }))];
+export function listedModels({ own, named, defaultModel }: ModelRoutes): Model[] {
+  const known = [...own, ...[...named.keys()].map(fromOutside)];
+  const first = known.find(({ name }) => name === defaultModel) ?? fromOutside(defaultModel);
+  return [first, ...known.filter(({ name }) => name !== defaultModel)];
+}
+
+function fromOutside(name: string): Model {
+  return { name, description: "Developed by a worker that the operator runs beside Darkroom's own." };
 }
 
 export function modelNameRule(name: string): string | undefined {

@@ -14,8 +14,8 @@ const env = { IMAGE_SERVICE_API_KEY: key, DARKROOM_MODELS: `{"sd": "gpu-jobs", "
 const patience = { timeout: 30_000, interval: 50 };
 
 /** A server whose models `sd` and `sd-xl` are other workers', an account, and the queues as those workers see them. */
-async function opened() {
-  const server = await serve(env, { worker: false });
+async function opened(settings = {}) {
+  const server = await serve({ ...env, ...settings }, { worker: false });
   const queues = await openQueues({ dataDir: server.dataDir, serviceBus: undefined }, Date.now, createLog("silent"));
   onTestFinished(() => queues.close());
   const { credential } = await signIn(server);
@@ -157,6 +157,20 @@ describe("the models of other workers", () => {
     expect(models.map(({ isDefault }) => isDefault)).toEqual([true, false, false, false]);
   });
 
+  test("are the default where DARKROOM_DEFAULT_MODEL names one", async () => {
+    const { jobs, credential, work, submit, ended } = await opened({ DARKROOM_DEFAULT_MODEL: "sd" });
+    const { models } = await jobs.listModels({}, credential);
+    expect(models.map(({ name, isDefault }) => [name, isDefault])).toEqual([
+      ["sd", true],
+      ["studio", false],
+      ["upscale-2x", false],
+      ["sd-xl", false],
+    ]);
+    const worker = work();
+    expect(await ended(await submit(""))).toMatchObject({ state: State.SUCCEEDED, modelType: "sd" });
+    expect(worker.taken.map(({ model_type }) => model_type)).toEqual(["sd"]);
+  });
+
   test("are the only ones besides", async () => {
     const { submit } = await opened();
     expect(await refusal(submit("sd-3"))).toMatchObject({ code: "InvalidArgument", fields: ["model_type"] });
@@ -165,5 +179,10 @@ describe("the models of other workers", () => {
   test("cannot take the name of ours", async () => {
     const started = serve({ DARKROOM_MODELS: `{"studio": "gpu-jobs"}` }, { worker: false });
     await expect(started).rejects.toThrow(/^DARKROOM_MODELS: studio is a model of Darkroom's own workers/);
+  });
+
+  test("cannot be the default when nobody has them", async () => {
+    const started = serve({ ...env, DARKROOM_DEFAULT_MODEL: "sd-3" }, { worker: false });
+    await expect(started).rejects.toThrow(/^DARKROOM_DEFAULT_MODEL: must be one of: studio, upscale-2x, sd, sd-xl$/);
   });
 });

@@ -51,6 +51,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
     own: [{ name: "studio", description: "" }],
     named: new Map([["sd", "others"]]),
     rest: undefined,
+    defaultModel: "studio",
   };
   // Both models' jobs come by one queue, and only one of them is that of workers who claim.
   const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);

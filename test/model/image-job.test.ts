@@ -17,6 +17,7 @@ const models: ModelRoutes = {
   own: [{ name: "studio", description: "" }],
   named: new Map([["sketch", "sketches"]]),
   rest: undefined,
+  defaultModel: "studio",
 };
 const nan = Number.NaN;
 const infinity = Number.POSITIVE_INFINITY;

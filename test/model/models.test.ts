@@ -8,7 +8,7 @@ const named = new Map([
   ["sd-xl", "old-jobs"],
   ["flux", "flux-jobs"],
 ]);
-const closed: ModelRoutes = { own: [studio], named, rest: undefined };
+const closed: ModelRoutes = { own: [studio], named, rest: undefined, defaultModel: "studio" };
 const open: ModelRoutes = { ...closed, rest: "everything-else" };
 
 describe("a model's jobs go", () => {
@@ -34,6 +34,11 @@ describe("a model's jobs go", () => {
 test("models with a name are listed, the default first", () => {
   expect(listedModels(open).map(({ name }) => name)).toEqual(["studio", "sd", "sd-xl", "flux"]);
   expect(listedModels(open)[0]).toEqual(studio);
+  for (const [defaultModel, others] of [
+    ["sd-xl", ["studio", "sd", "flux"]],
+    ["other", ["studio", "sd", "sd-xl", "flux"]],
+  ] as const)
+    expect(listedModels({ ...open, defaultModel }).map(({ name }) => name)).toEqual([defaultModel, ...others]);
 });
 
 test("a job may ask for what somebody takes", () => {

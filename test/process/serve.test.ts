@@ -250,6 +250,7 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["IMAGE_SERVICE_API_KEY", "fifteen-letters"],
     ["DARKROOM_MODELS", "sd=jobs"],
     ["DARKROOM_MODELS", `{"studio": "jobs"}`],
+    ["DARKROOM_DEFAULT_MODEL", "studios"],
     ["AUTH_ENABLED", "perhaps"],
   ])("%s=%s", async (name, value) => {
     expect(await refusal({ [name]: value })).toMatch(new RegExp(`^darkroom: ${name}: `));
