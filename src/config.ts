@@ -98,6 +98,7 @@ export function readServerConfig(env: Environment): ServerConfig {
   const host = read.text("HOST") ?? "127.0.0.1";
   const mongodb = readMongodb(read);
   const serviceBus = readServiceBus(read);
+  const trustedProxies = readTrustedProxies(read);
   return {
     host,
     port: read.integer("PORT", 8080, 0, 65_535),
@@ -105,11 +106,15 @@ export function readServerConfig(env: Environment): ServerConfig {
     mongodb,
     serviceBus,
     imageService: readImageService(read),
-    authEnabled: readAuthentication(read, { host, isEmbedded: mongodb === undefined }),
+    authEnabled: readAuthentication(read, {
+      host,
+      isEmbedded: mongodb === undefined,
+      isProxied: trustedProxies !== undefined,
+    }),
     tls: readTls(read),
     corsOrigins: readOrigins(read),
     mail: readMail(read),
-    trustedProxies: readTrustedProxies(read),
+    trustedProxies,
     rateLimits: readRateLimits(read),
     dailyRequests: read.integer("DARKROOM_DAILY_REQUESTS", undefined, 1, dailyRequestsMax),
     cookieDomain: readCookieDomain(read),

@@ -1,7 +1,7 @@
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
-/** Any of them switches authentication off: the names that the systems before had. */
+/** Each switches authentication off: the names that the systems before had. */
 const switches = ["AUTH_ENABLED", "AUTHENTICATE"];
 const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
 
@@ -11,18 +11,29 @@ const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
  */
 export function readAuthentication(
   read: Reader,
-  { host, isEmbedded }: { readonly host: string; readonly isEmbedded: boolean },
+  { host, isEmbedded, isProxied }: { readonly host: string; readonly isEmbedded: boolean; readonly isProxied: boolean },
 ): boolean {
-  const off = switches.find((name) => !read.flag(name, true));
+  const off = switchedOff(read);
   const isInsisted = read.flag(insist, false);
   if (off === undefined) return true;
   if (isInsisted) return false;
   if (!isLoopback(host)) throw new ConfigError(off, `opens everything to whoever reaches ${host}: ${how}`);
+  if (isProxied) throw new ConfigError(off, `opens everything to whoever a proxy calls for: ${how}`);
   if (!isEmbedded) throw new ConfigError(off, `opens a shared database: ${how}`);
   return false;
 }
 
-const how = `listen on 127.0.0.1 with the embedded database, or set ${insist}=true if that is meant`;
+const safely = "listen on 127.0.0.1 with the embedded database, without TRUSTED_PROXIES";
+const how = `${safely}, or set ${insist}=true if that is meant`;
+
+/** The name that switches it off. */
+function switchedOff(read: Reader): string | undefined {
+  const given = switches.filter((name) => read.text(name) !== undefined);
+  const off = given.find((name) => !read.flag(name, true));
+  const on = given.find((name) => read.flag(name, true));
+  if (off !== undefined && on !== undefined) throw new ConfigError(off, `must say the same as ${on}`);
+  return off;
+}
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);

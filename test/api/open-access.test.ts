@@ -117,3 +117,23 @@ test("is refused with a shared database, unless it is insisted on, and is not wh
     expect(readServerConfig({ ...open, HOST }).authEnabled).toBe(false);
   }
 });
+
+test("is refused behind a proxy, unless it is insisted on", () => {
+  const TRUSTED_PROXIES = "loopback";
+  const refused = /^AUTH_ENABLED: opens everything to whoever a proxy calls for: .*, without TRUSTED_PROXIES, or set /;
+  expect(() => readServerConfig({ ...open, TRUSTED_PROXIES })).toThrow(refused);
+  expect(readServerConfig({ ...open, TRUSTED_PROXIES, DARKROOM_ALLOW_OPEN_ACCESS: "true" }).authEnabled).toBe(false);
+});
+
+test.each([
+  [{ AUTH_ENABLED: "true", AUTHENTICATE: "False" }, /^AUTHENTICATE: must say the same as AUTH_ENABLED$/],
+  [{ AUTH_ENABLED: "0", AUTHENTICATE: "yes" }, /^AUTH_ENABLED: must say the same as AUTHENTICATE$/],
+])("is refused where its two names say different things: %j", (env, refused) => {
+  expect(() => readServerConfig(env)).toThrow(refused);
+  expect(() => readServerConfig({ ...env, DARKROOM_ALLOW_OPEN_ACCESS: "true" })).toThrow(refused);
+});
+
+test("its two names may say the same", () => {
+  expect(readServerConfig({ AUTH_ENABLED: "false", AUTHENTICATE: "0" }).authEnabled).toBe(false);
+  expect(readServerConfig({ AUTH_ENABLED: "on", AUTHENTICATE: "TRUE" }).authEnabled).toBe(true);
+});
