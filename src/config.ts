@@ -196,6 +196,8 @@ function readOrigins(read: Reader): string[] {
 function readJwtSecret(read: Reader): string | undefined {
   const name = read.text("JWT_SECRET") === undefined ? "JWT_SECRET_KEY" : "JWT_SECRET";
   const secret = read.text(name);
+  if ((read.text("JWT_SECRET_KEY") ?? secret) !== secret)
+    throw new ConfigError("JWT_SECRET_KEY", "must be the same as JWT_SECRET where both are set");
   // RFC 7518, section 3.2: a key as long as the hash.
   if (secret !== undefined && Buffer.byteLength(secret) < 32)
     throw new ConfigError(name, "must have at least 32 bytes");

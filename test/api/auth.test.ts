@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Principal_Kind, Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
@@ -350,6 +351,13 @@ describe("with JWT_SECRET", () => {
     const after = await serve({ JWT_SECRET_KEY: `${secret}, changed` }, { worker: false, dataDir });
     expect(await after.auth.validate({ credential: token })).toMatchObject({ valid: false });
   });
+});
+
+test("a secret by both its names must be one", () => {
+  const JWT_SECRET = "a secret of thirty-two bytes, at least";
+  expect(readServerConfig({ JWT_SECRET, JWT_SECRET_KEY: JWT_SECRET }).jwtSecret).toBe(JWT_SECRET);
+  const refused = /^JWT_SECRET_KEY: must be the same as JWT_SECRET where both are set$/;
+  expect(() => readServerConfig({ JWT_SECRET, JWT_SECRET_KEY: `${JWT_SECRET}!` })).toThrow(refused);
 });
 
 describe("the first administrator", () => {
