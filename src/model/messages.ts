@@ -95,17 +95,25 @@ function decodeAttempt(attempt: unknown): number | null {
 
 function decodeOutcome(fields: Record<string, unknown>): Outcome {
   if (fields.error !== undefined && fields.error !== null) return decodeFailure(fields.error);
-  const ids: unknown = fields.uuids_processed ?? [fields.uuid_processed];
-  if (
-    !Array.isArray(ids) ||
-    ids.length < 1 ||
-    ids.length > 4 ||
-    !ids.every((id) => typeof id === "string" && isId(id))
-  ) {
+  const names: unknown = fields.uuids_processed ?? [fields.uuid_processed];
+  if (!Array.isArray(names) || names.length < 1 || names.length > 4 || !names.every(isName))
     throw new MalformedMessage("uuid_processed names no picture");
-  }
-  return { kind: "succeeded", imageIds: ids };
+  return names.every(isId) ? { kind: "succeeded", imageIds: names } : unfetchable;
 }
+
+function isName(name: unknown): name is string {
+  return typeof name === "string" && name !== "";
+}
+
+/** Nobody could fetch the picture, so its owner need not wait for another. */
+const unfetchable: Outcome = {
+  kind: "failed",
+  error: {
+    reason: "PICTURE_ID_UNUSABLE",
+    message: "the worker's name for the picture is no id: 1 to 64 letters, digits, '-' and '_'",
+  },
+  retryable: false,
+};
 
 function decodeFailure(error: unknown): Outcome {
   const { reason, message, retryable } = error as Record<string, unknown>;

@@ -136,6 +136,21 @@ describe("a result that makes no sense", () => {
   });
 });
 
+test("a result that names its picture by what is no id fails its job, and the front end is told", async () => {
+  const { url, submit, ended, queues, credential } = await opened();
+  const message_id = await submit();
+  const body = Buffer.from(JSON.stringify({ message_id, uuid_processed: "abc.png" }));
+  await queues.resultQueue.send([{ id: randomUUID(), body }]);
+  const error = { reason: "PICTURE_ID_UNUSABLE" };
+  expect(await ended(message_id)).toMatchObject({ state: State.FAILED, error });
+  const { headers } = credential as { headers: Record<string, string> };
+  const polled = await fetch(`${url}/api/get_image?message_id=${message_id}`, { headers });
+  expect([polled.status, await polled.json()]).toMatchObject([
+    422,
+    { data: { message_id: { code: "picture_id_unusable" } } },
+  ]);
+});
+
 describe("a queue that gave a job up", () => {
   test("ends it, whichever queue it is", async () => {
     const { work, submit, ended, queues } = await opened();

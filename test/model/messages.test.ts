@@ -146,6 +146,19 @@ describe("a result", () => {
     expect(outcome.error.message.isWellFormed()).toBe(true);
   });
 
+  test.each([
+    { uuid_processed: "abc.png" },
+    { uuid_processed: "a/b" },
+    { uuid_processed: "x".repeat(65) },
+    { uuid_processed: "a", uuids_processed: ["a", "../b"] },
+  ])("fails its job when its picture cannot be fetched by its name: %j", (named) => {
+    expect(decodeResult(bytes({ message_id: id, ...named }))).toMatchObject({
+      jobId: id,
+      attempt: null,
+      outcome: { kind: "failed", error: { reason: "PICTURE_ID_UNUSABLE" }, retryable: false },
+    });
+  });
+
   const picture = { message_id: id, uuid_processed: "a" };
   const noJob = "message_id is no job's id";
   const noAttempt = "attempt is not a number from 1";
@@ -165,12 +178,11 @@ describe("a result", () => {
     [{ ...picture, attempt: 2 ** 53 }, noAttempt],
     [{ message_id: id }, noPicture],
     [{ message_id: id, uuid_processed: "" }, noPicture],
-    [{ message_id: id, uuid_processed: "a/b" }, noPicture],
     [{ message_id: id, uuid_processed: ["a"] }, noPicture],
     [{ ...picture, uuids_processed: [] }, noPicture],
     [{ ...picture, uuids_processed: ["a", "b", "c", "d", "e"] }, noPicture],
     [{ ...picture, uuids_processed: ["a", 1] }, noPicture],
-    [{ ...picture, uuids_processed: ["a", "../b"] }, noPicture],
+    [{ ...picture, uuids_processed: ["a", ""] }, noPicture],
     [{ ...picture, uuids_processed: "a" }, noPicture],
     [{ ...picture, uuids_processed: { 0: "a", length: 1 } }, noPicture],
     [{ ...picture, error: {} }, noReason],
