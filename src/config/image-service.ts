@@ -10,8 +10,8 @@ export interface ImageServiceConfig {
 }
 
 const [urlVariable, keyVariable] = ["IMAGE_SERVICE_URL", "IMAGE_SERVICE_API_KEY"];
-/** As a header can carry it, and as much as is ever looked at. */
-const keyPattern = /^[\x21-\x7e]{16,1024}$/;
+/** As a header can carry it, as much as is ever looked at, with the one scheme that is read in workers' headers. */
+const keyPattern = /^(bearer )?[\x21-\x7e]{16,1024}$/i;
 
 /** Undefined without a key: then no worker has one, and pictures are in our own store. */
 export function readImageService(read: Reader): ImageServiceConfig | undefined {
@@ -22,6 +22,9 @@ export function readImageService(read: Reader): ImageServiceConfig | undefined {
     throw new ConfigError(urlVariable, `must be given with ${keyVariable}`);
   }
   if (!keyPattern.test(key))
-    throw new ConfigError(keyVariable, "must be 16 to 1024 printable ASCII characters without blanks");
+    throw new ConfigError(
+      keyVariable,
+      "must be 16 to 1024 printable ASCII characters without blanks, but for Bearer's",
+    );
   return { url, key };
 }

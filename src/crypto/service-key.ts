@@ -1,9 +1,10 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { ServiceKey } from "../ports/credentials.ts";
 
-/** Digests are compared: they are as long as each other, whatever came. */
+/** Of a key with or without its scheme. Digests are compared: they are as long as each other, whatever came. */
 export function openServiceKey(key: string): ServiceKey {
   const digestOf = (text: string) => hash("sha256", text, "buffer");
-  const expected = digestOf(key);
+  // A credential comes without.
+  const expected = digestOf(key.replace(/^bearer /i, ""));
   return { matches: (credential) => timingSafeEqual(digestOf(credential), expected) };
 }

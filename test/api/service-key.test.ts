@@ -119,6 +119,12 @@ describe("the key", () => {
     for (const headers of ways) expect((await fetchPicture(input, headers, url)).status).toBe(401);
   });
 
+  test("may be set with its scheme, as it is sent to the image service", async () => {
+    const { url } = await serve({ IMAGE_SERVICE_API_KEY: `Bearer ${key}` }, { worker: false });
+    for (const headers of ways) expect((await fetchPicture(randomUUID(), headers, url)).status).toBe(404);
+    expect((await fetchPicture(randomUUID(), { authorization: `Bearer ${key}x` }, url)).status).toBe(401);
+  });
+
   test("opens nothing more where authentication is off", async () => {
     const open = await serve({ AUTH_ENABLED: "false", IMAGE_SERVICE_API_KEY: key }, { worker: false });
     expect(await refusal(open.jobs.listImageJobs({}, bearer(key)))).toMatchObject({ code: "PermissionDenied" });
@@ -139,6 +145,9 @@ describe("a job's token without a scheme", () => {
 test.each([
   ["sixteen-letters!", true],
   ["x".repeat(1024), true],
+  ["Bearer sixteen-letters!", true],
+  ["Bearer fifteen-letters", false],
+  ["Basic sixteen-letters!", false],
   ["fifteen-letters", false],
   ["x".repeat(1025), false],
   ["seventeen letters", false],
