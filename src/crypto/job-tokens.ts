@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from "node:crypto";
+import { unauthenticated } from "../model/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { InvalidToken, type JobClaims, type JobTokens } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
@@ -51,7 +52,8 @@ function encoded(json: object): string {
 function claimsOf(token: string, now: number): JobClaims {
   const [, payload = ""] = token.split(".");
   const { iss, aud, sub, exp, attempt } = JSON.parse(Buffer.from(payload, "base64url").toString());
-  if (iss !== issuer || aud !== audience || typeof sub !== "string") throw new InvalidToken("not for jobs");
-  if (!(exp > now)) throw new InvalidToken("the job token has expired");
+  if (iss !== issuer || aud !== audience || typeof sub !== "string" || typeof exp !== "number")
+    throw new InvalidToken("not for jobs");
+  if (exp <= now) throw unauthenticated("JOB_ENDED", "the job's deadline has passed");
   return { jobId: sub, attempt: typeof attempt === "number" ? attempt : null };
 }

@@ -44,7 +44,7 @@ export interface JobTokens {
   issue(claims: JobClaims, expiresAt: number): string;
   /** Whether this could be a job token, by its declared type; the signature is not looked at. */
   recognises(token: string): boolean;
-  /** Throws InvalidToken. */
+  /** Throws InvalidToken; for one of ours that has expired, DomainError with the reason JOB_ENDED, as a worker must hear. */
   verify(token: string): JobClaims;
 }
 

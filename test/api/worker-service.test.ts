@@ -414,6 +414,28 @@ describe.concurrent("a lease that lapses", async () => {
   });
 });
 
+describe("a job whose deadline has passed", async () => {
+  const dataDir = scratchDirectory(afterAll);
+  const given = await openWorkerQueues(dataDir);
+
+  test("has ended, by each of its tokens, long after as at once", async () => {
+    const clock = runningClock();
+    const server = await serve({}, { worker: false, clock, dataDir });
+    const { credential } = await signIn(server);
+    const { image } = await server.jobs.uploadImage({ data: await smallPicture() }, credential);
+    const wanted = { imageId: image?.id ?? "", prompt: "sepia", deadline: timestampFromMs(clock() + 60_000) };
+    const { job } = await server.jobs.submitImageJob(wanted, credential);
+    const { token, dispatch } = await given.message(job?.id ?? "");
+    const { jobToken } = await server.worker.claimJob({ dispatch }, bearer(token));
+    for (const passedMs of [60_000, 60_000]) {
+      clock.advance(passedMs);
+      const ended = { reason: "JOB_ENDED" };
+      expect(await refusal(server.worker.claimJob({ dispatch }, bearer(token)))).toMatchObject(ended);
+      expect(await refusal(server.worker.heartbeat({}, bearer(jobToken)))).toMatchObject(ended);
+    }
+  });
+});
+
 describe("a lease that lapses while the server is away", async () => {
   const dataDir = scratchDirectory(afterAll);
   const given = await openWorkerQueues(dataDir);

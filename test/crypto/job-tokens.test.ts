@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { InvalidToken, type JobTokens } from "../../src/ports/credentials.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
+import { thrownBy } from "../model/thrown.ts";
 import { altered, openSecrets } from "./opened-secrets.ts";
 
 async function opened() {
@@ -31,7 +32,7 @@ describe("job tokens", () => {
     clock.advance(60_000 - 1);
     expect(tokens.verify(token)).toMatchObject({ jobId: "job" });
     clock.advance(1001);
-    expectRefused(tokens, token);
+    expect(thrownBy(() => tokens.verify(token))).toMatchObject({ code: "unauthenticated", reason: "JOB_ENDED" });
   });
 
   test("are good in another process and after a restart, and nowhere else", async () => {
