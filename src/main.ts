@@ -12,7 +12,7 @@ import {
   withoutSettings,
 } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
-import { createLog, type RootLog } from "./log.ts";
+import { createLog, type LogLevel, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
 
 // Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
@@ -80,21 +80,21 @@ async function openStore() {
   if (isUnused(config))
     process.stderr.write(`darkroom: there was no database in ${config.dataDir}: a new one is made\n`);
   // What a command says is its answer.
-  return openStoreApi(config, createLog("error"));
+  return openStoreApi(config, openLog("error"));
 }
 
 async function* importFrom(system: ImportSystem, path: string, options: ImportOptions) {
   const app = await import("./import-app.ts");
-  yield* app.importFrom(system, path, readServerConfig(process.env), { ...options, log: createLog("error") });
+  yield* app.importFrom(system, path, readServerConfig(process.env), { ...options, log: openLog("error") });
 }
 
 async function serve(options: { worker: boolean }): Promise<void> {
   const config = readServerConfig(process.env);
   const forkOurWorker = (url: string) => forkWorker(workersEnvironment(url, config.dataDir));
   if (options.worker) checkWorkerInside(workersEnvironment("http://127.0.0.1", config.dataDir), config);
-  const log = createLog(config.logLevel);
+  const log = openLog(config.logLevel);
   surviveNothing(log);
-  const stopBy = onSignal(log);
+  const stopBy = onSignal();
   const { startServer } = await import("./app.ts");
   const starting = startServer(config, {
     log,
@@ -109,9 +109,9 @@ async function serve(options: { worker: boolean }): Promise<void> {
 
 async function work(): Promise<void> {
   const config = readWorkerConfig(process.env);
-  const log = createLog(config.logLevel);
+  const log = openLog(config.logLevel);
   surviveNothing(log);
-  const stopBy = onSignal(log);
+  const stopBy = onSignal();
   // The server that forked this process is gone, however it went; perhaps already.
   const end = () => void process.kill(process.pid, "SIGTERM");
   process.once("disconnect", end);
@@ -124,7 +124,7 @@ async function work(): Promise<void> {
 async function migrate({ dryRun }: { dryRun: boolean }): Promise<void> {
   const { runMigration } = await import("./cli/migrate.ts");
   const config = readServerConfig(process.env);
-  process.stdout.write(await runMigration(config, { dryRun, log: createLog(config.logLevel) }));
+  process.stdout.write(await runMigration(config, { dryRun, log: openLog(config.logLevel) }));
 }
 
 async function demo(picture: string | undefined, options: Omit<DemoOptions, "picture">): Promise<void> {
@@ -161,6 +161,13 @@ function forkWorker(env: NodeJS.ProcessEnv): ChildProcess {
   return fork(import.meta.filename, ["worker"], { env });
 }
 
+/** Whatever it holds back is written when the process ends. */
+function openLog(level: LogLevel): RootLog {
+  const log = createLog(level);
+  process.once("exit", log.flush);
+  return log;
+}
+
 /** One wish to stop comes more than once: a terminal tells all its processes, npm ours again, and the server its worker. */
 const sameWishMs = 1000;
 
@@ -168,20 +175,16 @@ const sameWishMs = 1000;
  * Stops at the first signal, in order, as soon as it is told how; at one that is another wish, at once. A start ends at
  * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal.
  */
-function onSignal(log: RootLog): (how: () => Promise<void>) => void {
+function onSignal(): (how: () => Promise<void>) => void {
   let stop: (() => Promise<void>) | undefined;
   let firstAt: number | undefined;
-  const end = (code: number) => {
-    log.flush();
-    process.exit(code);
-  };
   const listener = (_name: string, number: number) => {
-    if (stop === undefined) return end(128 + number);
+    if (stop === undefined) process.exit(128 + number);
     const now = performance.now();
     if (firstAt !== undefined && now - firstAt > sameWishMs) process.exit(1);
     if (firstAt !== undefined) return;
     firstAt = now;
-    stop().then(() => end(0), fail);
+    stop().then(() => process.exit(0), fail);
   };
   process.on("SIGTERM", listener).on("SIGINT", listener);
   return (how) => {
@@ -193,7 +196,6 @@ function onSignal(log: RootLog): (how: () => Promise<void>) => void {
 function surviveNothing(log: RootLog): void {
   process.on("uncaughtException", (error) => {
     log.error({ err: error }, "the process ends: a fault that nobody foresaw");
-    log.flush();
     process.exit(1);
   });
 }

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { render } from "../../src/cli/operators/render.ts";
@@ -121,6 +123,19 @@ test("without a server the same is done straight on the store, and a server that
     const { code, stderr } = await run([...command.split(" "), "--store"], { DARKROOM_DATA_DIR: dataDir }).finished;
     expect([code, stderr]).toEqual([1, `darkroom: ${refusal}\n`]);
   }
+});
+
+test("what goes wrong inside on the store is told with its cause", async () => {
+  const settings = { DARKROOM_DATA_DIR: scratchDirectory() };
+  await run(["user", "create", "alice", "--store"], settings).finished;
+  const database = new DatabaseSync(join(settings.DARKROOM_DATA_DIR, "darkroom.db"));
+  database.exec("UPDATE accounts SET doc = json_remove(doc, '$.createdAt')");
+  database.close();
+  const { code, stderr } = await run(["user", "list", "--store"], settings).finished;
+  const [, id] = /^darkroom: internal error; quote request id (\S+)$/m.exec(stderr) ?? [];
+  const logged = stderr.split("\n").find((line) => line.startsWith("{")) ?? "null";
+  expect(code).toBe(1);
+  expect(JSON.parse(logged)).toMatchObject({ level: "error", request_id: id, err: { stack: expect.any(String) } });
 });
 
 test("people get a table, and are told what is wrong in one line", async () => {
