@@ -87,16 +87,27 @@ export class Recovery {
 
   /** Whether the address is taken is told to its owner alone. */
   async requestEmailChange(by: UserPrincipal, address: string, email: string, password: string): Promise<void> {
+    await this.checkEmailChange(by, address, email, password);
+    await this.mailEmailChange(by.account, email);
+  }
+
+  /** Rejects where the request would be refused. */
+  async checkEmailChange(by: UserPrincipal, address: string, email: string, password: string): Promise<void> {
     checkFields({ email: () => emailRule(email) });
     this.#needMail();
     await checkPassword(this.#deps, by, address, { password, field: "password" });
-    const { accountRecords, post, mailPage, clock } = this.#deps;
-    const current = await accountRecords.get(by.account.id);
-    if (current.emailChange !== null && isNew(current.emailChange, emailChangeLifeMs, clock()))
+    const { accountRecords, clock } = this.#deps;
+    const { emailChange } = await accountRecords.get(by.account.id);
+    if (emailChange !== null && isNew(emailChange, emailChangeLifeMs, clock()))
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
         retryAfterMs: mailEveryMs,
       });
-    const { token } = await this.#issueChange(current.id, email, by.account);
+  }
+
+  /** What was checked before, for the account as it was then, or was changed since by the same caller. */
+  async mailEmailChange(account: Account, email: string): Promise<void> {
+    const { accountRecords, post, mailPage } = this.#deps;
+    const { token } = await this.#issueChange(account.id, email, account);
     post.inBackground(async () => {
       if (!(await this.#isFirstOf(email))) return;
       const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;

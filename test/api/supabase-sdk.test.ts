@@ -2,6 +2,7 @@ import { AuthClient, type AuthError, isAuthApiError, isAuthWeakPasswordError } f
 import { createClient } from "@supabase/supabase-js";
 import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
+import { serveMail, tokenIn } from "../support/mail-server.ts";
 import { serve, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
@@ -172,6 +173,30 @@ test.each([
     tokens.map(async (session) => (await opened().auth.getUser(session?.access_token)).error === null),
   );
   expect(alive).toEqual([isHere, isThere]);
+});
+
+test("another address and a new password at once are changed both, or neither", async () => {
+  const mail = await serveMail();
+  const settings = { SMTP_URL: mail.url, MAIL_FROM: "darkroom@example.com" };
+  const server = await serve(settings, { worker: false });
+  const { auth, email: before } = await signedUp(opened({ url: server.url }));
+  const email = newAddress();
+  const wanted = { email, password: "another longer secret", current_password: password, data: { city: "London" } };
+  for (const bad of [{ password: "short" }, { current_password: "a wrong one" }, { email: "nope" }, { phone: "123" }]) {
+    const { error } = await auth.updateUser({ ...wanted, ...bad });
+    expect([400, 422]).toContain(error?.status);
+    expect((await auth.getUser()).data.user?.user_metadata).not.toHaveProperty("city");
+  }
+  const { current_password: _, ...unproven } = wanted;
+  expect(refusalOf(await auth.updateUser(unproven))).toMatchObject({ code: "current_password_required" });
+  expect((await opened({ url: server.url }).auth.signInWithPassword({ email: before, password })).error).toBeNull();
+
+  expect((await auth.updateUser(wanted)).error).toBeNull();
+  const token = tokenIn(await mail.mailTo(email, "Confirm this address"));
+  await server.auth.confirmEmailChange({ token });
+  const signedIn = await opened({ url: server.url }).auth.signInWithPassword({ email, password: wanted.password });
+  expect(signedIn.error).toBeNull();
+  expect(mail.received.filter(({ to }) => to.includes(email))).toHaveLength(1);
 });
 
 test("what the API has beyond that is not there", async () => {

@@ -37,27 +37,30 @@ const passwordNeeded = refusal(400, "current_password_required", "Current passwo
 export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
   const { admission, audit, profiles, recovery, sessions } = core;
 
-  async function changeAddress(call: Call, by: UserPrincipal, update: Update): Promise<void> {
-    const { email = "", phone = "", current_password: old } = update;
-    if (phone !== "") throw new Refused(noPhone);
-    if (email === "" || nameKey(email) === by.account.emailKey) return;
-    await admission.countAlso(authProcedure("RequestEmailChange"), call);
-    if (old === undefined) throw new Refused(passwordNeeded);
-    await audit.keep(call, "user.email_change_requested", () =>
-      recovery.requestEmailChange(by, call.address, email, old),
-    );
-  }
-
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
     const { password, current_password: old, data } = update;
-    if (password !== undefined) await admission.countAlso(authProcedure("ChangePassword"), call);
-    await changeAddress(call, by, update);
     const wanted = {
       ...(data === undefined ? {} : { metadata: data }),
       ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),
     };
     const act = () => profiles.update(by, call.address, wanted);
     return password === undefined ? act() : audit.keep(call, "user.password_changed", act);
+  }
+
+  async function changeAll(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
+    const { email = "", phone = "", password, current_password: old } = update;
+    if (password !== undefined) await admission.countAlso(authProcedure("ChangePassword"), call);
+    if (phone !== "") throw new Refused(noPhone);
+    if (email === "" || nameKey(email) === by.account.emailKey) return change(call, by, update);
+    await admission.countAlso(authProcedure("RequestEmailChange"), call);
+    if (old === undefined) throw new Refused(passwordNeeded);
+    return audit.keep(call, "user.email_change_requested", async () => {
+      await recovery.checkEmailChange(by, call.address, email, old);
+      const account = await change(call, by, update);
+      // Last: a new password voids what was mailed before it.
+      await recovery.mailEmailChange(account, email);
+      return account;
+    });
   }
 
   const ends: Readonly<Record<Scope, (call: Call, by: UserPrincipal) => Promise<unknown>>> = {
@@ -73,7 +76,7 @@ export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
 
   const updateConfig = limitedAs("UpdateProfile");
   scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
-    const account = await change(request.call, userOf(request), request.body ?? {});
+    const account = await changeAll(request.call, userOf(request), request.body ?? {});
     return toUser(account, await sessions.lastStart(account.id));
   });
 
