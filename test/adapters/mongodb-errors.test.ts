@@ -1,7 +1,9 @@
 import { MongoNetworkError, MongoServerError, MongoWriteConcernError } from "mongodb";
 import { expect, test } from "vitest";
+import { CircuitBreaker } from "../../src/adapters/mongodb/circuit-breaker.ts";
 import { translated } from "../../src/adapters/mongodb/errors.ts";
 import { DuplicateKey, StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { recordingLog } from "../support/log.ts";
 
 const system = (code: string) => Object.assign(new Error(`write ${code}`), { code, syscall: "write" });
 const server = (code: number) => new MongoServerError({ ok: 0, code, errmsg: "the server's words" });
@@ -33,3 +35,16 @@ test.each([new TypeError("a fault of ours"), system("ENOENT"), system("ERR_INVAL
   "%s stays what it is",
   (error) => expect(translated(error)).toBe(error),
 );
+
+test("a call that fails late, after the database came back, does not mark it as away", async () => {
+  const log = recordingLog();
+  const breaker = new CircuitBreaker(log);
+  const late = Promise.withResolvers<never>();
+  const away = new MongoNetworkError("connection closed");
+  const before = breaker.pass(() => late.promise);
+  await expect(breaker.pass(() => Promise.reject(away))).rejects.toThrow(StoreUnavailable);
+  await breaker.pass(async () => {});
+  late.reject(away);
+  await expect(before).rejects.toThrow(StoreUnavailable);
+  expect(log.lines.map(({ level }) => level)).toEqual(["error", "info"]);
+});

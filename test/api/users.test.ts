@@ -161,6 +161,15 @@ describe("an administrator", () => {
     await auth.checkAuth({}, admin);
   });
 
+  test("who is the last one that can sign in stays", async () => {
+    const userId = (await signIn(server)).account?.id ?? "";
+    await auth.setUserRole({ userId, role: Role.ADMIN }, admin);
+    await auth.setUserDisabled({ userId, disabled: true }, admin);
+    const refused = await refusal(auth.setUserDisabled({ userId: adminId, disabled: true }, admin));
+    expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "LAST_ADMIN" });
+    await auth.setUserRole({ userId, role: Role.USER }, admin);
+  });
+
   test("is told of an account that is not there", async () => {
     for (const userId of ["", "nobody", "../admin", crypto.randomUUID()]) {
       const missing = { code: "NotFound", reason: "USER_NOT_FOUND" };

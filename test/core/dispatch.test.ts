@@ -153,6 +153,27 @@ test("a job that is handed over just as the one before is sent goes out at once"
   }
 });
 
+test("while a queue is slow a thousand jobs wait for it, and the others in the database alone", async () => {
+  const taking = Promise.withResolvers<void>();
+  let sent = 0;
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      async send(messages) {
+        await taking.promise;
+        sent += messages.length;
+      },
+    },
+  }));
+  const job = await core.submit();
+  for (let left = 2000; left > 0; left -= 1) core.dispatcher.dispatch(job);
+  taking.resolve();
+  await core.dispatcher.idle();
+  // One is on its way already.
+  expect(sent).toBe(1001);
+});
+
 describe("a job that the queue gave up on", () => {
   const giveUp = { kind: "deadLetter", reason: "MaxDeliveryCountExceeded", description: "" } as const;
 

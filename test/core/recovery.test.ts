@@ -14,6 +14,7 @@ import { createLog } from "../../src/log.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
 
 async function opened() {
   const { db } = await openDatabase();
@@ -81,4 +82,21 @@ test("an address is written to once a minute, however many accounts want it", as
   await want("new@example.com");
   await post.stop();
   expect(sent.toSorted()).toEqual(["new@example.com", "new@example.com", "other@example.com"]);
+});
+
+test("a mail server that takes nothing keeps a thousand letters waiting and no more, and the log says so", async () => {
+  const taking = Promise.withResolvers<void>();
+  const sent: string[] = [];
+  const send = async ({ to }: { to: string }) => {
+    await taking.promise;
+    sent.push(to);
+  };
+  const log = recordingLog();
+  const post = new Post({ mailer: { send, close: () => {} }, log });
+  const letter = { subject: "a", text: "b" };
+  for (let nth = 1; nth <= 1002; nth += 1) post.send(`${nth}@example.com`, letter);
+  expect(log.lines.map(({ message }) => message)).toEqual(["a mail was dropped", "a mail was dropped"]);
+  taking.resolve();
+  await post.stop();
+  expect(sent).toHaveLength(1000);
 });

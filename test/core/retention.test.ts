@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { cancel } from "../../src/model/job-life.ts";
 import { dateOf } from "../../src/model/usage.ts";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { sampleFile, sampleImage, sampleSession } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
 import { picture } from "./pictures.ts";
@@ -158,6 +159,18 @@ test("what cannot be deleted, however much there is of it, keeps nothing else", 
   await core.sweeper.sweepRetention();
   expect(await core.imageStore.expired(core.clock(), 9)).toEqual([]);
   expect(await core.fileStore.expired(core.clock(), 9)).toEqual([]);
+});
+
+test("a store that is away is not asked for each of the rest", async () => {
+  const core = await openCore();
+  for (let left = 3; left > 0; left -= 1) await core.imageStore.insert(sampleImage({ expiresAt: left }));
+  let asked = 0;
+  core.blobs.delete = async () => {
+    asked += 1;
+    throw new StoreUnavailable();
+  };
+  await expect(core.sweeper.sweepRetention()).rejects.toThrow(StoreUnavailable);
+  expect(asked).toBe(1);
 });
 
 test("a deleted account's file that cannot be deleted keeps none of its other data", async () => {

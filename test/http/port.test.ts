@@ -116,3 +116,21 @@ test("a connection on which more requests wait than it may have is cut", async (
   await cut;
   expect(taken).toBe(1 + limits.streamsMax);
 });
+
+test("requests that were answered do not count as waiting, however many came at once", async () => {
+  const responses: PortResponse[] = [];
+  const port = await openPort((_request, response) => void responses.push(response), here);
+  const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
+  onTestFinished(async () => {
+    socket.destroy();
+    await port.drain(0);
+  });
+  for (let rounds = 0; rounds < 3; rounds += 1) {
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(limits.streamsMax));
+    await vi.waitUntil(() => responses.length === limits.streamsMax, { timeout: 30_000 });
+    const last = responses.at(-1);
+    const answered = last !== undefined && once(last, "close");
+    for (const response of responses.splice(0)) response.writeHead(204).end();
+    await answered;
+  }
+});
