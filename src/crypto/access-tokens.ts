@@ -37,7 +37,6 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
     maxSize: rememberedSizeMax,
     sizeCalculation: (_known, token) => Math.max(token.length, rememberedSizeMin),
   });
-  let state = signer.state();
 
   async function issue({ type, subject, claims, expiresAt }: TokenContent): Promise<AccessToken> {
     const [issued, expires] = [Math.floor(clock() / 1000), Math.floor(expiresAt / 1000)];
@@ -76,12 +75,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   function recall(token: string): Soon<Remembered | undefined> {
     const known = remembered.get(token);
     if (known === undefined || clock() >= known.expiresAt) return undefined;
-    return soon(signer.verifying(known.kid), (key) => {
-      if (signer.state() === state && key !== undefined) return known;
-      remembered.clear();
-      state = signer.state();
-      return undefined;
-    });
+    return soon(signer.verifying(known.kid), (key) => key && known);
   }
 
   async function checkOnce(token: string): Promise<AccessClaims> {

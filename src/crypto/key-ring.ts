@@ -60,11 +60,6 @@ export class KeyRing {
     this.#ringName = `${options.use ?? "access-token"}-keys`;
   }
 
-  /** Grows stale with each change: what was concluded from another ring is void. */
-  get state(): string {
-    return this.#stored;
-  }
-
   async current(): Promise<LoadedKey> {
     const keys = await this.list();
     const key = signingKeyOf(keys, this.#options.clock());

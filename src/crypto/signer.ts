@@ -13,8 +13,6 @@ export interface Signer {
   signing(): Promise<Key & { readonly kid: string | undefined }>;
   /** The key that a token names; undefined for one that is not ours. */
   verifying(kid: string | undefined): Soon<Key | undefined>;
-  /** Another one once what was verified before may not count any more. */
-  state(): string;
 }
 
 export async function sharedSecret(secret: string): Promise<Signer> {
@@ -25,7 +23,6 @@ export async function sharedSecret(secret: string): Promise<Signer> {
   return {
     signing: async () => ({ kid: undefined, ...key }),
     verifying: () => key,
-    state: () => "",
   };
 }
 
@@ -36,6 +33,5 @@ export function ringSigner(ring: KeyRing): Signer {
       return { kid: id, key: sign, algorithm };
     },
     verifying: (kid) => soon(ring.find(kid), (found) => found && { key: found.verify, algorithm: found.algorithm }),
-    state: () => ring.state,
   };
 }

@@ -28,6 +28,8 @@ describe("signing keys", () => {
     for (const key of both.keys) expect(key).not.toHaveProperty("d");
     expect(await check((await signIn(server)).token)).toBeTypeOf("string");
 
+    // What the server has checked once it remembers.
+    await server.auth.checkAuth({}, bearer(token));
     await server.auth.rotateSigningKey({ immediately: true }, server.admin);
     const fresh = await signIn(server);
     expect(await check(fresh.token)).toBe(fresh.account?.id);
