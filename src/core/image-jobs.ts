@@ -10,7 +10,7 @@ import {
   requestKey,
   type Submission,
 } from "../model/image-job.ts";
-import { cancel, type Timing } from "../model/job-life.ts";
+import { cancel, cancelOpen, type Timing } from "../model/job-life.ts";
 import { listedModels, type Model, type ModelRoutes } from "../model/models.ts";
 import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -125,8 +125,7 @@ export class ImageJobs {
     for (;;) {
       const open = await records.store.list({ ownerId, states: openStates, after: undefined, limit: batch });
       if (open.length === 0) return;
-      const step = (job: ImageJob) => (hasEnded(job) ? job : cancel(job, clock()));
-      await Promise.all(open.map((job) => records.change(job, step)));
+      await Promise.all(open.map((job) => records.change(job, (current) => cancelOpen(current, clock()))));
     }
   }
 

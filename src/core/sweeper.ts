@@ -1,7 +1,7 @@
 import { auditIdFrom } from "../model/audit.ts";
 import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
-import { age, hasReservedPublish, type Timing } from "../model/job-life.ts";
+import { age, cancelOpen, hasReservedPublish, type Timing } from "../model/job-life.ts";
 import { windowMaxMs } from "../model/rate-limits.ts";
 import { dateOf, keepUsageMs } from "../model/usage.ts";
 import type { AttemptStore } from "../ports/attempt-store.ts";
@@ -18,13 +18,14 @@ import { doAll } from "./do-all.ts";
 import type { Files } from "./files.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
+import { isOwnerGone, type Owners } from "./owners.ts";
 import { type Repeating, repeat } from "./repeat.ts";
 
 const jobsEveryMs = 250;
 const retentionEveryMs = 60_000;
 const batch = 100;
 
-interface SweeperDeps {
+interface SweeperDeps extends Owners {
   readonly records: JobRecords;
   readonly dispatcher: Dispatcher;
   readonly files: Files;
@@ -108,7 +109,11 @@ export class Sweeper {
       isReserved = hasReservedPublish(current, next);
       return next;
     });
-    if (isReserved) dispatcher.dispatch(swept);
+    if (!isReserved) return;
+    // Taken by a server that had not heard yet that its client was deleted.
+    if (await isOwnerGone(swept.ownerId, this.#deps))
+      await records.change(swept, (current) => cancelOpen(current, clock()));
+    else dispatcher.dispatch(swept);
   }
 }
 

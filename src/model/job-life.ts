@@ -23,7 +23,7 @@ export const moves = {
   cancel: {
     from: ["QUEUED", "RUNNING"],
     to: ["CANCELLED"],
-    by: "CancelImageJob, or DeleteClient for all of its client's",
+    by: "CancelImageJob, or that its client was deleted",
   },
   expire: { from: ["QUEUED", "RUNNING"], to: ["EXPIRED"], by: "the sweeper, when the deadline has passed" },
   redrive: { from: deadStates, to: ["QUEUED"], by: "an admin: fresh attempts and deadline" },
@@ -105,6 +105,11 @@ export function cancel(job: ImageJob, now: number): ImageJob {
   if (job.state === "CANCELLED") return job;
   if (hasEnded(job)) throw jobEnded(job);
   return end(job, "cancel", "CANCELLED", { reason: "CANCELLED", message: "cancelled by its owner" }, now);
+}
+
+/** The job itself when it has ended: of an owner that is deleted. */
+export function cancelOpen(job: ImageJob, now: number): ImageJob {
+  return hasEnded(job) ? job : cancel(job, now);
 }
 
 /** For a message that the queue gave up on; the job itself when that message is not its newest. */

@@ -147,7 +147,7 @@ describe("a deleted account", () => {
   test("whose server died in between is deleted by the sweeper", async () => {
     const core = await openCore();
     const { id } = core.user.account;
-    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: longAgo }));
+    await core.deleteUser(longAgo);
     const job = await core.submit();
     await core.sweeper.sweepRetention();
     expect(await core.accounts.get(id)).toBeUndefined();
@@ -160,7 +160,7 @@ describe("a deleted account", () => {
     const core = await openCore();
     const { id } = core.user.account;
     const userDay = { userId: id, email: "a@example.com", date: dateOf(core.clock()) };
-    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: core.clock() }));
+    await core.deleteUser();
     await core.sweeper.sweepRetention();
     const job = await core.submit();
     await core.usage.add(userDay, 1, 1);
@@ -174,11 +174,10 @@ describe("a deleted account", () => {
 
   test("that cannot be deleted yet keeps nothing else from it", async () => {
     const core = await openCore();
-    const deleted = { disabled: true, deletedAt: longAgo };
-    const stuck = sampleAccount({ ...deleted, id: core.user.account.id });
+    const stuck = await core.deleteUser(longAgo);
     // The other one comes after it.
-    for (const account of [stuck, sampleAccount({ ...deleted, id: "ffffffff-ffff-4fff-bfff-ffffffffffff" })])
-      await core.accounts.insert(account);
+    const id = "ffffffff-ffff-4fff-bfff-ffffffffffff";
+    await core.accounts.insert(sampleAccount({ id, disabled: true, deletedAt: longAgo }));
     await core.submit();
     const remove = core.blobs.delete;
     Object.assign(core.blobs, { delete: () => Promise.reject(new Error("this disk is read-only")) });

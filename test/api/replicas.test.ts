@@ -1,5 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { bearer, State } from "../../src/client/index.ts";
+import { movableClock, runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -65,4 +68,24 @@ test("a job that is submitted at one server is polled, watched and cancelled at 
   expect((await polled).job).toMatchObject({ state: State.CANCELLED });
   const { jobs } = await there.jobs.listImageJobs({}, credential);
   expect(jobs.map(({ id, state }) => [id, state])).toEqual([[jobId, State.CANCELLED]]);
+});
+
+test("a deleted client's job ends, although a server took it that had not heard of that", async () => {
+  const clock = runningClock();
+  const here = await serve({}, { worker: false, clock });
+  // Its time stands still, so it goes on knowing whom it knows.
+  const there = await serve({}, { worker: false, clock: movableClock(clock()), dataDir: here.dataDir });
+  const { tokens } = await here.auth.login({ identity: "admin", password: adminPassword });
+  const admin = bearer(tokens?.accessToken ?? "");
+  const wanted = { name: "a", scopes: ["images:write", "jobs:submit"] };
+  const { client, apiKey } = await here.auth.createClient({ client: wanted }, admin);
+  const { image } = await there.jobs.uploadImage({ data: await smallPicture() }, bearer(apiKey));
+  await here.auth.deleteClient({ clientId: client?.id ?? "" }, admin);
+  const { job } = await there.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(apiKey));
+  const db = new DatabaseSync(join(here.dataDir, "darkroom.db"), { readOnly: true });
+  onTestFinished(() => db.close());
+  const stateOf = (id = "") => db.prepare("SELECT state FROM jobs WHERE id = ?").get(id)?.state;
+  expect(stateOf(job?.id)).toBe("QUEUED");
+  clock.advance(2 * 60_000);
+  await vi.waitFor(() => expect(stateOf(job?.id)).toBe("CANCELLED"), 20_000);
 });

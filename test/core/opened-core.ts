@@ -11,6 +11,7 @@ import { JobChanges } from "../../src/core/job-changes.ts";
 import { JobQueues } from "../../src/core/job-queues.ts";
 import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
+import { recentRecords } from "../../src/core/recent-records.ts";
 import { Results } from "../../src/core/results.ts";
 import { SentJobs } from "../../src/core/sent-jobs.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
@@ -18,6 +19,7 @@ import { Usage } from "../../src/core/usage.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
+import { buried } from "../../src/model/account.ts";
 import type { Submission } from "../../src/model/image-job.ts";
 import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
 import type { ModelRoutes } from "../../src/model/models.ts";
@@ -57,7 +59,20 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);
   const jobQueues = new JobQueues({ routes, queue });
   const authentication = { confirm: async () => {} };
-  const base = { ...stores, ...queues, ...keep, authentication, jobQueues, jobTokens, routes, clock, timing, log };
+  const shared = recentRecords(stores, clock, log);
+  const base = {
+    ...stores,
+    ...shared,
+    ...queues,
+    ...keep,
+    authentication,
+    jobQueues,
+    jobTokens,
+    routes,
+    clock,
+    timing,
+    log,
+  };
   const changes = new JobChanges(stores.jobs, () => {});
   const records = new JobRecords(stores.jobs, changes);
   const images = new OwnImages(base);
@@ -67,7 +82,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
   const guessing = new Guessing(base);
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));
-  const accountRecords = new AccountRecords(stores.accounts, clock);
+  const accountRecords = new AccountRecords(shared.accounts, clock);
   const files = new Files({ ...base, images });
   const usage = new Usage({ ...base, accountRecords, dailyRequests: undefined });
   const deletions = new Deletions({ ...base, accountRecords, images, passwords, guessing, files, usage });
@@ -81,6 +96,13 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   });
 
   const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "" };
+  await stores.accounts.insert(user.account);
+  /** As the server left it that died then. */
+  async function deleteUser(deletedAt = clock()) {
+    const account = { ...buried(user.account, deletedAt), version: user.account.version + 1 };
+    await shared.accounts.replace(account);
+    return account;
+  }
   const upload = async () => images.upload(once(await picture("png")), user);
   async function submit(change: Partial<Submission> = {}) {
     const { id } = await upload();
@@ -122,6 +144,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
     sweeper,
     dispatcher,
     user,
+    deleteUser,
     upload,
     submit,
     drain,

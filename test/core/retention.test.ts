@@ -176,7 +176,7 @@ test("a store that is away is not asked for each of the rest", async () => {
 test("a deleted account's file that cannot be deleted keeps none of its other data", async () => {
   const core = await openCore();
   const { account } = core.user;
-  await core.accounts.insert({ ...account, deletedAt: core.clock() });
+  await core.deleteUser();
   const [image, file] = [await core.upload(), sampleFile({ ownerId: account.id })];
   await core.fileStore.insert(file);
   const { delete: remove } = core.blobs;

@@ -2433,7 +2433,8 @@ export const AuthService: GenService<{
   },
   /**
    * Deletes a client: its key and its tokens stop working. Its jobs that have
-   * not ended are cancelled; all stay until their time is up.
+   * not ended are cancelled, one that another server takes at that moment when
+   * it would be sent again; all stay until their time is up.
    *
    * Errors: NOT_FOUND.
    *
