@@ -16,6 +16,7 @@ import type { NumberedDeadLetter, Queue } from "../ports/queue.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Images } from "./images.ts";
 import type { JobRecords } from "./job-records.ts";
+import { isOwnerGone, type Owners } from "./owners.ts";
 
 /** Where something that was given up lies: in the database, or in the result queue. */
 export type DeadSource = "job" | "result";
@@ -34,7 +35,7 @@ interface Wanted {
 const redriveMax = 1000;
 const together = 20;
 
-interface DeadLettersDeps {
+interface DeadLettersDeps extends Owners {
   readonly records: JobRecords;
   readonly resultQueue: Queue;
   readonly images: Images;
@@ -101,6 +102,7 @@ export class DeadLetters {
     const now = clock();
     const job = await records.get(id);
     const { inputImageId, ownerId, deadline } = redrive(job, now, timing);
+    if (await isOwnerGone(ownerId, this.#deps)) throw ownerGone();
     await images.reserve(inputImageId, ownerId, deadline + timing.keepMs).catch((error: unknown) => {
       throw error instanceof DomainError && error.code === "not_found" ? pictureGone() : error;
     });
@@ -146,6 +148,14 @@ function isNumber(text: string): boolean {
 
 function foreignToken(): DomainError {
   return invalidPageToken(", of the same source");
+}
+
+function ownerGone(): DomainError {
+  return new DomainError(
+    "failed_precondition",
+    "OWNER_GONE",
+    "the job's owner was deleted: nobody could read its result",
+  );
 }
 
 function pictureGone(): DomainError {

@@ -102,6 +102,23 @@ test("what a job's life before left behind changes nothing in the one after", as
   expect(await refusal(shop.redrive(JOB, jobId))).toMatchObject({ reason: "JOB_NOT_DEAD" });
 });
 
+test("a deleted client's job is not sent again, since no worker could claim it", async () => {
+  const alone = await serve({}, { worker: false });
+  const { admin: operator, redrive, redriveAll, list, submit, poll } = await workshop(alone);
+  const wanted = { name: "a service", scopes: ["images:write", "jobs:submit", "jobs:read"] };
+  const { client, apiKey } = await alone.auth.createClient({ client: wanted }, operator);
+  const { image } = await alone.jobs.uploadImage({ data: await smallPicture() }, bearer(apiKey));
+  const request = { imageId: image?.id ?? "", prompt: "sepia", deadline: soon() };
+  const { job: { id = "" } = {} } = await alone.jobs.submitImageJob(request, bearer(apiKey));
+  await poll(await submit({ deadline: soon() }));
+  await alone.jobs.pollImageJob({ jobId: id, wait }, bearer(apiKey));
+  await alone.auth.deleteClient({ clientId: client?.id ?? "" }, operator);
+  const gone = { code: "FailedPrecondition", reason: "OWNER_GONE" };
+  expect(await refusal(redrive(JOB, id))).toMatchObject(gone);
+  expect(await redriveAll(UNSPECIFIED)).toMatchObject({ redriven: 1, skipped: 1 });
+  expect(await list()).toMatchObject([{ id, reason: "DEADLINE_PASSED" }]);
+});
+
 test("a result that could not be read is seen, and read again when it is sent again", async () => {
   const lines: unknown[] = [];
   const note = (fields: object) => void lines.push(fields);

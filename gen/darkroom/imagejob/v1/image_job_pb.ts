@@ -1093,7 +1093,8 @@ export type RedriveResponse = Message<"darkroom.imagejob.v1.RedriveResponse"> & 
   redriven: number;
 
   /**
-   * How many could not be: somebody was faster, or an input picture is gone.
+   * How many could not be: somebody was faster, or an owner or an input
+   * picture is gone.
    *
    * @generated from field: int32 skipped = 2;
    */
@@ -1332,8 +1333,8 @@ export const ImageJobService: GenService<{
    * and 24 hours, a result is read once more as it is. For administrators.
    *
    * Errors: NOT_FOUND (id), FAILED_PRECONDITION (the job did not fail or expire,
-   * or its input picture is gone), INVALID_ARGUMENT (what, source, page_token),
-   * UNAVAILABLE (the queue cannot be reached).
+   * or its owner or its input picture is gone), INVALID_ARGUMENT (what, source,
+   * page_token), UNAVAILABLE (the queue cannot be reached).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.Redrive
    */
