@@ -22,8 +22,10 @@ import type { Post } from "./post.ts";
 const hour = 60 * 60 * 1000;
 export const resetLifeMs = hour;
 export const emailChangeLifeMs = 24 * hour;
-/** A letter of a kind is sent once in this time for an account, and to an address, whoever asks. */
-const mailEveryMs = 60_000;
+/** A letter takes the place of the token before it, and anybody may ask for one: so long its owner has to use it. */
+const resetEveryMs = 15 * 60_000;
+/** A letter to a new address is sent once in this time for an account, and to an address, whoever asks. */
+const changeEveryMs = 60_000;
 /** A request for a letter is looked at no later than this. */
 const hiddenMs = 500;
 
@@ -62,7 +64,8 @@ export class Recovery {
       await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
       if (account === undefined || account.disabled) return;
-      if (account.passwordReset !== null && isNew(account.passwordReset, resetLifeMs, clock())) return;
+      if (account.passwordReset !== null && isNew(account.passwordReset.expiresAt - resetLifeMs, resetEveryMs, clock()))
+        return;
       const { token } = await this.#issueReset(account.id);
       post.send(account.email, passwordResetLetter(token, mailPage));
     });
@@ -98,9 +101,9 @@ export class Recovery {
     await checkPassword(this.#deps, by, address, { password, field: "password" });
     const { accountRecords, clock } = this.#deps;
     const { emailChange } = await accountRecords.get(by.account.id);
-    if (emailChange !== null && isNew(emailChange, emailChangeLifeMs, clock()))
+    if (emailChange !== null && isNew(emailChange.expiresAt - emailChangeLifeMs, changeEveryMs, clock()))
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
-        retryAfterMs: mailEveryMs,
+        retryAfterMs: changeEveryMs,
       });
   }
 
@@ -170,7 +173,7 @@ export class Recovery {
     const { counters, clock } = this.#deps;
     // Counts outlive what is deleted with an account, so they hold no address.
     const id = `email-change ${hash("sha256", nameKey(email), "base64url")}`;
-    return (await counters.add(id, 1, clock(), mailEveryMs)).count === 1;
+    return (await counters.add(id, 1, clock(), changeEveryMs)).count === 1;
   }
 
   #isGood(secrets: NamedSecrets, hash: string | undefined, stored: Account["passwordReset"]): boolean {
@@ -191,8 +194,8 @@ export class Recovery {
   }
 }
 
-function isNew({ expiresAt }: { readonly expiresAt: number }, lifeMs: number, now: number): boolean {
-  return now - (expiresAt - lifeMs) < mailEveryMs;
+function isNew(since: number, ms: number, now: number): boolean {
+  return now - since < ms;
 }
 
 function tokenInvalid(): DomainError {

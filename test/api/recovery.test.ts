@@ -54,7 +54,7 @@ describe("a forgotten password", () => {
     await mail.mailTo(user.email, "Your password was changed");
   });
 
-  test("is answered alike for an address that nobody has, and mailed once a minute", async () => {
+  test("is answered alike for an address that nobody has, and mailed once in a while", async () => {
     const { mail, server } = await opened();
     const user = await signUp(server);
     const nobody = await server.auth.requestPasswordReset({ email: "nobody@example.com" });

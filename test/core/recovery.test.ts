@@ -47,7 +47,7 @@ async function opened() {
   });
   const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
   await accounts.insert(account);
-  return { recovery, post, asked, sent, accounts, passwords, clock };
+  return { recovery, post, asked, sent, account, accounts, passwords, clock };
 }
 
 test("a letter is asked for without a look at who has the address, which comes later", async () => {
@@ -66,6 +66,28 @@ test("a server that stops sends what it was asked for", async () => {
   recovery.requestPasswordReset("anna@example.com");
   await post.stop();
   expect(sent).toEqual(["anna@example.com"]);
+});
+
+const quarter = 15 * 60_000;
+
+test("whoever asks for a letter takes no token from its owner that is new, whoever gave it", async () => {
+  const { recovery, post, sent, account, clock } = await opened();
+  const { token } = await recovery.issue(account.id, "");
+  clock.advance(quarter - 1);
+  recovery.requestPasswordReset("anna@example.com");
+  await post.stop();
+  expect(sent).toEqual([]);
+  await recovery.resetPassword(token, "a good new one");
+});
+
+test("a token that was not used for a quarter of an hour is replaced by a letter", async () => {
+  const { recovery, post, sent, account, clock } = await opened();
+  const { token } = await recovery.issue(account.id, "");
+  clock.advance(quarter);
+  recovery.requestPasswordReset("anna@example.com");
+  await post.stop();
+  expect(sent).toEqual(["anna@example.com"]);
+  await expect(recovery.resetPassword(token, "a good new one")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
 });
 
 test("an address is written to once a minute, however many accounts want it", async () => {

@@ -2343,8 +2343,9 @@ export const AuthService: GenService<{
     output: typeof ConfirmEmailChangeResponseSchema;
   },
   /**
-   * Mails a token to an account's address, which ResetPassword takes. Known and
-   * unknown addresses get the same answer in the same time.
+   * Mails a token to an account's address, which ResetPassword takes; not while
+   * one is out that was given less than 15 minutes before. Known and unknown
+   * addresses get the same answer in the same time.
    *
    * Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
    * administrator, reason MAIL_NOT_SET_UP).
