@@ -10,7 +10,7 @@ import {
   passwordResetLetter,
 } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { NamedSecrets, Secret } from "../ports/credentials.ts";
 import type { SessionStore } from "../ports/session-store.ts";
@@ -64,8 +64,7 @@ export class Recovery {
       await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
       if (account === undefined || account.disabled) return;
-      if (account.passwordReset !== null && isNew(account.passwordReset.expiresAt - resetLifeMs, resetEveryMs, clock()))
-        return;
+      if (isRecent(issuedAt(account.passwordReset, resetLifeMs), resetEveryMs, clock())) return;
       const { token } = await this.#issueReset(account.id);
       post.send(account.email, passwordResetLetter(token, mailPage));
     });
@@ -101,7 +100,7 @@ export class Recovery {
     await checkPassword(this.#deps, by, address, { password, field: "password" });
     const { accountRecords, clock } = this.#deps;
     const { emailChange } = await accountRecords.get(by.account.id);
-    if (emailChange !== null && isNew(emailChange.expiresAt - emailChangeLifeMs, changeEveryMs, clock()))
+    if (isRecent(issuedAt(emailChange, emailChangeLifeMs), changeEveryMs, clock()))
       throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
         retryAfterMs: changeEveryMs,
       });
@@ -194,8 +193,9 @@ export class Recovery {
   }
 }
 
-function isNew(since: number, ms: number, now: number): boolean {
-  return now - since < ms;
+/** Long ago when none is out. */
+function issuedAt(token: { readonly expiresAt: number } | null, lifeMs: number): number {
+  return token === null ? Number.NEGATIVE_INFINITY : token.expiresAt - lifeMs;
 }
 
 function tokenInvalid(): DomainError {

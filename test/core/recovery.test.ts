@@ -90,6 +90,21 @@ test("a token that was not used for a quarter of an hour is replaced by a letter
   await expect(recovery.resetPassword(token, "a good new one")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
 });
 
+test("a letter comes although the clock was set back since the last one", async () => {
+  const { recovery, post, sent, account, accounts, passwords, clock } = await opened();
+  const password = "correct horse battery";
+  const owner = { ...account, passwordHash: await passwords.hash(password), version: 2 };
+  await accounts.replace(owner);
+  await recovery.issue(account.id, "");
+  await recovery.issue(account.id, "new@example.com");
+  clock.advance(-60 * 60_000);
+  recovery.requestPasswordReset("anna@example.com");
+  const user = { kind: "user", account: owner, sessionId: "" } as const;
+  await recovery.requestEmailChange(user, "127.0.0.1", "new@example.com", password);
+  await post.stop();
+  expect(sent.toSorted()).toEqual(["anna@example.com", "new@example.com"]);
+});
+
 test("an address is written to once a minute, however many accounts want it", async () => {
   const { recovery, post, sent, accounts, passwords, clock } = await opened();
   const password = "correct horse battery";
