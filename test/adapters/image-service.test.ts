@@ -1,3 +1,4 @@
+import { createHook } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { httpImageService } from "../../src/adapters/image-service/image-service.ts";
+import { Patience } from "../../src/adapters/image-service/patience.ts";
 import { createLog } from "../../src/log.ts";
 import { imageMaxBytes } from "../../src/model/image.ts";
 import { type ImageService, ImageServiceUnavailable } from "../../src/ports/image-service.ts";
@@ -225,6 +227,41 @@ describe("an image service that cannot be used to store", () => {
     await expect(service.fetch("img-1")).rejects.toMatchObject(unavailable);
     await expect(service.ping()).rejects.toThrow();
   });
+});
+
+test("a call that is over leaves no timer behind that would keep what it was given", async () => {
+  const [hours, seen] = [new Set<number>(), vi.fn()];
+  const hook = createHook({
+    init(id, type, _trigger, timer) {
+      if (type !== "Timeout" || Reflect.get(timer, "_idleTimeout") !== 60 * 60_000) return;
+      seen();
+      hours.add(id);
+    },
+    destroy: (id) => void hours.delete(id),
+  }).enable();
+  onTestFinished(() => void hook.disable());
+  const { standIn, service } = await opened();
+  await read(service, await service.store("image/png", pieces(await smallPicture("png"))));
+  await service.ping();
+  expect(await service.fetch("img-2")).toBeUndefined();
+  standIn.behave((_request, response) => void response.writeHead(500).end());
+  await expect(service.fetch("img-1")).rejects.toMatchObject(unavailable);
+  await vi.waitFor(() => expect(hours.size).toBe(0));
+  expect(seen).toHaveBeenCalledTimes(5);
+});
+
+test("a call may take an hour, however often something comes", () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const patience = new Patience(10_000);
+  for (let seconds = 0; seconds < 60 * 60; seconds += 1) {
+    expect(patience.signal.aborted).toBe(false);
+    patience.wait();
+    vi.advanceTimersByTime(1000);
+  }
+  expect(patience.signal.aborted).toBe(true);
+  patience.end();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("our key goes to the service alone", async () => {

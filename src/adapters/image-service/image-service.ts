@@ -5,9 +5,8 @@ import { piecesOf } from "../../ports/pieces.ts";
 import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
 import { Patience } from "./patience.ts";
 
-/** How long the service may be silent while we wait for it, and how long one picture may take in all. */
+/** How long the service may be silent while we wait for it. */
 const silenceMaxMs = 10_000;
-const wholeMs = 60 * 60 * 1000;
 /** That of no picture: to see whether there is an answer. */
 const nobody = "00000000-0000-0000-0000-000000000000";
 
@@ -24,8 +23,7 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
   function request(path: string, patience: Patience, init: RequestInit = {}): Promise<Response> {
     patience.wait();
     const headers = { authorization: key, "accept-encoding": "identity", ...init.headers };
-    const signal = AbortSignal.any([patience.signal, AbortSignal.timeout(wholeMs)]);
-    return fetch(url + path, { ...init, headers, signal, redirect: "manual" });
+    return fetch(url + path, { ...init, headers, signal: patience.signal, redirect: "manual" });
   }
 
   function unavailable(cause: unknown): ImageServiceUnavailable {

@@ -1,7 +1,14 @@
-/** Aborts its signal when we wait for the other side too long at a time. What others take meanwhile does not count. */
+/** How long one picture may take in all. */
+const wholeMs = 60 * 60 * 1000;
+
+/**
+ * Aborts its signal when we wait for the other side too long at a time, where what others take meanwhile does not count,
+ * or when all has taken too long.
+ */
 export class Patience {
   readonly #ms: number;
   readonly #controller = new AbortController();
+  readonly #whole = this.#abortIn(wholeMs);
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ms: number) {
@@ -14,7 +21,7 @@ export class Patience {
 
   wait(): void {
     this.rest();
-    this.#timer = setTimeout(() => this.#controller.abort(new Error("no answer in time")), this.#ms);
+    this.#timer = this.#abortIn(this.#ms);
   }
 
   rest(): void {
@@ -24,6 +31,11 @@ export class Patience {
   /** Lets go of whatever the signal was given to. */
   end(): void {
     this.rest();
+    clearTimeout(this.#whole);
     this.#controller.abort(new Error("no longer wanted"));
+  }
+
+  #abortIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#controller.abort(new Error("no answer in time")), ms);
   }
 }
