@@ -74,7 +74,7 @@ export function createFront(options: FrontOptions): PortListener {
       // One line for many of those: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call);
     });
-    bodyLimit.expect(response);
+    bodyLimit.expect(open);
     applyCors(request, response, () => {
       refusal = shed(call, request, response, underWay.isTooMany(call.address, call.startedAt));
       if (refusal === undefined) return answer(request, response, call);

@@ -23,7 +23,7 @@ async function open({
       if (request.method === "GET") resolve(response);
     },
     cors: { origins: [], exposedHeaders: [] },
-    trusted: undefined,
+    trusted: () => true,
     shed: () => undefined,
     callsMax,
     bodyMs,
@@ -68,4 +68,22 @@ test("of too many whose bodies do not come the oldest are cut, so that there is 
   const [oldest, ...others] = [begin(), begin(), begin(), begin(), begin()];
   await once(oldest as ClientHttp2Stream, "close");
   expect(others.map(({ closed }) => closed)).toEqual([false, false, false, false]);
+});
+
+test("they are those of the address that has most of them, an IPv6 /64 together, and not those that have left", async () => {
+  const { session } = await open({ bodyMs: 60_000, callsMax: { each: 8, all: 8 } });
+  const begin = (address: string) => {
+    const upload = session.request({ ":method": "POST", ":path": "/", "x-forwarded-for": address });
+    upload.write("half");
+    return upload;
+  };
+  const gone = ["192.0.2.1", "192.0.2.1", "192.0.2.1"].map(begin);
+  await once(session, "connect");
+  await new Promise((resolve) => session.ping(resolve));
+  for (const upload of gone) upload.close();
+  await Promise.all(gone.map((upload) => once(upload, "close")));
+  const others = ["192.0.2.1", "192.0.2.2"].map(begin);
+  const many = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"].map(begin);
+  await Promise.all(many.slice(0, 2).map((upload) => once(upload, "close")));
+  expect([...others, ...many.slice(2)].map(({ closed }) => closed)).toEqual([false, false, false, false]);
 });
