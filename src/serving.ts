@@ -3,12 +3,14 @@ import type { Queues, Stores } from "./backends.ts";
 import { compose } from "./compose.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import type { FirstAdmin } from "./core/accounts.ts";
+import { connectionsWithin } from "./http/connections.ts";
 import { createFront } from "./http/front.ts";
 import { limits, openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
 import { collectWhenIdle } from "./idle.ts";
+import { openFilesMax } from "./open-files.ts";
 import type { OnStop } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -75,7 +77,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const isPasswordGiven = config.admin.password !== undefined;
   // Who gave it may log in at once. Nobody knows one that is made up before it is shown, which needs a port.
   if (isPasswordGiven) await core.accounts.addAdmin(deps.admin);
-  const port = await openPort(front, config).catch((error: NodeJS.ErrnoException) => {
+  const connectionsMax = connectionsWithin(openFilesMax(), limits.connectionsMax);
+  const port = await openPort(front, { ...config, connectionsMax }).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
   const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);

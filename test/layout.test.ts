@@ -23,6 +23,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "user-error": [],
   parts: ["ports"],
   idle: [],
+  "open-files": [],
   log: ["ports"],
   config: ["model", "log", "user-error"],
   backends: [
@@ -40,7 +41,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   credentials: ["config", "crypto", "ports"],
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "parts", "worker", "model", "ports"],
   app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "model", "ports"],
-  serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "ports"],
+  serving: ["backends", "compose", "config", "idle", "open-files", "parts", "core", "http", "rpc", "worker", "ports"],
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "data-directory", "model", "ports"],
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],

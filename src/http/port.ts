@@ -9,9 +9,11 @@ import {
 } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type ConnectionsMax, trackConnections } from "./connections.ts";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { Http1Request, Http1Response, Http2Request, Http2Response, type PortListener } from "./messages.ts";
 import { boundPipelines } from "./pipelining.ts";
+import type { Trusted } from "./port-call.ts";
 import { newRequestId } from "./request-id.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
@@ -29,7 +31,7 @@ export const limits = {
    * 64 KiB, HTTP/2's own, a caller who is 50 ms away uploads no more than 1.3 MB a second.
    */
   windowBytes: 1024 * 1024,
-  connectionsMax: 20_000,
+  connectionsMax: { each: 5000, all: 20_000 },
   callsMax: { each: 5000, all: 10_000 },
   /** How long an HTTP/2 connection on which nothing moves takes new streams. */
   idleMs: 5 * 60_000,
@@ -39,6 +41,15 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
 /** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
 const idleGraceMs = 500;
+
+export interface Where {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** `limits.connectionsMax` unless given. */
+  readonly connectionsMax?: ConnectionsMax;
+  readonly trustedProxies?: Trusted;
+}
 
 export interface Port {
   readonly address: AddressInfo;
@@ -52,19 +63,11 @@ export interface Port {
  * One port for HTTP/1.1 and HTTP/2, in the clear or, given a certificate, by TLS. By hand, since the packages for it hide
  * the servers behind the port, and with them the header timeouts and the draining of connections.
  */
-export async function openPort(
-  listener: PortListener,
-  where: { host: string; port: number; tls: { cert: string; key: string } | undefined },
-): Promise<Port> {
+export async function openPort(listener: PortListener, where: Where): Promise<Port> {
   const sessions = trackSessions(limits.idleMs);
-  const sockets = new Set<Socket>();
   const bounded = boundPipelines(listener, limits.streamsMax);
   const server = where.tls === undefined ? clearServer(bounded, sessions) : tlsServer(bounded, sessions, where.tls);
-  server.maxConnections = limits.connectionsMax;
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  const sockets = trackConnections(server, where.connectionsMax ?? limits.connectionsMax, where.trustedProxies);
   server.listen(where.port, where.host);
   await once(server, "listening");
   const closed = once(server, "close");

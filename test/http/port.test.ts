@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { type ConnectionsMax, connectionsWithin } from "../../src/http/connections.ts";
 import type { PortResponse } from "../../src/http/messages.ts";
 import { limits, openPort } from "../../src/http/port.ts";
+import type { Trusted } from "../../src/http/port-call.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
@@ -97,6 +99,49 @@ test("who has said nothing does not keep the port open", async () => {
   // Longer than the test may take.
   const drained = port.drain(120_000);
   await Promise.all([once(socket, "close"), drained]);
+});
+
+describe("of connections", () => {
+  const answer = (_request: unknown, response: PortResponse) => void response.writeHead(204).end();
+
+  /** Whether it is answered by a port that may have as many. */
+  async function opener(connectionsMax: ConnectionsMax, trustedProxies?: Trusted) {
+    const port = await openPort(answer, { ...here, connectionsMax, trustedProxies });
+    onTestFinished(() => port.drain(0));
+    return async () => {
+      const socket = connect({ port: port.address.port, host: "127.0.0.1" }).on("error", () => {});
+      onTestFinished(() => void socket.destroy());
+      socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+      const isAnswered = await Promise.race([
+        once(socket, "data").then(() => true),
+        once(socket, "close").then(() => false),
+      ]);
+      return { socket, isAnswered };
+    };
+  }
+
+  test("one address may have so many at a time", async () => {
+    const open = await opener({ each: 2, all: 10 });
+    const { socket } = await open();
+    expect((await open()).isAnswered).toBe(true);
+    expect((await open()).isAnswered).toBe(false);
+    socket.destroy();
+    await vi.waitUntil(async () => (await open()).isAnswered);
+  });
+
+  test("a trusted proxy may have as many as all together, who may have so many", async () => {
+    const open = await opener({ each: 2, all: 3 }, (address) => address === "127.0.0.1");
+    const opened = [await open(), await open(), await open(), await open()];
+    expect(opened.map(({ isAnswered }) => isAnswered)).toEqual([true, true, true, false]);
+  });
+
+  test.each([
+    [Number.POSITIVE_INFINITY, { each: 5000, all: 20_000 }],
+    [20_000, { each: 5000, all: 10_000 }],
+    [1024, { each: 256, all: 512 }],
+  ])("a process that may open %d files takes half", (filesMax, max) => {
+    expect(connectionsWithin(filesMax, limits.connectionsMax)).toEqual(max);
+  });
 });
 
 test("a connection on which more requests wait than it may have is cut", async () => {

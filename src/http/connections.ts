@@ -1,0 +1,36 @@
+import type { Server, Socket } from "node:net";
+import { networkOf } from "../model/address.ts";
+import type { Trusted } from "./port-call.ts";
+import { Shares } from "./shares.ts";
+
+/** Connections that may be open at a time. */
+export interface ConnectionsMax {
+  /** Of one address (an IPv6 /64), unless it is a trusted proxy's, which calls for many. */
+  readonly each: number;
+  readonly all: number;
+}
+
+/** Those that are open. What comes on top of what there may be is closed before a byte of it is read. */
+export function trackConnections(server: Server, { each, all }: ConnectionsMax, trusted: Trusted): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  const shares = new Shares<Socket>();
+  server.maxConnections = all;
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "";
+    const network = networkOf(address);
+    open.add(socket);
+    shares.add(network, socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      shares.delete(network, socket);
+    });
+    if (shares.sizeOf(network) > each && trusted?.(address, 0) !== true) socket.destroy();
+  });
+  return open;
+}
+
+/** Each may need a file of its own, for the picture that goes by it; so half of what the process may open is left for those. */
+export function connectionsWithin(filesMax: number, { each, all }: ConnectionsMax): ConnectionsMax {
+  const most = Math.min(all, Math.floor(filesMax / 2));
+  return { each: Math.min(each, Math.floor(most / 2)), all: most };
+}
