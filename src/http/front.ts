@@ -6,7 +6,7 @@ import type { Log } from "../ports/log.ts";
 import { logRequest } from "./access-log.ts";
 import { createBodyLimit } from "./body-limit.ts";
 import type { PortListener, PortResponse } from "./messages.ts";
-import { PortCall, type Trusted } from "./port-call.ts";
+import { PortCall, type Trusted, trustedByAddress } from "./port-call.ts";
 import type { Shed } from "./shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./under-way.ts";
 
@@ -48,7 +48,8 @@ const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () =
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
 export function createFront(options: FrontOptions): PortListener {
-  const { rpc, routes, trusted, shed, log } = options;
+  const { rpc, routes, shed, log } = options;
+  const trusted = trustedByAddress(options.trusted);
   const bodyLimit = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
   const applyCors = corsOf(options.cors);
   const underWay = new CallsUnderWay(options.callsMax, options.bodyMs);

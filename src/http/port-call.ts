@@ -9,6 +9,11 @@ import { newRequestId } from "./request-id.ts";
 /** Whether a proxy's word on where a request comes from is taken; undefined for nobody's. */
 export type Trusted = ((address: string, hops: number) => boolean) | undefined;
 
+/** The same, whether or not a proxy has written the address's port too, as some do. */
+export function trustedByAddress(trusted: Trusted): Trusted {
+  return trusted && ((address, hops) => trusted(withoutPort(address), hops));
+}
+
 const requestIdPattern = /^[\w.-]{1,64}$/;
 
 /** A request on the port as what answers it knows it. */
@@ -51,12 +56,17 @@ function isEncrypted(request: IncomingMessage | Http2ServerRequest): boolean {
 
 /** Whether a trusted proxy says that it was called by TLS. */
 function isForwardedSecure(request: IncomingMessage, trusted: Trusted): boolean {
-  return trusted?.(addressOf(request), 0) === true && request.headers["x-forwarded-proto"] === "https";
+  const protocols = request.headers["x-forwarded-proto"]?.toString();
+  // Of several proxies the first was called by the caller.
+  return protocols !== undefined && /^\s*https\s*(,|$)/i.test(protocols) && trusted?.(addressOf(request), 0) === true;
 }
 
-/** The last address that no trusted proxy vouches for; some proxies write its port too. */
+/** The last address that no trusted proxy vouches for. */
 function forwardedAddress(request: IncomingMessage, trusted: NonNullable<Trusted>): string {
-  const named = proxyAddress(request, trusted);
-  const address = /^\[(.+)\](:\d+)?$/.exec(named)?.[1] ?? /^([\d.]+):\d+$/.exec(named)?.[1] ?? named;
+  const address = withoutPort(proxyAddress(request, trusted));
   return isIP(address) === 0 ? addressOf(request) : address;
+}
+
+function withoutPort(address: string): string {
+  return /^\[(.+)\](:\d+)?$/.exec(address)?.[1] ?? /^([\d.]+):\d+$/.exec(address)?.[1] ?? address;
 }

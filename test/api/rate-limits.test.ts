@@ -180,9 +180,23 @@ test("only a trusted proxy is believed, and only for what it vouches for", async
   expect((await call(closed.url, "192.0.2.2")).status).toBe(429);
 
   const open = await serve({ ...limits, TRUSTED_PROXIES: "loopback, 10.0.0.0/8" }, { worker: false });
-  for (const forwarded of ["192.0.2.1", "192.0.2.2:8080", "192.0.2.1, 192.0.2.3, 10.1.1.1", "[2001:db8::1]:80"])
+  for (const forwarded of [
+    "192.0.2.1",
+    "192.0.2.2:8080",
+    "192.0.2.1, 192.0.2.3, 10.1.1.1",
+    "[2001:db8::1]:80",
+    "192.0.2.4:4711, 10.1.1.1:80",
+    "192.0.2.5, [::1]:80, 10.1.1.1:80",
+  ])
     expect((await call(open.url, forwarded)).status).toBe(401);
-  for (const forwarded of ["192.0.2.2", "198.51.100.1, 192.0.2.3", "2001:db8::1", "192.0.2.9, 192.0.2.1"])
+  for (const forwarded of [
+    "192.0.2.2",
+    "198.51.100.1, 192.0.2.3",
+    "2001:db8::1",
+    "192.0.2.9, 192.0.2.1",
+    "198.51.100.1, 192.0.2.4",
+    "192.0.2.5:4711, 10.1.1.1",
+  ])
     expect((await call(open.url, forwarded)).status).toBe(429);
   // What is no address is the proxy's own fault, and counted for it.
   expect((await call(open.url, "nonsense")).status).toBe(401);

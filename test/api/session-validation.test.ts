@@ -132,6 +132,24 @@ describe("the cookie", () => {
     expect(headers.get("set-cookie")).toBeNull();
   });
 
+  test("is secure where a trusted proxy was called by TLS", async () => {
+    const proxied = await serve({ TRUSTED_PROXIES: "loopback" }, { worker: false });
+    const caller = await signIn(proxied);
+    const isSecure = async (protocols: string, { url } = proxied, { username, password } = caller) => {
+      const response = await fetch(`${url}/darkroom.auth.v1.AuthService/Login`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-forwarded-proto": protocols },
+        body: JSON.stringify({ identity: username, password, sessionToken: true }),
+      });
+      return response.headers.get("set-cookie")?.includes("; Secure");
+    };
+    for (const protocols of ["https", "HTTPS", "https,http", " https , https"])
+      expect([protocols, await isSecure(protocols)]).toEqual([protocols, true]);
+    for (const protocols of ["http", "http, https", "httpsx", ""])
+      expect([protocols, await isSecure(protocols)]).toEqual([protocols, false]);
+    expect(await isSecure("https", server, user)).toBe(false);
+  });
+
   test("stays with its host where no domain is named", async () => {
     const alone = await serve({}, { worker: false });
     const { headers } = await signInWithCookie(alone);
