@@ -20,7 +20,7 @@ import { newRequestId } from "./request-id.ts";
 export const limits = {
   /** Bytes of all request headers together; over HTTP/2 each counts 32 more, as RFC 9113 has it. */
   headerMax: 16 * 1024,
-  /** How long a client may take to say its protocol, and then to send a request's headers. */
+  /** How long a client may take for TLS's handshake, then to say its protocol, and then to send a request's headers. */
   headersMs: 10_000,
   /** How long an idle HTTP/1.1 connection is kept; longer than usual load balancers keep theirs. */
   keepAliveMs: 75_000,
@@ -64,7 +64,7 @@ export interface Port {
  * the servers behind the port, and with them the header timeouts and the draining of connections.
  */
 export async function openPort(listener: PortListener, where: Where): Promise<Port> {
-  const sessions = trackSessions(limits.idleMs);
+  const sessions = trackSessions(limits);
   const bounded = boundPipelines(listener, limits.streamsMax);
   const server = where.tls === undefined ? clearServer(bounded, sessions) : tlsServer(bounded, sessions, where.tls);
   const sockets = trackConnections(server, where.connectionsMax ?? limits.connectionsMax, where.trustedProxies);
@@ -126,7 +126,14 @@ const http2Options = {
 
 function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: { cert: string; key: string }) {
   const http1Classes = { Http1IncomingMessage: Http1Request, Http1ServerResponse: Http1Response as never };
-  const options = { ...http1Options, ...http1Classes, ...http2Options, ...tls, allowHTTP1: true };
+  const options = {
+    ...http1Options,
+    ...http1Classes,
+    ...http2Options,
+    ...tls,
+    allowHTTP1: true,
+    handshakeTimeout: limits.headersMs,
+  };
   const server = createSecureServer(options, withinHeaderMax(listener) as never);
   server.on("clientError", refuse);
   return server.on("session", (session) => begin(session, sessions)) as unknown as NetServer;
@@ -179,9 +186,12 @@ const refusals: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
 };
 
+/** After these nobody is there to read an answer, or none can be written. */
+const unheard: readonly string[] = ["ECONNRESET", "ERR_TLS_HANDSHAKE_TIMEOUT"];
+
 /** What is no request is answered too, by hand, since there is nothing to answer it with; under an id like any other. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  if (unheard.includes(error.code ?? "") || !socket.writable) return void socket.destroy();
   const status = refusals[error.code ?? ""] ?? "400 Bad Request";
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${newRequestId()}\r\ncontent-length: 0\r\n\r\n`);
 }

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { connect, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
@@ -18,7 +20,16 @@ function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_
   return { cert, key };
 }
 
-test("with a certificate the port speaks TLS, and the worker and the operator trust that certificate", async ({
+/** Waits for the server to be done with a caller who says no more. */
+async function whenCut(url: string, said: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port), hostname).resume();
+  onTestFinished(() => void socket.destroy());
+  socket.write(said, "latin1");
+  await once(socket, "close");
+}
+
+test("with a certificate the port speaks TLS within 10 s, and the worker and the operator trust that certificate", async ({
   skip,
 }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
@@ -26,6 +37,7 @@ test("with a certificate the port speaks TLS, and the worker and the operator tr
   const { cert, key } = certify(directory);
   const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
   expect(server.url).toMatch(/^https:/);
+  const isCut = ["", "\x16\x03\x01"].map((said) => whenCut(server.url, said));
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
   const { credential, token, username, password } = await signIn(darkroom);
   const { image } = await darkroom.jobs.uploadImage({ data: await drawSamplePicture() }, credential);
@@ -49,6 +61,7 @@ test("with a certificate the port speaks TLS, and the worker and the operator tr
     },
   );
   expect(cookie).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
+  await Promise.all(isCut);
   server.child.kill("SIGTERM");
   expect((await server.finished).code).toBe(0);
 });
