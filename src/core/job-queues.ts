@@ -20,7 +20,7 @@ export class JobQueues {
     return this.of(model) === this.#own;
   }
 
-  /** A job whose model is no longer configured goes to our own workers, which fail it and so tell its owner. */
+  /** A job whose model is no longer configured goes to our own workers; one that gets it meanwhile does it, else its deadline ends it. */
   of(model: string): Queue {
     return this.all.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
   }

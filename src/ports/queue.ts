@@ -74,3 +74,8 @@ export const sendMaxBytes = 192 * 1024;
 export const maxDeliveries = 10;
 
 export const complete: Settlement = { kind: "complete" };
+
+/** For what cannot be handled yet: abandoned for 1 s, twice as long each time it comes, a minute at most. */
+export function backOff({ deliveryCount }: IncomingMessage): Settlement {
+  return { kind: "abandon", delayMs: Math.min(1000 * 2 ** (deliveryCount - 1), 60_000) };
+}

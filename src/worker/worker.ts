@@ -4,7 +4,7 @@ import type { JobError } from "../model/image-job.ts";
 import { attemptOver, workerStopped } from "../model/job-life.ts";
 import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
 import type { Log } from "../ports/log.ts";
-import { complete, type IncomingMessage, type Queue, type Settlement } from "../ports/queue.ts";
+import { backOff, complete, type IncomingMessage, maxDeliveries, type Queue, type Settlement } from "../ports/queue.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Claim, JobServer } from "./job-server.ts";
@@ -26,6 +26,7 @@ interface WorkerDeps {
 
 interface Attempt {
   readonly job: JobMessage;
+  readonly engine: Engine;
   readonly claim: Claim;
   /** The job's input, on its way. */
   readonly picture: Promise<Uint8Array>;
@@ -83,6 +84,8 @@ async function takeMessage(
     if (!(error instanceof MalformedMessage)) throw error;
     return { kind: "deadLetter", reason: "Malformed", description: error.message };
   }
+  const engine = deps.engines.get(job.model_type);
+  if (engine === undefined) return leaveToOthers(message, job, deps.log);
   const refused = new AbortController();
   const signal = AbortSignal.any([stopping, refused.signal]);
   // Most claims are granted: the picture is on its way meanwhile.
@@ -95,7 +98,17 @@ async function takeMessage(
     refused.abort(new Refused("the claim was not granted", { cause: error }));
     return settleUnclaimed(error, closing);
   }
-  await runAttempt({ job, claim, picture, signal, refuse: (reason) => refused.abort(reason) }, deps);
+  await runAttempt({ job, engine, claim, picture, signal, refuse: (reason) => refused.abort(reason) }, deps);
+  return complete;
+}
+
+/**
+ * A job whose model only other workers have. Those may be busy for longer than a message has deliveries: before they are
+ * used up, which would fail the job, it is left to its server, which sends it again as one that nobody claimed.
+ */
+function leaveToOthers(message: IncomingMessage, job: JobMessage, log: Log): Settlement {
+  if (message.deliveryCount < maxDeliveries) return backOff(message);
+  log.warn({ job: job.message_id, model: job.model_type }, "a job waits for a worker that has its model");
   return complete;
 }
 
@@ -143,12 +156,10 @@ async function sendResult(result: ResultMessage, { job, claim, signal }: Attempt
 }
 
 async function develop(
-  { job, claim, picture, signal }: Attempt,
-  { server, engines }: WorkerDeps,
+  { job, engine, claim, picture, signal }: Attempt,
+  { server }: WorkerDeps,
   heartbeats: Heartbeats,
 ): Promise<ResultMessage> {
-  const engine = engines.get(job.model_type);
-  if (engine === undefined) throw new EngineError("MODEL_UNAVAILABLE", "no worker here has this model");
   const task = {
     picture: await picture,
     prompt: job.prompt,

@@ -40,8 +40,8 @@ async function open() {
     dataDir,
     startWorker: (more: Readonly<Record<string, string>> = {}) =>
       run(["worker"], { ...env, DARKROOM_SERVER_URL: url, LOG_LEVEL: "info", ...more }),
-    async submit() {
-      const { job } = await jobs.submitImageJob({ imageId, prompt: "in oil", modelType: "sd-webui" }, credential);
+    async submit(modelType = "sd-webui", prompt = "in oil") {
+      const { job } = await jobs.submitImageJob({ imageId, prompt, modelType }, credential);
       return job?.id ?? "";
     },
     poll: async (jobId: string) => (await jobs.pollImageJob({ jobId }, credential)).job,
@@ -158,6 +158,28 @@ test("a worker does as many jobs at a time as it is told", async () => {
   const worker = startWorker({ DARKROOM_WORKER_CONCURRENCY: "3" });
   const claimed = () => worker.output.stderr.split("job claimed").length - 1;
   await vi.waitFor(() => expect(claimed()).toBe(3), patience);
+});
+
+test("a worker leaves jobs whose model it does not have to those that have it, and takes others meanwhile", async () => {
+  const { dataDir, startWorker, submit, poll, ended } = await open();
+  const queue = new DatabaseSync(join(dataDir, "queue.db"), { timeout: 5000 });
+  onTestFinished(() => queue.close());
+  const count = (where: string) => queue.prepare(`SELECT count(*) AS n FROM messages WHERE ${where}`).get()?.n;
+  const passedOver = [await submit(), await submit(), await submit()];
+  const without = startWorker({ SD_WEBUI_URL: "" });
+  await vi.waitFor(() => expect(count("deliveries > 0 AND lock IS NULL")).toBe(3), patience);
+  expect(await ended(await submit("studio", "sepia"))).toMatchObject({ state: State.SUCCEEDED });
+
+  queue.exec("UPDATE messages SET deliveries = 9, visible_at = 0 WHERE seq = (SELECT min(seq) FROM messages)");
+  const waits = `"job":"${passedOver[0]}","model":"sd-webui","msg":"a job waits for a worker that has its model"`;
+  await vi.waitFor(() => expect(without.output.stderr).toContain(waits), patience);
+  await vi.waitFor(() => expect(count("dead_reason IS NULL")).toBe(2), patience);
+  expect(await poll(passedOver[0] ?? "")).toMatchObject({ state: State.QUEUED, attempt: 0 });
+
+  startWorker();
+  for (const jobId of passedOver.slice(1)) {
+    expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+  }
 });
 
 test("a worker's health tells of its queue and of its server", async () => {

@@ -1,7 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import pLimit from "p-limit";
 import type { Clock } from "../../ports/clock.ts";
-import { type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
+import { backOff, type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
 import { closed } from "./closed.ts";
 import { Locks } from "./locks.ts";
 import { incoming } from "./message.ts";
@@ -23,8 +23,6 @@ export interface Source {
 
 /** Messages that wait for another try do not hold up others, up to so many; they stay locked meanwhile. */
 const heldMax = 100;
-/** Before the try that follows a fault: doubled for each that came before. */
-const backoffMs = { first: 1000, most: 60_000 };
 
 /** As many receivers as messages may be taken at once, each with one message at a time. */
 export function consume(source: Source): Consumer {
@@ -67,7 +65,7 @@ export function consume(source: Source): Consumer {
     if (signal.aborted) return { kind: "abandon", delayMs: 0 };
     const settlement = await source.handle(message).catch((error: unknown): Settlement => {
       onError(error);
-      return { kind: "abandon", delayMs: Math.min(backoffMs.first * 2 ** (deliveryCount - 1), backoffMs.most) };
+      return backOff(message);
     });
     const isLast = settlement.kind === "abandon" && deliveryCount >= source.maxDeliveries;
     return isLast ? exhausted(deliveryCount) : settlement;
