@@ -37,11 +37,10 @@ import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
 import type { Queue } from "./ports/queue.ts";
+import { rarely } from "./ports/rarely.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
 import type { SessionStore } from "./ports/session-store.ts";
 import type { UsageStore } from "./ports/usage-store.ts";
-
-const alarmEveryMs = 60_000;
 
 export interface Stores {
   readonly accounts: AccountStore;
@@ -209,16 +208,5 @@ function alarmsOf(log: Log): Alarms {
     lock: rarely((err) => {
       log.error({ err }, "another process keeps the database locked; calls that write are refused");
     }),
-  };
-}
-
-/** Not once for each call that is refused. */
-function rarely(tell: (error: Error) => void): (error: Error) => void {
-  let quietUntil = 0;
-  return (error) => {
-    const now = performance.now();
-    if (now < quietUntil) return;
-    quietUntil = now + alarmEveryMs;
-    tell(error);
   };
 }

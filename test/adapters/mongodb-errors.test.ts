@@ -1,7 +1,7 @@
 import { MongoNetworkError, MongoServerError, MongoWriteConcernError } from "mongodb";
 import { expect, test } from "vitest";
 import { CircuitBreaker } from "../../src/adapters/mongodb/circuit-breaker.ts";
-import { translated } from "../../src/adapters/mongodb/errors.ts";
+import { refused, translated } from "../../src/adapters/mongodb/errors.ts";
 import { DuplicateKey, StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { recordingLog } from "../support/log.ts";
 
@@ -16,6 +16,14 @@ test.each([
   ["a server that stops", server(11_600)],
   ["a server that is no longer the primary", server(10_107)],
   ["Cosmos DB's budget for this second", server(16_500)],
+  ["a call that others' writes were in the way of", server(112)],
+  ["a call that an operator ended", server(11_601)],
+  ["a majority that is behind", server(134)],
+  ["a credential that is no longer good", server(18)],
+  ["a right that was taken away", server(13)],
+  ["a disk that is full", server(14_031)],
+  ["Atlas' quota", server(8000)],
+  ["FerretDB's store, whatever it has", server(1)],
   ["a write that no majority has", new MongoWriteConcernError({ ok: 1, writeConcernError: { code: 64, errmsg: "" } })],
 ])("%s makes a store unavailable", (_, error) => {
   const unavailable = translated(error);
@@ -28,7 +36,9 @@ test("a duplicate is known by its code alone", () => {
 });
 
 test("what the server refuses is said in its words", () => {
-  expect(translated(server(13))).toEqual(new Error("the database refused: the server's words"));
+  expect(translated(server(2))).toEqual(new Error("the database refused: the server's words"));
+  // A start does not wait for an operator.
+  expect(refused(server(18))).toEqual(new Error("the database refused: the server's words"));
 });
 
 test.each([new TypeError("a fault of ours"), system("ENOENT"), system("ERR_INVALID_ARG_TYPE"), "no error"])(

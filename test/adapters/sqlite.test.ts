@@ -384,6 +384,27 @@ describe("an SQLite queue", () => {
     expect((await receiver.next()).message.id).toBe("b");
     expect(harness.errors).toEqual([new Error("the handler failed")]);
   });
+
+  test("waits twice as long each time a handler rejects, a minute at most", async () => {
+    const harness = await sqliteQueueHarness();
+    const queue = await harness.open();
+    const file = new DatabaseSync(join(harness.directory, "queue.db"), { readOnly: true });
+    onTestFinished(() => file.close());
+    const isGivenBack = file.prepare("SELECT 1 FROM messages WHERE id = 'a' AND lock IS NULL");
+    const receiver = receive(queue);
+    await queue.send([{ id: "a", body: Buffer.from("body") }]);
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      (await receiver.next()).fail(new Error("the handler failed"));
+      await vi.waitUntil(() => isGivenBack.get() !== undefined, { timeout: 10_000 });
+      await harness.passTime(seconds * 1000 - 1);
+      await queue.send([{ id: "meanwhile", body: Buffer.from("body") }]);
+      const { message, settle } = await receiver.next();
+      expect(message.id).toBe("meanwhile");
+      settle(complete);
+      await harness.passTime(1);
+    }
+    expect((await receiver.next()).message).toMatchObject({ id: "a", deliveryCount: 9 });
+  });
 });
 
 /** What becomes of a promise that might never settle; its own turn of the event loop is enough for it. */

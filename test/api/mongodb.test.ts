@@ -6,6 +6,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { bearer, type Darkroom, State } from "../../src/client/index.ts";
 import { atOnce } from "../contracts/samples.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
+import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
@@ -143,8 +144,8 @@ describeOnMongodb("two servers on one MongoDB that start at once", (mongodb) => 
 });
 
 describeOnFerretdb("a server whose database goes away", (ferretdb) => {
-  async function open() {
-    const server = await serve({ MONGODB_URI: ferretdb.uri, MONGODB_DATABASE: "outage" }, { worker: false });
+  async function open(log = recordingLog()) {
+    const server = await serve({ MONGODB_URI: ferretdb.uri, MONGODB_DATABASE: "outage" }, { worker: false, log });
     onTestFinished(() => {
       ferretdb.resume();
       return ferretdb.start();
@@ -236,6 +237,32 @@ describeOnFerretdb("a server whose database goes away", (ferretdb) => {
     await ferretdb.start();
     await isBack();
     await becomes(up);
+  });
+
+  test("without room for a write is not ready, and jobs wait for it", async () => {
+    const log = recordingLog();
+    const { server, isBack, credential } = await open(log);
+    const { imageId, jobId } = await submit(server, credential);
+    const makeRoom = ferretdb.refuseWrites("outage");
+    onTestFinished(makeRoom);
+    const again = () => server.jobs.submitImageJob({ imageId, prompt: "sepia" }, credential);
+    expect(await refusal(again())).toMatchObject(unavailable);
+    const status = async () => (await fetch(`${server.url}/health`)).status;
+    await vi.waitFor(async () => expect(await status()).toBe(503), { timeout: 10_000 });
+
+    const settings = { DARKROOM_SERVER_URL: server.url, DARKROOM_DATA_DIR: server.dataDir, LOG_LEVEL: "warn" };
+    const worker = run(["worker"], settings);
+    const refusedClaims = () =>
+      log.lines.filter(({ fields }) => `${fields.path}`.endsWith("/ClaimJob") && fields.outcome === "Unavailable");
+    await vi.waitFor(() => expect(refusedClaims().length).toBeGreaterThan(2), { timeout: 20_000 });
+    makeRoom();
+    await isBack();
+    const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
+    expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+    await vi.waitFor(async () => expect(await status()).toBe(200), { timeout: 10_000 });
+    expect(worker.output.stderr).toBe("");
+    const errors = log.lines.flatMap(({ level, message }) => (level === "error" ? message : []));
+    expect(errors).toEqual(["the database refuses calls: it has no room, or its credential is no longer good"]);
   });
 
   test("stops in order all the same", async () => {

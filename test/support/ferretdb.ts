@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, test } from "vitest";
 import { buildFerretdb } from "../../scripts/build-ferretdb.ts";
 import { hasCommand } from "./commands.ts";
@@ -18,6 +20,8 @@ export interface Ferretdb {
   pause(): void;
   resume(): void;
   kill(): Promise<void>;
+  /** It reads, and refuses what is written to `database`, as with a full disk. Returns what ends that. */
+  refuseWrites(database: string): () => void;
   /** Again, on the same port and data, if it is not running. */
   start(): Promise<void>;
 }
@@ -66,6 +70,22 @@ export async function startFerretdb(): Promise<Ferretdb> {
     await exited;
   }
 
+  function refuseWrites(database: string): () => void {
+    const file = new DatabaseSync(join(directory, `${database}.sqlite`), { timeout: 10_000 });
+    const tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    const triggers = tables.flatMap(({ name }) =>
+      ["INSERT", "UPDATE"].map((write) => [`full ${name} ${write}`, write, name]),
+    );
+    const refusal = "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END";
+    for (const [trigger, write, name] of triggers)
+      file.exec(`CREATE TRIGGER "${trigger}" BEFORE ${write} ON "${name}" ${refusal}`);
+    return () => {
+      if (!file.isOpen) return;
+      for (const [trigger] of triggers) file.exec(`DROP TRIGGER "${trigger}"`);
+      file.close();
+    };
+  }
+
   await start();
   afterAll(kill);
   return {
@@ -74,5 +94,6 @@ export async function startFerretdb(): Promise<Ferretdb> {
     resume: () => void running?.kill("SIGCONT"),
     kill,
     start,
+    refuseWrites,
   };
 }

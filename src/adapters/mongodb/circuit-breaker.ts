@@ -1,7 +1,8 @@
 import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
+import { rarely } from "../../ports/rarely.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
-import { translated } from "./errors.ts";
+import { isRefusing, translated } from "./errors.ts";
 
 /** How long a call waits for its answer; and how long one that only tries whether there are answers again. */
 const answerMs = 2500;
@@ -13,6 +14,7 @@ const tryMs = 1000;
  */
 export class CircuitBreaker {
   readonly #log: Log;
+  readonly #refused: (error: Error) => void;
   #isAway = false;
   #isTrying = false;
   #passing = 0;
@@ -21,6 +23,9 @@ export class CircuitBreaker {
 
   constructor(log: Log) {
     this.#log = log;
+    this.#refused = rarely(({ message }) => {
+      log.error({ reason: message }, "the database refuses calls: it has no room, or its credential is no longer good");
+    });
   }
 
   /** Calls that have no answer yet. */
@@ -48,7 +53,8 @@ export class CircuitBreaker {
       return result;
     } catch (thrown) {
       const error = translated(thrown);
-      if (!(error instanceof StoreUnavailable)) this.#answered();
+      if (isRefusing(thrown)) this.#refused(thrown);
+      if (isRefusing(thrown) || !(error instanceof StoreUnavailable)) this.#answered();
       else if (returns === this.#returns) this.#silent(error);
       throw error;
     } finally {

@@ -4,7 +4,7 @@ import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";
-import { isAway, translated } from "./errors.ts";
+import { isAway, refused } from "./errors.ts";
 import { makeIndexes } from "./indexes.ts";
 
 /** What was acknowledged survives the loss of any one server, and what was read is never taken back. No URI changes it. */
@@ -33,7 +33,7 @@ export class Database {
       return database;
     } catch (error) {
       await database.close();
-      throw isAway(error) ? unreachable(client, error as Error) : translated(error);
+      throw isAway(error) ? unreachable(client, error as Error) : refused(error);
     }
   }
 

@@ -1,9 +1,9 @@
-import type { Consumer, Settlement } from "../../ports/queue.ts";
+import { backOff, type Consumer, type IncomingMessage, type Settlement } from "../../ports/queue.ts";
 
 /** In case a ring was missed, and for locks that lapse, which nobody rings for. */
 const pollEveryMs = 250;
 
-interface Source<Message> {
+interface Source<Message extends IncomingMessage> {
   readonly concurrency: number;
   readonly renewEveryMs: number;
   /** Cheap: asked at every ring and poll. */
@@ -17,7 +17,7 @@ interface Source<Message> {
   onError(error: unknown): void;
 }
 
-export function consumeByPolling<Message>(source: Source<Message>): Consumer {
+export function consumeByPolling<Message extends IncomingMessage>(source: Source<Message>): Consumer {
   let stopped = false;
   // A ring may come while messages are being taken, when nobody waits for it.
   let rung = false;
@@ -73,7 +73,7 @@ export function consumeByPolling<Message>(source: Source<Message>): Consumer {
       return await source.handle(message);
     } catch (error) {
       source.onError(error);
-      return { kind: "abandon", delayMs: 1000 };
+      return backOff(message);
     }
   }
 
