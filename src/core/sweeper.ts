@@ -22,6 +22,8 @@ import { isOwnerGone, type Owners } from "./owners.ts";
 import { type Repeating, repeat } from "./repeat.ts";
 
 const jobsEveryMs = 250;
+/** From one batch to the next: by then the process stood still, or the clock was set forward. */
+const pauseMs = 5000;
 const retentionEveryMs = 60_000;
 const batch = 100;
 
@@ -49,12 +51,14 @@ interface SweeperDeps extends Owners {
 export class Sweeper {
   readonly #deps: SweeperDeps;
   #tasks: Repeating[] = [];
-  /** The start, or when the database was last seen away. */
+  /** The start, the end of a pause of this process, or when the database was last seen away. */
   #renewableSince: number;
+  #sweptAt: number;
 
   constructor(deps: SweeperDeps) {
     this.#deps = deps;
     this.#renewableSince = deps.clock();
+    this.#sweptAt = this.#renewableSince;
   }
 
   start(): void {
@@ -73,7 +77,7 @@ export class Sweeper {
     const { records, clock } = this.#deps;
     try {
       for (let due = batch; due === batch; ) {
-        const jobs = await records.store.due(clock(), batch);
+        const jobs = await records.store.due(this.#lookAtClock(), batch);
         due = jobs.length;
         await Promise.all(jobs.map((job) => this.#sweepJob(job)));
       }
@@ -95,6 +99,14 @@ export class Sweeper {
       () => inBatches(() => counters.deleteBefore(clock() - windowMaxMs, batch)),
       () => inBatches(() => usage.deleteBefore(dateOf(clock() - keepUsageMs), batch)),
     ]);
+  }
+
+  /** The first timer after a pause fires before what workers sent meanwhile is read. */
+  #lookAtClock(): number {
+    const now = this.#deps.clock();
+    if (now - this.#sweptAt > pauseMs) this.#renewableSince = now;
+    this.#sweptAt = now;
+    return now;
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

@@ -5,6 +5,14 @@ import { openCore, timing } from "./opened-core.ts";
 
 const hour = 60 * 60 * 1000;
 
+/** Time passes for a server that sweeps all the while. */
+async function sweepFor({ clock, sweeper }: Awaited<ReturnType<typeof openCore>>, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 1000) {
+    clock.advance(Math.min(left, 1000));
+    await sweeper.sweepJobs();
+  }
+}
+
 function failure(jobId: string) {
   const error = { reason: "BROKEN", message: "it broke", retryable: false };
   return { id: "result", body: Buffer.from(JSON.stringify({ message_id: jobId, error })) };
@@ -65,11 +73,24 @@ test("a worker that could not renew its lease while the database was away keeps 
   core.jobs.due = due;
   await core.sweeper.sweepJobs();
   await core.records.change(id, (job) => heartbeat(job, 1, 0.5, core.clock(), timing));
-  core.clock.advance(timing.leaseMs - 1);
-  await core.sweeper.sweepJobs();
+  await sweepFor(core, timing.leaseMs - 1);
   expect(await core.records.get(id)).toMatchObject({ state: "RUNNING", attempt: 1, progress: 0.5 });
-  core.clock.advance(1);
-  await core.sweeper.sweepJobs();
+  await sweepFor(core, 1);
+  expect(await core.records.get(id)).toMatchObject({ state: "QUEUED" });
+});
+
+test("a worker that could not renew its lease while the server stood still keeps its job, if it is still there", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  await core.records.change(id, (job) => claim(job, 1, core.clock(), timing));
+  for (let pauses = 0; pauses < 4; pauses += 1) {
+    core.clock.advance(hour);
+    await core.sweeper.sweepJobs();
+    await core.records.change(id, (job) => heartbeat(job, 1, 0.5, core.clock(), timing));
+  }
+  await sweepFor(core, timing.leaseMs - 1);
+  expect(await core.records.get(id)).toMatchObject({ state: "RUNNING", attempt: 1 });
+  await sweepFor(core, 1);
   expect(await core.records.get(id)).toMatchObject({ state: "QUEUED" });
 });
 
