@@ -62,8 +62,16 @@ export class Dispatcher {
         this.#deps.sent.add(jobs.slice(from, from + count));
       }
     } catch (error) {
-      this.#deps.log.warn({ err: error, jobs: jobs.length }, "jobs could not be published; they will be again");
+      const jobsLeft = jobs.length + this.#leaveWaiting(queue);
+      this.#deps.log.warn({ err: error, jobs: jobsLeft }, "jobs could not be published; they will be again");
     }
+  }
+
+  /** Leaves to the sweeper what waits for a queue that is away: each try may take as long as its reservation. How many. */
+  #leaveWaiting(queue: Queue): number {
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ modelType }) => this.#deps.jobQueues.of(modelType) !== queue);
+    return waiting.length - this.#waiting.length;
   }
 
   #message(job: ImageJob): OutgoingMessage {

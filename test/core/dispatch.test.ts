@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Queues } from "../../src/backends.ts";
 import { claim } from "../../src/model/job-life.ts";
-import type { JobMessage } from "../../src/model/messages.ts";
+import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
 import { sendMaxBytes } from "../../src/ports/queue.ts";
 import { openCore, timing } from "./opened-core.ts";
 
@@ -101,6 +101,29 @@ test("while the broker is away submits are accepted, and go out under the same n
   core.clock.advance(10_000);
   await core.sweeper.sweepJobs();
   expect((await core.drain()).map(({ message_id, dispatch }) => [message_id, dispatch])).toEqual([[id, 1]]);
+});
+
+test("a queue that is away is tried once for all jobs that wait for it, and holds up no others", async () => {
+  const sends: string[] = [];
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      async send(messages) {
+        sends.push(...messages.map(({ body }) => decodeJob(body).model_type));
+        if (messages.some(({ body }) => decodeJob(body).model_type === "studio")) throw new Error("away");
+      },
+    },
+  }));
+  const [studio, other] = [await core.submit(), await core.submit({ modelType: "sd" })];
+  await core.dispatcher.idle();
+  sends.length = 0;
+  for (let left = 300; left > 0; left -= 1) core.dispatcher.dispatch(studio);
+  core.dispatcher.dispatch(other);
+  await core.dispatcher.idle();
+  // The first goes alone, and what came meanwhile a hundred at a time.
+  expect(sends).toEqual(["studio", "sd"]);
+  expect(core.log.lines.at(-1)).toMatchObject({ level: "warn", fields: { jobs: 300 } });
 });
 
 test("jobs that wait together go out in sends that a queue takes, none left behind", async () => {
