@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { expect, test } from "vitest";
-import { project, sh } from "../support/consumer.ts";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { project, sh, write } from "../support/consumer.ts";
 import { runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
@@ -43,13 +43,38 @@ test("docs/operations.md says of every variable in README.md on which processes 
   expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
 });
 
-test("the backup of a running server that docs/operations.md has works before the first picture too, and is its owner's alone", async () => {
-  const directory = scratchDirectory();
-  await runServer(join(directory, "data"));
-  const [, recipe = ""] = /Embedded, running.*?```sh\n(.+?)```/s.exec(page) ?? [];
+/** The shell's lines that back up a running server, with `data` and `backup` where they run. */
+const backups = {
   // npx finds the project's Node from within the project alone.
-  await sh("sh", ["-ec", recipe.replace("npx node", `'${process.execPath}'`)], { cwd: directory });
-  const backup = join(directory, "backup");
-  expect(readdirSync(backup).toSorted()).toEqual(["darkroom.db", "pictures"]);
-  for (const path of ["", "darkroom.db", "pictures"]) expect(statSync(join(backup, path)).mode & 0o077).toBe(0);
+  "docs/operations.md": /Embedded, running.*?```sh\n(.+?)```/s.exec(page)?.[1]?.replace("npx node", "node"),
+  "deploy/README.md": /docker exec .*<<'END'\n(.+?)END\n/s
+    .exec(readFileSync(join(project, "deploy/README.md"), "utf8"))?.[1]
+    ?.replaceAll("/data/backup", "backup")
+    .replaceAll("/data", "data"),
+};
+
+async function backUp(recipe: string | undefined, cwd: string): Promise<void> {
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
+  const running = sh("sh", ["-e"], { cwd, env: { ...process.env, PATH } });
+  running.child.stdin?.end(recipe);
+  await running;
+}
+
+describe.each(Object.entries(backups))("the backup of a running server that %s has", (_page, recipe) => {
+  test("works before the first picture too, and is its owner's alone", async () => {
+    const directory = scratchDirectory();
+    await runServer(join(directory, "data"));
+    await backUp(recipe, directory);
+    const backup = join(directory, "backup");
+    expect(readdirSync(backup).toSorted()).toEqual(["darkroom.db", "pictures"]);
+    for (const path of ["", "darkroom.db", "pictures"]) expect(statSync(join(backup, path)).mode & 0o077).toBe(0);
+  });
+
+  test("leaves the last one as it is where there is no database", async () => {
+    const directory = scratchDirectory();
+    write(directory, { "backup/darkroom.db": "the last one", "data/pictures/one": "" });
+    await expect(backUp(recipe, directory)).rejects.toThrow("unable to open database file");
+    expect(readFileSync(join(directory, "backup/darkroom.db"), "utf8")).toBe("the last one");
+    expect(readdirSync(join(directory, "data"))).toEqual(["pictures"]);
+  });
 });
