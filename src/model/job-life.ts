@@ -35,6 +35,9 @@ export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST", "OWNER
 /** Why an attempt failed whose worker gave it up to stop. */
 export const workerStopped = "WORKER_STOPPED";
 
+/** Why one failed whose engine calls a server that is away, or too busy to answer. */
+export const imageServerUnavailable = "IMAGE_SERVER_UNAVAILABLE";
+
 type Move = keyof typeof moves;
 type Target<M extends Move> = (typeof moves)[M]["to"][number];
 
@@ -187,16 +190,20 @@ export function dueAt(job: ImageJob, keepMs: number): number {
   return Math.min(next, job.deadline);
 }
 
-/** What failed may need a while to come back: 2 s, then 8 s. Of a worker that was stopped, nothing did. */
+/**
+ * What failed may need a while to come back: 2 s, then 8 s; an image server that starts anew 30 s, then 2 min. Of a worker
+ * that was stopped, nothing did.
+ */
 function retryDelay({ attempt, attemptLimit }: ImageJob, { reason }: JobError): number {
   if (reason === workerStopped) return 0;
+  const firstMs = reason === imageServerUnavailable ? 30_000 : 2000;
   const left = attemptLimit - attempt;
-  return 500 * 4 ** (attemptsMax - left);
+  return firstMs * 4 ** (attemptsMax - 1 - left);
 }
 
 function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): ImageJob {
   if (job.attempt >= job.attemptLimit) {
-    const message = `${error.message}; given up after ${job.attemptLimit} attempts`;
+    const message = `${error.message.replace(/\.$/, "")}; given up after ${job.attemptLimit} attempts`;
     return end(job, "giveBack", "FAILED", { reason: error.reason, message }, now);
   }
   return move(job, "giveBack", "QUEUED", {

@@ -187,7 +187,9 @@ function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, l
   if (error instanceof EngineError) {
     const { reason, message, retryable, cause } = error;
     // What the owner is not told.
-    if (cause !== undefined) log.info({ err: cause, job: job.message_id, attempt, reason }, "why the job failed");
+    const fields = { err: cause ?? error, job: job.message_id, attempt, reason };
+    if (retryable) log.warn(fields, "an attempt failed; another may do better");
+    else if (cause !== undefined) log.info(fields, "why the job failed");
     return { ...result, error: { reason, message, retryable } };
   }
   log.error({ err: error, job: job.message_id, attempt }, "a job failed unexpectedly");

@@ -264,6 +264,12 @@ describe("a job's life", () => {
     expect(delays).toEqual([2000, 8000, 2000, 8000]);
   });
 
+  test("waits for an image server that is away as long as one takes to start", () => {
+    const away = { ...retryable, error: { reason: "IMAGE_SERVER_UNAVAILABLE", message: "it is away" } };
+    const delays = [1, 2].map((attempt) => finish(jobIn("RUNNING", { attempt }), attempt, away, now).dispatchAt - now);
+    expect(delays).toEqual([30_000, 120_000]);
+  });
+
   test("is sent again at once when its worker was stopped", () => {
     const stopped = { ...retryable, error: { reason: "WORKER_STOPPED", message: "the worker was stopped" } };
     expect(finish(jobIn("RUNNING"), 2, stopped, now)).toMatchObject({ state: "QUEUED", sent: false, dispatchAt: now });
@@ -329,9 +335,14 @@ describe("a job's life", () => {
     expect(job.error?.message).toBeTruthy();
   });
 
-  test("says after how many attempts it was given up", () => {
-    expect(finish(jobIn("RUNNING", { attempt: 3 }), 3, retryable, now).error?.message).toMatch(/failed.*3 attempts/);
-  });
+  test.each(["the engine failed", "The engine failed."])(
+    "says after how many attempts it was given up: %s",
+    (message) => {
+      const outcome = { ...retryable, error: { ...error, message } };
+      const ended = finish(jobIn("RUNNING", { attempt: 3 }), 3, outcome, now);
+      expect(ended.error?.message).toMatch(/^the engine failed; given up after 3 attempts$/i);
+    },
+  );
 
   test("ends with a reason when it was delivered too often", () => {
     expect(bury(jobIn("QUEUED"), 3, now)).toMatchObject({ endedAt: now, error: { reason: "DELIVERED_TOO_OFTEN" } });

@@ -9,7 +9,7 @@ import { smallPicture } from "../support/pictures.ts";
 import { type Running, run, type ServerProcess } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { fine, startSdWebui } from "../support/sd-webui-server.ts";
+import { answer, fine, startSdWebui } from "../support/sd-webui-server.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 
 const wait = { seconds: 60n };
@@ -113,6 +113,22 @@ test("a worker that is stopped returns what it cannot finish, and another takes 
   standIn.behave(fine);
   startWorker();
   expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 2 });
+});
+
+test("a worker warns of an image server that is away, whose job waits for it", async () => {
+  const { standIn, startWorker, submit, poll } = await open();
+  standIn.behave((response) => answer(response, {}, 503));
+  const worker = startWorker({ LOG_LEVEL: "warn" });
+  const jobId = await submit();
+  await vi.waitFor(() => expect(worker.output.stderr).toContain("\n"), patience);
+  expect(JSON.parse(worker.output.stderr)).toMatchObject({
+    level: "warn",
+    job: jobId,
+    reason: "IMAGE_SERVER_UNAVAILABLE",
+    err: { message: "HTTP 503: {}" },
+    msg: "an attempt failed; another may do better",
+  });
+  await vi.waitFor(async () => expect(await poll(jobId)).toMatchObject({ state: State.QUEUED, attempt: 1 }), patience);
 });
 
 test("a terminal's Ctrl-C, which goes to all processes, lets the worker return its job", async () => {

@@ -1,3 +1,4 @@
+import { imageServerUnavailable } from "../../../model/job-life.ts";
 import { EngineError } from "../../engine.ts";
 import { type Answer, AnswerTooLong } from "./exchange.ts";
 
@@ -15,7 +16,7 @@ export function connectionFailure(cause: unknown): EngineError {
   const message = isReached
     ? "The connection to the image server was lost before the picture was done."
     : "The image server cannot be reached at the moment.";
-  return new EngineError("IMAGE_SERVER_UNAVAILABLE", message, { retryable: true, cause });
+  return new EngineError(imageServerUnavailable, message, { retryable: true, cause });
 }
 
 export function timeoutFailure(timeoutMs: number): EngineError {
@@ -32,7 +33,7 @@ export function statusFailure({ status, text }: Answer): EngineError {
   if (status === 413) return refused("The picture is too large for the image server.");
   if (status === 429 || [502, 503, 504].includes(status)) {
     const message = "The image server is busy or not running at the moment.";
-    return new EngineError("IMAGE_SERVER_UNAVAILABLE", message, { retryable: true, cause });
+    return new EngineError(imageServerUnavailable, message, { retryable: true, cause });
   }
   if (status >= 500) return serverFault(text, cause);
   return refused(`The image server does not take this kind of request (HTTP ${status}). ${tellOperator}`);
