@@ -27,8 +27,10 @@ function isStale() {
 
 if (isStale()) {
   process.stderr.write("Installing the packages that package-lock.json names; this takes a minute the first time…\n");
-  // Not `npm ci`: it refuses a lockfile that lacks binaries of platforms for which a registry does not have them.
-  const { status } = spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // Not `npm ci`: it refuses a lockfile that lacks binaries of platforms for which a registry does not have them. What
+  // bundles the server is a development's dependency, which npm leaves out in production.
+  const options = ["--include=dev", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+  const { status } = spawnSync("npm", ["install", ...options], {
     cwd: new URL("..", import.meta.url),
     stdio: ["ignore", 2, 2],
     shell: process.platform === "win32",
