@@ -1,6 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { type ImageJob, type ImageJobClient, State, stateName } from "./api.ts";
 import { silenceMaxMs, within } from "./call.ts";
 import { DevelopError } from "./errors.ts";
@@ -30,7 +31,7 @@ export interface DevelopOptions extends WaitOptions {
   readonly strength?: number | undefined;
   /** How closely to follow the prompt: 0 to 30. */
   readonly promptGuidance?: number | undefined;
-  /** Makes what is random repeatable. */
+  /** Makes what is random repeatable: 0 to 4294967295. */
   readonly seed?: number | undefined;
   /** 1 to 4 pictures. */
   readonly imageCount?: number | undefined;
@@ -57,11 +58,12 @@ export async function develop(
   options: DevelopOptions = {},
 ): Promise<Developed> {
   const { signal } = options;
+  const wanted = wish(prompt, options);
   options.onProgress?.({ stage: "uploading", progress: 0 });
   const data = await bytesOf(picture);
   const uploadMs = silenceMaxMs + Math.ceil(data.length / slowestLine);
   const { image } = await retry(() => jobs.uploadImage({ data }, within(signal, uploadMs)), signal);
-  const jobId = await submit(jobs, wish(image?.id ?? "", prompt, options), signal);
+  const jobId = await submit(jobs, { ...wanted, imageId: image?.id ?? "" }, signal);
   try {
     return await result(jobs, jobId, options);
   } catch (error) {
@@ -97,10 +99,10 @@ async function ended(jobs: ImageJobClient, jobId: string, { signal, onProgress }
 
 type Wish = MessageInitShape<typeof SubmitImageJobRequestSchema>;
 
-function wish(imageId: string, prompt: string, options: DevelopOptions): Wish {
+/** All but the picture. Refuses what no request can carry: sending it would look like a broken connection. */
+function wish(prompt: string, options: DevelopOptions): Wish {
   const { model = "", strength, promptGuidance, seed, imageCount, deadline } = options;
-  return {
-    imageId,
+  const wanted = {
     prompt,
     modelType: model,
     ...(strength === undefined ? {} : { strength }),
@@ -110,6 +112,12 @@ function wish(imageId: string, prompt: string, options: DevelopOptions): Wish {
     ...(deadline === undefined ? {} : { deadline: timestampFromDate(deadline) }),
     requestId: randomId(),
   };
+  try {
+    toBinary(SubmitImageJobRequestSchema, create(SubmitImageJobRequestSchema, wanted));
+  } catch (error) {
+    throw ConnectError.from(error, Code.InvalidArgument);
+  }
+  return wanted;
 }
 
 /** Not cut short by `signal`: a job whose id is not known could not be cancelled. */

@@ -128,6 +128,19 @@ test("what the server refuses is refused at once, and what a callback throws is 
   await expect(darkroom.develop(red, "sepia", { onProgress })).rejects.toBe(bug);
 });
 
+test.each([
+  ["seed", { seed: Date.now() }],
+  ["seed", { seed: -1.5 }],
+  ["image_count", { imageCount: 1.5 }],
+])("what no request can carry is refused before anything is sent, by its name: %s in %o", async (field, options) => {
+  const darkroom = createDarkroom("http://127.0.0.1:1");
+  const refused = { code: Code.InvalidArgument, message: expect.stringContaining(`.${field} `) };
+  const stages: string[] = [];
+  const onProgress = ({ stage }: Progress) => void stages.push(stage);
+  await expect(darkroom.develop(red, "sepia", { ...options, onProgress })).rejects.toMatchObject(refused);
+  expect(stages).toEqual([]);
+});
+
 test("a job that was submitted before gives its result too; giving up waiting leaves it", async () => {
   const darkroom = await signedUp((await serve()).url);
   const { image } = await darkroom.jobs.uploadImage({ data: red });
