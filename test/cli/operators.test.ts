@@ -93,6 +93,29 @@ test("an account is handed a token for a new password, and deleted", async () =>
   expect(await json("user", "list", "forgetful")).toEqual([]);
 });
 
+test("an account is named by its username or its address as well as by its id, but not by a part of them", async () => {
+  const [{ id = "" } = {}] = (await json("user", "create", "grace.h", "--email", "g.h@example.com")) as {
+    id?: string;
+  }[];
+  await json("user", "create", "grace.hopper");
+  // Whoever takes another's id for their name is not taken for them.
+  await json("user", "create", id);
+  for (const name of [id, "grace.h", "Grace.H", "g.h@example.com", "G.H@example.com"]) {
+    expect(await json("user", "unlock", name)).toEqual([{ id, unlocked: true }]);
+    expect(await json("user", "reset", name)).toMatchObject([{ id }]);
+    expect(await json("user", "disable", name)).toMatchObject([{ id, disabled: true }]);
+    expect(await json("user", "role", name, "user")).toMatchObject([{ id, role: "user" }]);
+  }
+  for (const name of ["grace", "grace.", "g.h@example", "", "@"]) {
+    expect(await run(["user", "delete", name], env).finished).toMatchObject({
+      code: 1,
+      stderr: "darkroom: there is no such user: give an id, a username or an address that `user list` shows\n",
+    });
+  }
+  expect(await json("user", "delete", "grace.h")).toEqual([{ id, deleted: true }]);
+  expect(await json("user", "list", "grace")).toMatchObject([{ username: "grace.hopper" }]);
+});
+
 test("without a server the same is done straight on the store, and a server that starts there knows of it", async () => {
   const dataDir = scratchDirectory();
   const said: string[] = [];
@@ -117,7 +140,7 @@ test("without a server the same is done straight on the store, and a server that
   expect(events.map(({ action }) => action)).toEqual(["client.created", "user.created"]);
   expect(said).toEqual([`darkroom: there was no database in ${dataDir}: a new one is made\n`, "", ""]);
   for (const [command, refusal] of [
-    ["user role nobody admin", "there is no such user"],
+    ["user role nobody admin", "there is no such user: give an id, a username or an address that `user list` shows"],
     ["token inspect", "DARKROOM_API_KEY: must be the credential to look at"],
   ] as const) {
     const { code, stderr } = await run([...command.split(" "), "--store"], { DARKROOM_DATA_DIR: dataDir }).finished;
@@ -156,7 +179,7 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["token", "inspect"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: DARKROOM_API_KEY: is not a good/],
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],
-    [["user", "role", "x", "king"], env, /^darkroom: the role must be user or admin/],
+    [["user", "role", "admin", "king"], env, /^darkroom: the role must be user or admin/],
     [["dead-letters", "redrive"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x"], env, /^darkroom: there is no such job/],

@@ -2,16 +2,21 @@ import { randomBytes } from "node:crypto";
 import { Command } from "commander";
 import { type Account, Role } from "../../client/index.ts";
 import { UserError } from "../../user-error.ts";
-import { actions, type OperatorSettings } from "./operator.ts";
+import { actions, type Operator, type OperatorSettings } from "./operator.ts";
 import { pages } from "./pages.ts";
 import type { Row } from "./render.ts";
 import { timeOf } from "./times.ts";
 
 const roles: Readonly<Record<string, Role>> = { user: Role.USER, admin: Role.ADMIN };
 
-/** `darkroom user …`: accounts. An id is what `list` shows. */
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** `darkroom user …`: accounts. */
 export function userCommands(settings: OperatorSettings): Command {
   const act = actions(settings);
+  const who = ["<user>", "the id, username or email address"] as const;
+  const actOn = (command: Command, work: (operator: Operator, userId: string, role: string) => Promise<Row[]>) =>
+    act(command, async (operator, user = "", role = "") => work(operator, await idOf(operator, user), role));
   const group = new Command("user").description("keep accounts");
 
   const list = group
@@ -40,35 +45,50 @@ export function userCommands(settings: OperatorSettings): Command {
     ["disable", true],
     ["enable", false],
   ] as const) {
-    const command = group.command(name).description(`${name} an account`).argument("<id>");
-    act(command, async ({ auth, as }, userId = "") => [
+    const command = group
+      .command(name)
+      .description(`${name} an account`)
+      .argument(...who);
+    actOn(command, async ({ auth, as }, userId) => [
       rowOf((await auth.setUserDisabled({ userId, disabled }, as)).user),
     ]);
   }
 
   const unlock = group.command("unlock").description("lift what failed logins have put on an account");
-  act(unlock.argument("<id>"), async ({ auth, as }, userId = "") => {
+  actOn(unlock.argument(...who), async ({ auth, as }, userId) => {
     await auth.unlockUser({ userId }, as);
     return [{ id: userId, unlocked: true }];
   });
 
   const setRole = group.command("role").description("make somebody an administrator, or no longer one");
-  act(setRole.argument("<id>").argument("<role>", "user or admin"), async ({ auth, as }, userId = "", role = "") => [
+  actOn(setRole.argument(...who).argument("<role>", "user or admin"), async ({ auth, as }, userId, role) => [
     rowOf((await auth.setUserRole({ userId, role: roleOf(role) }, as)).user),
   ]);
 
   const reset = group.command("reset").description("make a token that sets a new password, to hand to the owner");
-  act(reset.argument("<id>"), async ({ auth, as }, userId = "") => {
+  actOn(reset.argument(...who), async ({ auth, as }, userId) => {
     const { token, expireTime } = await auth.issueUserToken({ userId }, as);
     return [{ id: userId, token, expires: timeOf(expireTime) }];
   });
 
   const remove = group.command("delete").description("delete an account, with its jobs and pictures");
-  act(remove.argument("<id>"), async ({ auth, as }, userId = "") => {
+  actOn(remove.argument(...who), async ({ auth, as }, userId) => {
     await auth.deleteUser({ userId }, as);
     return [{ id: userId, deleted: true }];
   });
   return group;
+}
+
+/** What looks like an id is one, and nobody's name: whoever took it for theirs is not meant. */
+async function idOf({ auth, as }: Operator, wanted: string): Promise<string> {
+  if (uuid.test(wanted)) return wanted;
+  // In the order of the names, in which the whole one comes before those that begin with it.
+  const { users } = await auth.listUsers({ query: wanted, pageSize: 1 }, as);
+  const [first] = users;
+  const name = wanted.includes("@") ? first?.email : first?.username;
+  if (first === undefined || name?.toLowerCase() !== wanted.toLowerCase())
+    throw new UserError("there is no such user: give an id, a username or an address that `user list` shows");
+  return first.id;
 }
 
 function roleOf(name: string): Role {
