@@ -141,8 +141,10 @@ export function takesSessionCookie(operation: string): boolean {
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */
 export function authorise(operation: string, principal: Principal | undefined): void {
   if (isOpen(operation)) return;
-  if (principal === undefined)
-    throw unauthenticated("CREDENTIAL_MISSING", "this call needs a credential: log in first");
+  if (principal === undefined) {
+    const advice = "send `Authorization: Bearer` with a token or an API key, or `X-API-Key`";
+    throw unauthenticated("CREDENTIAL_MISSING", `this call needs a credential: ${advice}`);
+  }
   if (audiencesOf(operation).some((audience) => belongs(principal, audience))) return;
   throw notAllowed(principal.kind === "client" ? scopesOf(operation) : []);
 }

@@ -302,6 +302,13 @@ describe("a credential", () => {
     expect(await route.json()).toMatchObject({ status: 401, reason });
   });
 
+  test("is told where to stand when it stands there without its scheme", async () => {
+    const message =
+      "this call needs a credential: send `Authorization: Bearer` with a token or an API key, or `X-API-Key`";
+    expect(await (await call(owner.token)).json()).toMatchObject({ message });
+    expect(await (await download(owner.token)).json()).toMatchObject({ detail: message });
+  });
+
   test("may name its scheme in any letter case", async () => {
     expect((await call(`bEARER  ${owner.token}`)).status).toBe(200);
   });
