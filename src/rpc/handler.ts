@@ -30,8 +30,8 @@ export interface RpcCore extends AuthCore, ImageJobCore {
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * 60 * 60 * 1000;
 
-/** Pictures are compressed already: once more costs milliseconds for nothing. */
-const neverCompress = 0xffffffff;
+/** Pictures are compressed already, and of reflection's answers anybody gets as many as they like. */
+const uncompressed = { compressMinBytes: 0xffffffff };
 
 const services: readonly DescService[] = [
   AuthService,
@@ -75,9 +75,9 @@ export function routesOf(core: RpcCore): (router: ConnectRouter) => void {
       .service(ImageJobService, jobs)
       // The later registration counts.
       .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadBodyMax })
-      .rpc(ImageJobService.method.getImage, jobs.getImage, { compressMinBytes: neverCompress })
+      .rpc(ImageJobService.method.getImage, jobs.getImage, uncompressed)
       .service(WorkerService, worker)
       .service(HealthService, health)
-      .service(ServerReflection, v1)
-      .service(ServerReflectionAlpha, v1alpha);
+      .service(ServerReflection, v1, uncompressed)
+      .service(ServerReflectionAlpha, v1alpha, uncompressed);
 }

@@ -1,4 +1,4 @@
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import type { Authentication } from "../core/authentication.ts";
 import { confirmation } from "../core/confirmation.ts";
@@ -10,6 +10,7 @@ import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
 import { callOf, ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
+import { cutShort } from "./cut-short.ts";
 import { type DeadLetterCore, deadLetterCalls } from "./dead-letter-calls.ts";
 
 /** How long one stream lives; a caller that still watches then resumes. */
@@ -59,7 +60,7 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
           yield { job: toImageJob(job) };
         }
         if (confirmed.signal.aborted) throw confirmed.signal.reason;
-        if (!ended) throw cutShort(context.signal);
+        if (!ended) throw cutShort(context.signal, "the watch ends here; call again with the last version");
       } finally {
         confirmed.end();
         limit.end();
@@ -99,12 +100,6 @@ export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJob
 
     ...deadLetterCalls(core),
   };
-}
-
-/** Why a watch ends before its job: its caller left or their time is up, or else the server has had enough of it. */
-function cutShort({ reason }: AbortSignal): ConnectError {
-  if (reason instanceof ConnectError) return reason;
-  return new ConnectError("the watch ends here; call again with the last version", Code.Unavailable);
 }
 
 async function* once(data: Uint8Array): AsyncGenerator<Uint8Array> {

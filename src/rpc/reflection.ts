@@ -1,7 +1,7 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ServiceImpl } from "@connectrpc/connect";
+import { Code, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type {
   ServerReflection,
   ServerReflectionRequest,
@@ -11,6 +11,11 @@ import type {
   ServerReflection as ServerReflectionAlpha,
   ServerReflectionRequest as ServerReflectionRequestAlpha,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { networkOf } from "../model/address.ts";
+import { DomainError } from "../model/errors.ts";
+import { callOf } from "./call.ts";
+import { cutShort, untilAborted } from "./cut-short.ts";
+import { createSlots } from "./slots.ts";
 
 type Question = Pick<ServerReflectionRequest, "messageRequest"> | Pick<ServerReflectionRequestAlpha, "messageRequest">;
 /** The same for both versions, which differ in name alone. */
@@ -23,18 +28,33 @@ type Plain<T> = T extends Uint8Array | string | number
     ? Plain<E>[]
     : { [K in Exclude<keyof T, "$typeName" | "$unknown">]: Plain<T[K]> };
 
+/** Streams at a time, of one address (an IPv6 /64) and of all, and questions on each: anybody may ask. */
+export const reflectionMax = { streams: { each: 100, all: 1000 }, questions: 100 } as const;
+const streamsFull = new DomainError(
+  "resource_exhausted",
+  "REFLECTION_FULL",
+  "as many streams of reflection are open as this server keeps: end some",
+  { retryAfterMs: 1000 },
+);
+const streamSpent = new DomainError(
+  "resource_exhausted",
+  "REFLECTION_SPENT",
+  `a stream of reflection has ${reflectionMax.questions} questions: open another for more`,
+);
+
 /** Tells tools that have no proto files which services there are, and how their messages look. */
 export function reflection(services: readonly string[], files: readonly DescFile[]) {
   const catalogue = new Catalogue(files);
+  const slots = createSlots(reflectionMax.streams);
 
   function answer({ messageRequest }: Question): Answer {
     switch (messageRequest.case) {
       case "listServices":
         return { case: "listServicesResponse", value: { service: services.map((name) => ({ name })) } };
       case "fileByFilename":
-        return described(catalogue.byName(messageRequest.value), messageRequest.value);
+        return catalogue.byName(messageRequest.value) ?? missing(messageRequest.value);
       case "fileContainingSymbol":
-        return described(catalogue.bySymbol(messageRequest.value), messageRequest.value);
+        return catalogue.bySymbol(messageRequest.value) ?? missing(messageRequest.value);
       case "fileContainingExtension":
         return missing(messageRequest.value.containingType);
       case "allExtensionNumbersOfType":
@@ -46,9 +66,20 @@ export function reflection(services: readonly string[], files: readonly DescFile
 
   async function* serverReflectionInfo<Request extends Question & { readonly host: string }>(
     requests: AsyncIterable<Request>,
+    context: HandlerContext,
   ) {
-    for await (const request of requests)
+    const { signal } = context;
+    if (signal.aborted) throw cutShort(signal, "the stream ends here; call again");
+    const leave = slots.take(networkOf(callOf(context).address));
+    if (leave === undefined) throw streamsFull;
+    // Not at the iterator's end, of which connect-node may not tell it over HTTP/2.
+    signal.addEventListener("abort", leave);
+    let left: number = reflectionMax.questions;
+    for await (const request of untilAborted(requests, signal)) {
+      if (left === 0) throw streamSpent;
+      left -= 1;
       yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };
+    }
   }
 
   return {
@@ -60,18 +91,27 @@ export function reflection(services: readonly string[], files: readonly DescFile
 class Catalogue {
   readonly #byName = new Map<string, DescFile>();
   readonly #bySymbol = new Map<string, DescFile>();
+  readonly #answers = new Map<DescFile, Answer>();
 
   constructor(files: readonly DescFile[]) {
     for (const file of files) this.#add(file);
   }
 
-  byName(name: string): DescFile | undefined {
-    return this.#byName.get(name);
+  byName(name: string): Answer | undefined {
+    return this.#described(this.#byName.get(name));
   }
 
   /** A field or method is found by the type it belongs to. */
-  bySymbol(symbol: string): DescFile | undefined {
-    return this.#bySymbol.get(symbol) ?? this.#bySymbol.get(symbol.slice(0, symbol.lastIndexOf(".")));
+  bySymbol(symbol: string): Answer | undefined {
+    return this.#described(this.#bySymbol.get(symbol) ?? this.#bySymbol.get(symbol.slice(0, symbol.lastIndexOf("."))));
+  }
+
+  /** Made once: it takes a millisecond, and anybody may ask. */
+  #described(file: DescFile | undefined): Answer | undefined {
+    if (file === undefined) return undefined;
+    const known = this.#answers.get(file) ?? described(file);
+    this.#answers.set(file, known);
+    return known;
   }
 
   #add(file: DescFile): void {
@@ -87,8 +127,7 @@ class Catalogue {
   }
 }
 
-function described(file: DescFile | undefined, asked: string): Answer {
-  if (file === undefined) return missing(asked);
+function described(file: DescFile): Answer {
   const all = new Set<DescFile>();
   collect(file, all);
   const fileDescriptorProto = [...all].map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));

@@ -6,12 +6,12 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 import { createAdapter } from "./adapter.ts";
 import { callKey } from "./call.ts";
+import { compressions } from "./compression.ts";
 import { createFastHandler } from "./fast/handler.ts";
 import { failed } from "./gate.ts";
 import { receivedInterceptor } from "./received.ts";
@@ -32,7 +32,7 @@ export interface Rpc {
 }
 
 export interface RpcTransportOptions {
-  /** Ends what waits: watches and long polls. */
+  /** Ends what waits: watches, long polls and reflection. */
   readonly stopping: AbortSignal;
   /** Whether unary calls and server streams take the fast path. */
   readonly fast: boolean;
@@ -56,7 +56,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
     // Protobuf would keep what it does not know: an object of 150 bytes for each field of two.
     binaryOptions: { readUnknownFields: false },
     shutdownSignal: stopping,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: compressions,
   };
   const refuse = createRefuse(log);
   const onFault = (response: ServerResponse, error: unknown) => {

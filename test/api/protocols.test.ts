@@ -1,16 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionGzip, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AuthService, Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { GetImageRequestSchema, ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import { ServerReflection, type ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection, ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
+import { reflectionMax } from "../../src/rpc/reflection.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { serve, signIn } from "../support/server.ts";
@@ -165,20 +166,31 @@ describe("compressed requests", () => {
     expect(job?.prompt).toHaveLength(2999);
   });
 
-  test("get compressed answers when they ask for them", async () => {
-    const answer = await requestHttp2(
+  const listed = (encoding: string) =>
+    requestHttp2(
       server.url,
       {
         ":method": "POST",
         ":path": "/darkroom.imagejob.v1.ImageJobService/ListImageJobs",
         "content-type": "application/json",
-        "accept-encoding": "gzip",
+        "accept-encoding": encoding,
         authorization,
       },
       Buffer.from("{}"),
     );
+
+  test("get compressed answers when they ask for them", async () => {
+    const answer = await listed("gzip");
     expect(answer.headers["content-encoding"]).toBe("gzip");
     expect(JSON.parse(gunzipSync(answer.body).toString())).toHaveProperty("jobs");
+  });
+
+  test("get them by Brotli of a quality that takes no longer than gzip", async () => {
+    await server.jobs.submitImageJob({ imageId: inputId, prompt: "vivid ".repeat(300).trim() }, owner.credential);
+    const { headers, body } = await listed("br");
+    expect(headers["content-encoding"]).toBe("br");
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 4 };
+    expect(body.equals(brotliCompressSync(brotliDecompressSync(body), { params }))).toBe(true);
   });
 
   test("get pictures as they are, even then", async () => {
@@ -244,7 +256,7 @@ const reflectionAlpha = createClient(ServerReflectionAlpha, createGrpcTransport(
 describe.each([
   ["v1", reflectionV1],
   ["v1alpha", reflectionAlpha as typeof reflectionV1],
-] as const)("reflection %s", (_version, client) => {
+] as const)("reflection %s", (version, client) => {
   type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 
   async function ask(...questions: Question[]) {
@@ -301,6 +313,32 @@ describe.each([
     expect(files.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
   });
 
+  test("answers so many questions on one stream", async () => {
+    const many = Array.from({ length: reflectionMax.questions }, () => ({ case: "listServices", value: "" }) as const);
+    expect(await ask(...many)).toHaveLength(many.length);
+    expect(await refusal(ask(...many, ...many))).toMatchObject({
+      code: "ResourceExhausted",
+      reason: "REFLECTION_SPENT",
+      message: expect.stringContaining("100 questions"),
+    });
+  });
+
+  test("compresses nothing, whatever its caller would take", async () => {
+    const question = create(ServerReflectionRequestSchema, {
+      messageRequest: { case: "fileContainingSymbol", value: "darkroom.auth.v1.AuthService" },
+    });
+    const headers = {
+      ":method": "POST",
+      ":path": `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+      "content-type": "application/grpc",
+      "grpc-accept-encoding": "br, gzip",
+    };
+    const sent = encodeEnvelope(0, toBinary(ServerReflectionRequestSchema, question));
+    const { body } = await requestHttp2(server.url, headers, sent);
+    expect([body[0], body.readUInt32BE(1) + 5]).toEqual([0, body.length]);
+    expect(body.length).toBeGreaterThan(10_000);
+  });
+
   test.each([
     { case: "fileContainingSymbol", value: "darkroom.nothing.Here" },
     { case: "fileByFilename", value: "nothing.proto" },
@@ -308,6 +346,42 @@ describe.each([
   ] as const)("says not found to $case of $value", async (question) => {
     const [answer] = await ask(question);
     expect(answer?.messageResponse).toMatchObject({ case: "errorResponse", value: { errorCode: 5 } });
+  });
+});
+
+describe("reflection", () => {
+  /** Asks one question and leaves the stream open; its next answer is how it ends. */
+  async function openStream(url: string) {
+    const leave = new AbortController();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    leave.signal.addEventListener("abort", () => resolve());
+    onTestFinished(() => leave.abort());
+    async function* requests() {
+      yield { messageRequest: { case: "listServices", value: "" } as const };
+      await over;
+    }
+    const { signal } = leave;
+    const client = createClient(ServerReflection, createGrpcTransport({ baseUrl: url }));
+    const answers = client.serverReflectionInfo(requests(), { signal })[Symbol.asyncIterator]();
+    await answers.next();
+    return { next: () => answers.next(), leave: () => leave.abort() };
+  }
+
+  test("has so many streams of an address at a time, and a place for another when one ends", async () => {
+    const { url } = await serve({}, { worker: false });
+    const [one] = await Promise.all(Array.from({ length: reflectionMax.streams.each }, () => openStream(url)));
+    const full = await refusal(openStream(url));
+    expect(full).toMatchObject({ code: "ResourceExhausted", reason: "REFLECTION_FULL" });
+    one?.leave();
+    await vi.waitFor(() => openStream(url), { timeout: 20_000, interval: 50 });
+  });
+
+  test("ends a stream that waits for a question when the server stops", async () => {
+    const { url, app } = await serve({}, { worker: false });
+    const { next, leave } = await openStream(url);
+    const ended = refusal(next()).finally(leave);
+    await app.stop();
+    expect(await ended).toMatchObject({ code: "Unavailable", message: "the stream ends here; call again" });
   });
 });
 

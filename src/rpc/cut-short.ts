@@ -1,0 +1,27 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** Why a stream ends before it is over: its caller left or their time is up, or else the server has had enough of it. */
+export function cutShort({ reason }: AbortSignal, message: string): ConnectError {
+  return reason instanceof ConnectError ? reason : new ConnectError(message, Code.Unavailable);
+}
+
+/** A stream's messages until the signal aborts, also while the next one is waited for, of which its reader hears nothing. */
+export async function* untilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(cutShort(signal, "the stream ends here; call again"));
+  aborted.catch(() => {});
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  const source = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([source.next(), aborted]);
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    // Not awaited: it waits for the next message, too.
+    void source.return?.();
+  }
+}
