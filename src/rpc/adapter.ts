@@ -7,8 +7,10 @@ import {
   type ContextValues,
   createConnectRouter,
 } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { pathOf } from "../model/path.ts";
+import { quotable } from "./errors.ts";
 import { explained } from "./explained.ts";
 import { sendError } from "./refuse.ts";
 
@@ -34,7 +36,7 @@ export function createAdapter(
     const handler = handlers.get(pathOf(request.url));
     if (handler === undefined) return false;
     handler(universalRequestFromNodeRequest(request, response, undefined, values))
-      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .then((answer) => universalResponseToNodeResponse(quotably(answer), response))
       .catch((reason) => {
         const { code, cause } = ConnectError.from(reason);
         // The caller has left.
@@ -43,5 +45,19 @@ export function createAdapter(
         else onFault(response, reason);
       });
     return true;
+  };
+}
+
+/** Connect's own errors pass no interceptor. They stand in the trailers, which are read when the body is over. */
+function quotably(answer: UniversalServerResponse): UniversalServerResponse {
+  const { trailer } = answer;
+  if (trailer === undefined) return answer;
+  return {
+    ...answer,
+    get trailer() {
+      const message = trailer.get("grpc-message");
+      if (message !== null) trailer.set("grpc-message", encodeURIComponent(quotable(decodeURIComponent(message))));
+      return trailer;
+    },
   };
 }

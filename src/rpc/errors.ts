@@ -5,6 +5,8 @@ import { DomainError, type ErrorCode } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 
 const domain = "darkroom";
+/** Characters; gRPC's trailers need up to nine bytes for each, and more than 64 KiB of them end the connection. */
+const messageMax = 1000;
 
 const codes: Readonly<Record<ErrorCode, Code>> = {
   invalid_argument: Code.InvalidArgument,
@@ -21,8 +23,12 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
 /** What goes on the wire. What nobody foresaw is logged with its cause and says nothing but `internal`. */
 export function toConnectError(error: unknown, log: Log, requestId: string): ConnectError {
   const wire = known(error) ?? unforeseen(error, log, requestId);
-  // It may quote half a surrogate pair of the caller's, which a header cannot hold.
-  return Object.assign(wire, { rawMessage: wire.rawMessage.toWellFormed() });
+  return Object.assign(wire, { rawMessage: quotable(wire.rawMessage) });
+}
+
+/** It may quote what its caller sent: any number of characters, and half a surrogate pair, which no header can hold. */
+export function quotable(message: string): string {
+  return (message.length > messageMax ? `${message.slice(0, messageMax)}…` : message).toWellFormed();
 }
 
 function known(error: unknown): ConnectError | undefined {
