@@ -36,7 +36,7 @@ export function createAdapter(
     const handler = handlers.get(pathOf(request.url));
     if (handler === undefined) return false;
     handler(universalRequestFromNodeRequest(request, response, undefined, values))
-      .then((answer) => universalResponseToNodeResponse(quotably(answer), response))
+      .then((answer) => universalResponseToNodeResponse(quotably(leavable(answer)), response))
       .catch((reason) => {
         const { code, cause } = ConnectError.from(reason);
         // The caller has left.
@@ -46,6 +46,15 @@ export function createAdapter(
       });
     return true;
   };
+}
+
+/** Its source is thrown what keeps a message from being written: that the caller has left, which is no fault. */
+function leavable(answer: UniversalServerResponse): UniversalServerResponse {
+  const source = answer.body?.[Symbol.asyncIterator]();
+  const fail = source?.throw?.bind(source);
+  if (source === undefined || fail === undefined) return answer;
+  source.throw = (reason) => fail(ConnectError.from(reason, Code.Canceled));
+  return { ...answer, body: { [Symbol.asyncIterator]: () => source } };
 }
 
 /** Connect's own errors pass no interceptor. They stand in the trailers, which are read when the body is over. */

@@ -1,6 +1,7 @@
 import { getEventListeners, once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:http2";
+import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
@@ -9,6 +10,7 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { GetImageResponseSchema, ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { createLog } from "../../src/log.ts";
+import { recordingLog } from "../support/log.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { openRpcPort, type RpcPortOptions } from "../support/rpc-port.ts";
 import { protocols } from "../support/transports.ts";
@@ -72,6 +74,26 @@ describe.each([
     );
     return last;
   }
+
+  test("takes no caller who leaves for a fault", async () => {
+    const log = recordingLog();
+    const url = await open(endless().source, { log });
+    const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc+proto", te: "trailers" };
+    // How a connection ends is told by whichever comes first: a read, a write, or nothing.
+    const leavings = Array.from({ length: 40 }, async () => {
+      const session = connect(url).on("error", () => {});
+      const stream = session.request(headers).on("error", () => {});
+      stream.end(Buffer.alloc(5));
+      stream.resume();
+      await once(stream, "data");
+      (session.socket as Socket).resetAndDestroy();
+      await once(session, "close");
+    });
+    await Promise.all(leavings);
+    const ended = () => log.lines.filter(({ message }) => message === "request");
+    await vi.waitUntil(() => ended().length === leavings.length, { timeout: 30_000 });
+    expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
+  });
 
   describe.each(protocols)("over $name", ({ name, open: transport }) => {
     const clientOf = (url: string) => createClient(ImageJobService, transport(url));
