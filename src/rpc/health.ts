@@ -8,6 +8,7 @@ import type { Health } from "../core/health.ts";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
 import { callOf } from "./call.ts";
+import { cutShort } from "./cut-short.ts";
 import { createSlots } from "./slots.ts";
 
 /** How often a watched status is looked at. */
@@ -59,11 +60,12 @@ export function healthService(health: Health, services: readonly string[]): Serv
       const end = performance.now() + watchMaxMs;
       try {
         let last: Status | undefined;
-        while (!signal.aborted) {
-          if (performance.now() > end) throw new ConnectError("the watch ends here; call again", Code.Unavailable);
+        // Once more when it is aborted: a server that stops says that first.
+        for (;;) {
           const current = (await statusOf(service)) ?? Status.SERVICE_UNKNOWN;
           if (current !== last) yield { status: current };
           last = current;
+          if (signal.aborted || performance.now() > end) throw cutShort(signal, "the watch ends here; call again");
           await delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
         }
       } finally {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionGzip, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -417,17 +417,23 @@ describe("health", () => {
     expect(await response.json()).toEqual({ status: "SERVING" });
   });
 
-  test("is watched until the server stops", async () => {
+  test("is watched until the server stops, which is not serving any more and says so", async () => {
     const stopping = await serve({}, { worker: false });
     const watched = createClient(Health, createGrpcTransport({ baseUrl: stopping.url })).watch({});
     const seen: Status[] = [];
-    const end = (async () => {
+    const watching = (async () => {
       for await (const { status } of watched) {
         seen.push(status);
         if (seen.length === 1) void stopping.app.stop();
       }
-    })().catch(() => undefined);
-    await end;
-    expect(seen[0]).toBe(Status.SERVING);
+    })();
+    expect(await refusal(watching)).toMatchObject({ code: "Unavailable", message: "the watch ends here; call again" });
+    expect(seen).toEqual([Status.SERVING, Status.NOT_SERVING]);
+  });
+
+  test("is watched until its caller's time is up", async () => {
+    const headers = { ":method": "POST", ":path": `/${Health.typeName}/Watch`, "content-type": "application/grpc" };
+    const answer = await requestHttp2(server.url, { ...headers, "grpc-timeout": "200m" }, Buffer.alloc(5));
+    expect(answer.trailers["grpc-status"]).toBe(String(Code.DeadlineExceeded));
   });
 });
