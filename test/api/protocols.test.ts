@@ -13,7 +13,7 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
 import { reflectionMax } from "../../src/rpc/reflection.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
-import { drain, refusal } from "../support/refusals.ts";
+import { drain, refusal, refusalOf } from "../support/refusals.ts";
 import { serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { protocols } from "../support/transports.ts";
@@ -141,6 +141,23 @@ describe("plain JSON", () => {
       expect(models.length).toBeGreaterThan(0);
     },
   );
+
+  test.each([
+    ["%%", 401, 400],
+    ["A", 401, 400],
+    ["e30", 401, 200],
+    ["e30=", 401, 200],
+  ])("refuses a GET whose message is no base64, of who may call: %s", async (message, ...statuses) => {
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", base64: "1", message });
+    const strangers = await fetch(`${procedure("CheckAuth")}?${query}`);
+    const owners = await fetch(`${procedure("CheckAuth")}?${query}`, { headers: { authorization } });
+    expect([strangers.status, owners.status]).toEqual(statuses);
+    if (!owners.ok)
+      expect(await refusalOf(owners)).toMatchObject({
+        code: "invalid_argument",
+        message: expect.stringContaining("message: must be base64url"),
+      });
+  });
 
   test("does not serve by GET what has side effects", async () => {
     const query = new URLSearchParams({ connect: "v1", encoding: "json", message: "{}" });
