@@ -1,4 +1,5 @@
 import pino from "pino";
+import { openOutput } from "./log/output.ts";
 import type { Log } from "./ports/log.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -24,7 +25,7 @@ export interface RootLog extends Log {
 
 /** JSON lines to standard error, written off the hot path, within 100 ms. */
 export function createLog(level: LogLevel): RootLog {
-  const lines = gatherLines();
+  const lines = gatherLines((lost) => log.warn({ lines: lost }, "lines of the log were lost, since nothing took them"));
   const now = createClock();
   const log = pino(
     {
@@ -75,25 +76,25 @@ function textOf(line: PlainLine | string): string {
   return `{"level":"${line.level}","time":"${line.time}"${own && `,${own}`},"msg":${JSON.stringify(line.msg)}}\n`;
 }
 
-function gatherLines(): { write(line: PlainLine | string): void; flush(): void } {
-  const destination = pino.destination({ fd: 2, sync: false });
-  let lines: (PlainLine | string)[] = [];
+function gatherLines(onLost: (lines: number) => void) {
+  const output = openOutput(onLost);
+  const lines: (PlainLine | string)[] = [];
   let timer: NodeJS.Timeout | undefined;
-  function pass(): void {
+  function take(): string {
     clearTimeout(timer);
     timer = undefined;
-    destination.write(lines.map(textOf).join(""));
-    lines = [];
+    return lines.splice(0).map(textOf).join("");
+  }
+  function pass(): void {
+    const count = lines.length;
+    output.write(take(), count);
   }
   return {
-    write(line) {
+    write(line: PlainLine | string): void {
       if (lines.push(line) >= gatherMax) pass();
       else if (timer === undefined) timer = setTimeout(pass, gatherMs).unref();
     },
-    flush() {
-      pass();
-      destination.flushSync();
-    },
+    flush: () => output.flush(take()),
   };
 }
 

@@ -1,8 +1,12 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import { runInto } from "../support/process.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 const module = join(import.meta.dirname, "../../src/log.ts");
 
@@ -63,4 +67,41 @@ test("holds no line back for long", async () => {
   const child = logging(`log.info({}, "alive"); setInterval(() => {}, 60_000)`);
   const [line] = await once(child.stderr, "data");
   expect(JSON.parse(String(line))).toMatchObject({ msg: "alive" });
+});
+
+test("tells how many lines were lost once somebody reads again, and has all others", async () => {
+  const written = 2000;
+  const child = logging(`for (let n = 0; n < ${written}; n += 1) log.info({ n, text: "x".repeat(1000) }, "line");
+    setInterval(() => {}, 60_000)`);
+  let [seen, lost] = [0, 0];
+  for await (const line of createInterface(child.stderr)) {
+    const { msg, lines } = JSON.parse(line);
+    if (msg === "line") seen += 1;
+    else lost = lines;
+    if (seen + lost === written) break;
+  }
+  expect(seen).toBeGreaterThan(500);
+  expect(lost).toBeGreaterThan(500);
+});
+
+test("a server whose log cannot be written serves, and ends when it is told to", async () => {
+  const server = runInto("/dev/full", ["serve"], { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory() }, 2);
+  const url = await server.printed(/listens on (\S+),/);
+  // More than wait to be written together.
+  for (let calls = 0; calls < 600; calls += 1) expect((await fetch(url)).status).toBe(404);
+  server.child.kill("SIGTERM");
+  expect((await server.finished).code).toBe(0);
+});
+
+test("a server whose log nobody reads ends when it is told to", async () => {
+  const pipe = join(scratchDirectory(), "log");
+  execFileSync("mkfifo", [pipe]);
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  onTestFinished(() => closeSync(reader));
+  const server = runInto(pipe, ["serve"], { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory() }, 2);
+  const url = await server.printed(/listens on (\S+),/);
+  // More than the pipe holds.
+  for (let calls = 0; calls < 3000; calls += 1) await fetch(url);
+  server.child.kill("SIGTERM");
+  expect((await server.finished).code).toBe(0);
 });

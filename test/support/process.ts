@@ -32,9 +32,14 @@ export function runCramped(
   return runInShell(`ulimit -f ${fileMaxKiB * 2} && exec "$@"`, args, env);
 }
 
-/** The same with its standard output in a file. */
-export function runInto(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Running {
-  return runInShell(`exec "$@" > ${file}`, args, env);
+/** The same with its standard output in a file, or its standard error. */
+export function runInto(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  fd: 1 | 2 = 1,
+): Running {
+  return runInShell(`exec "$@" ${fd}> ${file}`, args, env);
 }
 
 function runInShell(script: string, args: readonly string[], env: Readonly<Record<string, string>>): Running {
