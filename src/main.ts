@@ -117,7 +117,7 @@ async function work(): Promise<void> {
   process.once("disconnect", end);
   if (process.connected === false) end();
   const { startWorker } = await import("./worker-app.ts");
-  const worker = await startWorker(config, { log, isInside: process.connected !== undefined });
+  const worker = await startWorker(config, { log, parent: process.connected === undefined ? undefined : process });
   stopBy(() => worker.stop());
 }
 
@@ -150,9 +150,9 @@ function callersDirectory(): string {
   return process.env.INIT_CWD ?? process.cwd();
 }
 
+/** Without the server's certificate, which it tells its worker itself: the file may have another by then. */
 function workersEnvironment(url: string, dataDir: string): NodeJS.ProcessEnv {
-  const { TLS_CERT_FILE } = process.env;
-  const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: TLS_CERT_FILE ?? "" };
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: "" };
   return { ...process.env, ...own };
 }
 

@@ -4,6 +4,7 @@ import { compose } from "./compose.ts";
 import { ConfigError, type ServerConfig, serverUrl } from "./config.ts";
 import type { FirstAdmin } from "./core/accounts.ts";
 import { connectionsWithin } from "./http/connections.ts";
+import { warnOfExpiry } from "./http/expiry.ts";
 import { createFront } from "./http/front.ts";
 import { limits, openPort } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
@@ -17,7 +18,7 @@ import type { Log } from "./ports/log.ts";
 import { exposedHeaders } from "./rpc/cors.ts";
 import { toConnectError } from "./rpc/errors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
-import { supervise } from "./worker/supervisor.ts";
+import { type CertificateMessage, supervise } from "./worker/supervisor.ts";
 
 /** How long running calls may take to end once the server stops. */
 const callsGraceMs = 10_000;
@@ -84,10 +85,20 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);
   const endCollections = collectWhenIdle();
   onStop(async () => endCollections());
-  const url = serverUrl(config.host, port.address.port, config.tls !== undefined);
+  const { tls } = config;
+  if (tls !== undefined) {
+    const endWarning = warnOfExpiry(() => tls.cert, clock, log);
+    onStop(async () => endWarning());
+  }
+  const url = serverUrl(config.host, port.address.port, tls !== undefined);
   onStop(() => port.drain(callsGraceMs));
   if (forkWorker !== undefined) {
-    const worker = supervise(() => forkWorker(url), log);
+    const worker = supervise(() => {
+      const child = forkWorker(url);
+      // A child that dies is another's matter.
+      if (tls !== undefined) child.send({ cert: tls.cert } satisfies CertificateMessage, () => {});
+      return child;
+    }, log);
     // While connections that are open live on, so that the worker can bring its job home.
     onStop(() => worker.stop(workerGraceMs));
   }

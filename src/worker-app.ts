@@ -8,23 +8,35 @@ import { startParts } from "./parts.ts";
 import type { Log } from "./ports/log.ts";
 import { loadEngines } from "./worker/engines/catalogue.ts";
 import { JobServer } from "./worker/job-server.ts";
+import type { CertificateMessage } from "./worker/supervisor.ts";
 import { startWorker as startTakingJobs } from "./worker/worker.ts";
 
 /** How long a stopped worker may take to finish its job, before it returns it. */
 const jobGraceMs = 4000;
 
+interface Parent {
+  on(event: "message", listener: (message: unknown) => void): unknown;
+}
+
 interface Deps {
   readonly log: Log;
-  /** Whether a server has started it: that one is there, and so is its queue. */
-  readonly isInside: boolean;
+  /**
+   * Speaks for the server that has started it, whose queue is there; undefined for a worker beside one. A server with TLS tells
+   * which certificate it shows, and again when that is another.
+   */
+  readonly parent: Parent | undefined;
 }
 
 /** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
-export function startWorker(config: WorkerConfig, { log, isInside }: Deps): Promise<{ stop(): Promise<void> }> {
+export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promise<{ stop(): Promise<void> }> {
   return startParts(log, async (onStop) => {
     const queues = await openOwnQueues(config, log);
     onStop(queues.close);
     const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
+    parent?.on("message", (message) => {
+      const { cert } = message as CertificateMessage;
+      server.moveTo(connect(config.serverUrl, { pinnedCert: cert }));
+    });
     const health = healthOf(queues, server, log);
     const engines = await loadEngines(config.engines);
     const port = await openPort(config.health, health, log);
@@ -34,7 +46,7 @@ export function startWorker(config: WorkerConfig, { log, isInside }: Deps): Prom
       health.markStopping();
       return worker.stop(jobGraceMs);
     });
-    if (!isInside) onStop(introduce(config, [...engines.keys()], server, log));
+    if (parent === undefined) onStop(introduce(config, [...engines.keys()], server, log));
     return {};
   });
 }

@@ -18,13 +18,18 @@ const claimMs = 30_000;
  * the message back would only use up its deliveries. The log is told once that none answers, and once that one does again.
  */
 export class JobServer {
-  readonly #darkroom: Darkroom;
+  #darkroom: Darkroom;
   readonly #log: Log;
   #isAway = false;
 
   constructor(darkroom: Darkroom, log: Log) {
     this.#darkroom = darkroom;
     this.#log = log;
+  }
+
+  /** What it is asked from here on, and what is tried again, goes there. */
+  moveTo(darkroom: Darkroom): void {
+    this.#darkroom = darkroom;
   }
 
   /** Rejects when no server answers; whether that one is ready is its own affair. */

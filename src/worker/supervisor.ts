@@ -5,6 +5,11 @@ import type { Log } from "../ports/log.ts";
 const pauseMs = { first: 500, most: 30_000 };
 const soonMs = 10_000;
 
+/** What a server with TLS tells its worker: the certificate that it shows, in PEM. */
+export interface CertificateMessage {
+  readonly cert: string;
+}
+
 export interface Supervisor {
   /** Lets the child end its work for at most `graceMs`, then ends it. */
   stop(graceMs: number): Promise<void>;

@@ -37,7 +37,7 @@ test.each([
         DARKROOM_DATA_DIR: scratchDirectory(),
         DARKROOM_WORKER_HEALTH_PORT: port,
       };
-      return startWorker(readWorkerConfig(env), { log, isInside: false });
+      return startWorker(readWorkerConfig(env), { log, parent: undefined });
     },
   ],
 ])("%s that cannot start closes what it opened", async (_what, message, start) => {

@@ -3,19 +3,20 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import type { CallOptions } from "@connectrpc/connect";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
-import { connect, State } from "../../src/client/index.ts";
+import { connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
-import { run, runServer } from "../support/process.ts";
+import { childrenOf, run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
 /** Files with a key and a certificate that it signed itself. */
-function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]) {
+function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], days = 2) {
   const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.cert`)];
   const subject = ["-subj", "/CN=darkroom.example", "-addext", "subjectAltName=DNS:darkroom.example"];
-  const request = ["req", "-x509", "-newkey", ...kind, "-nodes", "-days", "2"];
+  const request = ["req", "-x509", "-newkey", ...kind, "-nodes", "-days", `${days}`];
   execFileSync("openssl", [...request, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
   return { cert, key };
 }
@@ -40,11 +41,7 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   const isCut = ["", "\x16\x03\x01"].map((said) => whenCut(server.url, said));
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
   const { credential, token, username, password } = await signIn(darkroom);
-  const { image } = await darkroom.jobs.uploadImage({ data: await drawSamplePicture() }, credential);
-  const submitted = await darkroom.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
-  const wait = { seconds: 60n, nanos: 0 };
-  const { job } = await darkroom.jobs.pollImageJob({ jobId: submitted.job?.id ?? "", wait }, credential);
-  expect(job?.state).toBe(State.SUCCEEDED);
+  expect(await develop(darkroom, credential)).toBe(State.SUCCEEDED);
   await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
 
   const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: token, DARKROOM_SERVER_CERT_FILE: cert };
@@ -64,6 +61,47 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   await Promise.all(isCut);
   server.child.kill("SIGTERM");
   expect((await server.finished).code).toBe(0);
+});
+
+/** How a job of theirs ended. */
+async function develop({ jobs }: Darkroom, credential: CallOptions): Promise<State | undefined> {
+  const { image } = await jobs.uploadImage({ data: await drawSamplePicture() }, credential);
+  const submitted = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const wait = { seconds: 30n, nanos: 0 };
+  const { job } = await jobs.pollImageJob({ jobId: submitted.job?.id ?? "", wait }, credential);
+  return job?.state;
+}
+
+test("a worker inside trusts the certificate that its server shows, whatever the file has by then", async ({
+  skip,
+}) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const { cert, key } = certify(directory);
+  const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
+  certify(directory);
+  const first = childrenOf(server);
+  process.kill(Number(first), "SIGKILL");
+  await vi.waitFor(() => expect(childrenOf(server)).not.toBe(first), 10_000);
+  const { credential } = await signIn(darkroom);
+  expect(await develop(darkroom, credential)).toBe(State.SUCCEEDED);
+});
+
+test("a server whose certificate ends soon, or has ended, warns of it", async ({ skip }) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  for (const [days, warns] of [
+    [1, true],
+    [3, false],
+  ] as const) {
+    const { cert, key } = certify(directory, `${days}`, undefined, days);
+    const env = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key, LOG_LEVEL: "warn" };
+    const server = await runServer(join(directory, "data"), env);
+    server.child.kill("SIGTERM");
+    const { code, stderr } = await server.finished;
+    expect([code, stderr.includes("the certificate of TLS_CERT_FILE ends")]).toEqual([0, warns]);
+  }
 });
 
 test("an operator whose address or certificate does not fit the server's TLS is told what to do", async ({ skip }) => {

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { bearer, connect, State } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
-import { type Running, run, type ServerProcess } from "../support/process.ts";
+import { childrenOf, type Running, run } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { answer, fine, startSdWebui } from "../support/sd-webui-server.ts";
@@ -306,7 +306,3 @@ test("a worker whose health has no port to be told on does not start, and says s
     expect(await worker.finished).toMatchObject({ code: 1, stderr: expect.stringMatching(rule) });
   }
 });
-
-function childrenOf({ child: { pid } }: Pick<ServerProcess, "child">): string {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-}

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { onTestFinished } from "vitest";
 import { main } from "./bundle.ts";
 
@@ -89,4 +90,9 @@ export async function runServer(
 ): Promise<ServerProcess> {
   const running = run(["serve"], { PORT: "0", DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "error", ...env }, entry);
   return { ...running, url: await running.printed(/listens on (\S+),/) };
+}
+
+/** The ids of its processes, with blanks between. */
+export function childrenOf({ child: { pid } }: Pick<Running, "child">): string {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
 }

@@ -1,0 +1,18 @@
+import { X509Certificate } from "node:crypto";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** Certificates that live for six days are renewed when they have two left. */
+const soonMs = 2 * dayMs;
+
+/** Warns of a certificate that callers refuse, or soon will: each day, until it is ended. */
+export function warnOfExpiry(cert: () => string, clock: Clock, log: Log): () => void {
+  const look = () => {
+    const { validTo, validToDate } = new X509Certificate(cert());
+    if (validToDate.getTime() - clock() < soonMs) log.warn({ until: validTo }, "the certificate of TLS_CERT_FILE ends");
+  };
+  look();
+  const looking = setInterval(look, dayMs).unref();
+  return () => clearInterval(looking);
+}
