@@ -12,6 +12,8 @@ export type App = Running<{
   readonly url: string;
   /** Made up for the first administrator on the first start; otherwise undefined. */
   readonly adminPassword: string | undefined;
+  /** Shows another certificate from here on, where it shows one. */
+  renewTls(tls: NonNullable<ServerConfig["tls"]>): void;
 }>;
 
 export interface AppDeps extends Surroundings {

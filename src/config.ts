@@ -154,6 +154,11 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   };
 }
 
+/** The certificate and the key as the files have them by now. Throws ConfigError for whatever is doubtful. */
+export function readServerTls(env: Environment): ServerConfig["tls"] {
+  return readTls(reader(env));
+}
+
 /** Of the worker inside a server: one that can never start would be started again and again. */
 export function checkWorkerInside(env: Environment, { port }: ServerConfig): void {
   const { health } = readWorkerConfig(env);

@@ -2,12 +2,14 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import type { App } from "./app.ts";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
 import {
   checkWorkerInside,
   readOperatorsServer,
   readServerConfig,
+  readServerTls,
   readWorkerConfig,
   withoutSettings,
 } from "./config.ts";
@@ -94,30 +96,49 @@ async function serve(options: { worker: boolean }): Promise<void> {
   if (options.worker) checkWorkerInside(workersEnvironment("http://127.0.0.1", config.dataDir), config);
   const log = openLog(config.logLevel);
   surviveNothing(log);
-  const stopBy = onSignal();
-  const { startServer } = await import("./app.ts");
-  const starting = startServer(config, {
-    log,
-    forkWorker: options.worker ? forkOurWorker : undefined,
-    onListening(url) {
-      stopBy(async () => (await starting).stop());
-      process.stdout.write(heading(url, config));
-    },
-  });
+  const renew = () =>
+    void starting.then(
+      (app) => renewTls(app, log),
+      () => {},
+    );
+  const stopBy = onSignal(config.tls && renew);
+  const starting = import("./app.ts").then(({ startServer }) =>
+    startServer(config, {
+      log,
+      forkWorker: options.worker ? forkOurWorker : undefined,
+      onListening(url) {
+        stopBy(async () => (await starting).stop());
+        process.stdout.write(heading(url, config));
+      },
+    }),
+  );
   process.stdout.write(advice(await starting, config));
+}
+
+/** What is no certificate and its key changes nothing. */
+function renewTls(app: App, log: RootLog): void {
+  try {
+    const tls = readServerTls(process.env);
+    if (tls !== undefined) app.renewTls(tls);
+    log.info({}, "the certificate of TLS_CERT_FILE was read again");
+  } catch (error) {
+    log.error({ reason: (error as Error).message }, "the certificate could not be read again; the one before is shown");
+  }
 }
 
 async function work(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const log = openLog(config.logLevel);
   surviveNothing(log);
-  const stopBy = onSignal();
+  const isInside = process.connected !== undefined;
+  // Its server is told, too, and knows what to do.
+  const stopBy = onSignal(isInside ? () => {} : undefined);
   // The server that forked this process is gone, however it went; perhaps already.
   const end = () => void process.kill(process.pid, "SIGTERM");
   process.once("disconnect", end);
   if (process.connected === false) end();
   const { startWorker } = await import("./worker-app.ts");
-  const worker = await startWorker(config, { log, parent: process.connected === undefined ? undefined : process });
+  const worker = await startWorker(config, { log, parent: isInside ? process : undefined });
   stopBy(() => worker.stop());
 }
 
@@ -173,9 +194,10 @@ const sameWishMs = 1000;
 
 /**
  * Stops at the first signal, in order, as soon as it is told how; at one that is another wish, at once. A start ends at
- * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal.
+ * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal. A terminal
+ * that is closed hangs up, which is the same wish unless something else is to be done.
  */
-function onSignal(): (how: () => Promise<void>) => void {
+function onSignal(onHangUp?: () => void): (how: () => Promise<void>) => void {
   let stop: (() => Promise<void>) | undefined;
   let firstAt: number | undefined;
   const listener = (_name: string, number: number) => {
@@ -187,6 +209,7 @@ function onSignal(): (how: () => Promise<void>) => void {
     stop().then(() => process.exit(0), fail);
   };
   process.on("SIGTERM", listener).on("SIGINT", listener);
+  process.on("SIGHUP", onHangUp ?? listener);
   return (how) => {
     stop = how;
   };

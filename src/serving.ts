@@ -6,7 +6,7 @@ import type { FirstAdmin } from "./core/accounts.ts";
 import { connectionsWithin } from "./http/connections.ts";
 import { warnOfExpiry } from "./http/expiry.ts";
 import { createFront } from "./http/front.ts";
-import { limits, openPort } from "./http/port.ts";
+import { limits, openPort, type Tls } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
@@ -18,7 +18,7 @@ import type { Log } from "./ports/log.ts";
 import { exposedHeaders } from "./rpc/cors.ts";
 import { toConnectError } from "./rpc/errors.ts";
 import { createRpcHandler } from "./rpc/handler.ts";
-import { type CertificateMessage, supervise } from "./worker/supervisor.ts";
+import { supervise } from "./worker/supervisor.ts";
 
 /** How long running calls may take to end once the server stops. */
 const callsGraceMs = 10_000;
@@ -85,30 +85,32 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);
   const endCollections = collectWhenIdle();
   onStop(async () => endCollections());
-  const { tls } = config;
-  if (tls !== undefined) {
-    const endWarning = warnOfExpiry(() => tls.cert, clock, log);
-    onStop(async () => endWarning());
-  }
+  let { tls } = config;
+  const endWarnings = warnOfExpiry(() => tls?.cert, clock, log);
+  onStop(async () => endWarnings());
   const url = serverUrl(config.host, port.address.port, tls !== undefined);
   onStop(() => port.drain(callsGraceMs));
-  if (forkWorker !== undefined) {
-    const worker = supervise(() => {
-      const child = forkWorker(url);
-      // A child that dies is another's matter.
-      if (tls !== undefined) child.send({ cert: tls.cert } satisfies CertificateMessage, () => {});
-      return child;
-    }, log);
-    // While connections that are open live on, so that the worker can bring its job home.
-    onStop(() => worker.stop(workerGraceMs));
-  }
+  const worker =
+    forkWorker &&
+    supervise(
+      () => forkWorker(url),
+      log,
+      () => tls,
+    );
+  // While connections that are open live on, so that the worker can bring its job home.
+  onStop(() => worker?.stop(workerGraceMs));
   onStop(async () => {
     core.health.markStopping();
     port.stopAccepting();
     stopping.abort();
   });
   onListening?.(url);
-  return { url, adminPassword: await adding };
+  const renewTls = (renewed: Tls) => {
+    tls = renewed;
+    port.renewTls(renewed);
+    worker?.tellCertificate();
+  };
+  return { url, adminPassword: await adding, renewTls };
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {

@@ -6,10 +6,12 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** Certificates that live for six days are renewed when they have two left. */
 const soonMs = 2 * dayMs;
 
-/** Warns of a certificate that callers refuse, or soon will: each day, until it is ended. */
-export function warnOfExpiry(cert: () => string, clock: Clock, log: Log): () => void {
+/** Warns of a certificate that callers refuse, or soon will, if there is one: each day, until it is ended. */
+export function warnOfExpiry(cert: () => string | undefined, clock: Clock, log: Log): () => void {
   const look = () => {
-    const { validTo, validToDate } = new X509Certificate(cert());
+    const pem = cert();
+    if (pem === undefined) return;
+    const { validTo, validToDate } = new X509Certificate(pem);
     if (validToDate.getTime() - clock() < soonMs) log.warn({ until: validTo }, "the certificate of TLS_CERT_FILE ends");
   };
   look();

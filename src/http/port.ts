@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { Server as TlsServer } from "node:tls";
 import { type ConnectionsMax, trackConnections } from "./connections.ts";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { Http1Request, Http1Response, Http2Request, Http2Response, type PortListener } from "./messages.ts";
@@ -42,10 +43,16 @@ const drainLookMs = 50;
 /** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
 const idleGraceMs = 500;
 
+/** PEM. */
+export interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface Where {
   readonly host: string;
   readonly port: number;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: Tls | undefined;
   /** `limits.connectionsMax` unless given. */
   readonly connectionsMax?: ConnectionsMax;
   readonly trustedProxies?: Trusted;
@@ -53,6 +60,8 @@ export interface Where {
 
 export interface Port {
   readonly address: AddressInfo;
+  /** Shows another certificate to connections that begin from here on, where it has one. */
+  renewTls(tls: Tls): void;
   /** Takes no new connections; those that are open live on. */
   stopAccepting(): void;
   /** Takes no new requests, lets those that are on their way or running end for at most `graceMs`, then cuts what is left. */
@@ -80,6 +89,7 @@ export async function openPort(listener: PortListener, where: Where): Promise<Po
 
   return {
     address: server.address() as AddressInfo,
+    renewTls: ({ cert, key }) => (server as Partial<TlsServer>).setSecureContext?.({ cert, key }),
     stopAccepting,
     async drain(graceMs) {
       stopAccepting();
@@ -124,7 +134,7 @@ const http2Options = {
   maxHeaderListPairs: 128,
 } as const;
 
-function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: { cert: string; key: string }) {
+function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: Tls) {
   const http1Classes = { Http1IncomingMessage: Http1Request, Http1ServerResponse: Http1Response as never };
   const options = {
     ...http1Options,

@@ -11,17 +11,32 @@ export interface CertificateMessage {
 }
 
 export interface Supervisor {
+  /** Tells the child that lives; one that is forked is told anyway. */
+  tellCertificate(): void;
   /** Lets the child end its work for at most `graceMs`, then ends it. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Keeps one child process alive: when it dies, or cannot be forked, another is forked after a pause. */
-export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
+/**
+ * Keeps one child process alive: when it dies, or cannot be forked, another is forked after a pause. Each is told which
+ * certificate the server shows, if it shows any.
+ */
+export function supervise(
+  fork: () => ChildProcess,
+  log: Log,
+  shown: () => CertificateMessage | undefined = () => undefined,
+): Supervisor {
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
   let child: ChildProcess | undefined;
   let exited: Promise<void>;
   let doublings = 0;
+
+  function tellCertificate(): void {
+    const { cert } = shown() ?? {};
+    // One that is about to be another cannot be told.
+    if (cert !== undefined) child?.send({ cert } satisfies CertificateMessage, () => {});
+  }
 
   function start(): void {
     const startedAt = performance.now();
@@ -30,6 +45,7 @@ export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
       child.once("exit", (code, signal) => resolve({ code, signal }));
       // What could not be forked exits never; some reasons are thrown, others told here.
       child.on("error", reject);
+      tellCertificate();
     })
       .catch((err: unknown) => ({ err }))
       .then((how) => {
@@ -43,6 +59,7 @@ export function supervise(fork: () => ChildProcess, log: Log): Supervisor {
   start();
 
   return {
+    tellCertificate,
     async stop(graceMs) {
       stopping = true;
       clearTimeout(restart);

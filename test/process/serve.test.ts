@@ -60,18 +60,21 @@ describe("darkroom serve", () => {
     expect(list.stdout.split("\n")).toContain("darkroom.imagejob.v1.ImageJobService");
   });
 
-  test.each(["SIGTERM", "SIGINT"] as const)("at %s lets a running call end, and exits with 0", async (signal) => {
-    const server = await runServer(scratchDirectory());
-    const darkroom = connect(server.url);
-    const { username, password } = await signIn(darkroom);
-    const login = darkroom.auth.login({ identity: username, password });
-    await hasCome(darkroom);
-    const closed = waitUntilClosed(server.url);
-    server.child.kill(signal);
-    expect((await login).account?.username).toBe(username);
-    await closed;
-    expect(await server.finished).toMatchObject({ code: 0, stderr: "" });
-  });
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "at %s lets a running call end, and exits with 0",
+    async (signal) => {
+      const server = await runServer(scratchDirectory());
+      const darkroom = connect(server.url);
+      const { username, password } = await signIn(darkroom);
+      const login = darkroom.auth.login({ identity: username, password });
+      await hasCome(darkroom);
+      const closed = waitUntilClosed(server.url);
+      server.child.kill(signal);
+      expect((await login).account?.username).toBe(username);
+      await closed;
+      expect(await server.finished).toMatchObject({ code: 0, stderr: "" });
+    },
+  );
 
   test("a wish to stop that comes twice is one, and another ends it at once", async () => {
     const server = await runServer(scratchDirectory());

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import type { CallOptions } from "@connectrpc/connect";
@@ -63,6 +63,11 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   expect((await server.finished).code).toBe(0);
 });
 
+function connectPinned(cert: string) {
+  const pinnedCert = readFileSync(cert, "utf8");
+  return (url: string) => connect(url, { pinnedCert });
+}
+
 /** How a job of theirs ended. */
 async function develop({ jobs }: Darkroom, credential: CallOptions): Promise<State | undefined> {
   const { image } = await jobs.uploadImage({ data: await drawSamplePicture() }, credential);
@@ -86,6 +91,28 @@ test("a worker inside trusts the certificate that its server shows, whatever the
   await vi.waitFor(() => expect(childrenOf(server)).not.toBe(first), 10_000);
   const { credential } = await signIn(darkroom);
   expect(await develop(darkroom, credential)).toBe(State.SUCCEEDED);
+});
+
+test("at a SIGHUP the certificate is another, for the worker inside too; what is none changes nothing", async ({
+  skip,
+}) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const { cert, key } = certify(directory);
+  const before = connectPinned(cert);
+  const env = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
+  const server = await runServer(join(directory, "data"), env);
+  writeFileSync(key, "no key");
+  server.child.kill("SIGHUP");
+  await vi.waitFor(() => expect(server.output.stderr).toContain("TLS_KEY_FILE: must be a file with"), 10_000);
+  await before(server.url).auth.validate({ credential: "x" });
+  certify(directory);
+  const after = connectPinned(cert);
+  server.child.kill("SIGHUP");
+  await vi.waitFor(() => after(server.url).auth.validate({ credential: "x" }), 10_000);
+  await expect(before(server.url).auth.validate({ credential: "x" })).rejects.toThrow();
+  const { credential } = await signIn(after(server.url));
+  expect(await develop(after(server.url), credential)).toBe(State.SUCCEEDED);
 });
 
 test("a server whose certificate ends soon, or has ended, warns of it", async ({ skip }) => {
