@@ -2,6 +2,7 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import manifest from "../package.json" with { type: "json" };
 import type { App } from "./app.ts";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
@@ -20,7 +21,9 @@ import { UserError } from "./user-error.ts";
 // Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
 enableCompileCache(join(import.meta.dirname, "../.cache/node"));
 
-const program = new Command("darkroom").description("An authentication gateway and image-job service.");
+const program = new Command("darkroom")
+  .description("An authentication gateway and image-job service.")
+  .version(manifest.version);
 
 program
   .command("serve")
@@ -101,13 +104,14 @@ async function serve(options: { worker: boolean }): Promise<void> {
       (app) => renewTls(app, log),
       () => {},
     );
-  const stopBy = onSignal(config.tls && renew);
+  const stopBy = onSignal("server", log, config.tls && renew);
   const starting = import("./app.ts").then(({ startServer }) =>
     startServer(config, {
       log,
       forkWorker: options.worker ? forkOurWorker : undefined,
       onListening(url) {
         stopBy(async () => (await starting).stop());
+        log.info({ url, version: manifest.version }, "the server takes calls");
         process.stdout.write(heading(url, config));
       },
     }),
@@ -132,7 +136,7 @@ async function work(): Promise<void> {
   surviveNothing(log);
   const isInside = process.connected !== undefined;
   // Its server is told, too, and knows what to do.
-  const stopBy = onSignal(isInside ? () => {} : undefined);
+  const stopBy = onSignal("worker", log, isInside ? () => {} : undefined);
   // The server that forked this process is gone, however it went; perhaps already.
   const end = () => void process.kill(process.pid, "SIGTERM");
   process.once("disconnect", end);
@@ -197,20 +201,24 @@ const sameWishMs = 1000;
  * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal. A terminal
  * that is closed hangs up, which is the same wish unless something else is to be done.
  */
-function onSignal(onHangUp?: () => void): (how: () => Promise<void>) => void {
+function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () => void) {
   let stop: (() => Promise<void>) | undefined;
   let firstAt: number | undefined;
-  const listener = (_name: string, number: number) => {
+  const listener = (signal: string, number: number) => {
     if (stop === undefined) process.exit(128 + number);
     const now = performance.now();
     if (firstAt !== undefined && now - firstAt > sameWishMs) process.exit(1);
     if (firstAt !== undefined) return;
     firstAt = now;
-    stop().then(() => process.exit(0), fail);
+    log.info({ what, signal }, "stopping");
+    stop().then(() => {
+      log.info({ what }, "stopped");
+      process.exit(0);
+    }, fail);
   };
   process.on("SIGTERM", listener).on("SIGINT", listener);
   process.on("SIGHUP", onHangUp ?? listener);
-  return (how) => {
+  return (how: () => Promise<void>) => {
     stop = how;
   };
 }

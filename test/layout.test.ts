@@ -47,7 +47,19 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],
   imports: ["adapters/sqlite", "core", "model", "ports", "user-error"],
   "import-app": ["backends", "config", "core", "crypto", "imports", "ports"],
-  main: ["app", "backends", "store-app", "import-app", "worker-app", "cli", "migration", "config", "log", "user-error"],
+  main: [
+    "app",
+    "backends",
+    "store-app",
+    "import-app",
+    "worker-app",
+    "cli",
+    "migration",
+    "config",
+    "log",
+    "user-error",
+    "../package.json",
+  ],
 };
 
 /** Packages that belong to one room, so that what they do can be exchanged there. */

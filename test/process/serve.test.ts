@@ -5,6 +5,7 @@ import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
@@ -75,6 +76,22 @@ describe("darkroom serve", () => {
       expect(await server.finished).toMatchObject({ code: 0, stderr: "" });
     },
   );
+
+  test("the log says which version it is that takes calls, and when and why it stops", async () => {
+    const server = await runServer(scratchDirectory(), { LOG_LEVEL: "info" });
+    server.child.kill("SIGTERM");
+    const { stderr } = await server.finished;
+    const version = (await run(["--version"]).finished).stdout.trim();
+    expect(version).toBe(manifest.version);
+    // The worker's lines are between.
+    const lines = stderr
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toContainEqual(expect.objectContaining({ msg: "the server takes calls", url: server.url, version }));
+    expect(lines).toContainEqual(expect.objectContaining({ msg: "stopping", what: "server", signal: "SIGTERM" }));
+    expect(lines.at(-1)).toMatchObject({ level: "info", msg: "stopped", what: "server" });
+  });
 
   test("a wish to stop that comes twice is one, and another ends it at once", async () => {
     const server = await runServer(scratchDirectory());

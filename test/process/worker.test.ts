@@ -234,7 +234,7 @@ test("a worker says where its server and its queue are, and which models it has"
     models: expect.arrayContaining(["studio", "sd-webui"]),
     msg: "the worker takes jobs",
   });
-  expect(others).toEqual([]);
+  expect(others.map((text) => JSON.parse(text).msg)).toEqual(["stopping", "stopped"]);
 });
 
 test("a worker with another queue than its server's says that it is a new one", async () => {
