@@ -31,9 +31,23 @@ export class Post {
   send(to: string | null, letter: Letter): void {
     const { mailer } = this.#deps;
     if (mailer === undefined || to === null) return;
-    const { signal } = this.#stopping;
     const sendOnce = () => mailer.send({ to, ...letter });
-    this.inBackground(() => (signal.aborted ? sendOnce() : pRetry(sendOnce, { retries, signal })));
+    this.inBackground(() => (this.#stopping.signal.aborted ? sendOnce() : this.#persist(sendOnce)));
+  }
+
+  /** Rejects with why the last try failed, also when a stop spares the next. */
+  async #persist(sendOnce: () => Promise<void>): Promise<void> {
+    let failure: unknown;
+    const attempt = async () => {
+      failure = undefined;
+      await sendOnce().catch((error: unknown) => {
+        failure = error;
+        throw error;
+      });
+    };
+    // A stop makes it reject even if the mail was sent.
+    await pRetry(attempt, { retries, signal: this.#stopping.signal }).catch(() => {});
+    if (failure !== undefined) throw failure;
   }
 
   /** Does what leads to a letter. */

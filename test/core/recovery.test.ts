@@ -137,3 +137,21 @@ test("a mail server that takes nothing keeps a thousand letters waiting and no m
   await post.stop();
   expect(sent).toHaveLength(1000);
 });
+
+test("the log says why a mail was not sent that a stop gave up, and nothing of one that was sent meanwhile", async () => {
+  const log = recordingLog();
+  const refused = new Error("connection refused");
+  const [tried, sent] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const send = async ({ to }: { to: string }) => {
+    if (to !== "refused@example.com") return sent.promise;
+    setImmediate(tried.resolve);
+    throw refused;
+  };
+  const post = new Post({ mailer: { send, close: () => {} }, log });
+  for (const to of ["slow@example.com", "refused@example.com"]) post.send(to, { subject: "s", text: "t" });
+  await tried.promise;
+  const stopped = post.stop();
+  sent.resolve();
+  await stopped;
+  expect(log.lines).toEqual([{ level: "error", fields: { err: refused }, message: "a mail could not be sent" }]);
+});
