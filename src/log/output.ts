@@ -3,9 +3,9 @@ import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 const standardError = 2;
 
 /** Bytes that may wait to be written; lines that come on top of them are lost. */
-const waitingMax = 1024 * 1024;
-/** Before what was not taken is written again: a pipe is full, or a disk. */
-const againMs = 100;
+const waitingMax = 16 * 1024 * 1024;
+/** Before what was not taken is written again, twice as long each time: a pipe is full for a moment, a disk for longer. */
+const againMs = { first: 1, most: 100 };
 /** How long a process that ends waits for a slow reader. */
 const flushMs = 1000;
 
@@ -16,7 +16,10 @@ export interface Output {
   flush(text: string): void;
 }
 
-/** Writes to standard error while nobody waits for it. Whatever becomes of it, the process goes on. */
+/**
+ * Writes to standard error while nobody waits for it. Whatever becomes of it, the process goes on: pino's own destination
+ * tries for ever, and lets nothing else run meanwhile, once a flush finds the disk full.
+ */
 export function openOutput(onLost: (lines: number) => void): Output {
   const fd = openOwn();
   const waiting: Buffer[] = [];
@@ -24,6 +27,7 @@ export function openOutput(onLost: (lines: number) => void): Output {
   let lost = 0;
   /** Also while it waits to write again. */
   let isWriting = false;
+  let pauseMs = againMs.first;
 
   function next(): void {
     const chunk = waiting.shift();
@@ -34,8 +38,13 @@ export function openOutput(onLost: (lines: number) => void): Output {
     }
     write(fd, chunk, (error, written) => {
       took(chunk, error === null ? written : 0);
-      if (error === null) next();
-      else setTimeout(next, againMs).unref();
+      if (error === null) {
+        pauseMs = againMs.first;
+        next();
+        return;
+      }
+      setTimeout(next, pauseMs).unref();
+      pauseMs = Math.min(2 * pauseMs, againMs.most);
     });
   }
 
@@ -69,7 +78,7 @@ export function openOutput(onLost: (lines: number) => void): Output {
           rest = rest.subarray(writeSync(fd, rest));
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || performance.now() > end) return;
-          pause(againMs);
+          pause(againMs.first);
         }
       }
     },
