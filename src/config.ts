@@ -25,6 +25,7 @@ import type { RelaySettings } from "./model/relay.ts";
 import { dailyRequestsMax } from "./model/usage.ts";
 
 export { ConfigError } from "./config/error.ts";
+export type { Environment } from "./config/reader.ts";
 
 export interface ServerConfig {
   readonly host: string;
@@ -168,16 +169,6 @@ export function checkWorkerInside(env: Environment, { port }: ServerConfig): voi
 /** Which server the operators' commands ask. Throws ConfigError for whatever is doubtful. */
 export function readOperatorsServer(env: Environment): ServerAddress {
   return readServerAddress(reader(env), "http://127.0.0.1:8080");
-}
-
-/** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
-export function withoutSettings(env: Environment): Environment {
-  const settings = new Set<string>();
-  // What is not read of an empty environment is not read of the one that comes of this either.
-  readServerConfig(new Proxy({}, { get: (_, name: string) => void settings.add(name) }));
-  const isKept = (name: string) =>
-    name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith("DARKROOM_"));
-  return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
 }
 
 function readHealth(read: Reader): WorkerConfig["health"] {

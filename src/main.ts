@@ -6,14 +6,8 @@ import manifest from "../package.json" with { type: "json" };
 import type { App } from "./app.ts";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
-import {
-  checkWorkerInside,
-  readOperatorsServer,
-  readServerConfig,
-  readServerTls,
-  readWorkerConfig,
-  withoutSettings,
-} from "./config.ts";
+import { warnOfStrangers, withoutSettings } from "./config/settings.ts";
+import { checkWorkerInside, readOperatorsServer, readServerConfig, readServerTls, readWorkerConfig } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
 import { createLog, type LogLevel, type RootLog } from "./log.ts";
 import { UserError } from "./user-error.ts";
@@ -99,6 +93,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
   if (options.worker) checkWorkerInside(workersEnvironment("http://127.0.0.1", config.dataDir), config);
   const log = openLog(config.logLevel);
   surviveNothing(log);
+  warnOfStrangers(process.env, log);
   const renew = () =>
     void starting.then(
       (app) => renewTls(app, log),
@@ -135,6 +130,7 @@ async function work(): Promise<void> {
   const log = openLog(config.logLevel);
   surviveNothing(log);
   const isInside = process.connected !== undefined;
+  if (!isInside) warnOfStrangers(process.env, log);
   // Its server is told, too, and knows what to do.
   const stopBy = onSignal("worker", log, isInside ? () => {} : undefined);
   // The server that forked this process is gone, however it went; perhaps already.

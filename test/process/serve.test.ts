@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
@@ -275,6 +275,27 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
   ])("%s=%s", async (name, value) => {
     expect(await refusal({ [name]: value })).toMatch(new RegExp(`^darkroom: ${name}: `));
   });
+});
+
+test("a misspelt setting is warned of by its name, by a server and by a worker, and no other", async () => {
+  const env = {
+    LOG_LEVEL: "warn",
+    DARKROOM_KEEP_RESULT_DAYS: "1",
+    DARKROOM_KEEP_RESULTS_DAYS: "1",
+    DARKROOM_WORKER_CONCURRENCY: "2",
+    DARKROOM_ALLOW_OPEN_ACCESS: "false",
+    DARKROOM_API_KEY: "x",
+  };
+  const dataDir = scratchDirectory();
+  const server = await runServer(dataDir, env);
+  const warned = /"variable":"DARKROOM_KEEP_RESULT_DAYS","msg":"nothing reads this variable"/;
+  const worker = run(["worker"], { ...env, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_URL: server.url });
+  await vi.waitFor(() => expect(worker.output.stderr).toMatch(warned), 10_000);
+  for (const { child, finished } of [worker, server]) {
+    child.kill("SIGTERM");
+    const lines = (await finished).stderr.trimEnd().split("\n");
+    expect(lines).toEqual([expect.stringMatching(warned)]);
+  }
 });
 
 test("a server that cannot start leaves no process and no lock behind", async () => {

@@ -1,0 +1,33 @@
+import { type Environment, readServerConfig, readWorkerConfig } from "../config.ts";
+import type { RootLog } from "../log.ts";
+
+const prefix = "DARKROOM_";
+
+/** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
+export function withoutSettings(env: Environment): Environment {
+  const settings = namesRead();
+  const isKept = (name: string) => name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith(prefix));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
+}
+
+/** Warns of each name that looks like ours and is none; a server's is one for a worker too, since they may share a file. */
+export function warnOfStrangers(env: Environment, log: RootLog): void {
+  const known = namesRead().add("DARKROOM_API_KEY");
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith(prefix) && !known.has(variable)) log.warn({ variable }, "nothing reads this variable");
+  }
+}
+
+/** What is not read of an empty environment is not read of another either. */
+function namesRead(): Set<string> {
+  const names = new Set<string>();
+  const get = (_: unknown, name: string) => {
+    names.add(name);
+    // A worker needs one.
+    return name === "DARKROOM_SERVER_URL" ? "http://127.0.0.1" : undefined;
+  };
+  const empty = new Proxy<Environment>({}, { get });
+  readServerConfig(empty);
+  readWorkerConfig(empty);
+  return names;
+}
