@@ -9,8 +9,8 @@ import type { DemoOptions } from "./cli/demo.ts";
 import { warnOfStrangers, withoutSettings } from "./config/settings.ts";
 import { checkWorkerInside, readOperatorsServer, readServerConfig, readServerTls, readWorkerConfig } from "./config.ts";
 import type { ImportOptions, ImportSystem } from "./import-app.ts";
-import { createLog, type LogLevel, type RootLog } from "./log.ts";
-import { UserError } from "./user-error.ts";
+import type { RootLog } from "./log.ts";
+import { fail, onSignal, openLog, surviveNothing } from "./process.ts";
 
 // Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
 enableCompileCache(join(import.meta.dirname, "../.cache/node"));
@@ -180,57 +180,6 @@ function workersEnvironment(url: string, dataDir: string): NodeJS.ProcessEnv {
 /** With the same options of Node, which it needs as much: see docs/performance.md. */
 function forkWorker(env: NodeJS.ProcessEnv): ChildProcess {
   return fork(import.meta.filename, ["worker"], { env });
-}
-
-/** Whatever it holds back is written when the process ends. */
-function openLog(level: LogLevel): RootLog {
-  const log = createLog(level);
-  process.once("exit", log.flush);
-  return log;
-}
-
-/** One wish to stop comes more than once: a terminal tells all its processes, npm ours again, and the server its worker. */
-const sameWishMs = 1000;
-
-/**
- * Stops at the first signal, in order, as soon as it is told how; at one that is another wish, at once. A start ends at
- * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal. A terminal
- * that is closed hangs up, which is the same wish unless something else is to be done.
- */
-function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () => void) {
-  let stop: (() => Promise<void>) | undefined;
-  let firstAt: number | undefined;
-  const listener = (signal: string, number: number) => {
-    if (stop === undefined) process.exit(128 + number);
-    const now = performance.now();
-    if (firstAt !== undefined && now - firstAt > sameWishMs) process.exit(1);
-    if (firstAt !== undefined) return;
-    firstAt = now;
-    log.info({ what, signal }, "stopping");
-    stop().then(() => {
-      log.info({ what }, "stopped");
-      process.exit(0);
-    }, fail);
-  };
-  process.on("SIGTERM", listener).on("SIGINT", listener);
-  process.on("SIGHUP", onHangUp ?? listener);
-  return (how: () => Promise<void>) => {
-    stop = how;
-  };
-}
-
-/** After a fault nobody foresaw the state is unknown: the process ends, and what runs it starts another. */
-function surviveNothing(log: RootLog): void {
-  process.on("uncaughtException", (error) => {
-    log.error({ err: error }, "the process ends: a fault that nobody foresaw");
-    process.exit(1);
-  });
-}
-
-function fail(error: unknown): void {
-  const text =
-    error instanceof UserError ? `darkroom: ${error.message}` : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${text}\n`, () => process.exit(1));
 }
 
 function number(text: string): number {
