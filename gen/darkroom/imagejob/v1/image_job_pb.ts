@@ -1157,7 +1157,7 @@ export const State = {
   FAILED: 4,
 
   /**
-   * Ended by CancelImageJob.
+   * Ended by CancelImageJob, or because its client was deleted.
    *
    * @generated from enum value: STATE_CANCELLED = 5;
    */
