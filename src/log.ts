@@ -94,7 +94,7 @@ function gatherLines(onLost: (lines: number) => void) {
       if (lines.push(line) >= gatherMax) pass();
       else if (timer === undefined) timer = setTimeout(pass, gatherMs).unref();
     },
-    flush: () => output.flush(take()),
+    flush: () => output.flush(take),
   };
 }
 

@@ -6,14 +6,14 @@ const standardError = 2;
 const waitingMax = 16 * 1024 * 1024;
 /** Before what was not taken is written again, twice as long each time: a pipe is full for a moment, a disk for longer. */
 const againMs = { first: 1, most: 100 };
-/** How long a process that ends waits for a slow reader. */
-const flushMs = 1000;
+/** How long a process that ends waits for a reader that takes nothing, and for one that is slow. */
+const flushMs = { still: 1000, most: 5000 };
 
 export interface Output {
   /** Whole lines, so many of them. */
   write(text: string, lines: number): void;
-  /** Writes out what still waits, and this behind it, as far as it is taken. */
-  flush(text: string): void;
+  /** Writes out what still waits, and `text` behind it, as far as it is taken. */
+  flush(text: () => string): void;
 }
 
 /**
@@ -21,7 +21,7 @@ export interface Output {
  * tries for ever, and lets nothing else run meanwhile, once a flush finds the disk full.
  */
 export function openOutput(onLost: (lines: number) => void): Output {
-  const fd = openOwn();
+  const { fd, put, settle } = openDescriptor();
   const waiting: Buffer[] = [];
   let bytes = 0;
   let lost = 0;
@@ -32,25 +32,20 @@ export function openOutput(onLost: (lines: number) => void): Output {
   function next(): void {
     const chunk = waiting.shift();
     isWriting = chunk !== undefined;
-    if (chunk === undefined) {
-      tellLost();
-      return;
-    }
-    write(fd, chunk, (error, written) => {
-      took(chunk, error === null ? written : 0);
-      if (error === null) {
-        pauseMs = againMs.first;
-        next();
-        return;
-      }
-      setTimeout(next, pauseMs).unref();
-      pauseMs = Math.min(2 * pauseMs, againMs.most);
-    });
+    if (chunk === undefined) tellLost();
+    else put(chunk, (written) => took(chunk, written));
   }
 
   function took(chunk: Buffer, written: number): void {
     bytes -= written;
     if (written < chunk.length) waiting.unshift(chunk.subarray(written));
+    if (written > 0) {
+      pauseMs = againMs.first;
+      next();
+      return;
+    }
+    setTimeout(next, pauseMs).unref();
+    pauseMs = Math.min(2 * pauseMs, againMs.most);
   }
 
   /** While there is room for the line that tells it. */
@@ -71,13 +66,19 @@ export function openOutput(onLost: (lines: number) => void): Output {
       if (!isWriting) next();
     },
     flush(text) {
-      const end = performance.now() + flushMs;
-      let rest = Buffer.concat([...waiting.splice(0), Buffer.from(text)]);
+      settle();
+      tellLost();
+      const end = performance.now() + flushMs.most;
+      let takenAt = performance.now();
+      let rest = Buffer.concat([...waiting.splice(0), Buffer.from(text())]);
       while (rest.length > 0) {
         try {
           rest = rest.subarray(writeSync(fd, rest));
+          takenAt = performance.now();
         } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || performance.now() > end) return;
+          const now = performance.now();
+          const isOver = now > end || now - takenAt > flushMs.still;
+          if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || isOver) return;
           pause(againMs.first);
         }
       }
@@ -85,17 +86,59 @@ export function openOutput(onLost: (lines: number) => void): Output {
   };
 }
 
+interface Descriptor {
+  readonly fd: number;
+  /** Writes the beginning of a chunk, and tells how much of it was taken: 0 for nothing, by now. */
+  put(chunk: Buffer, done: (written: number) => void): void;
+  /** Gives what is being written a moment to be: what follows at once would mix with it. */
+  settle(): void;
+}
+
 /**
  * A pipe is opened once more, to be non-blocking for us alone: a write to one that nobody reads would keep the process from
  * ending. A socket cannot be.
  */
-function openOwn(): number {
+function openDescriptor(): Descriptor {
   try {
-    if (fstatSync(standardError).isFIFO()) return openSync("/dev/stderr", constants.O_WRONLY | constants.O_NONBLOCK);
+    if (fstatSync(standardError).isFIFO())
+      return nonBlocking(openSync("/dev/stderr", constants.O_WRONLY | constants.O_NONBLOCK));
   } catch {
     // It may be another user's, or nobody may have it open any more.
   }
-  return standardError;
+  return inThreads(standardError);
+}
+
+function nonBlocking(fd: number): Descriptor {
+  return {
+    fd,
+    put(chunk, done) {
+      let written = 0;
+      try {
+        written = writeSync(fd, chunk);
+      } catch {
+        // Full, or nobody reads it any more.
+      }
+      done(written);
+    },
+    settle() {},
+  };
+}
+
+function inThreads(fd: number): Descriptor {
+  let isBusy = false;
+  return {
+    fd,
+    put(chunk, done) {
+      isBusy = true;
+      write(fd, chunk, (error, written) => {
+        isBusy = false;
+        done(error === null ? written : 0);
+      });
+    },
+    settle() {
+      if (isBusy) pause(againMs.most);
+    },
+  };
 }
 
 function pause(ms: number): void {

@@ -10,10 +10,13 @@ import { scratchDirectory } from "../support/scratch.ts";
 
 const module = join(import.meta.dirname, "../../src/log.ts");
 
+function codeOf(script: string, level: string): string {
+  return `import { createLog } from ${JSON.stringify(module)}; const log = createLog("${level}"); ${script}`;
+}
+
 /** A process that does this with a `log`. */
 function logging(script: string, level = "info") {
-  const code = `import { createLog } from ${JSON.stringify(module)}; const log = createLog("${level}"); ${script}`;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", codeOf(script, level)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -70,8 +73,8 @@ test("holds no line back for long", async () => {
 });
 
 test("tells how many lines were lost once somebody reads again, and has all others", async () => {
-  const written = 2000;
-  const child = logging(`for (let n = 0; n < ${written}; n += 1) log.info({ n, text: "x".repeat(1000) }, "line");
+  const written = 2500;
+  const child = logging(`for (let n = 0; n < ${written}; n += 1) log.info({ n, text: "x".repeat(10_000) }, "line");
     setInterval(() => {}, 60_000)`);
   let [seen, lost] = [0, 0];
   for await (const line of createInterface(child.stderr)) {
@@ -81,7 +84,26 @@ test("tells how many lines were lost once somebody reads again, and has all othe
     if (seen + lost === written) break;
   }
   expect(seen).toBeGreaterThan(500);
-  expect(lost).toBeGreaterThan(500);
+  expect(lost).toBeGreaterThan(100);
+});
+
+test("tells how many lines were lost when it ends, too", async () => {
+  const written = 2500;
+  const code = codeOf(
+    `for (let n = 0; n < ${written}; n += 1) log.info({ text: "x".repeat(10_000) }, "line"); log.flush()`,
+    "info",
+  );
+  // By a shell's pipe: what Node makes for its children is a socket.
+  const piped = spawn("sh", [
+    "-c",
+    '"$0" --input-type=module --eval "$1" 2>&1 >/dev/null | cat',
+    process.execPath,
+    code,
+  ]);
+  const lines = (await text(piped.stdout)).trimEnd().split("\n");
+  const lost = Number(JSON.parse(lines.at(-1) ?? "").lines);
+  expect(lost).toBeGreaterThan(100);
+  expect(lines.length - 1 + lost).toBe(written);
 });
 
 test("a server whose log cannot be written serves, and ends when it is told to", async () => {
