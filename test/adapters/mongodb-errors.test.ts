@@ -35,6 +35,11 @@ test("a duplicate is known by its code alone", () => {
   expect(translated(new MongoServerError({ ok: 0, code: 11_000 }))).toBeInstanceOf(DuplicateKey);
 });
 
+test("a value that an update finds taken does not make FerretDB unavailable", () => {
+  const errmsg = "constraint failed: UNIQUE constraint failed: index 'accounts_37968efd_recordId_1' (2067)";
+  expect(translated(new MongoServerError({ ok: 0, code: 1, errmsg }))).not.toBeInstanceOf(StoreUnavailable);
+});
+
 test("what the server refuses is said in its words", () => {
   expect(translated(server(2))).toEqual(new Error("the database refused: the server's words"));
   // A start does not wait for an operator.
@@ -45,6 +50,14 @@ test.each([new TypeError("a fault of ours"), system("ENOENT"), system("ERR_INVAL
   "%s stays what it is",
   (error) => expect(translated(error)).toBe(error),
 );
+
+test("a call that others were in the way of does not mark the database as away", async () => {
+  const log = recordingLog();
+  const breaker = new CircuitBreaker(log);
+  await expect(breaker.pass(() => Promise.reject(server(112)))).rejects.toThrow(StoreUnavailable);
+  await breaker.pass(async () => {});
+  expect(log.lines).toEqual([]);
+});
 
 test("a call that fails late, after the database came back, does not mark it as away", async () => {
   const log = recordingLog();

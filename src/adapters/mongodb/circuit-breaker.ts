@@ -2,7 +2,7 @@ import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { rarely } from "../../ports/rarely.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
-import { isRefusing, translated } from "./errors.ts";
+import { isAway, isRefusing, translated } from "./errors.ts";
 
 /** How long a call waits for its answer; and how long one that only tries whether there are answers again. */
 const answerMs = 2500;
@@ -52,11 +52,10 @@ export class CircuitBreaker {
       this.#answered();
       return result;
     } catch (thrown) {
-      const error = translated(thrown);
       if (isRefusing(thrown)) this.#refused(thrown);
-      if (isRefusing(thrown) || !(error instanceof StoreUnavailable)) this.#answered();
-      else if (returns === this.#returns) this.#silent(error);
-      throw error;
+      if (!(thrown instanceof StoreUnavailable || isAway(thrown))) this.#answered();
+      else if (returns === this.#returns) this.#silent(thrown);
+      throw translated(thrown);
     } finally {
       this.#passing -= 1;
     }
@@ -69,10 +68,10 @@ export class CircuitBreaker {
     this.#log.info({}, "the database answers again");
   }
 
-  #silent({ cause }: StoreUnavailable): void {
+  #silent(thrown: Error): void {
     if (this.#isAway) return;
     this.#isAway = true;
-    const reason = cause instanceof Error ? cause.message : "no answer in time";
+    const reason = thrown instanceof StoreUnavailable ? "no answer in time" : thrown.message;
     this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");
   }
 }
