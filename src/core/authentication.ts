@@ -23,7 +23,13 @@ import { type Soon, soon, soonOr } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
 import { Principals } from "./principals.ts";
 import type { Recent } from "./recent.ts";
-import { isUnauthenticated, refused, sessionEnded, unlessUnauthenticated } from "./refused-credentials.ts";
+import {
+  accountUnusable,
+  isUnauthenticated,
+  refused,
+  sessionEnded,
+  unlessUnauthenticated,
+} from "./refused-credentials.ts";
 
 /** Longer than any credential that is issued here. */
 const credentialMax = 8192;
@@ -240,7 +246,6 @@ export class Authentication {
 }
 
 function usableAccount(account: Account | undefined): Account {
-  if (account === undefined || account.disabled)
-    throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+  if (account === undefined || account.disabled) throw accountUnusable();
   return account;
 }

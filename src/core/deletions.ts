@@ -43,7 +43,7 @@ export class Deletions {
 
   async deleteOwn(by: UserPrincipal, address: string, password: string): Promise<void> {
     await checkPassword(this.#deps, by, address, { password, field: "password" });
-    await this.#delete(by.account.id, by.account);
+    await this.delete(by.account.id, by.account);
   }
 
   /** Without the password. */
@@ -54,12 +54,11 @@ export class Deletions {
     await this.delete(account.id);
   }
 
-  /** Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. */
-  delete(id: string): Promise<void> {
-    return this.#delete(id);
-  }
-
-  async #delete(id: string, checked?: Account): Promise<void> {
+  /**
+   * Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. `checked` is the account as it was when
+   * its password was.
+   */
+  async delete(id: string, checked?: Account): Promise<void> {
     const { accountRecords, clock } = this.#deps;
     await keepAnAdmin(accountRecords.store, await accountRecords.get(id));
     const account = await accountRecords.change(id, (current) => {

@@ -4,6 +4,7 @@ import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { Authentication } from "./authentication.ts";
 import type { Guessing } from "./guessing.ts";
+import { accountUnusable } from "./refused-credentials.ts";
 
 export interface PasswordCheckDeps {
   readonly authentication: Pick<Authentication, "confirm">;
@@ -28,8 +29,12 @@ export async function checkPassword(
   await authentication.confirm(by);
 }
 
-/** For a write that a password opened: that of `checked`, as the account was then. Throws when it has another by now. */
+/**
+ * For a write that a password opened: that of `checked`, as the account was then. Throws when it has another by now, or opens
+ * nothing any more.
+ */
 export function needSamePassword(current: Account, checked: Account): void {
+  if (current.disabled) throw accountUnusable();
   if (current.passwordHash !== checked.passwordHash)
     throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
 }

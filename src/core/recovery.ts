@@ -106,7 +106,7 @@ export class Recovery {
       });
   }
 
-  /** What was checked before, for the account as it was then, or was changed since by the same caller. */
+  /** What was checked before. `account` has the password that was checked, or one that the same caller has set since. */
   async mailEmailChange(account: Account, email: string): Promise<void> {
     const { accountRecords, post, mailPage } = this.#deps;
     const { token } = await this.#issueChange(account.id, email, account);

@@ -16,6 +16,10 @@ export function sessionEnded(): DomainError {
   return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
 }
 
+export function accountUnusable(): DomainError {
+  return unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+}
+
 export function refused(cause?: unknown): DomainError {
   const message = "the credential is not valid: log in or refresh it";
   return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });

@@ -116,6 +116,14 @@ test.each([
   await auth.login({ identity: user.username, password: newPassword });
 });
 
+test("an address that Supabase's callers ask for is not mailed by a password that was changed while it waited", async () => {
+  const { password, token, credential } = await signIn(server);
+  const change = () => auth.changePassword({ oldPassword: password, newPassword }, credential);
+  const body = { email: "supabase@example.com", current_password: password };
+  const response = await whileHeld("compare", () => send("PUT", "/auth/v1/user", token, body), change);
+  expect(response.status).toBe(400);
+});
+
 const invalid = { reason: "CREDENTIAL_INVALID" };
 const administrative: [string, (of: { token: string; clientId: string }) => Promise<object>][] = [
   [

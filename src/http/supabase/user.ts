@@ -57,8 +57,8 @@ export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
     return audit.keep(call, "user.email_change_requested", async () => {
       await recovery.checkEmailChange(by, call.address, email, old);
       const account = await change(call, by, update);
-      // Last: a new password voids what was mailed before it.
-      await recovery.mailEmailChange(account, email);
+      // Last: a new password voids what was mailed before it, and counts as the one that was checked.
+      await recovery.mailEmailChange(password === undefined ? by.account : account, email);
       return account;
     });
   }
