@@ -20,6 +20,11 @@ export class JobQueues {
     return this.of(model) === this.#own;
   }
 
+  /** Whether some of our workers may not have it, and leave it to others. */
+  mayBeLeft(model: string): boolean {
+    return model !== this.#routes.own[0]?.name;
+  }
+
   /** A job whose model is no longer configured goes to our own workers; one that gets it meanwhile does it, else its deadline ends it. */
   of(model: string): Queue {
     return this.all.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;

@@ -12,6 +12,8 @@ const batchMax = 100;
 const waitingMax = 10_000;
 /** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
 const resendOthersMs = 60 * 60 * 1000;
+/** A worker that has not the job's model gives its message back for about so long, and then leaves it to be sent again. */
+const resendLeftMs = 4 * 60 * 1000;
 
 interface Sent {
   readonly id: string;
@@ -70,7 +72,12 @@ export class SentJobs {
 
   async #confirm(job: ImageJob, dispatch: number): Promise<void> {
     const { records, jobQueues, clock, timing } = this.#deps;
-    const resending = jobQueues.areClaimed(job.modelType) ? timing : { ...timing, resendMs: resendOthersMs };
+    const resending = resendingOf(job.modelType, jobQueues, timing);
     await records.change(job, (current) => confirmPublished(current, dispatch, clock(), resending));
   }
+}
+
+function resendingOf(model: string, jobQueues: JobQueues, { resendMs }: Timing) {
+  if (!jobQueues.areClaimed(model)) return { resendMs: resendOthersMs };
+  return jobQueues.mayBeLeft(model) ? { resendMs, mostMs: resendLeftMs } : { resendMs };
 }

@@ -172,9 +172,14 @@ function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
 }
 
 /** The job itself when the confirmed publish is no longer its newest, or somebody has it already. */
-export function confirmPublished(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
+export function confirmPublished(
+  job: ImageJob,
+  dispatch: number,
+  now: number,
+  { resendMs, mostMs = hour }: Pick<Timing, "resendMs"> & { readonly mostMs?: number },
+): ImageJob {
   if (job.state !== "QUEUED" || job.dispatch !== dispatch || job.sent) return job;
-  const wait = Math.min(timing.resendMs * 2 ** (dispatch - 1), hour);
+  const wait = Math.min(resendMs * 2 ** (dispatch - 1), mostMs);
   return { ...job, sent: true, dispatchAt: now + wait };
 }
 

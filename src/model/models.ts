@@ -10,7 +10,7 @@ export const resultQueueName = "darkroom-results";
 
 /** Which models there are, and in which queue the jobs of each are waited for. */
 export interface ModelRoutes {
-  /** Those of Darkroom's own workers. */
+  /** Those of Darkroom's own workers; the first is one that all of them have. */
   readonly own: readonly Model[];
   /** The queues of other workers, by the names of their models. */
   readonly named: ReadonlyMap<string, string>;

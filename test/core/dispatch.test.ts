@@ -42,6 +42,19 @@ describe("a submitted job", () => {
     }
   });
 
+  test("is sent again each four minutes where a worker may leave it to others", async () => {
+    const core = await openCore();
+    await core.submit({ modelType: "upscale-2x" });
+    await core.drain();
+    const sent: number[] = [];
+    for (const wait of [1, 2, 4, 4, 4]) {
+      core.clock.advance(wait * 60_000);
+      await core.sweeper.sweepJobs();
+      sent.push(...(await core.drain()).map(({ dispatch }) => dispatch));
+    }
+    expect(sent).toEqual([2, 3, 4, 5, 6]);
+  });
+
   test("that was sent again is claimed by the message that comes first, and the others count no more", async () => {
     const core = await openCore();
     const { id } = await core.submit();

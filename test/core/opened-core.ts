@@ -50,7 +50,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const queues = wrap(await openQueues({ dataDir: directory, serviceBus: undefined }, clock, log));
   const jobTokens = await openJobTokens(stores.secrets, clock);
   const routes: ModelRoutes = {
-    own: [{ name: "studio", description: "" }],
+    own: ["studio", "upscale-2x"].map((name) => ({ name, description: "" })),
     named: new Map([["sd", "others"]]),
     rest: undefined,
     defaultModel: "studio",
