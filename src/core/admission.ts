@@ -31,13 +31,13 @@ export class Admission {
 
   /**
    * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the
-   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit and meter count it,
-   * where another one does the same.
+   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit and meter count it
+   * too, where another one does the same.
    */
   admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
     const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
     return soon(identified, () =>
-      soon(this.#count(limitedAs, call), () => {
+      soon(this.#countBy(this.#allQuotasOf(operation, limitedAs, call), call), () => {
         authorise(operation, call.principal);
         if (isMetered(limitedAs) && call.principal?.kind === "user") return this.#usage.count(call.principal);
       }),
@@ -56,8 +56,7 @@ export class Admission {
 
   /** Counts an admitted call by another operation's limit besides, where only its body tells that it does the same. */
   countAlso(operation: string, call: Call): Soon<void> {
-    const own = this.#quotasOf(operation, call).filter(({ name }) => name === operation);
-    return this.#countBy(own, call);
+    return this.#countBy(this.#ownQuotasOf(operation, call), call);
   }
 
   #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
@@ -106,6 +105,16 @@ export class Admission {
       const over = standings.find(({ isOver }) => isOver);
       if (over !== undefined) throw overLimit(over);
     });
+  }
+
+  #allQuotasOf(operation: string, limitedAs: string, call: Call): readonly Quota[] {
+    const quotas = this.#quotasOf(limitedAs, call);
+    return limitedAs === operation ? quotas : [...quotas, ...this.#ownQuotasOf(operation, call)];
+  }
+
+  /** But for what counts all calls of its caller. */
+  #ownQuotasOf(operation: string, call: Call): readonly Quota[] {
+    return this.#quotasOf(operation, call).filter(({ name }) => name === operation);
   }
 
   #quotasOf(operation: string, { principal, address }: Call): readonly Quota[] {

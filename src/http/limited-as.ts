@@ -7,3 +7,6 @@ export function authProcedure(name: string): string {
 export function limitedAs(name: string): { readonly limitedAs: () => string } {
   return { limitedAs: () => authProcedure(name) };
 }
+
+/** The same for SubmitImageJob. */
+export const limitedAsSubmit = { limitedAs: () => "darkroom.imagejob.v1.ImageJobService/SubmitImageJob" } as const;

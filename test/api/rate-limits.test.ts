@@ -162,6 +162,19 @@ describe("is limited however it is asked for:", () => {
   });
 });
 
+test("a route that is counted as a procedure keeps a limit of its own besides", async () => {
+  const limits = { DARKROOM_RATE_LIMITS: "GET /api/send_message=1/600" };
+  const server = await serve(limits, { worker: false });
+  const { token, credential } = await signIn(server);
+  const query = `prompt=grain&prompt_guidance=7&strength=0.5&uuid=${crypto.randomUUID()}`;
+  const send = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`${server.url}/api/send_message?${query}`, { headers })).status;
+  };
+  expect([await send(), await send()]).toEqual([404, 429]);
+  expect(await refusal(server.jobs.submitImageJob({}, credential))).toMatchObject({ code: "InvalidArgument" });
+});
+
 test("a credential that is refused counts for its address", async () => {
   const server = await serve({ DARKROOM_RATE_LIMITS: "address=2/60" }, { worker: false });
   const refused = () => refusal(server.auth.checkAuth({}, bearer("nonsense")));

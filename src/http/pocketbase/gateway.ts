@@ -7,6 +7,7 @@ import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
 import { ownerOf, principalOf } from "../caller.ts";
+import { limitedAsSubmit } from "../limited-as.ts";
 import type { QuickRoute } from "../quick.ts";
 import { sendImage } from "../sending.ts";
 import { envelope, fromDomain } from "./envelope.ts";
@@ -32,8 +33,6 @@ type Parameters = Readonly<Record<string, string | number | undefined>>;
 type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;
 
 const onlyRecords = envelope(403, "Only auth records can access this endpoint.");
-/** With the procedure that does the same. */
-const counted = { limitedAs: () => "darkroom.imagejob.v1.ImageJobService/SubmitImageJob" };
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The gateway's own routes. */
@@ -64,8 +63,8 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
   scope.get("/check_auth", { schema: checking, config: { guest: { status: 403, body: onlyRecords } } }, (request) =>
     Promise.resolve(whoseToken(request.call)),
   );
-  scope.get("/send_message", { schema: sending, config: counted }, send);
-  scope.post("/send_message", { schema: sendingByBody, config: counted }, send);
+  scope.get("/send_message", { schema: sending, config: limitedAsSubmit }, send);
+  scope.post("/send_message", { schema: sendingByBody, config: limitedAsSubmit }, send);
   scope.get("/get_image", { schema: fetching }, fetch);
   scope.post("/get_image", { schema: fetchingByBody }, fetch);
 }
