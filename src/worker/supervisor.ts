@@ -34,8 +34,8 @@ export function supervise(
 
   function tellCertificate(): void {
     const { cert } = shown() ?? {};
-    // One that is about to be another cannot be told.
-    if (cert !== undefined) child?.send({ cert } satisfies CertificateMessage, () => {});
+    // One that could not be forked, or is about to be another, cannot be told.
+    if (cert !== undefined && child?.connected) child.send({ cert } satisfies CertificateMessage, () => {});
   }
 
   function start(): void {

@@ -16,11 +16,14 @@ test("what cannot be forked is forked again, and ends nothing else", async () =>
   const log = recordingLog();
   const forks = [missing, outOfMemory, busy];
   const children: ChildProcess[] = [];
-  const supervisor = supervise(() => {
+  const fork = () => {
     const child = (forks.shift() ?? busy)();
     children.push(child);
     return child;
-  }, log);
+  };
+  // There is nobody to be told of it.
+  const supervisor = supervise(fork, log, () => ({ cert: "a certificate" }));
+  supervisor.tellCertificate();
   await vi.waitFor(() => expect(children).toHaveLength(2), patience);
   const codes = log.lines.map(({ fields }) => (fields as { err?: NodeJS.ErrnoException }).err?.code);
   expect(codes).toEqual(["ENOENT", "ENOMEM"]);
