@@ -2,6 +2,8 @@ import { type Environment, readServerConfig, readWorkerConfig } from "../config.
 import type { RootLog } from "../log.ts";
 
 const prefix = "DARKROOM_";
+/** What Kubernetes sets in each container of a namespace for its services, of which one may be `darkroom`. */
+const ofService = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP)(_\w+)?)?$/;
 
 /** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
 export function withoutSettings(env: Environment): Environment {
@@ -13,9 +15,8 @@ export function withoutSettings(env: Environment): Environment {
 /** Warns of each name that looks like ours and is none; a server's is one for a worker too, since they may share a file. */
 export function warnOfStrangers(env: Environment, log: RootLog): void {
   const known = namesRead().add("DARKROOM_API_KEY");
-  for (const variable of Object.keys(env)) {
-    if (variable.startsWith(prefix) && !known.has(variable)) log.warn({ variable }, "nothing reads this variable");
-  }
+  const isStrange = (name: string) => name.startsWith(prefix) && !known.has(name) && !ofService.test(name);
+  for (const variable of Object.keys(env).filter(isStrange)) log.warn({ variable }, "nothing reads this variable");
 }
 
 /** What is not read of an empty environment is not read of another either. */

@@ -285,6 +285,10 @@ test("a misspelt setting is warned of by its name, by a server and by a worker, 
     DARKROOM_WORKER_CONCURRENCY: "2",
     DARKROOM_ALLOW_OPEN_ACCESS: "false",
     DARKROOM_API_KEY: "x",
+    // Kubernetes', for a service of this name.
+    DARKROOM_SERVICE_HOST: "10.0.0.1",
+    DARKROOM_SERVICE_PORT: "8080",
+    DARKROOM_PORT_8080_TCP_ADDR: "10.0.0.1",
   };
   const dataDir = scratchDirectory();
   const server = await runServer(dataDir, env);
