@@ -1,5 +1,5 @@
 import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
-import { ConfigError, type ServerConfig } from "./config.ts";
+import { ConfigError, type ServerConfig, type Tls } from "./config.ts";
 import { hasAdmin, prepareAdmin } from "./core/accounts.ts";
 import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openPasswords } from "./crypto/passwords.ts";
@@ -13,7 +13,7 @@ export type App = Running<{
   /** Made up for the first administrator on the first start; otherwise undefined. */
   readonly adminPassword: string | undefined;
   /** Shows another certificate from here on, where it shows one. */
-  renewTls(tls: NonNullable<ServerConfig["tls"]>): void;
+  renewTls(tls: Tls): void;
 }>;
 
 export interface AppDeps extends Surroundings {

@@ -14,7 +14,7 @@ import { readRelay } from "./config/relay.ts";
 import { readServerAddress, type ServerAddress } from "./config/server-address.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
-import { readTls } from "./config/tls.ts";
+import { readTls, type Tls } from "./config/tls.ts";
 import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
@@ -26,6 +26,7 @@ import { dailyRequestsMax } from "./model/usage.ts";
 
 export { ConfigError } from "./config/error.ts";
 export type { Environment } from "./config/reader.ts";
+export type { Tls } from "./config/tls.ts";
 
 export interface ServerConfig {
   readonly host: string;
@@ -38,7 +39,7 @@ export interface ServerConfig {
   readonly serviceBus: ServiceBusConfig | undefined;
   /** Undefined where neither the first system's image service nor its workers are. */
   readonly imageService: ImageServiceConfig | undefined;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: Tls | undefined;
   readonly mail: MailConfig | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: TrustedProxies | undefined;
@@ -156,7 +157,7 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
 }
 
 /** The certificate and the key as the files have them by now. Throws ConfigError for whatever is doubtful. */
-export function readServerTls(env: Environment): ServerConfig["tls"] {
+export function readServerTls(env: Environment): Tls | undefined {
   return readTls(reader(env));
 }
 

@@ -6,8 +6,14 @@ import type { Reader } from "./reader.ts";
 
 const [certVariable, keyVariable] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
 
-/** PEM of a certificate and its key; undefined for a port in the clear. */
-export function readTls(read: Reader): { readonly cert: string; readonly key: string } | undefined {
+/** PEM. */
+export interface Tls {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Undefined for a port in the clear. */
+export function readTls(read: Reader): Tls | undefined {
   const cert = readCertificate(read, certVariable);
   const key = read.file(keyVariable);
   if (cert === undefined && key === undefined) return undefined;

@@ -5,13 +5,19 @@ export function cutShort({ reason }: AbortSignal, message: string): ConnectError
   return reason instanceof ConnectError ? reason : new ConnectError(message, Code.Unavailable);
 }
 
-/** A stream's messages until the signal aborts, also while the next one is waited for, of which its reader hears nothing. */
-export async function* untilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+/**
+ * Passes the messages on until the signal aborts, then throws as {@link cutShort} says. It does not wait for their source, which
+ * hears of no abort while its next message is waited for.
+ */
+export async function* untilAborted<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+  message: string,
+): AsyncGenerator<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(cutShort(signal, "the stream ends here; call again"));
+  const onAbort = () => reject(cutShort(signal, message));
   aborted.catch(() => {});
   signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
   const source = messages[Symbol.asyncIterator]();
   try {
     for (;;) {

@@ -30,6 +30,7 @@ type Plain<T> = T extends Uint8Array | string | number
 
 /** Streams at a time, of one address (an IPv6 /64) and of all, and questions on each: anybody may ask. */
 export const reflectionMax = { streams: { each: 100, all: 1000 }, questions: 100 } as const;
+const streamEnds = "the stream ends here; call again";
 const streamsFull = new DomainError(
   "resource_exhausted",
   "REFLECTION_FULL",
@@ -69,13 +70,13 @@ export function reflection(services: readonly string[], files: readonly DescFile
     context: HandlerContext,
   ) {
     const { signal } = context;
-    if (signal.aborted) throw cutShort(signal, "the stream ends here; call again");
+    if (signal.aborted) throw cutShort(signal, streamEnds);
     const leave = slots.take(networkOf(callOf(context).address));
     if (leave === undefined) throw streamsFull;
     // Not at the iterator's end, of which connect-node may not tell it over HTTP/2.
     signal.addEventListener("abort", leave);
     let left: number = reflectionMax.questions;
-    for await (const request of untilAborted(requests, signal)) {
+    for await (const request of untilAborted(requests, signal, streamEnds)) {
       if (left === 0) throw streamSpent;
       left -= 1;
       yield { validHost: request.host, originalRequest: request, messageResponse: answer(request) };

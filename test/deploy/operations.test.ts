@@ -47,7 +47,7 @@ test("docs/operations.md says of every variable in README.md on which processes 
 const backups = {
   // npx finds the project's Node from within the project alone.
   "docs/operations.md": /Embedded, running.*?```sh\n(.+?)```/s.exec(page)?.[1]?.replace("npx node", "node"),
-  "deploy/README.md": /docker exec .*<<'END'\n(.+?)END\n/s
+  "deploy/README.md": /docker exec [^\n]*<<'END'[^\n]*\n(.+?)END\n/s
     .exec(readFileSync(join(project, "deploy/README.md"), "utf8"))?.[1]
     ?.replaceAll("/data/backup", "backup")
     .replaceAll("/data", "data"),
