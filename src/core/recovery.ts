@@ -1,6 +1,14 @@
 import { hash, randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { type Account, accountExists, emailRule, nameKey, newPasswordRule, withPassword } from "../model/account.ts";
+import {
+  type Account,
+  accountExists,
+  emailRule,
+  knownEmailRule,
+  nameKey,
+  newPasswordRule,
+  withPassword,
+} from "../model/account.ts";
 import { checkFields, DomainError } from "../model/errors.ts";
 import {
   addressTakenLetter,
@@ -56,7 +64,7 @@ export class Recovery {
 
   /** Known and unknown addresses get the same answer before anything is looked up. */
   requestPasswordReset(email: string): void {
-    checkFields({ email: () => emailRule(email) });
+    checkFields({ email: () => knownEmailRule(email) });
     this.#needMail();
     const { accountRecords, post, mailPage, clock } = this.#deps;
     post.inBackground(async () => {

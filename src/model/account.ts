@@ -98,7 +98,7 @@ function isUsualDomain(domain: string): boolean {
   return ascii !== "" && (domain === ascii || domain === domainToUnicode(ascii));
 }
 
-/** For an address that another system has taken. */
+/** For an address that somebody may have, by an import too. */
 export function knownEmailRule(email: string): string | undefined {
   return (
     textRule(email, { min: 1, max: identityMax }) ?? (emailPattern.test(email) ? undefined : "must be an email address")

@@ -84,6 +84,7 @@ test("who signed in to PocketBase signs in here, by the old password, name and a
     expect(account?.username).toBe("Ada.L");
   }
   for (const identity of ["bob", odd]) await auth.login({ identity, password: "bobs" });
+  expect(await refusal(auth.requestPasswordReset({ email: odd }))).toMatchObject({ reason: "MAIL_NOT_SET_UP" });
   expect(await refusal(auth.login({ identity: "bob", password: "pocket" }))).toMatchObject({ reason: "LOGIN_FAILED" });
 
   const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
