@@ -58,6 +58,7 @@ export async function compose(
     leaseMarginMs: config.mongodb === undefined ? 0 : clocksApartMs,
     publishMs: 10_000,
     resendMs: 60_000,
+    resendMaxMs: 60 * 60_000,
     keepMs: config.keepResultMs,
   };
   const shared = recentRecords(stores, clock, log);

@@ -24,11 +24,11 @@ import type { LastUse } from "./last-use.ts";
 import { Principals } from "./principals.ts";
 import type { Recent } from "./recent.ts";
 import {
-  accountUnusable,
   isUnauthenticated,
   refused,
   sessionEnded,
   unlessUnauthenticated,
+  usableAccount,
 } from "./refused-credentials.ts";
 
 /** Longer than any credential that is issued here. */
@@ -243,9 +243,4 @@ export class Authentication {
   #account(id: string): Soon<Account> {
     return soon(this.#deps.recentAccounts.get(id), usableAccount);
   }
-}
-
-function usableAccount(account: Account | undefined): Account {
-  if (account === undefined || account.disabled) throw accountUnusable();
-  return account;
 }

@@ -4,7 +4,7 @@ import type { UserPrincipal } from "../model/principal.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { Authentication } from "./authentication.ts";
 import type { Guessing } from "./guessing.ts";
-import { accountUnusable } from "./refused-credentials.ts";
+import { usableAccount } from "./refused-credentials.ts";
 
 export interface PasswordCheckDeps {
   readonly authentication: Pick<Authentication, "confirm">;
@@ -34,7 +34,6 @@ export async function checkPassword(
  * nothing any more.
  */
 export function needSamePassword(current: Account, checked: Account): void {
-  if (current.disabled) throw accountUnusable();
-  if (current.passwordHash !== checked.passwordHash)
+  if (usableAccount(current).passwordHash !== checked.passwordHash)
     throw unauthenticated("PASSWORD_WRONG", "the password was changed meanwhile");
 }

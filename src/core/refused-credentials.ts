@@ -1,3 +1,4 @@
+import type { Account } from "../model/account.ts";
 import { DomainError, unauthenticated } from "../model/errors.ts";
 import { type Soon, soonOr } from "../ports/soon.ts";
 
@@ -16,8 +17,10 @@ export function sessionEnded(): DomainError {
   return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
 }
 
-export function accountUnusable(): DomainError {
-  return unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+export function usableAccount(account: Account | undefined): Account {
+  if (account === undefined || account.disabled)
+    throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+  return account;
 }
 
 export function refused(cause?: unknown): DomainError {

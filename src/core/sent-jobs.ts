@@ -77,7 +77,7 @@ export class SentJobs {
   }
 }
 
-function resendingOf(model: string, jobQueues: JobQueues, { resendMs }: Timing) {
-  if (!jobQueues.areClaimed(model)) return { resendMs: resendOthersMs };
-  return jobQueues.mayBeLeft(model) ? { resendMs, mostMs: resendLeftMs } : { resendMs };
+function resendingOf(model: string, jobQueues: JobQueues, timing: Timing): Timing {
+  if (!jobQueues.areClaimed(model)) return { ...timing, resendMs: resendOthersMs };
+  return jobQueues.mayBeLeft(model) ? { ...timing, resendMaxMs: resendLeftMs } : timing;
 }

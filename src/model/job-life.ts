@@ -54,11 +54,11 @@ export interface Timing {
   readonly publishMs: number;
   /** How long a sent job may stay unclaimed before it is sent again; doubles each time. */
   readonly resendMs: number;
+  /** At most so long. */
+  readonly resendMaxMs: number;
   /** How long an ended job is kept. */
   readonly keepMs: number;
 }
-
-const hour = 60 * 60 * 1000;
 
 export function claim(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
   if (hasEnded(job)) throw jobEnded(job);
@@ -172,14 +172,9 @@ function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
 }
 
 /** The job itself when the confirmed publish is no longer its newest, or somebody has it already. */
-export function confirmPublished(
-  job: ImageJob,
-  dispatch: number,
-  now: number,
-  { resendMs, mostMs = hour }: Pick<Timing, "resendMs"> & { readonly mostMs?: number },
-): ImageJob {
+export function confirmPublished(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
   if (job.state !== "QUEUED" || job.dispatch !== dispatch || job.sent) return job;
-  const wait = Math.min(resendMs * 2 ** (dispatch - 1), mostMs);
+  const wait = Math.min(timing.resendMs * 2 ** (dispatch - 1), timing.resendMaxMs);
   return { ...job, sent: true, dispatchAt: now + wait };
 }
 

@@ -38,6 +38,7 @@ export const timing = {
   leaseMarginMs: 0,
   publishMs: 10_000,
   resendMs: 60_000,
+  resendMaxMs: 60 * 60_000,
   keepMs: keep.keepResultMs,
 };
 

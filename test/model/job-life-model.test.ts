@@ -17,7 +17,14 @@ import {
 } from "../../src/model/job-life.ts";
 import { sampleJob } from "../contracts/samples.ts";
 
-const timing: Timing = { leaseMs: 30_000, leaseMarginMs: 2000, publishMs: 5000, resendMs: 60_000, keepMs: 1_000_000 };
+const timing: Timing = {
+  leaseMs: 30_000,
+  leaseMarginMs: 2000,
+  publishMs: 5000,
+  resendMs: 60_000,
+  resendMaxMs: 3_600_000,
+  keepMs: 1_000_000,
+};
 
 interface Event {
   readonly name: string;
