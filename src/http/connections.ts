@@ -1,7 +1,7 @@
 import type { Server, Socket } from "node:net";
 import { networkOf } from "../model/address.ts";
+import { createSlots } from "../ports/slots.ts";
 import type { Trusted } from "./port-call.ts";
-import { Shares } from "./shares.ts";
 
 /** Connections that may be open at a time. */
 export interface ConnectionsMax {
@@ -13,18 +13,16 @@ export interface ConnectionsMax {
 /** Those that are open. What comes on top of what there may be is closed before a byte of it is read. */
 export function trackConnections(server: Server, { each, all }: ConnectionsMax, trusted: Trusted): ReadonlySet<Socket> {
   const open = new Set<Socket>();
-  const shares = new Shares<Socket>();
+  const slots = createSlots({ each, all });
   server.maxConnections = all;
   server.on("connection", (socket: Socket) => {
     const address = socket.remoteAddress ?? "";
-    const network = networkOf(address);
     open.add(socket);
-    shares.add(network, socket);
-    socket.once("close", () => {
-      open.delete(socket);
-      shares.delete(network, socket);
-    });
-    if (shares.sizeOf(network) > each && trusted?.(address, 0) !== true) socket.destroy();
+    socket.once("close", () => open.delete(socket));
+    if (trusted?.(address, 0) === true) return;
+    const leave = slots.take(networkOf(address));
+    if (leave === undefined) socket.destroy();
+    else socket.once("close", leave);
   });
   return open;
 }

@@ -21,10 +21,6 @@ export class Shares<T> {
     while (this.#bySize.length > 0 && !this.#bySize.at(-1)?.size) this.#bySize.pop();
   }
 
-  sizeOf(whose: string): number {
-    return this.#shares.get(whose)?.size ?? 0;
-  }
-
   oldestOfLargest(): T | undefined {
     const [largest] = this.#bySize.at(-1) ?? [];
     const [oldest] = largest ?? [];

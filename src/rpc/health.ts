@@ -7,9 +7,9 @@ import {
 import type { Health } from "../core/health.ts";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
+import { createSlots } from "../ports/slots.ts";
 import { callOf } from "./call.ts";
 import { cutShort } from "./cut-short.ts";
-import { createSlots } from "./slots.ts";
 
 /** How often a watched status is looked at. */
 const lookEveryMs = 1000;

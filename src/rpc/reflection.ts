@@ -13,9 +13,9 @@ import type {
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
+import { createSlots } from "../ports/slots.ts";
 import { callOf } from "./call.ts";
 import { cutShort, untilAborted } from "./cut-short.ts";
-import { createSlots } from "./slots.ts";
 
 type Question = Pick<ServerReflectionRequest, "messageRequest"> | Pick<ServerReflectionRequestAlpha, "messageRequest">;
 /** The same for both versions, which differ in name alone. */
