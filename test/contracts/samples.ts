@@ -4,6 +4,7 @@ import type { Client } from "../../src/model/client.ts";
 import { fileNameKey, type StoredFile } from "../../src/model/file.ts";
 import type { Image } from "../../src/model/image.ts";
 import { type ImageJob, newJob } from "../../src/model/image-job.ts";
+import type { Timing } from "../../src/model/job-life.ts";
 import type { Session } from "../../src/model/session.ts";
 import { termsOf } from "../../src/model/surface.ts";
 import { type DailyUsage, usageId } from "../../src/model/usage.ts";
@@ -142,6 +143,15 @@ export function sampleUsage(change: Partial<DailyUsage> = {}): DailyUsage {
   const day = { userId: randomUUID(), email: "ada@example.org", date: "2126-02-03" };
   return { id: usageId({ ...day, ...change }), ...day, count: 3, ...change };
 }
+
+export const sampleTiming: Timing = {
+  leaseMs: 30_000,
+  leaseMarginMs: 2000,
+  publishMs: 5000,
+  resendMs: 60_000,
+  resendMaxMs: 3_600_000,
+  keepMs: 1_000_000,
+};
 
 export function sampleJob(change: Partial<ImageJob> = {}): ImageJob {
   const wanted = {

@@ -13,18 +13,8 @@ import {
   heartbeat,
   type Outcome,
   redrive,
-  type Timing,
 } from "../../src/model/job-life.ts";
-import { sampleJob } from "../contracts/samples.ts";
-
-const timing: Timing = {
-  leaseMs: 30_000,
-  leaseMarginMs: 2000,
-  publishMs: 5000,
-  resendMs: 60_000,
-  resendMaxMs: 3_600_000,
-  keepMs: 1_000_000,
-};
+import { sampleJob, sampleTiming as timing } from "../contracts/samples.ts";
 
 interface Event {
   readonly name: string;

@@ -12,20 +12,11 @@ import {
   heartbeat,
   moves,
   redrive,
-  type Timing,
 } from "../../src/model/job-life.ts";
-import { sampleJob, sampleTime } from "../contracts/samples.ts";
+import { sampleJob, sampleTime, sampleTiming as timing } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";
 
 const now = sampleTime + 1000;
-const timing: Timing = {
-  leaseMs: 30_000,
-  leaseMarginMs: 2000,
-  publishMs: 5000,
-  resendMs: 60_000,
-  resendMaxMs: 3_600_000,
-  keepMs: 1_000_000,
-};
 const error = { reason: "ENGINE_FAILED", message: "the engine failed" };
 const succeeded = { kind: "succeeded", imageIds: ["picture"] } as const;
 const failed = { kind: "failed", error, retryable: false } as const;

@@ -21,6 +21,14 @@ function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_
   return { cert, key };
 }
 
+/** A server that shows a certificate of its own. */
+async function certified() {
+  const directory = scratchDirectory();
+  const { cert, key } = certify(directory);
+  const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  return { directory, cert, key, server };
+}
+
 /** Waits for the server to be done with a caller who says no more. */
 async function whenCut(url: string, said: string): Promise<void> {
   const { hostname, port } = new URL(url);
@@ -34,9 +42,7 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   skip,
 }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
-  const directory = scratchDirectory();
-  const { cert, key } = certify(directory);
-  const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  const { cert, server } = await certified();
   expect(server.url).toMatch(/^https:/);
   const isCut = ["", "\x16\x03\x01"].map((said) => whenCut(server.url, said));
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
@@ -81,9 +87,7 @@ test("a worker inside trusts the certificate that its server shows, whatever the
   skip,
 }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
-  const directory = scratchDirectory();
-  const { cert, key } = certify(directory);
-  const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  const { directory, cert, server } = await certified();
   const darkroom = connect(server.url, { pinnedCert: readFileSync(cert, "utf8") });
   certify(directory);
   const first = childrenOf(server);
@@ -97,11 +101,8 @@ test("at a SIGHUP the certificate is another, for the worker inside too; what is
   skip,
 }) => {
   if (!hasCommand("openssl")) skip("openssl is not installed");
-  const directory = scratchDirectory();
-  const { cert, key } = certify(directory);
+  const { directory, cert, key, server } = await certified();
   const before = connectPinned(cert);
-  const env = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
-  const server = await runServer(join(directory, "data"), env);
   writeFileSync(key, "no key");
   server.child.kill("SIGHUP");
   await vi.waitFor(() => expect(server.output.stderr).toContain("TLS_KEY_FILE: must be a file with"), 10_000);
