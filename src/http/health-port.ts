@@ -35,7 +35,8 @@ export async function openHealthPort(health: Health, where: { host: string; port
 }
 
 async function answer(health: Health, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const found = request.method === "GET" ? await healthPaths.get(pathOf(request.url))?.answer(health) : undefined;
+  const isAsked = request.method === "GET" || request.method === "HEAD";
+  const found = isAsked ? await healthPaths.get(pathOf(request.url))?.answer(health) : undefined;
   response.writeHead(found?.status ?? 404, { ...healthHeaders, "content-type": "application/json; charset=utf-8" });
   response.end(JSON.stringify(found?.body ?? { status: "not found" }));
 }

@@ -18,7 +18,7 @@ export const healthHeaders = { "cache-control": "no-store" } as const;
 
 export function addHealthRoutes(app: FastifyInstance, health: Health): void {
   for (const [path, { schema, answer }] of healthPaths) {
-    app.get(path, { schema }, async (_request, reply) => {
+    app.get(path, { schema, exposeHeadRoute: true }, async (_request, reply) => {
       const { status, body } = await answer(health);
       return reply.code(status).headers(healthHeaders).send(body);
     });

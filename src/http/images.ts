@@ -15,7 +15,8 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
   await app.register(multipart, { limits: formLimits, throwFileSizeLimit: false });
   await app.register(async (scope) => addUploadRoute(scope, images));
 
-  app.get<{ Params: { uuid: string } }>("/download/:uuid", { schema: downloading }, async (request, reply) => {
+  const options = { schema: downloading, exposeHeadRoute: true };
+  app.get<{ Params: { uuid: string } }>("/download/:uuid", options, async (request, reply) => {
     const { uuid } = request.params;
     const by = principalOf(request);
     try {

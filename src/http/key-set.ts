@@ -15,7 +15,7 @@ export function sendKeySet(reply: FastifyReply, keySet: object): FastifyReply {
 
 /** RFC 7517: what other services check access tokens with by themselves. */
 export function addKeySetRoute(app: FastifyInstance, signingKeys: SigningKeys): void {
-  app.get("/.well-known/jwks.json", { schema }, async (_request, reply) =>
+  app.get("/.well-known/jwks.json", { schema, exposeHeadRoute: true }, async (_request, reply) =>
     sendKeySet(reply, await signingKeys.keySet()),
   );
 }

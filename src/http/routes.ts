@@ -161,9 +161,10 @@ async function addOldApis(app: FastifyInstance, core: RoutesCore, log: Log): Pro
 function admit(request: FastifyRequest, admission: Admission): Soon<void> {
   const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
+  const method = request.method === "HEAD" ? "GET" : request.method;
   const sessionToken = sessionTokenIn(request.cookies);
   const headers = { authorization, apiKey, bareToken: config.bareToken, sessionToken };
-  return admission.admit(`${request.method} ${url}`, request.call, headers, config.limitedAs?.(request));
+  return admission.admit(`${method} ${url}`, request.call, headers, config.limitedAs?.(request));
 }
 
 /** A path that is there for other methods is told from one that is not there. */

@@ -24,10 +24,12 @@ export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): Fast
 
 /** Somebody's own, in which nothing may run. A browser that kept it would show it to whoever uses it next. */
 function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): FastifyReply {
+  const body = Readable.from(bytes, { objectMode: false });
+  if (reply.request.method === "HEAD") body.destroy();
   return reply
     .header("cache-control", "private, no-store")
     .header("content-security-policy", "default-src 'none'; sandbox")
-    .send(Readable.from(bytes, { objectMode: false }));
+    .send(body);
 }
 
 /** RFC 6266: the name as far as it is plain, and as it is, without what a file system could take for a path or a command. */

@@ -81,7 +81,6 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "POST /admin/clients/:id/regenerate-key": ["admin"],
   "GET /relay/jwks.json": ["anyone"],
   "GET /v1/*": ["user", "relay"],
-  "HEAD /v1/*": ["user", "relay"],
   "POST /v1/chat": ["user", "relay"],
   "POST /v1/*": ["user", "relay"],
   "PUT /v1/*": ["user", "relay"],

@@ -65,7 +65,8 @@ test("is of this version, for wherever it is served", () => {
 });
 
 test("has every route that is served, and no other", () => {
-  expect(documented.map(({ name }) => name).sort()).toEqual(routes.map(written).sort());
+  const served = [...routes.map(written), "HEAD /v1/{path}"];
+  expect(documented.map(({ name }) => name).sort()).toEqual(served.sort());
 });
 
 test.each(routes)("%s says what it is for, who may call it, and what it answers", (route) => {
@@ -193,7 +194,7 @@ test("tells where another method is 405, and where it is not there", async () =>
     return [path, status, headers.get("allow")];
   });
   expect(await Promise.all(statuses)).toEqual([
-    ["/health", 405, "GET"],
+    ["/health", 405, "GET, HEAD"],
     ["/api/health", 404, null],
     ["/auth/v1/health", 404, null],
   ]);

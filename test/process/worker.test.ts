@@ -57,9 +57,9 @@ async function healthOf(worker: Running) {
     if (found === undefined) throw new Error(`it told no port: ${worker.output.stderr}`);
     return found;
   }, patience);
-  return async (path: string) => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`);
-    return [response.status, await response.json()];
+  return async (path: string, method = "GET") => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method });
+    return [response.status, method === "HEAD" ? await response.text() : await response.json()];
   };
 }
 
@@ -223,6 +223,11 @@ test("a worker's health tells of its queue and of its server", async () => {
   renameSync(join(dataDir, "aside"), join(dataDir, "queue.db"));
   await becomes(up);
   for (const path of ["/", "/health/", "/toString"]) expect(await health(path)).toEqual([404, { status: "not found" }]);
+  expect([await health("/health", "HEAD"), await health("/", "HEAD")]).toEqual([
+    [200, ""],
+    [404, ""],
+  ]);
+  expect(await health("/health", "POST")).toEqual([404, { status: "not found" }]);
 });
 
 test("a worker says where its server and its queue are, and which models it has", async () => {

@@ -25,7 +25,7 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     transformObject,
   });
   let document: string | undefined;
-  app.get("/openapi.json", { schema }, async (_request, reply) => {
+  app.get("/openapi.json", { schema, exposeHeadRoute: true }, async (_request, reply) => {
     document ??= JSON.stringify(app.swagger());
     return reply.type("application/json").header("cache-control", "no-cache").send(document);
   });

@@ -56,7 +56,7 @@ export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): voi
     return sendImage(reply, await images.open(imageId, owner));
   }
 
-  scope.get("/health", { schema: health }, async (_request, reply) => {
+  scope.get("/health", { schema: health, exposeHeadRoute: true }, async (_request, reply) => {
     if (await core.health.isReady()) return { status: "OK" };
     return reply.code(503).send(envelope(503, "The service is not ready."));
   });

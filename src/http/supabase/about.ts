@@ -38,7 +38,7 @@ const keySet = {
 
 /** What the API says of itself. */
 export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }: AboutCore): void {
-  scope.get("/health", { schema: health }, async () => gotrue);
+  scope.get("/health", { schema: health, exposeHeadRoute: true }, async () => gotrue);
   scope.get("/settings", { schema: settings }, async () => ({
     external,
     disable_signup: !accounts.isSignUpOpen,

@@ -35,7 +35,9 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: Templat
     scope.removeContentTypeParser(["application/json", "text/plain"]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler(refuseBy(refusals, log));
-    scope.get("/upload/healthz", { schema: health, config: { refusalAnswer } }, async () => ({ status: "ok" }));
+    scope.get("/upload/healthz", { schema: health, config: { refusalAnswer }, exposeHeadRoute: true }, async () => ({
+      status: "ok",
+    }));
     const options = { schema: uploading, config: { refusalAnswer }, validatorCompiler: unvalidated };
     scope.post<{ Querystring: { chat_id?: string | string[] } }>("/upload", options, async (request, reply) => {
       // Of several, FastAPI takes the last.
