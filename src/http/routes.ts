@@ -2,17 +2,12 @@ import { type IncomingMessage, METHODS, type ServerResponse } from "node:http";
 import cookie from "@fastify/cookie";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
-import type { Authentication } from "../core/authentication.ts";
-import type { Files } from "../core/files.ts";
-import type { Health } from "../core/health.ts";
-import type { Images } from "../core/images.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
-import type { OldApi } from "../model/old-apis.ts";
 import { pathOf } from "../model/path.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
-import type { SigningKeys } from "../ports/signing-keys.ts";
 import type { Soon } from "../ports/soon.ts";
 import { buildSerializer, buildValidator } from "./compilers.ts";
 import { addHealthRoutes } from "./health.ts";
@@ -23,31 +18,14 @@ import { rememberMethods } from "./methods.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
 import { withoutExtraSlashes } from "./path.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
-import {
-  addPocketBaseRoutes,
-  answerUnreadable,
-  isPocketBases,
-  type PocketBaseCore,
-  toRoute,
-} from "./pocketbase/pocketbase.ts";
+import { addPocketBaseRoutes, answerUnreadable, isPocketBases, toRoute } from "./pocketbase/pocketbase.ts";
 import { type Problem, problem, problemType, sendProblem, toProblem } from "./problem.ts";
 import { type QuickRoute, quickly } from "./quick.ts";
 import { type RefusalTerms, refuseBy } from "./refusal.ts";
-import { addRelayRoutes, type RelayCore } from "./relay/relay.ts";
+import { addRelayRoutes } from "./relay/relay.ts";
 import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
-import { addSupabaseRoutes, type SupabaseCore } from "./supabase/supabase.ts";
-import { addTemplateRoutes, type TemplateCore } from "./template/template.ts";
-
-export interface RoutesCore extends RelayCore, PocketBaseCore, SupabaseCore, TemplateCore {
-  readonly admission: Admission;
-  readonly authentication: Authentication;
-  readonly files: Files;
-  readonly health: Health;
-  readonly images: Images;
-  /** Those whose routes are served. */
-  readonly oldApis: ReadonlySet<OldApi>;
-  readonly signingKeys: SigningKeys;
-}
+import { addSupabaseRoutes } from "./supabase/supabase.ts";
+import { addTemplateRoutes } from "./template/template.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -80,7 +58,7 @@ const problems: RefusalTerms<Problem> = {
 type CallOf = (request: FastifyRequest) => Call;
 
 /** The plain-HTTP routes, behind the same port and the same table of who may call what. */
-export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
+export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
   const calls = new WeakMap<IncomingMessage, Call>();
   const callOf: CallOf = ({ raw }) => {
     const call = calls.get(raw);
@@ -107,7 +85,7 @@ export async function openRoutes(core: RoutesCore, log: Log): Promise<Routes> {
   };
 }
 
-function createApp({ oldApis }: RoutesCore, callOf: CallOf, log: Log): FastifyInstance {
+function createApp({ oldApis }: UseCases, callOf: CallOf, log: Log): FastifyInstance {
   const refuse = refuseBy(problems, log);
   /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
@@ -141,7 +119,7 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
 }
 
 /** Those that are served; resolves to the paths that need not go by Fastify. */
-async function addOldApis(app: FastifyInstance, core: RoutesCore, log: Log): Promise<Map<string, QuickRoute>> {
+async function addOldApis(app: FastifyInstance, core: UseCases, log: Log): Promise<Map<string, QuickRoute>> {
   const quick = new Map<string, QuickRoute>();
   if (core.oldApis.has("sessions")) {
     const validation = sessionValidation(app, core.authentication);

@@ -1,14 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { Audit } from "../core/audit.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { fromTimestamp, toAuditEvent } from "./convert.ts";
 
-export interface AuditCore {
-  readonly audit: Audit;
-}
-
 /** What administrators ask of the past. */
-export function auditCalls({ audit }: AuditCore) {
+export function auditCalls({ audit }: UseCases) {
   return {
     async listAuditEvents({ pageSize, pageToken, action, actor, target, startTime, endTime }) {
       const page = await audit.list({

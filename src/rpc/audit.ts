@@ -6,8 +6,7 @@ import {
   ImageJobService,
   type RedriveRequest,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import type { Audit } from "../core/audit.ts";
-import type { Sessions } from "../core/sessions.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { type AuditAction, auditKeyOwner, auditSubject, auditTokenOwner } from "../model/audit.ts";
 import { callKey } from "./call.ts";
 
@@ -103,7 +102,7 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
 ]);
 
 /** Keeps what happened before it is answered. */
-export function auditInterceptor({ audit, sessions }: { audit: Audit; sessions: Sessions }): Interceptor {
+export function auditInterceptor({ audit, sessions }: UseCases): Interceptor {
   /** Whose session a refresh token is of is asked first: it may end by that call. */
   const subjectOf = async (message: object) =>
     isMessage(message, RefreshTokenRequestSchema) ? sessions.subjectOf(message.refreshToken) : "";

@@ -1,18 +1,14 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService, Client } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { Clients } from "../core/clients.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import type { ClientSettings } from "../model/client.ts";
 import { invalidField } from "../model/errors.ts";
 import { callOf } from "./call.ts";
 import { fromDuration, fromTimestamp, toClient } from "./convert.ts";
 
-export interface ClientCore {
-  readonly clients: Clients;
-}
-
 /** API clients, and the exchange of their keys. */
-export function clientCalls({ clients }: ClientCore) {
+export function clientCalls({ clients }: UseCases) {
   return {
     async exchangeApiKey({ apiKey, scopes }) {
       const { token, expiresAt, scopes: granted } = await clients.exchange(apiKey, scopes);

@@ -6,7 +6,8 @@ import {
   type ImageJobService,
   DeadLetter_Source as Source,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import type { DeadLetter, DeadLetters, DeadSource } from "../core/dead-letters.ts";
+import type { DeadLetter, DeadSource } from "../core/dead-letters.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { invalidField } from "../model/errors.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import type { NumberedDeadLetter } from "../ports/queue.ts";
@@ -15,12 +16,8 @@ import { toImageJob } from "./convert.ts";
 /** Bytes of a message that are shown. */
 const bodyMax = 4096;
 
-export interface DeadLetterCore {
-  readonly deadLetters: DeadLetters;
-}
-
 /** What administrators do with what was given up. */
-export function deadLetterCalls({ deadLetters }: DeadLetterCore) {
+export function deadLetterCalls({ deadLetters }: UseCases) {
   return {
     async listDeadLetters({ pageSize, pageToken, source }) {
       const page = await deadLetters.list({ pageSize, pageToken, source: fromSource(source) });

@@ -7,25 +7,17 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
-import type { Admission } from "../core/admission.ts";
-import type { Health } from "../core/health.ts";
-import type { Leases } from "../core/leases.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import { auditInterceptor } from "./audit.ts";
-import { type AuthCore, authService } from "./auth-service.ts";
+import { authService } from "./auth-service.ts";
 import { createGate, errorInterceptor, readmission } from "./gate.ts";
 import { healthService } from "./health.ts";
-import { type ImageJobCore, imageJobService } from "./image-job-service.ts";
+import { imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
 import { reflection } from "./reflection.ts";
 import { createRpcTransport, type RpcHandler, type RpcTransportOptions } from "./transport.ts";
 import { workerService } from "./worker-service.ts";
-
-export interface RpcCore extends AuthCore, ImageJobCore {
-  readonly admission: Admission;
-  readonly health: Health;
-  readonly leases: Leases;
-}
 
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * 60 * 60 * 1000;
@@ -48,7 +40,7 @@ export const procedures: readonly string[] = services.flatMap((service) =>
 );
 
 /** Every service, behind the gate, with our errors. */
-export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): RpcHandler {
+export function createRpcHandler(core: UseCases, options: RpcTransportOptions): RpcHandler {
   const { log } = options;
   for (const service of services) decodeTextLeniently(service);
   const rpc = {
@@ -61,7 +53,7 @@ export function createRpcHandler(core: RpcCore, options: RpcTransportOptions): R
   return createRpcTransport(rpc, options);
 }
 
-export function routesOf(core: RpcCore): (router: ConnectRouter) => void {
+export function routesOf(core: UseCases): (router: ConnectRouter) => void {
   const names = services.map(({ typeName }) => typeName);
   const files: DescFile[] = [...services.map(({ file }) => file), file_google_rpc_error_details];
   const { v1, v1alpha } = reflection(names, files);

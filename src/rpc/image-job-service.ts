@@ -1,29 +1,19 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import type { Authentication } from "../core/authentication.ts";
 import { confirmation } from "../core/confirmation.ts";
-import type { ImageJobs } from "../core/image-jobs.ts";
-import type { Images } from "../core/images.ts";
 import { timeLimit } from "../core/time-limit.ts";
-import type { Usage } from "../core/usage.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
 import { callOf, ownerOf, principalOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { cutShort } from "./cut-short.ts";
-import { type DeadLetterCore, deadLetterCalls } from "./dead-letter-calls.ts";
+import { deadLetterCalls } from "./dead-letter-calls.ts";
 
 /** How long one stream lives; a caller that still watches then resumes. */
 const watchMaxMs = 60 * 60 * 1000;
 
-export interface ImageJobCore extends DeadLetterCore {
-  readonly authentication: Authentication;
-  readonly images: Images;
-  readonly jobs: ImageJobs;
-  readonly usage: Usage;
-}
-
-export function imageJobService(core: ImageJobCore): ServiceImpl<typeof ImageJobService> {
+export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobService> {
   const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(context));
 
   return {

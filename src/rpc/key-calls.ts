@@ -1,14 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { SigningKeys } from "../ports/signing-keys.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { toSigningKey } from "./convert.ts";
 
-export interface KeyCore {
-  readonly signingKeys: SigningKeys;
-}
-
 /** The keys of access tokens. */
-export function keyCalls({ signingKeys }: KeyCore) {
+export function keyCalls({ signingKeys }: UseCases) {
   return {
     async listSigningKeys() {
       return { keys: (await signingKeys.list()).map(toSigningKey) };

@@ -1,16 +1,12 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { Recovery } from "../core/recovery.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { callOf, userOf } from "./call.ts";
 import { toAccount } from "./convert.ts";
 
-export interface RecoveryCore {
-  readonly recovery: Recovery;
-}
-
 /** New passwords and addresses by tokens. */
-export function recoveryCalls({ recovery }: RecoveryCore) {
+export function recoveryCalls({ recovery }: UseCases) {
   return {
     async requestEmailChange({ email, password }, context) {
       await recovery.requestEmailChange(userOf(context), callOf(context).address, email, password);

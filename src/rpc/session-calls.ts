@@ -5,24 +5,14 @@ import {
   CheckAuthResponseSchema,
   ValidateResponseSchema,
 } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { Accounts } from "../core/accounts.ts";
-import type { Authentication } from "../core/authentication.ts";
-import type { Sessions } from "../core/sessions.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { sessionCookie } from "../model/session-cookie.ts";
 import { callOf, principalOf, userOf } from "./call.ts";
 import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
 import { principalAnswers } from "./principal-answers.ts";
 
-export interface SessionCore {
-  readonly accounts: Accounts;
-  readonly sessions: Sessions;
-  readonly authentication: Authentication;
-  /** Where browsers send the session cookie to; undefined for the host alone that set it. */
-  readonly cookieDomain: string | undefined;
-}
-
 /** Signing up and in, and what a caller can ask of sessions. */
-export function sessionCalls(core: SessionCore) {
+export function sessionCalls(core: UseCases) {
   const keep = (token: string | undefined, context: HandlerContext) =>
     context.responseHeader.set(
       "set-cookie",

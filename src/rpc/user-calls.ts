@@ -1,22 +1,12 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import type { Accounts } from "../core/accounts.ts";
-import type { Deletions } from "../core/deletions.ts";
-import type { Profiles } from "../core/profiles.ts";
-import type { Users } from "../core/users.ts";
+import type { UseCases } from "../core/use-cases.ts";
 import { invalidField } from "../model/errors.ts";
 import { callOf, userOf } from "./call.ts";
 import { fromRole, toAccount } from "./convert.ts";
 
-export interface UserCore {
-  readonly accounts: Accounts;
-  readonly deletions: Deletions;
-  readonly profiles: Profiles;
-  readonly users: Users;
-}
-
 /** One's own account, and the administrators' keeping of accounts. */
-export function userCalls({ accounts, deletions, profiles, users }: UserCore) {
+export function userCalls({ accounts, deletions, profiles, users }: UseCases) {
   return {
     async updateProfile({ username }, context) {
       return { account: toAccount(await profiles.update(userOf(context), callOf(context).address, { username })) };

@@ -1,7 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Audit } from "../../core/audit.ts";
-import type { Recovery } from "../../core/recovery.ts";
-import type { Sessions } from "../../core/sessions.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import { auditSubject, auditTokenOwner } from "../../model/audit.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
 import { userOf } from "../caller.ts";
@@ -10,12 +8,6 @@ import { listing, refreshing, requesting, resetting, signingIn } from "./auth-sc
 import { changeFailed } from "./envelope.ts";
 import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
-
-export interface AuthCore {
-  readonly audit: Audit;
-  readonly recovery: Recovery;
-  readonly sessions: Sessions;
-}
 
 interface Credentials {
   readonly identity?: string;
@@ -33,7 +25,7 @@ const methods = { usernamePassword: true, emailPassword: true, authProviders: []
 const wrongForm = "An error occurred while validating the form.";
 
 /** Signing in as PocketBase has it, and new passwords. */
-export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: AuthCore): void {
+export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: UseCases): void {
   scope.get(`${path}/auth-methods`, { schema: listing }, () => Promise.resolve(methods));
 
   const login = { ...limitedAs("Login"), failure: "Failed to authenticate." };

@@ -1,7 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Health } from "../../core/health.ts";
-import type { ImageJobs } from "../../core/image-jobs.ts";
-import type { Images } from "../../core/images.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import type { Call } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
@@ -23,12 +21,6 @@ import {
   sendingByBody,
 } from "./gateway-schemas.ts";
 
-export interface GatewayCore {
-  readonly health: Health;
-  readonly images: Images;
-  readonly jobs: ImageJobs;
-}
-
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;
 
@@ -36,7 +28,7 @@ const onlyRecords = envelope(403, "Only auth records can access this endpoint.")
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** The gateway's own routes. */
-export function addGatewayRoutes(scope: FastifyInstance, core: GatewayCore): void {
+export function addGatewayRoutes(scope: FastifyInstance, core: UseCases): void {
   const { jobs, images } = core;
 
   async function send(request: ByParameters) {

@@ -1,16 +1,15 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import type { UseCases } from "../../core/use-cases.ts";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
-import { type AuthCore, addAuthRoutes } from "./auth.ts";
+import { addAuthRoutes } from "./auth.ts";
 import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { readForms } from "./forms.ts";
-import { addGatewayRoutes, type GatewayCore } from "./gateway.ts";
-import { addRecordRoutes, type RecordCore } from "./records.ts";
+import { addGatewayRoutes } from "./gateway.ts";
+import { addRecordRoutes } from "./records.ts";
 import { refusalAnswer } from "./schemas.ts";
-
-export type PocketBaseCore = AuthCore & GatewayCore & RecordCore;
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -45,7 +44,7 @@ export function answerUnreadable(reply: FastifyReply): FastifyReply {
 }
 
 /** The routes of the PocketBase-Gateway: its own, and those of PocketBase that its front ends sign up and in by. */
-export async function addPocketBaseRoutes(app: FastifyInstance, core: PocketBaseCore, log: Log): Promise<void> {
+export async function addPocketBaseRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
       readJsonBodies(scope, "application/json");

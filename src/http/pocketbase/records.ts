@@ -1,10 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type Accounts, madeUpUsername } from "../../core/accounts.ts";
-import type { Admission } from "../../core/admission.ts";
-import type { Audit } from "../../core/audit.ts";
-import type { Deletions } from "../../core/deletions.ts";
-import type { Profiles } from "../../core/profiles.ts";
-import type { Sessions } from "../../core/sessions.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import type { Account } from "../../model/account.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
@@ -17,15 +13,6 @@ import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
 import { castRecord, type RecordBody } from "./record-body.ts";
 import { creating, deleting, listing, updating, viewing } from "./record-schemas.ts";
 import { toRecord } from "./record-shape.ts";
-
-export interface RecordCore {
-  readonly accounts: Accounts;
-  readonly admission: Admission;
-  readonly audit: Audit;
-  readonly deletions: Deletions;
-  readonly profiles: Profiles;
-  readonly sessions: Sessions;
-}
 
 interface ById {
   readonly Params: { readonly id: string };
@@ -43,7 +30,7 @@ const pageMax = 500;
 const notThere = { guest: { status: 404, body: recordNotFound } };
 
 /** Accounts as records: of others nobody sees any. */
-export function addRecordRoutes(scope: FastifyInstance, core: RecordCore): void {
+export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
   const { accounts, audit, deletions } = core;
 
   const create = { ...limitedAs("SignUp"), failure: "Failed to create record.", isStruct: false };
@@ -104,7 +91,7 @@ async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
 }
 
 /** With a new password all sessions end, this one too. */
-async function change(core: RecordCore, request: FastifyRequest<ById>, body: RecordBody): Promise<Account> {
+async function change(core: UseCases, request: FastifyRequest<ById>, body: RecordBody): Promise<Account> {
   const by = ownRecord(request);
   const { id, username, email, verified } = body;
   checkFields({

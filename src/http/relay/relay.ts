@@ -1,8 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Audit } from "../../core/audit.ts";
-import type { Authentication } from "../../core/authentication.ts";
-import type { Clients } from "../../core/clients.ts";
-import type { RelaySettings } from "../../model/relay.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { readJsonBodies } from "../json-bodies.ts";
@@ -11,16 +8,8 @@ import { keySetAnswer, problemAnswer } from "../schema.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
 
-export interface RelayCore {
-  readonly audit: Audit;
-  readonly authentication: Authentication;
-  readonly clients: Clients;
-  /** Undefined where nothing is relayed; then there is no `/v1/`. */
-  readonly relay: { readonly settings: RelaySettings; readonly identities: RelayIdentities } | undefined;
-}
-
 /** The routes of the Relay Service. */
-export async function addRelayRoutes(app: FastifyInstance, core: RelayCore, log: Log): Promise<void> {
+export async function addRelayRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(async (scope) => {
     readJsonBodies(scope, "application/json");
     await scope.register((forms) => addTokenRoute(forms, core));

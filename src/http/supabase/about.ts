@@ -1,14 +1,8 @@
 import type { FastifyInstance } from "fastify";
-import type { Accounts } from "../../core/accounts.ts";
-import type { SigningKeys } from "../../ports/signing-keys.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import { sendKeySet } from "../key-set.ts";
 import { keySetAnswer } from "../schema.ts";
 import { refusalAnswer, withoutToken } from "./schemas.ts";
-
-export interface AboutCore {
-  readonly accounts: Accounts;
-  readonly signingKeys: SigningKeys;
-}
 
 const gotrue = {
   version: "",
@@ -37,7 +31,7 @@ const keySet = {
 };
 
 /** What the API says of itself. */
-export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }: AboutCore): void {
+export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }: UseCases): void {
   scope.get("/health", { schema: health, exposeHeadRoute: true }, async () => gotrue);
   scope.get("/settings", { schema: settings }, async () => ({
     external,

@@ -1,21 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Accounts } from "../../core/accounts.ts";
-import type { Audit } from "../../core/audit.ts";
-import type { Recovery } from "../../core/recovery.ts";
-import type { Sessions, SignedIn } from "../../core/sessions.ts";
+import type { SignedIn } from "../../core/sessions.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
 import { authProcedure, limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
-
-export interface SignInCore {
-  readonly accounts: Accounts;
-  readonly audit: Audit;
-  readonly recovery: Recovery;
-  readonly sessions: Sessions;
-}
 
 interface Credentials {
   readonly email?: string;
@@ -48,7 +39,7 @@ const nameless = refusal(400, "validation_failed", "missing email or phone");
 const unsupported = refusal(400, "invalid_credentials", "unsupported_grant_type");
 
 /** Signing up and in, and going on with a session. */
-export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recovery, sessions }: SignInCore): void {
+export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recovery, sessions }: UseCases): void {
   const grants = new Map<string | undefined, Grant>([
     ["password", { limitedAs: "Login", action: "session.started", take: signIn }],
     [

@@ -1,14 +1,13 @@
 import type { FastifyInstance } from "fastify";
+import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
-import { type AboutCore, addAboutRoutes } from "./about.ts";
+import { addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";
-import { addSignInRoutes, type SignInCore } from "./sign-in.ts";
-import { addUserRoutes, type UserCore } from "./user.ts";
-
-export type SupabaseCore = AboutCore & SignInCore & UserCore;
+import { addSignInRoutes } from "./sign-in.ts";
+import { addUserRoutes } from "./user.ts";
 
 const prefix = "/auth/v1";
 const unforeseen = "Unexpected failure, please check server logs for more information";
@@ -19,7 +18,7 @@ const refusals: RefusalTerms<Refusal> = {
 };
 
 /** The routes of Supabase's auth that its clients sign up and in by. */
-export async function addSupabaseRoutes(app: FastifyInstance, core: SupabaseCore, log: Log): Promise<void> {
+export async function addSupabaseRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
       // As GoTrue does, whatever type they are said to have.

@@ -1,9 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import type { Admission } from "../../core/admission.ts";
-import type { Audit } from "../../core/audit.ts";
-import type { Profiles } from "../../core/profiles.ts";
-import type { Recovery } from "../../core/recovery.ts";
-import type { Sessions } from "../../core/sessions.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
@@ -12,14 +8,6 @@ import { authProcedure, limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
-
-export interface UserCore {
-  readonly admission: Admission;
-  readonly audit: Audit;
-  readonly profiles: Profiles;
-  readonly recovery: Recovery;
-  readonly sessions: Sessions;
-}
 
 interface Update {
   readonly email?: string;
@@ -34,7 +22,7 @@ type Scope = "global" | "local" | "others";
 const passwordNeeded = refusal(400, "current_password_required", "Current password required when changing the address");
 
 /** What somebody who is signed in sees and changes of their own account. */
-export function addUserRoutes(scope: FastifyInstance, core: UserCore): void {
+export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
   const { admission, audit, profiles, recovery, sessions } = core;
 
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {

@@ -1,6 +1,6 @@
 import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Files } from "../../core/files.ts";
+import type { UseCases } from "../../core/use-cases.ts";
 import { brokenFields, DomainError, type FieldViolation, invalidField, invalidFields } from "../../model/errors.ts";
 import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
@@ -9,10 +9,6 @@ import { received, unreadableForm, unvalidated } from "../form.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusals.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
-
-export interface TemplateCore {
-  readonly files: Files;
-}
 
 /** Of parts of any name. */
 const uploadFormLimits = { files: 8, parts: 16 };
@@ -29,7 +25,7 @@ const refusals: RefusalTerms<Refusal> = {
 };
 
 /** The routes of the FastAPI template. */
-export async function addTemplateRoutes(app: FastifyInstance, { files }: TemplateCore, log: Log): Promise<void> {
+export async function addTemplateRoutes(app: FastifyInstance, { files }: UseCases, log: Log): Promise<void> {
   await app.register(async (scope) => {
     // What is no form is looked at no further: it has no file.
     scope.removeContentTypeParser(["application/json", "text/plain"]);
