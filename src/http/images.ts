@@ -3,8 +3,8 @@ import multipart from "@fastify/multipart";
 import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../core/files.ts";
 import type { Images } from "../core/images.ts";
+import { principalOf } from "../model/call.ts";
 import { DomainError, invalidField } from "../model/errors.ts";
-import { principalOf } from "./caller.ts";
 import { formLimits, received, unreadableForm, unvalidated } from "./form.ts";
 import { downloading, formType, rawTypes, uploading } from "./image-schemas.ts";
 import { bodyTypeUnsupported } from "./problem.ts";
@@ -18,7 +18,7 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
   const options = { schema: downloading, exposeHeadRoute: true };
   app.get<{ Params: { uuid: string } }>("/download/:uuid", options, async (request, reply) => {
     const { uuid } = request.params;
-    const by = principalOf(request);
+    const by = principalOf(request.call);
     try {
       return sendImage(reply, await images.open(uuid, by));
     } catch (error) {
@@ -38,7 +38,7 @@ function addUploadRoute(scope: FastifyInstance, images: Images): void {
     throw error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ? noPictureType() : error;
   });
   scope.post("/images", { schema: uploading, validatorCompiler: unvalidated }, async (request, reply) => {
-    const image = await images.upload(await pictureOf(request), principalOf(request));
+    const image = await images.upload(await pictureOf(request), principalOf(request.call));
     return reply.code(201).header("location", `/download/${image.id}`).send({ uuid: image.id });
   });
 }

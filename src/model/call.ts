@@ -1,4 +1,4 @@
-import type { Principal } from "./principal.ts";
+import type { JobPrincipal, Owner, Principal, UserPrincipal } from "./principal.ts";
 
 /** Room in memory for a call's body, until it is answered. */
 export interface BodyRoom {
@@ -41,4 +41,30 @@ export interface Call {
   operation?: string;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */
   outcome?: string;
+}
+
+/** Who makes the call. The access table lets nobody else come this far. */
+export function principalOf({ principal, operation }: Call): Principal {
+  if (principal === undefined) throw new Error(`${operation ?? "an open operation"} asks for its caller`);
+  return principal;
+}
+
+export function userOf(call: Call): UserPrincipal {
+  const principal = principalOf(call);
+  if (principal.kind !== "user") throw new Error(`${call.operation} lets others than users call it`);
+  return principal;
+}
+
+/** An account or a client, which own jobs and pictures alike. */
+export function ownerOf(call: Call): Owner {
+  const principal = principalOf(call);
+  if (principal.kind === "job" || principal.kind === "worker")
+    throw new Error(`${call.operation} lets workers call it`);
+  return principal;
+}
+
+export function jobOf(call: Call): JobPrincipal {
+  const principal = principalOf(call);
+  if (principal.kind !== "job") throw new Error(`${call.operation} lets others than workers call it`);
+  return principal;
 }

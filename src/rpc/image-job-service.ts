@@ -3,9 +3,10 @@ import type { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_p
 import { confirmation } from "../core/confirmation.ts";
 import { timeLimit } from "../core/time-limit.ts";
 import type { UseCases } from "../core/use-cases.ts";
+import { ownerOf, principalOf } from "../model/call.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
-import { callOf, ownerOf, principalOf } from "./call.ts";
+import { callOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { cutShort } from "./cut-short.ts";
 import { deadLetterCalls } from "./dead-letter-calls.ts";
@@ -14,11 +15,11 @@ import { deadLetterCalls } from "./dead-letter-calls.ts";
 const watchMaxMs = 60 * 60 * 1000;
 
 export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobService> {
-  const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(context));
+  const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(callOf(context)));
 
   return {
     async uploadImage({ data }, context) {
-      const upload = core.images.upload(once(data), principalOf(context));
+      const upload = core.images.upload(once(data), principalOf(callOf(context)));
       callOf(context).bodyRoom?.keepFor(upload);
       return { image: toImage(await upload) };
     },
@@ -35,12 +36,12 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
       // A signal is built when it is read, which takes as long as the job.
       if (waitMs === 0) return { job: toImageJob(await core.jobs.get(jobId, ownerId(context))) };
       const job = await core.jobs.poll(jobId, ownerId(context), waitMs, context.signal);
-      await core.authentication.confirm(principalOf(context));
+      await core.authentication.confirm(principalOf(callOf(context)));
       return { job: toImageJob(job) };
     },
 
     async *watchImageJob({ jobId, afterVersion }, context) {
-      const confirmed = confirmation(core.authentication, principalOf(context));
+      const confirmed = confirmation(core.authentication, principalOf(callOf(context)));
       const limit = timeLimit(watchMaxMs);
       const signal = AbortSignal.any([context.signal, confirmed.signal, limit.signal]);
       try {
@@ -67,7 +68,7 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
     },
 
     async *getImage({ imageId }, context) {
-      const { image, bytes } = await core.images.open(imageId, principalOf(context));
+      const { image, bytes } = await core.images.open(imageId, principalOf(callOf(context)));
       let first = true;
       for await (const data of bytes) {
         yield first ? { image: toImage(image), data } : { data };
@@ -76,7 +77,7 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
     },
 
     async getUsage(wanted, context) {
-      const days = await core.usage.list(ownerOf(context), wanted);
+      const days = await core.usage.list(ownerOf(callOf(context)), wanted);
       return {
         days: days.map(({ date, count }) => ({ date, requestCount: count })),
         dailyLimit: core.usage.dailyRequests ?? 0,

@@ -2,14 +2,15 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
-import { callOf, userOf } from "./call.ts";
+import { userOf } from "../model/call.ts";
+import { callOf } from "./call.ts";
 import { toAccount } from "./convert.ts";
 
 /** New passwords and addresses by tokens. */
 export function recoveryCalls({ recovery }: UseCases) {
   return {
     async requestEmailChange({ email, password }, context) {
-      await recovery.requestEmailChange(userOf(context), callOf(context).address, email, password);
+      await recovery.requestEmailChange(userOf(callOf(context)), callOf(context).address, email, password);
       return {};
     },
     async confirmEmailChange({ token }) {

@@ -6,8 +6,9 @@ import {
   ValidateResponseSchema,
 } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
+import { principalOf, userOf } from "../model/call.ts";
 import { sessionCookie } from "../model/session-cookie.ts";
-import { callOf, principalOf, userOf } from "./call.ts";
+import { callOf } from "./call.ts";
 import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
 import { principalAnswers } from "./principal-answers.ts";
 
@@ -44,7 +45,7 @@ export function sessionCalls(core: UseCases) {
       return { tokens: toTokens(tokens) };
     },
     async logout(_request, context) {
-      await core.sessions.logout(userOf(context).sessionId);
+      await core.sessions.logout(userOf(callOf(context)).sessionId);
       keep(undefined, context);
       return {};
     },
@@ -53,19 +54,19 @@ export function sessionCalls(core: UseCases) {
       return principal === undefined ? { valid: false } : valid(principal);
     },
     checkAuth(_request, context) {
-      return checked(principalOf(context));
+      return checked(principalOf(callOf(context)));
     },
     async listSessions(_request, context) {
-      const { account, sessionId } = userOf(context);
+      const { account, sessionId } = userOf(callOf(context));
       const sessions = await core.sessions.list(account);
       return { sessions: sessions.map((session) => toSession(session, sessionId)) };
     },
     async revokeSession({ sessionId }, context) {
-      await core.sessions.revoke(sessionId, userOf(context).account.id);
+      await core.sessions.revoke(sessionId, userOf(callOf(context)).account.id);
       return {};
     },
     async revokeOtherSessions(_request, context) {
-      return { revoked: await core.sessions.revokeOthers(userOf(context)) };
+      return { revoked: await core.sessions.revokeOthers(userOf(callOf(context))) };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;
 }

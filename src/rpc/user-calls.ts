@@ -1,22 +1,25 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
+import { userOf } from "../model/call.ts";
 import { invalidField } from "../model/errors.ts";
-import { callOf, userOf } from "./call.ts";
+import { callOf } from "./call.ts";
 import { fromRole, toAccount } from "./convert.ts";
 
 /** One's own account, and the administrators' keeping of accounts. */
 export function userCalls({ accounts, deletions, profiles, users }: UseCases) {
   return {
     async updateProfile({ username }, context) {
-      return { account: toAccount(await profiles.update(userOf(context), callOf(context).address, { username })) };
+      return {
+        account: toAccount(await profiles.update(userOf(callOf(context)), callOf(context).address, { username })),
+      };
     },
     async deleteProfile({ password }, context) {
-      await deletions.deleteOwn(userOf(context), callOf(context).address, password);
+      await deletions.deleteOwn(userOf(callOf(context)), callOf(context).address, password);
       return {};
     },
     async changePassword({ oldPassword, newPassword }, context) {
-      await profiles.update(userOf(context), callOf(context).address, {
+      await profiles.update(userOf(callOf(context)), callOf(context).address, {
         password: { old: oldPassword, wanted: newPassword },
       });
       return {};

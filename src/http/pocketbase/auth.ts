@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import { auditSubject, auditTokenOwner } from "../../model/audit.ts";
+import { userOf } from "../../model/call.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
-import { userOf } from "../caller.ts";
 import { limitedAs } from "../limited-as.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
 import { changeFailed } from "./envelope.ts";
@@ -49,7 +49,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
 
   const refresh = limitedAs("RefreshToken");
   scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
-    const user = userOf(request);
+    const user = userOf(request.call);
     const renew = () => sessions.renew(user);
     const token = await audit.keep(request.call, "session.refreshed", renew);
     return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Call } from "../../model/call.ts";
+import { ownerOf, principalOf } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
-import { ownerOf, principalOf } from "../caller.ts";
 import { limitedAsSubmit } from "../limited-as.ts";
 import type { QuickRoute } from "../quick.ts";
 import { sendImage } from "../sending.ts";
@@ -33,13 +33,13 @@ export function addGatewayRoutes(scope: FastifyInstance, core: UseCases): void {
 
   async function send(request: ByParameters) {
     const given = parametersOf(request, messageNeeds);
-    const job = await jobs.submit(submissionOf(given), ownerIdOf(ownerOf(request)));
+    const job = await jobs.submit(submissionOf(given), ownerIdOf(ownerOf(request.call)));
     return { messageId: job.id };
   }
 
   /** Looks once, whatever there is: a poll never waits. */
   async function fetch(request: ByParameters, reply: FastifyReply) {
-    const owner = ownerOf(request);
+    const owner = ownerOf(request.call);
     const { message_id: id } = parametersOf(request, pictureNeeds);
     const job = await jobs.get(String(id), ownerIdOf(owner));
     if (!hasEnded(job)) return reply.code(202).type("text/plain; charset=UTF-8").send("Message not ready yet");
@@ -103,7 +103,7 @@ export const tokenCheck: QuickRoute = {
 };
 
 function whoseToken(call: Call): { client_id: string } {
-  return { client_id: nameOf(principalOf({ call })) };
+  return { client_id: nameOf(principalOf(call)) };
 }
 
 /** A job's token stands for the job's owner. */

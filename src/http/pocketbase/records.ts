@@ -3,9 +3,9 @@ import { type Accounts, madeUpUsername } from "../../core/accounts.ts";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Account } from "../../model/account.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
+import { userOf } from "../../model/call.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { userOf } from "../caller.ts";
 import { authProcedure, limitedAs } from "../limited-as.ts";
 import { changeFailed, recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
@@ -50,7 +50,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
     checkFields({
       filter: () => (request.query.filter ? "is not supported: the list has your own record alone" : undefined),
     });
-    return pageOf([toRecord(userOf(request).account, "owner")], request.query);
+    return pageOf([toRecord(userOf(request.call).account, "owner")], request.query);
   });
 
   scope.get<ById>(`${path}/:id`, { schema: viewing, config: notThere }, async (request) =>
@@ -129,7 +129,7 @@ function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["met
 
 /** Somebody else's record is not there. */
 function ownRecord(request: FastifyRequest<ById>): UserPrincipal {
-  const user = userOf(request);
+  const user = userOf(request.call);
   if (user.account.recordId !== request.params.id) throw notFound("user");
   return user;
 }

@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Audit } from "../../core/audit.ts";
 import type { Clients } from "../../core/clients.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
+import { principalOf } from "../../model/call.ts";
 import type { Client } from "../../model/client.ts";
-import { principalOf } from "../caller.ts";
 import { changing, deleting, listing, making, reading, regenerating } from "./client-schemas.ts";
 import { type ClientBody, changesOf, someOf, toJson } from "./client-shape.ts";
 
@@ -32,7 +32,7 @@ export function addClientRoutes(
     const made = await audit.keep(
       request.call,
       "client.created",
-      () => clients.create({ ...unset, ...changesOf(request.body) }, principalOf(request)),
+      () => clients.create({ ...unset, ...changesOf(request.body) }, principalOf(request.call)),
       (result) => auditSubject("client", result?.client.id),
     );
     return sendKey(reply.code(201), made);
@@ -56,7 +56,7 @@ export function addClientRoutes(
     { schema: regenerating },
     async (request, reply) => {
       const graceMs = (request.body?.grace_period ?? 0) * 1000;
-      const renew = () => clients.regenerateKey(request.params.id, graceMs, principalOf(request));
+      const renew = () => clients.regenerateKey(request.params.id, graceMs, principalOf(request.call));
       return sendKey(reply, await kept(request, "client.key_regenerated", renew));
     },
   );

@@ -2,12 +2,12 @@ import replyFrom from "@fastify/reply-from";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Authentication } from "../../core/authentication.ts";
 import { confirmation } from "../../core/confirmation.ts";
+import { ownerOf } from "../../model/call.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
 import { pathOf } from "../../model/path.ts";
 import type { RelaySettings } from "../../model/relay.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
-import { ownerOf } from "../caller.ts";
 import { problem, sendProblem } from "../problem.ts";
 import { limitedBody } from "./body.ts";
 import { callerHeaders, upstreamHeaders } from "./headers.ts";
@@ -58,7 +58,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
   function begin(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     if (open >= settings.callsMax) throw busy();
     open += 1;
-    const confirmed = confirmation(authentication, ownerOf(request));
+    const confirmed = confirmation(authentication, ownerOf(request.call));
     return lifeOf(reply, confirmed.signal, () => {
       open -= 1;
       confirmed.end();
@@ -71,7 +71,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
       const { upstreamUrl } = settings;
       const target = upstreamUrl + plainPathOf(request);
       const life = begin(request, reply);
-      const identity = await identities.issue(ownerOf(request));
+      const identity = await identities.issue(ownerOf(request.call));
       const body = limitedBody(request.raw, settings.bodyMax);
       const more = { call: request.call, identity, hasBody: body !== undefined };
       request.body = body;

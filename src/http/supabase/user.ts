@@ -2,8 +2,8 @@ import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
+import { userOf } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { userOf } from "../caller.ts";
 import { authProcedure, limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
@@ -58,13 +58,13 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
   };
 
   scope.get("/user", { schema: viewing }, async (request) => {
-    const { account } = userOf(request);
+    const { account } = userOf(request.call);
     return toUser(account, await sessions.lastStart(account.id));
   });
 
   const updateConfig = limitedAs("UpdateProfile");
   scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
-    const account = await changeAll(request.call, userOf(request), request.body ?? {});
+    const account = await changeAll(request.call, userOf(request.call), request.body ?? {});
     return toUser(account, await sessions.lastStart(account.id));
   });
 
@@ -72,7 +72,7 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
     "/logout",
     { schema: signingOut },
     async (request, reply) => {
-      await ends[request.query.scope || "global"](request.call, userOf(request));
+      await ends[request.query.scope || "global"](request.call, userOf(request.call));
       return reply.code(204).send();
     },
   );

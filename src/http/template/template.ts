@@ -1,10 +1,10 @@
 import type { Multipart, MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
+import { userOf } from "../../model/call.ts";
 import { brokenFields, DomainError, type FieldViolation, invalidField, invalidFields } from "../../model/errors.ts";
 import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
-import { userOf } from "../caller.ts";
 import { received, unreadableForm, unvalidated } from "../form.ts";
 import { type RefusalTerms, refuseBy } from "../refusal.ts";
 import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusals.ts";
@@ -40,7 +40,7 @@ export async function addTemplateRoutes(app: FastifyInstance, { files }: UseCase
       const given = [request.query.chat_id].flat().at(-1);
       const chatId = given && toChatId(given);
       const { name, bytes } = await fileOf(request, brokenFields({ chat_id: () => chatIdRule(chatId) }));
-      const id = await files.store({ name, chatId }, bytes, userOf(request));
+      const id = await files.store({ name, chatId }, bytes, userOf(request.call));
       return reply.header("location", `/download/${id}`).send({ message: "File processing has started." });
     });
   });
