@@ -53,6 +53,7 @@ describe("a key", () => {
   test.each<[string, Headers, string?]>([
     ["form", form, inForm],
     ["form with a charset", { "content-type": `${form["content-type"]}; charset=utf-8` }, inForm],
+    ["form in other letters", { "content-type": "Application/X-WWW-Form-URLencoded" }, inForm],
     ["Basic", basic(id, apiKey), grant],
     ["Basic in small letters", basic(id, apiKey, "basic"), grant],
     ["Basic with its parts encoded", basic(id, apiKey.replaceAll("_", "%5f")), grant],

@@ -10,7 +10,7 @@ type Form = Readonly<Record<string, unknown>>;
 
 /** Whether a token is asked for as OAuth 2 has it, so that refusals must be too. */
 export function isOAuth(request: FastifyRequest): boolean {
-  const isForm = request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true;
+  const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers["content-type"] ?? "");
   return isForm || /^basic /i.test(request.headers.authorization ?? "");
 }
 
