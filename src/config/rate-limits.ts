@@ -1,5 +1,5 @@
 import { operations } from "../model/access.ts";
-import { countMax, defaultRateLimits, type RateLimits, windowMaxMs } from "../model/rate-limits.ts";
+import { countMax, defaultRateLimits, type RateLimit, type RateLimits, windowMaxMs } from "../model/rate-limits.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
@@ -9,7 +9,7 @@ const shape = "NAME=CALLS/SECONDS or NAME=off, separated by commas";
 
 /** The defaults, changed by `NAME=CALLS/SECONDS` and `NAME=off`. */
 export function readRateLimits(read: Reader): RateLimits {
-  const limits = { ...defaultRateLimits };
+  const limits: Record<string, RateLimit> = { ...defaultRateLimits };
   for (const entry of read.list(variable)) {
     const [, name = "", value = ""] = /^(.+?)\s*=\s*(\S+)$/.exec(entry) ?? [];
     if (!names.includes(name)) throw new ConfigError(variable, `"${entry}" names no operation: use ${shape}`);
@@ -19,7 +19,7 @@ export function readRateLimits(read: Reader): RateLimits {
   return limits;
 }
 
-function readLimit(name: string, value: string): RateLimits[string] {
+function readLimit(name: string, value: string): RateLimit {
   const [, calls, seconds] = /^(\d{1,9})\/(\d{1,6})$/.exec(value) ?? [];
   const count = Number(calls);
   const windowMs = Number(seconds) * 1000;

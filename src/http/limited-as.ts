@@ -1,12 +1,6 @@
-/** A procedure by the name that limits know it by. */
-export function authProcedure(name: string): string {
-  return `darkroom.auth.v1.AuthService/${name}`;
-}
+import type { Operation } from "../model/access.ts";
 
-/** The configuration of a route that does what this procedure of AuthService does: both are counted by its limit. */
-export function limitedAs(name: string): { readonly limitedAs: () => string } {
-  return { limitedAs: () => authProcedure(name) };
+/** The configuration of a route that does what this operation does: both are counted by its limit. */
+export function limitedAs(operation: Operation): { readonly limitedAs: () => Operation } {
+  return { limitedAs: () => operation };
 }
-
-/** The same for SubmitImageJob. */
-export const limitedAsSubmit = { limitedAs: () => "darkroom.imagejob.v1.ImageJobService/SubmitImageJob" } as const;

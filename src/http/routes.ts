@@ -3,6 +3,7 @@ import cookie from "@fastify/cookie";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Admission } from "../core/admission.ts";
 import type { UseCases } from "../core/use-cases.ts";
+import type { Operation } from "../model/access.ts";
 import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
 import { pathOf } from "../model/path.ts";
@@ -36,7 +37,7 @@ declare module "fastify" {
     /** Whether a credential may come in `Authorization` without its scheme. */
     readonly bareToken?: boolean;
     /** The operation that does the same: both are counted by its limit, and metered as it is. */
-    readonly limitedAs?: (request: FastifyRequest) => string | undefined;
+    readonly limitedAs?: (request: FastifyRequest) => Operation | undefined;
   }
 }
 

@@ -9,7 +9,7 @@ type Audience = "anyone" | "user" | "admin" | "job" | "worker" | Exclude<Scope, 
  * What is not listed is refused. "admin" is a user with that role, or a client with that scope; "user" includes admins;
  * "worker" is whoever has the image service's key; any other scope means clients that have it.
  */
-const audiences: Readonly<Record<string, readonly Audience[]>> = {
+const audiences = {
   "darkroom.auth.v1.AuthService/SignUp": ["anyone"],
   "darkroom.auth.v1.AuthService/Login": ["anyone"],
   "darkroom.auth.v1.AuthService/RefreshToken": ["anyone"],
@@ -116,15 +116,18 @@ const audiences: Readonly<Record<string, readonly Audience[]>> = {
   "POST /upload": ["user"],
   "POST /images": ["user", "job", "worker", "images:write"],
   "GET /download/:uuid": ["user", "job", "worker", "images:read"],
-};
+} as const satisfies Readonly<Record<string, readonly Audience[]>>;
+
+/** What can be called, by its name in the table. */
+export type Operation = keyof typeof audiences;
 
 /** What a browser may get by its session cookie alone: reading, so that other sites can make it do nothing. */
-const byCookie: readonly string[] = ["GET /download/:uuid"];
+const byCookie: readonly Operation[] = ["GET /download/:uuid"];
 
 /** Every operation that the table has. */
 export const operations: readonly string[] = Object.keys(audiences);
 
-export function isListed(operation: string): boolean {
+export function isListed(operation: string): operation is Operation {
   return Object.hasOwn(audiences, operation);
 }
 
@@ -134,7 +137,7 @@ export function isOpen(operation: string): boolean {
 }
 
 export function takesSessionCookie(operation: string): boolean {
-  return byCookie.includes(operation);
+  return byCookie.some((one) => one === operation);
 }
 
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */
@@ -154,7 +157,7 @@ export function scopesOf(operation: string): readonly Scope[] {
 }
 
 function audiencesOf(operation: string): readonly Audience[] {
-  return isListed(operation) ? (audiences[operation] ?? []) : [];
+  return isListed(operation) ? audiences[operation] : [];
 }
 
 export function isAdmin(principal: Principal): boolean {

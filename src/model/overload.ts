@@ -1,3 +1,4 @@
+import type { Operation } from "./access.ts";
 import { DomainError } from "./errors.ts";
 import { healthChecks } from "./rate-limits.ts";
 
@@ -19,11 +20,11 @@ export const uploadsFull = new DomainError(
 );
 
 /** Its body is kept whole in memory. */
-export const uploadOperation = "darkroom.imagejob.v1.ImageJobService/UploadImage";
+export const uploadOperation: Operation = "darkroom.imagejob.v1.ImageJobService/UploadImage";
 
 const worker = "darkroom.worker.v1.WorkerService";
 /** Never refused for the load: how others know how we are, and what a running job lives by. */
-const neverShed = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
+const neverShed: readonly Operation[] = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
 const neverShedPaths: ReadonlySet<string> = new Set(neverShed.map(pathOfOperation));
 
 export function isNeverShed(path: string): boolean {
@@ -31,6 +32,6 @@ export function isNeverShed(path: string): boolean {
 }
 
 /** Where an operation is asked for, as model/access.ts names it. */
-export function pathOfOperation(operation: string): string {
+export function pathOfOperation(operation: Operation): string {
   return operation.includes(" ") ? operation.slice(operation.indexOf(" ") + 1) : `/${operation}`;
 }

@@ -1,3 +1,4 @@
+import type { Operation } from "./access.ts";
 import { networkOf } from "./address.ts";
 import { ownerIdOf, type Principal } from "./principal.ts";
 
@@ -36,7 +37,7 @@ const service = "darkroom.auth.v1.AuthService";
 export const countMax = 100_000_000;
 export const windowMaxMs = 24 * 60 * minute;
 
-export const defaultRateLimits: RateLimits = {
+export const defaultRateLimits = {
   // More than people do: what it stops is one account's runaway loop.
   user: { count: 600_000, windowMs: minute },
   // For those without a limit of their own.
@@ -56,10 +57,10 @@ export const defaultRateLimits: RateLimits = {
   [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
   "POST /auth/token": { count: 600, windowMs: minute },
   "POST /v1/chat": { count: 10, windowMs: minute },
-};
+} as const satisfies Partial<Record<Operation | Principal["kind"] | "address", RateLimit>>;
 
 /** Asked by machines, whatever the load. */
-export const healthChecks: readonly string[] = [
+export const healthChecks: readonly Operation[] = [
   "grpc.health.v1.Health/Check",
   "grpc.health.v1.Health/List",
   "grpc.health.v1.Health/Watch",
@@ -72,7 +73,11 @@ export const healthChecks: readonly string[] = [
 ];
 
 /** Asked by services for all their callers, or by machines for their health: no address has a limit there. */
-const unlimited = new Set([`${service}/Validate`, "GET /session/validate", ...healthChecks]);
+const unlimited: ReadonlySet<string> = new Set<Operation>([
+  `${service}/Validate`,
+  "GET /session/validate",
+  ...healthChecks,
+]);
 
 /** The limits that count this call; none for workers, whose calls their jobs bound. */
 export function quotasOf(

@@ -1,3 +1,4 @@
+import type { Operation } from "./access.ts";
 import { checkFields } from "./errors.ts";
 import { integerRule } from "./text.ts";
 
@@ -26,7 +27,11 @@ const daysDefault = 30;
 const daysMax = 90;
 
 /** What causes work: the calls that are counted, and every route that is limited as one of them. */
-const metered = new Set(["darkroom.imagejob.v1.ImageJobService/SubmitImageJob", "POST /upload", "POST /v1/chat"]);
+const metered: ReadonlySet<string> = new Set<Operation>([
+  "darkroom.imagejob.v1.ImageJobService/SubmitImageJob",
+  "POST /upload",
+  "POST /v1/chat",
+]);
 
 export function isMetered(operation: string): boolean {
   return metered.has(operation);

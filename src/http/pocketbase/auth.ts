@@ -28,7 +28,7 @@ const wrongForm = "An error occurred while validating the form.";
 export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, sessions }: UseCases): void {
   scope.get(`${path}/auth-methods`, { schema: listing }, () => Promise.resolve(methods));
 
-  const login = { ...limitedAs("Login"), failure: "Failed to authenticate." };
+  const login = { ...limitedAs("darkroom.auth.v1.AuthService/Login"), failure: "Failed to authenticate." };
   scope.post<{ Body: Credentials | null }>(
     `${path}/auth-with-password`,
     { schema: signingIn, config: login },
@@ -47,7 +47,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const refresh = limitedAs("RefreshToken");
+  const refresh = limitedAs("darkroom.auth.v1.AuthService/RefreshToken");
   scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
     const user = userOf(request.call);
     const renew = () => sessions.renew(user);
@@ -55,7 +55,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
   });
 
-  const request = { ...limitedAs("RequestPasswordReset"), failure: wrongForm };
+  const request = { ...limitedAs("darkroom.auth.v1.AuthService/RequestPasswordReset"), failure: wrongForm };
   scope.post<{ Body: { email?: string } | null }>(
     `${path}/request-password-reset`,
     { schema: requesting, config: request },
@@ -66,7 +66,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
     },
   );
 
-  const reset = { ...limitedAs("ResetPassword"), failure: changeFailed };
+  const reset = { ...limitedAs("darkroom.auth.v1.AuthService/ResetPassword"), failure: changeFailed };
   scope.post<{ Body: Reset | null }>(
     `${path}/confirm-password-reset`,
     { schema: resetting, config: reset },

@@ -5,7 +5,7 @@ import { ownerOf, principalOf } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
-import { limitedAsSubmit } from "../limited-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import type { QuickRoute } from "../quick.ts";
 import { sendImage } from "../sending.ts";
 import { envelope, fromDomain } from "./envelope.ts";
@@ -55,8 +55,9 @@ export function addGatewayRoutes(scope: FastifyInstance, core: UseCases): void {
   scope.get("/check_auth", { schema: checking, config: { guest: { status: 403, body: onlyRecords } } }, (request) =>
     Promise.resolve(whoseToken(request.call)),
   );
-  scope.get("/send_message", { schema: sending, config: limitedAsSubmit }, send);
-  scope.post("/send_message", { schema: sendingByBody, config: limitedAsSubmit }, send);
+  const config = limitedAs("darkroom.imagejob.v1.ImageJobService/SubmitImageJob");
+  scope.get("/send_message", { schema: sending, config }, send);
+  scope.post("/send_message", { schema: sendingByBody, config }, send);
   scope.get("/get_image", { schema: fetching }, fetch);
   scope.post("/get_image", { schema: fetchingByBody }, fetch);
 }

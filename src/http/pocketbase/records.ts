@@ -6,7 +6,7 @@ import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { userOf } from "../../model/call.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { authProcedure, limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { changeFailed, recordNotFound } from "./envelope.ts";
 import { fixedRule } from "./field-errors.ts";
 import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
@@ -33,7 +33,11 @@ const notThere = { guest: { status: 404, body: recordNotFound } };
 export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
   const { accounts, audit, deletions } = core;
 
-  const create = { ...limitedAs("SignUp"), failure: "Failed to create record.", isStruct: false };
+  const create = {
+    ...limitedAs("darkroom.auth.v1.AuthService/SignUp"),
+    failure: "Failed to create record.",
+    isStruct: false,
+  };
   const creation = { schema: creating, config: create, preValidation: castRecord };
   scope.post<{ Body: RecordBody | null }>(path, creation, async ({ call, body }) => {
     const account = await audit.keep(
@@ -59,7 +63,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
 
   const update = {
     ...notThere,
-    ...limitedAs("UpdateProfile"),
+    ...limitedAs("darkroom.auth.v1.AuthService/UpdateProfile"),
     failure: changeFailed,
     isStruct: false,
   };
@@ -69,7 +73,11 @@ export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
     async (request) => toRecord(await change(core, request, request.body ?? {}), "owner"),
   );
 
-  const remove = { ...notThere, ...limitedAs("DeleteProfile"), failure: "Failed to delete record." };
+  const remove = {
+    ...notThere,
+    ...limitedAs("darkroom.auth.v1.AuthService/DeleteProfile"),
+    failure: "Failed to delete record.",
+  };
   scope.delete<ById>(`${path}/:id`, { schema: deleting, config: remove }, async (request, reply) => {
     const by = ownRecord(request);
     await audit.keep(request.call, "user.deleted", () => deletions.deleteByAccess(by));
@@ -101,7 +109,8 @@ async function change(core: UseCases, request: FastifyRequest<ById>, body: Recor
     username: () => (username === undefined ? undefined : blankOf(username)),
   });
   const password = passwordChangeOf(body);
-  if (password !== undefined) await core.admission.countAlso(authProcedure("ChangePassword"), request.call);
+  if (password !== undefined)
+    await core.admission.countAlso("darkroom.auth.v1.AuthService/ChangePassword", request.call);
   const wanted = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),

@@ -2,6 +2,7 @@ import replyFrom from "@fastify/reply-from";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Authentication } from "../../core/authentication.ts";
 import { confirmation } from "../../core/confirmation.ts";
+import type { Operation } from "../../model/access.ts";
 import { ownerOf } from "../../model/call.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
 import { pathOf } from "../../model/path.ts";
@@ -112,7 +113,7 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
 }
 
 /** Upstreams may take a path for the chat's whatever its letters, slashes and parameters: its limit and quota hold for all of those. */
-function limitOf({ method, url }: FastifyRequest): string | undefined {
+function limitOf({ method, url }: FastifyRequest): Operation | undefined {
   const path = decodeURIComponent(pathOf(url))
     .replace(/;[^/]*/g, "")
     .replace(/\/+/g, "/");

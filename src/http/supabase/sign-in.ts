@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { SignedIn } from "../../core/sessions.ts";
 import type { UseCases } from "../../core/use-cases.ts";
+import type { Operation } from "../../model/access.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
-import { authProcedure, limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";
@@ -25,7 +26,7 @@ interface ByGrant extends Sent {
 }
 
 interface Grant {
-  readonly limitedAs: string;
+  readonly limitedAs: Operation;
   readonly action: AuditAction;
   take(call: Call, body: Credentials): Promise<SignedIn>;
   /** Whom the body names by what may end with it. */
@@ -41,11 +42,11 @@ const unsupported = refusal(400, "invalid_credentials", "unsupported_grant_type"
 /** Signing up and in, and going on with a session. */
 export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recovery, sessions }: UseCases): void {
   const grants = new Map<string | undefined, Grant>([
-    ["password", { limitedAs: "Login", action: "session.started", take: signIn }],
+    ["password", { limitedAs: "darkroom.auth.v1.AuthService/Login", action: "session.started", take: signIn }],
     [
       "refresh_token",
       {
-        limitedAs: "RefreshToken",
+        limitedAs: "darkroom.auth.v1.AuthService/RefreshToken",
         action: "session.refreshed",
         take: (_call, { refresh_token = "" }) => sessions.refresh(refresh_token),
         subjectOf: ({ refresh_token = "" }) => sessions.subjectOf(refresh_token),
@@ -78,14 +79,14 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return toSession(refresh, await sessions.lastStart(refresh.account.id));
   }
 
-  const signUpConfig = limitedAs("SignUp");
+  const signUpConfig = limitedAs("darkroom.auth.v1.AuthService/SignUp");
   scope.post<Sent>("/signup", { schema: signingUp, config: signUpConfig }, ({ call, body }) =>
     signUp(call, body ?? {}),
   );
 
   const grantOf = ({ query }: FastifyRequest) => grants.get((query as ByGrant["Querystring"]).grant_type);
   const tokenConfig = {
-    limitedAs: (request: FastifyRequest) => authProcedure(grantOf(request)?.limitedAs ?? "Login"),
+    limitedAs: (request: FastifyRequest) => grantOf(request)?.limitedAs ?? "darkroom.auth.v1.AuthService/Login",
   };
   scope.post<ByGrant>("/token", { schema: tokenIssuing, config: tokenConfig }, async (request) => {
     const grant = grantOf(request);
@@ -95,7 +96,7 @@ export function addSignInRoutes(scope: FastifyInstance, { accounts, audit, recov
     return kept(call, grant.action, () => grant.take(call, body ?? {}), subject);
   });
 
-  const recoverConfig = limitedAs("RequestPasswordReset");
+  const recoverConfig = limitedAs("darkroom.auth.v1.AuthService/RequestPasswordReset");
   scope.post<Sent>("/recover", { schema: recovering, config: recoverConfig }, async ({ call, body }) => {
     const ask = async () => recovery.requestPasswordReset(body?.email ?? "");
     await audit.keep(call, "user.password_reset_requested", ask);

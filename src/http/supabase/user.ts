@@ -4,7 +4,7 @@ import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
 import { userOf } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { authProcedure, limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";
@@ -37,10 +37,10 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
 
   async function changeAll(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
     const { email = "", phone = "", password, current_password: old } = update;
-    if (password !== undefined) await admission.countAlso(authProcedure("ChangePassword"), call);
+    if (password !== undefined) await admission.countAlso("darkroom.auth.v1.AuthService/ChangePassword", call);
     if (phone !== "") throw new Refused(noPhone);
     if (email === "" || nameKey(email) === by.account.emailKey) return change(call, by, update);
-    await admission.countAlso(authProcedure("RequestEmailChange"), call);
+    await admission.countAlso("darkroom.auth.v1.AuthService/RequestEmailChange", call);
     if (old === undefined) throw new Refused(passwordNeeded);
     return audit.keep(call, "user.email_change_requested", async () => {
       await recovery.checkEmailChange(by, call.address, email, old);
@@ -62,7 +62,7 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
     return toUser(account, await sessions.lastStart(account.id));
   });
 
-  const updateConfig = limitedAs("UpdateProfile");
+  const updateConfig = limitedAs("darkroom.auth.v1.AuthService/UpdateProfile");
   scope.put<{ Body: Update | null }>("/user", { schema: updating, config: updateConfig }, async (request) => {
     const account = await changeAll(request.call, userOf(request.call), request.body ?? {});
     return toUser(account, await sessions.lastStart(account.id));
