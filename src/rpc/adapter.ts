@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import {
   Code,
   ConnectError,
@@ -6,10 +7,13 @@ import {
   type ConnectRouterOptions,
   type ContextValues,
   createConnectRouter,
+  type HandlerContext,
+  type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { pathOf } from "../model/path.ts";
+import { soon } from "../ports/soon.ts";
 import { quotable } from "./errors.ts";
 import { explained } from "./explained.ts";
 import { sendError } from "./refuse.ts";
@@ -29,7 +33,12 @@ export function createAdapter(
   options: ConnectRouterOptions,
   onFault: (response: ServerResponse, error: unknown) => void,
 ): Adapter {
-  const router = createConnectRouter(options);
+  const gate = options.requestGate;
+  const router = createConnectRouter({
+    ...options,
+    requestGate: (context) => soon(gate?.(context), () => assertDecodable(context)),
+    interceptors: [brokenOffIsCancelled, ...(options.interceptors ?? [])],
+  });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, explained(handler)]));
   return (request, response, values) => {
@@ -46,6 +55,32 @@ export function createAdapter(
       });
     return true;
   };
+}
+
+const undecodable = new ConnectError("message: must be base64url, as base64=1 says of it", Code.InvalidArgument);
+
+/** Refuses a GET whose query's message cannot be decoded, which Connect takes for a fault of ours. */
+function assertDecodable({ requestMethod, url }: HandlerContext): void {
+  if (requestMethod !== "GET") return;
+  const query = new URL(url).searchParams;
+  if (query.get("base64") !== "1") return;
+  try {
+    base64Decode(query.get("message") ?? "");
+  } catch {
+    throw undecodable;
+  }
+}
+
+/** That a call's messages break off is its caller's matter. The fast path knows it by itself: see fast/body.ts. */
+const brokenOffIsCancelled: Interceptor = (next) => (request) =>
+  next(request.stream ? { ...request, message: orCancelled(request.message) } : request);
+
+async function* orCancelled<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (cause) {
+    throw ConnectError.from(cause, Code.Canceled);
+  }
 }
 
 /** Its source is thrown what keeps a message from being written: that the caller has left, which is no fault. */

@@ -9,14 +9,11 @@ import {
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
-import { soon } from "../ports/soon.ts";
 import { createAdapter } from "./adapter.ts";
 import { callKey } from "./call.ts";
 import { compressions } from "./compression.ts";
 import { createFastHandler } from "./fast/handler.ts";
 import { failed } from "./gate.ts";
-import { assertDecodable } from "./query-message.ts";
-import { receivedInterceptor } from "./received.ts";
 import { createRefuse } from "./refuse.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
@@ -67,12 +64,7 @@ export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTranspo
   };
   const toWire = (error: unknown, values: ContextValues) => failed(error, values, log);
   const answerFast = fast ? createFastHandler(rpc.routes, options, { toWire, onFault }) : () => false;
-  const adapted = {
-    ...options,
-    requestGate: (context: HandlerContext) => soon(rpc.gate(context), () => assertDecodable(context)),
-    interceptors: [receivedInterceptor, ...rpc.interceptors],
-  };
-  const answerByAdapter = createAdapter(rpc.routes, adapted, onFault);
+  const answerByAdapter = createAdapter(rpc.routes, options, onFault);
 
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
