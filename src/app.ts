@@ -1,9 +1,10 @@
 import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
-import { ConfigError, type ServerConfig, type Tls } from "./config.ts";
+import { ConfigError, type ServerConfig } from "./config.ts";
 import { hasAdmin, prepareAdmin } from "./core/accounts.ts";
 import { atOnce, openBcryptPool } from "./crypto/bcrypt-pool.ts";
 import { openPasswords } from "./crypto/passwords.ts";
 import { DomainError } from "./model/errors.ts";
+import type { Tls } from "./model/settings.ts";
 import { type OnStop, type Running, startParts } from "./parts.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Surroundings } from "./serving.ts";

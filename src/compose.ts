@@ -36,6 +36,7 @@ import { openCredentials } from "./credentials.ts";
 import { pingUpstream } from "./http/relay/ping.ts";
 import type { Timing } from "./model/job-life.ts";
 import { type ModelRoutes, modelRule } from "./model/models.ts";
+import { hourMs } from "./model/time.ts";
 import type { OnStop } from "./parts.ts";
 import { type Clock, clocksApartMs } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -58,7 +59,7 @@ export async function compose(
     leaseMarginMs: config.mongodb === undefined ? 0 : clocksApartMs,
     publishMs: 10_000,
     resendMs: 60_000,
-    resendMaxMs: 60 * 60_000,
+    resendMaxMs: hourMs,
     keepMs: config.keepResultMs,
   };
   const shared = recentRecords(stores, clock, log);

@@ -14,19 +14,17 @@ import { readRelay } from "./config/relay.ts";
 import { readServerAddress, type ServerAddress } from "./config/server-address.ts";
 import { readServiceBus, type ServiceBusConfig } from "./config/service-bus.ts";
 import { readCookieDomain } from "./config/session-cookie.ts";
-import { readTls, type Tls } from "./config/tls.ts";
-import { readTrustedProxies, type TrustedProxies } from "./config/trusted-proxies.ts";
+import { readTls } from "./config/tls.ts";
+import { readTrustedProxies } from "./config/trusted-proxies.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 import { newPasswordRule, usernameRule } from "./model/account.ts";
-import type { EngineSettings } from "./model/engine-settings.ts";
-import type { OldApi } from "./model/old-apis.ts";
 import type { RateLimits } from "./model/rate-limits.ts";
-import type { RelaySettings } from "./model/relay.ts";
+import type { EngineSettings, OldApi, RelaySettings, Tls, TrustedProxies } from "./model/settings.ts";
+import { dayMs } from "./model/time.ts";
 import { dailyRequestsMax } from "./model/usage.ts";
 
 export { ConfigError } from "./config/error.ts";
 export type { Environment } from "./config/reader.ts";
-export type { Tls } from "./config/tls.ts";
 
 export interface ServerConfig {
   readonly host: string;
@@ -42,7 +40,7 @@ export interface ServerConfig {
   readonly tls: Tls | undefined;
   readonly mail: MailConfig | undefined;
   readonly corsOrigins: readonly string[];
-  readonly trustedProxies: TrustedProxies | undefined;
+  readonly trustedProxies: TrustedProxies;
   readonly rateLimits: RateLimits;
   /** Metered requests of a user in a day; undefined for any number. */
   readonly dailyRequests: number | undefined;
@@ -90,8 +88,7 @@ export interface WorkerConfig extends ServerAddress {
 }
 
 /** The longest that JWT_EXPIRY may be: signing keys outlive their use by no less, whatever it is on each server. */
-export const clientTokenMaxMs = 86_400_000;
-const day = 24 * 60 * 60 * 1000;
+export const clientTokenMaxMs = dayMs;
 const healthPort = "DARKROOM_WORKER_HEALTH_PORT";
 
 /** Throws ConfigError for whatever is doubtful. */
@@ -122,12 +119,12 @@ export function readServerConfig(env: Environment): ServerConfig {
     cookieDomain: readCookieDomain(read),
     jwtSecret: readJwtSecret(read),
     clientTokenMs: read.integer("JWT_EXPIRY", 3600, 60, clientTokenMaxMs / 1000) * 1000,
-    rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * day,
+    rotateKeyMs: read.integer("DARKROOM_KEY_ROTATION_DAYS", 90, 1, 3650) * dayMs,
     signUpEnabled: read.flag("SIGNUP_ENABLED", true),
     admin: readAdmin(read),
-    keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * day,
-    keepResultMs: read.integer("DARKROOM_KEEP_RESULTS_DAYS", 30, 1, 3650) * day,
-    keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * day,
+    keepUploadMs: read.integer("DARKROOM_KEEP_UPLOADS_DAYS", 7, 1, 3650) * dayMs,
+    keepResultMs: read.integer("DARKROOM_KEEP_RESULTS_DAYS", 30, 1, 3650) * dayMs,
+    keepAuditMs: read.integer("DARKROOM_KEEP_AUDIT_DAYS", 365, 1, 3650) * dayMs,
     bodyMs: read.integer("DARKROOM_BODY_TIMEOUT_SECONDS", 120, 1, 3600) * 1000,
     leaseMs: read.integer("DARKROOM_LEASE_SECONDS", 15, 1, 300) * 1000,
     waitMaxMs: read.integer("DARKROOM_SHED_AFTER_MS", 250, 10, 60_000),

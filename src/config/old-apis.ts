@@ -1,4 +1,4 @@
-import { type OldApi, oldApis } from "../model/old-apis.ts";
+import { type OldApi, oldApis } from "../model/settings.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 

@@ -1,4 +1,4 @@
-import type { RelaySettings } from "../model/relay.ts";
+import type { RelaySettings } from "../model/settings.ts";
 import { readBaseUrl } from "./base-url.ts";
 import type { Reader } from "./reader.ts";
 

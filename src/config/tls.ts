@@ -1,16 +1,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
+import type { Tls } from "../model/settings.ts";
 import { readCertificate } from "./certificate.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
 const [certVariable, keyVariable] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
-
-/** PEM. */
-export interface Tls {
-  readonly cert: string;
-  readonly key: string;
-}
 
 /** Undefined for a port in the clear. */
 export function readTls(read: Reader): Tls | undefined {

@@ -1,14 +1,12 @@
 import { compile } from "proxy-addr";
+import type { TrustedProxies } from "../model/settings.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
 const variable = "TRUSTED_PROXIES";
 
-/** Whether an address is one of the proxies that say for whom they call. */
-export type TrustedProxies = (address: string, hops: number) => boolean;
-
 /** Undefined where nobody is trusted. */
-export function readTrustedProxies(read: Reader): TrustedProxies | undefined {
+export function readTrustedProxies(read: Reader): TrustedProxies {
   const names = read.list(variable);
   if (names.length === 0) return undefined;
   try {

@@ -3,6 +3,7 @@ import { checkFields, invalidField, notFound } from "../model/errors.ts";
 import { clientIdLength, isClientId } from "../model/ids.ts";
 import { decodeCursor, encodeCursor, type Page, pageOf, pageSize } from "../model/page.ts";
 import type { Principal } from "../model/principal.ts";
+import { dayMs } from "../model/time.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessToken, AccessTokens, ApiKeys, Secret } from "../ports/credentials.ts";
@@ -11,7 +12,7 @@ import { changeRecord } from "./change-record.ts";
 import type { ImageJobs } from "./image-jobs.ts";
 import { randomId } from "./random-id.ts";
 
-const graceMaxMs = 30 * 24 * 60 * 60 * 1000;
+const graceMaxMs = 30 * dayMs;
 
 export interface ClientToken extends AccessToken {
   readonly scopes: readonly Scope[];

@@ -8,11 +8,11 @@ import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { FileStore } from "../ports/file-store.ts";
 import { DuplicateKey, StoreUnavailable } from "../ports/store-errors.ts";
 import type { Authentication } from "./authentication.ts";
+import { whileConfirmed } from "./confirmation.ts";
 import { deleteAll } from "./delete-all.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
 import { uploadMaxMs } from "./own-images.ts";
-import { whileConfirmed } from "./while-confirmed.ts";
 
 interface FilesDeps {
   readonly files: FileStore;

@@ -4,20 +4,21 @@ import { isId } from "../model/ids.ts";
 import type { Image } from "../model/image.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import { ownerIdOf, type Principal } from "../model/principal.ts";
+import { hourMs } from "../model/time.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { ImageStore } from "../ports/image-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { Authentication } from "./authentication.ts";
+import { whileConfirmed } from "./confirmation.ts";
 import { deleteAll } from "./delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
-import { whileConfirmed } from "./while-confirmed.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
-export const uploadMaxMs = 60 * 60 * 1000;
+export const uploadMaxMs = hourMs;
 /** Pictures of jobs are kept to the end of such a step. */
-const keepStepMs = 60 * 60 * 1000;
+const keepStepMs = hourMs;
 
 interface OwnImagesDeps {
   readonly images: ImageStore;

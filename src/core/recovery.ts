@@ -18,6 +18,7 @@ import {
   passwordResetLetter,
 } from "../model/mails.ts";
 import type { UserPrincipal } from "../model/principal.ts";
+import { dayMs, hourMs, minuteMs } from "../model/time.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { NamedSecrets, Secret } from "../ports/credentials.ts";
@@ -27,11 +28,10 @@ import type { AccountRecords } from "./account-records.ts";
 import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 import type { Post } from "./post.ts";
 
-const hour = 60 * 60 * 1000;
-export const resetLifeMs = hour;
-export const emailChangeLifeMs = 24 * hour;
+export const resetLifeMs = hourMs;
+export const emailChangeLifeMs = dayMs;
 /** A letter takes the place of the token before it, and anybody may ask for one: so long its owner has to use it. */
-const resetEveryMs = 15 * 60_000;
+const resetEveryMs = 15 * minuteMs;
 /** A letter to a new address is sent once in this time for an account, and to an address, whoever asks. */
 const changeEveryMs = 60_000;
 /** A request for a letter is looked at no later than this. */

@@ -1,5 +1,6 @@
 import type { ImageJob } from "../model/image-job.ts";
 import { confirmPublished, type Timing } from "../model/job-life.ts";
+import { hourMs, minuteMs } from "../model/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { JobQueues } from "./job-queues.ts";
@@ -11,9 +12,9 @@ const batchMax = 100;
 /** When so many wait, they are noted without waiting for the timer. */
 const waitingMax = 10_000;
 /** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
-const resendOthersMs = 60 * 60 * 1000;
+const resendOthersMs = hourMs;
 /** A worker that has not the job's model gives its message back for about so long, and then leaves it to be sent again. */
-const resendLeftMs = 4 * 60 * 1000;
+const resendLeftMs = 4 * minuteMs;
 
 interface Sent {
   readonly id: string;

@@ -5,9 +5,9 @@ import type { Principal } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ImageService } from "../ports/image-service.ts";
 import type { Authentication } from "./authentication.ts";
+import { whileConfirmed } from "./confirmation.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, StoredImage } from "./images.ts";
-import { whileConfirmed } from "./while-confirmed.ts";
 
 interface ServiceImagesDeps {
   readonly service: ImageService;

@@ -1,5 +1,4 @@
-import type { OldApi } from "../model/old-apis.ts";
-import type { RelaySettings } from "../model/relay.ts";
+import type { OldApi, RelaySettings } from "../model/settings.ts";
 import type { RelayIdentities } from "../ports/relay-identities.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
 import type { Accounts } from "./accounts.ts";

@@ -3,7 +3,6 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
 import { type Soon, soon } from "../ports/soon.ts";
-import { assertCompact } from "./compact.ts";
 import type { Signer } from "./signer.ts";
 import {
   audiences,
@@ -15,6 +14,7 @@ import {
 } from "./token-claims.ts";
 
 const issuer = "darkroom";
+const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** Characters of them, and how many a short one counts for, so that there are 20 000 of them at most. */
 const rememberedSizeMax = 16 * 1024 * 1024;
 const rememberedSizeMin = Math.ceil(rememberedSizeMax / 20_000);
@@ -100,4 +100,9 @@ function headerOf(token: string): { kid: string | undefined; type: TokenType } {
   } catch (cause) {
     throw new InvalidToken("no token", { cause });
   }
+}
+
+/** Of one token there are no other spellings: jose's base64url takes blanks and base64's own signs, too. */
+function assertCompact(token: string): void {
+  if (!compact.test(token)) throw new InvalidToken("not in JWS's compact form");
 }

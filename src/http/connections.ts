@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { networkOf } from "../model/address.ts";
+import type { TrustedProxies } from "../model/settings.ts";
 import { createSlots } from "../ports/slots.ts";
-import type { Trusted } from "./port-call.ts";
 
 /** Connections that may be open at a time. */
 export interface ConnectionsMax {
@@ -11,7 +12,11 @@ export interface ConnectionsMax {
 }
 
 /** Those that are open. What comes on top of what there may be is closed before a byte of it is read. */
-export function trackConnections(server: Server, { each, all }: ConnectionsMax, trusted: Trusted): ReadonlySet<Socket> {
+export function trackConnections(
+  server: Server,
+  { each, all }: ConnectionsMax,
+  trusted: TrustedProxies,
+): ReadonlySet<Socket> {
   const open = new Set<Socket>();
   const slots = createSlots({ each, all });
   server.maxConnections = all;
@@ -31,4 +36,14 @@ export function trackConnections(server: Server, { each, all }: ConnectionsMax, 
 export function connectionsWithin(filesMax: number, { each, all }: ConnectionsMax): ConnectionsMax {
   const most = Math.min(all, Math.floor(filesMax / 2));
   return { each: Math.min(each, Math.floor(most / 2)), all: most };
+}
+
+/** How many files and connections this process may have open; no end where the system does not tell, as all but Linux. */
+export function openFilesMax(): number {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    return Number(soft ?? Number.POSITIVE_INFINITY);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
+import { dayMs } from "../model/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** Certificates that live for six days are renewed when they have two left. */
 const soonMs = 2 * dayMs;
 

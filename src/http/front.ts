@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import cors from "cors";
 import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
+import type { TrustedProxies } from "../model/settings.ts";
 import type { Log } from "../ports/log.ts";
 import { logRequest } from "./access-log.ts";
 import { createBodyLimit } from "./body-limit.ts";
 import type { PortListener, PortResponse } from "./messages.ts";
-import { PortCall, type Trusted, trustedByAddress } from "./port-call.ts";
+import { PortCall, trustedByAddress } from "./port-call.ts";
 import type { Shed } from "./shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./under-way.ts";
 
@@ -19,7 +20,7 @@ export interface FrontOptions {
     readonly origins: readonly string[];
     readonly exposedHeaders: readonly string[];
   };
-  readonly trusted: Trusted;
+  readonly trusted: TrustedProxies;
   /** Whether the load allows no more. */
   readonly shed: Shed;
   readonly callsMax: CallsMax;

@@ -3,14 +3,12 @@ import type { Http2ServerRequest } from "node:http2";
 import { isIP } from "node:net";
 import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
+import type { TrustedProxies } from "../model/settings.ts";
 import type { PortResponse } from "./messages.ts";
 import { newRequestId } from "./request-id.ts";
 
-/** Whether a proxy's word on where a request comes from is taken; undefined for nobody's. */
-export type Trusted = ((address: string, hops: number) => boolean) | undefined;
-
 /** The same, whether or not a proxy has written the address's port too, as some do. */
-export function trustedByAddress(trusted: Trusted): Trusted {
+export function trustedByAddress(trusted: TrustedProxies): TrustedProxies {
   return trusted && ((address, hops) => trusted(withoutPort(address), hops));
 }
 
@@ -27,7 +25,7 @@ export class PortCall implements Call {
   readonly isSecure: boolean;
   private readonly common: PortResponse["common"];
 
-  constructor(request: IncomingMessage, response: PortResponse, trusted: Trusted) {
+  constructor(request: IncomingMessage, response: PortResponse, trusted: TrustedProxies) {
     const { headers } = request;
     const wanted = headers["x-request-id"];
     this.requestId = typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId();
@@ -55,14 +53,14 @@ function isEncrypted(request: IncomingMessage | Http2ServerRequest): boolean {
 }
 
 /** Whether a trusted proxy says that it was called by TLS. */
-function isForwardedSecure(request: IncomingMessage, trusted: Trusted): boolean {
+function isForwardedSecure(request: IncomingMessage, trusted: TrustedProxies): boolean {
   const protocols = request.headers["x-forwarded-proto"]?.toString();
   // Of several proxies the first was called by the caller.
   return protocols !== undefined && /^\s*https\s*(,|$)/i.test(protocols) && trusted?.(addressOf(request), 0) === true;
 }
 
 /** The last address that no trusted proxy vouches for. */
-function forwardedAddress(request: IncomingMessage, trusted: NonNullable<Trusted>): string {
+function forwardedAddress(request: IncomingMessage, trusted: NonNullable<TrustedProxies>): string {
   const address = withoutPort(proxyAddress(request, trusted));
   return isIP(address) === 0 ? addressOf(request) : address;
 }

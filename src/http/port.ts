@@ -10,11 +10,12 @@ import {
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Server as TlsServer } from "node:tls";
+import type { Tls, TrustedProxies } from "../model/settings.ts";
+import { minuteMs } from "../model/time.ts";
 import { type ConnectionsMax, trackConnections } from "./connections.ts";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { Http1Request, Http1Response, Http2Request, Http2Response, type PortListener } from "./messages.ts";
 import { boundPipelines } from "./pipelining.ts";
-import type { Trusted } from "./port-call.ts";
 import { newRequestId } from "./request-id.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
@@ -35,7 +36,7 @@ export const limits = {
   connectionsMax: { each: 5000, all: 20_000 },
   callsMax: { each: 5000, all: 10_000 },
   /** How long an HTTP/2 connection on which nothing moves takes new streams. */
-  idleMs: 5 * 60_000,
+  idleMs: 5 * minuteMs,
 } as const;
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -43,19 +44,13 @@ const drainLookMs = 50;
 /** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
 const idleGraceMs = 500;
 
-/** PEM. */
-export interface Tls {
-  readonly cert: string;
-  readonly key: string;
-}
-
 export interface Where {
   readonly host: string;
   readonly port: number;
   readonly tls: Tls | undefined;
   /** `limits.connectionsMax` unless given. */
   readonly connectionsMax?: ConnectionsMax;
-  readonly trustedProxies?: Trusted;
+  readonly trustedProxies?: TrustedProxies;
 }
 
 export interface Port {

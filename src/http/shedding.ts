@@ -2,9 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
 import { isNeverShed, overloaded, pathOfOperation, uploadOperation, uploadsFull } from "../model/overload.ts";
-import { pathOf } from "../model/path.ts";
+import { pathOf, withoutExtraSlashes } from "../model/path.ts";
 import type { Log } from "../ports/log.ts";
-import { withoutExtraSlashes } from "./path.ts";
 import type { Pressure } from "./pressure.ts";
 import { UploadRoom } from "./upload-room.ts";
 

@@ -1,10 +1,23 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import type { BodyRoom, CountedBody } from "../model/call.ts";
-import type { DomainError } from "../model/errors.ts";
+import { type DomainError, invalidField } from "../model/errors.ts";
 import { uploadsFull } from "../model/overload.ts";
 import { onceAnswered } from "./messages.ts";
-import { compressedJson, uploadJsonCheck } from "./upload-json.ts";
+
+/** Of commas, brackets and braces. Each may become an object, which takes fifty times its bytes and as long to make. */
+const signsMax = 1000;
+const signs = [",", "[", "{"].map((sign) => sign.charCodeAt(0));
+
+const manifold = invalidField(
+  "data",
+  `must be all but alone: at most ${signsMax} commas, brackets and braces in the JSON`,
+);
+/** What is compressed shows its signs only when it is in memory whole. */
+const compressedJson = invalidField(
+  "data",
+  "must come uncompressed as JSON: leave out content-encoding, or send application/proto",
+);
 
 /**
  * The memory for large bodies, of which each has room: for as much as it says that it is, or as has come of it. One that
@@ -70,4 +83,14 @@ function isJson(headers: IncomingHttpHeaders): boolean {
 function isCompressed(headers: IncomingHttpHeaders): boolean {
   // Which of the two counts is the protocol's affair.
   return [headers["content-encoding"], headers["grpc-encoding"]].some((name = "identity") => name !== "identity");
+}
+
+/** Looks at a picture's JSON, piece by piece, before it is parsed: one text makes nearly all of it. Refuses it when it does not. */
+function uploadJsonCheck(refuse: (refusal: DomainError) => never): (piece: Buffer) => void {
+  let count = 0;
+  return (piece) => {
+    for (const sign of signs)
+      for (let at = piece.indexOf(sign); at !== -1; at = piece.indexOf(sign, at + 1))
+        if (++count > signsMax) refuse(manifold);
+  };
 }

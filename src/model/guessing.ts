@@ -1,3 +1,4 @@
+import { hourMs, minuteMs } from "./time.ts";
 /** The tries to sign in to one account that did not succeed, or have not yet. */
 export interface SignInAttempts {
   /** The account's id, or a hash of a name that nobody has: both are treated alike. */
@@ -16,18 +17,17 @@ interface AddressAttempts {
   readonly lastAt: number;
 }
 
-const minute = 60_000;
 /** From one address: so many are free, then each waits twice as long as the one before, from 1 s; then a lock. */
 const freeTries = 5;
 const lockedTries = 10;
-const lockMs = 15 * minute;
+const lockMs = 15 * minuteMs;
 /** From everywhere: after so many each is held a little and then made. None is refused, or strangers could keep the owner out. */
 const widespreadTries = 20;
 const heldMs = 2000;
 /** How long failures count after the last one. */
-export const memoryMs = 60 * minute;
+export const memoryMs = hourMs;
 /** So far ahead another server's clock may be; what is later was counted before a clock was set back. */
-const aheadMaxMs = minute;
+const aheadMaxMs = minuteMs;
 const addressesMax = 100;
 
 /** How long a try from this address must wait; 0 when it may be made now. */

@@ -1,6 +1,7 @@
 import { checkFields } from "./errors.ts";
 import { type ModelRoutes, modelRule } from "./models.ts";
 import { integerRule, rangeRule, textRule } from "./text.ts";
+import { dayMs } from "./time.ts";
 
 export const jobStates = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 export type JobState = (typeof jobStates)[number];
@@ -84,10 +85,9 @@ export interface Submission {
   readonly requestId: string;
 }
 
-const hour = 60 * 60 * 1000;
 export const promptMax = 4000;
-export const deadlineDefaultMs = 24 * hour;
-export const deadlineMaxMs = 7 * 24 * hour;
+export const deadlineDefaultMs = dayMs;
+export const deadlineMaxMs = 7 * dayMs;
 /** How many a job has before it fails. */
 export const attemptsMax = 3;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;

@@ -3,3 +3,12 @@ export function pathOf(url = ""): string {
   const query = url.indexOf("?");
   return query === -1 ? url : url.slice(0, query);
 }
+
+/**
+ * As PocketBase and FastAPI have it, a path may end with a slash, as clients and balancers' probes write it; and it may begin
+ * with two, where a caller's base URL ends with one. One that is relayed stays what it is.
+ */
+export function withoutExtraSlashes(url: string): string {
+  if (/^\/+v1\//.test(url)) return url;
+  return url.replace(/^\/{2,}/, "/").replace(/^([^?]+[^?/])\/+(?=\?|$)/, "$1");
+}

@@ -1,6 +1,7 @@
 import type { Operation } from "./access.ts";
 import { networkOf } from "./address.ts";
 import { ownerIdOf, type Principal } from "./principal.ts";
+import { dayMs, hourMs, minuteMs } from "./time.ts";
 
 /** So many calls in a window that begins with the first of them. */
 export interface RateLimit {
@@ -29,34 +30,32 @@ export interface Standing {
   readonly resetMs: number;
 }
 
-const second = 1000;
-const minute = 60 * second;
 const service = "darkroom.auth.v1.AuthService";
 
 /** What a caller may ask for at most, in any window. */
 export const countMax = 100_000_000;
-export const windowMaxMs = 24 * 60 * minute;
+export const windowMaxMs = dayMs;
 
 export const defaultRateLimits = {
   // More than people do: what it stops is one account's runaway loop.
-  user: { count: 600_000, windowMs: minute },
+  user: { count: 600_000, windowMs: minuteMs },
   // For those without a limit of their own.
-  client: { count: 100, windowMs: minute },
+  client: { count: 100, windowMs: minuteMs },
   // Whoever calls without a credential, or with one that is refused.
-  address: { count: 60_000, windowMs: minute },
-  [`${service}/SignUp`]: { count: 300, windowMs: 60 * minute },
-  [`${service}/Login`]: { count: 60, windowMs: minute },
-  [`${service}/RequestPasswordReset`]: { count: 30, windowMs: 60 * minute },
-  [`${service}/RequestEmailChange`]: { count: 30, windowMs: 60 * minute },
-  [`${service}/ConfirmEmailChange`]: { count: 60, windowMs: 60 * minute },
-  [`${service}/ResetPassword`]: { count: 60, windowMs: 60 * minute },
-  [`${service}/UpdateProfile`]: { count: 60, windowMs: 60 * minute },
-  [`${service}/ChangePassword`]: { count: 60, windowMs: 60 * minute },
-  [`${service}/DeleteProfile`]: { count: 60, windowMs: 60 * minute },
-  [`${service}/RefreshToken`]: { count: 600, windowMs: minute },
-  [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minute },
-  "POST /auth/token": { count: 600, windowMs: minute },
-  "POST /v1/chat": { count: 10, windowMs: minute },
+  address: { count: 60_000, windowMs: minuteMs },
+  [`${service}/SignUp`]: { count: 300, windowMs: hourMs },
+  [`${service}/Login`]: { count: 60, windowMs: minuteMs },
+  [`${service}/RequestPasswordReset`]: { count: 30, windowMs: hourMs },
+  [`${service}/RequestEmailChange`]: { count: 30, windowMs: hourMs },
+  [`${service}/ConfirmEmailChange`]: { count: 60, windowMs: hourMs },
+  [`${service}/ResetPassword`]: { count: 60, windowMs: hourMs },
+  [`${service}/UpdateProfile`]: { count: 60, windowMs: hourMs },
+  [`${service}/ChangePassword`]: { count: 60, windowMs: hourMs },
+  [`${service}/DeleteProfile`]: { count: 60, windowMs: hourMs },
+  [`${service}/RefreshToken`]: { count: 600, windowMs: minuteMs },
+  [`${service}/ExchangeApiKey`]: { count: 600, windowMs: minuteMs },
+  "POST /auth/token": { count: 600, windowMs: minuteMs },
+  "POST /v1/chat": { count: 10, windowMs: minuteMs },
 } as const satisfies Partial<Record<Operation | Principal["kind"] | "address", RateLimit>>;
 
 /** Asked by machines, whatever the load. */
@@ -99,7 +98,7 @@ export function quotasOf(
 }
 
 function quotaOf(name: string, limit: RateLimit, who: string): Quota {
-  return { name, limit, key: `${name} ${who}`, policy: `"${name}";q=${limit.count};w=${limit.windowMs / second}` };
+  return { name, limit, key: `${name} ${who}`, policy: `"${name}";q=${limit.count};w=${limit.windowMs / 1000}` };
 }
 
 /** The values of `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-10 has them. */
@@ -108,12 +107,12 @@ export function rateLimitHeaders(standings: readonly Standing[]): { policy: stri
   for (const { quota, remaining, resetMs } of standings) {
     const separator = policy && ", ";
     policy += separator + quota.policy;
-    state += `${separator}"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / second)}`;
+    state += `${separator}"${quota.name}";r=${remaining};t=${Math.ceil(resetMs / 1000)}`;
   }
   return { policy, state };
 }
 
 function ownLimit(principal: Principal | undefined): RateLimit | undefined {
   const count = principal?.kind === "client" ? principal.client.limitPerMinute : undefined;
-  return count == null ? undefined : { count, windowMs: minute };
+  return count == null ? undefined : { count, windowMs: minuteMs };
 }

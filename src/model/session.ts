@@ -1,11 +1,10 @@
 import type { Account } from "./account.ts";
 import type { Surface } from "./surface.ts";
-
-const day = 24 * 60 * 60 * 1000;
+import { dayMs } from "./time.ts";
 
 /** A session token lives this long, and this long after its session was last used. */
-export const sessionTokenLifeMs = 7 * day;
-const sessionTokenIdleMs = day;
+export const sessionTokenLifeMs = 7 * dayMs;
+const sessionTokenIdleMs = dayMs;
 
 /** How long a spent refresh token still gives its successor, while that one is unused. */
 export const refreshGraceMs = 30_000;

@@ -1,3 +1,4 @@
+import { minuteMs } from "./time.ts";
 /** ES256 is what every library knows, EdDSA what the first versions made. */
 export type SigningAlgorithm = "ES256" | "EdDSA";
 
@@ -14,7 +15,7 @@ export interface SigningKey {
 }
 
 /** How long before its use a new key is published: longer than others keep the key set. */
-export const publishAheadMs = 5 * 60_000;
+export const publishAheadMs = 5 * minuteMs;
 /** How long a key set may be kept by those who read it. */
 export const keySetMaxAgeMs = 60_000;
 

@@ -1,3 +1,4 @@
+import { dayMs, hourMs, minuteMs } from "./time.ts";
 /** By whose API somebody signed in: its callers expect that system's lifetimes, and tokens that say what its tokens say. */
 export type Surface = "own" | "supabase" | "pocketbase";
 
@@ -17,12 +18,9 @@ interface Terms {
   readonly isAccessEnough: boolean;
 }
 
-const minute = 60_000;
-const day = 24 * 60 * minute;
-
 export const termsOf: Readonly<Record<Surface, Terms>> = {
-  own: { freshMs: 0, accessMs: 15 * minute, idleMs: 7 * day, lifeMs: 30 * day, isAccessEnough: false },
-  supabase: { freshMs: day, accessMs: 60 * minute, idleMs: 7 * day, lifeMs: 30 * day, isAccessEnough: false },
+  own: { freshMs: 0, accessMs: 15 * minuteMs, idleMs: 7 * dayMs, lifeMs: 30 * dayMs, isAccessEnough: false },
+  supabase: { freshMs: dayMs, accessMs: hourMs, idleMs: 7 * dayMs, lifeMs: 30 * dayMs, isAccessEnough: false },
   // Its front ends do not refresh by themselves, and expect to stay signed in for as long as they come back.
-  pocketbase: { freshMs: 0, accessMs: 14 * day, idleMs: 14 * day, lifeMs: 365 * day, isAccessEnough: true },
+  pocketbase: { freshMs: 0, accessMs: 14 * dayMs, idleMs: 14 * dayMs, lifeMs: 365 * dayMs, isAccessEnough: true },
 };

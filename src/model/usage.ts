@@ -1,6 +1,7 @@
 import type { Operation } from "./access.ts";
 import { checkFields } from "./errors.ts";
 import { integerRule } from "./text.ts";
+import { dayMs } from "./time.ts";
 
 /** A user's day, in UTC. */
 export interface UserDay {
@@ -18,7 +19,6 @@ export interface DailyUsage extends UserDay {
   readonly count: number;
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** How long a day's count is kept. */
 export const keepUsageMs = 400 * dayMs;
 /** The most that a day's quota can be. */

@@ -9,6 +9,7 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
+import { hourMs } from "../model/time.ts";
 import { auditInterceptor } from "./audit.ts";
 import { authService } from "./auth-service.ts";
 import { createGate, errorInterceptor, readmission } from "./gate.ts";
@@ -20,7 +21,7 @@ import { createRpcTransport, type RpcHandler, type RpcTransportOptions } from ".
 import { workerService } from "./worker-service.ts";
 
 /** The longest timeout a caller may ask for. */
-const timeoutMaxMs = 2 * 60 * 60 * 1000;
+const timeoutMaxMs = 2 * hourMs;
 
 /** Pictures are compressed already, and of reflection's answers anybody gets as many as they like. */
 const uncompressed = { compressMinBytes: 0xffffffff };

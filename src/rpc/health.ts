@@ -7,13 +7,14 @@ import {
 import type { Health } from "../core/health.ts";
 import { networkOf } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
+import { hourMs } from "../model/time.ts";
 import { createSlots } from "../ports/slots.ts";
 import { callOf } from "./call.ts";
 import { cutShort } from "./cut-short.ts";
 
 /** How often a watched status is looked at. */
 const lookEveryMs = 1000;
-const watchMaxMs = 60 * 60 * 1000;
+const watchMaxMs = hourMs;
 /** Watches at a time, of one address (an IPv6 /64) and of all: anybody may open them. */
 export const watchesMax = { each: 100, all: 1000 } as const;
 const watchesFull = new DomainError(

@@ -6,13 +6,14 @@ import type { UseCases } from "../core/use-cases.ts";
 import { ownerOf, principalOf } from "../model/call.ts";
 import { hasEnded } from "../model/image-job.ts";
 import { ownerIdOf } from "../model/principal.ts";
+import { hourMs } from "../model/time.ts";
 import { callOf } from "./call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { cutShort } from "./cut-short.ts";
 import { deadLetterCalls } from "./dead-letter-calls.ts";
 
 /** How long one stream lives; a caller that still watches then resumes. */
-const watchMaxMs = 60 * 60 * 1000;
+const watchMaxMs = hourMs;
 
 export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobService> {
   const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(callOf(context)));

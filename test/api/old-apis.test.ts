@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readServerConfig } from "../../src/config.ts";
-import { oldApis } from "../../src/model/old-apis.ts";
+import { oldApis } from "../../src/model/settings.ts";
 import { serve } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ConnectionsMax, connectionsWithin } from "../../src/http/connections.ts";
 import type { PortResponse } from "../../src/http/messages.ts";
 import { limits, openPort } from "../../src/http/port.ts";
-import type { Trusted } from "../../src/http/port-call.ts";
+import type { TrustedProxies } from "../../src/model/settings.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
@@ -105,7 +105,7 @@ describe("of connections", () => {
   const answer = (_request: unknown, response: PortResponse) => void response.writeHead(204).end();
 
   /** Whether it is answered by a port that may have as many. */
-  async function opener(connectionsMax: ConnectionsMax, trustedProxies?: Trusted) {
+  async function opener(connectionsMax: ConnectionsMax, trustedProxies?: TrustedProxies) {
     const port = await openPort(answer, { ...here, connectionsMax, trustedProxies });
     onTestFinished(() => port.drain(0));
     return async () => {

@@ -1,5 +1,7 @@
+import { hourMs } from "../../model/time.ts";
+
 /** How long one picture may take in all. */
-const wholeMs = 60 * 60 * 1000;
+const wholeMs = hourMs;
 
 /**
  * Aborts its signal when we wait for the other side too long at a time, where what others take meanwhile does not count,

@@ -1,4 +1,5 @@
 import type { IndexDescription } from "mongodb";
+import { dayMs } from "../../model/time.ts";
 
 type Key = Readonly<Record<string, 1 | -1>>;
 
@@ -56,7 +57,6 @@ function purge() {
   return { ...by({ purgeAt: 1 }), expireAfterSeconds: 0 };
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** The last that a Date can hold. */
 const lastMs = 8.64e15;
 

@@ -6,7 +6,7 @@ import type { Operation } from "../../model/access.ts";
 import { ownerOf } from "../../model/call.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
 import { pathOf } from "../../model/path.ts";
-import type { RelaySettings } from "../../model/relay.ts";
+import type { RelaySettings } from "../../model/settings.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { problem, sendProblem } from "../problem.ts";

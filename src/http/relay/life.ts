@@ -1,8 +1,9 @@
 import type { FastifyReply } from "fastify";
+import { hourMs } from "../../model/time.ts";
 import { onceAnswered } from "../messages.ts";
 
 /** How long one call lives; a caller that still listens then calls again. */
-const callMaxMs = 60 * 60 * 1000;
+const callMaxMs = hourMs;
 
 /**
  * A signal that ends with the answer, with its caller's leaving, its hour, or what `confirmed` says. `onEnd` is called once,

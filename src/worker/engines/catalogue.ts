@@ -1,5 +1,5 @@
-import type { EngineSettings } from "../../model/engine-settings.ts";
 import type { Model } from "../../model/models.ts";
+import type { EngineSettings } from "../../model/settings.ts";
 import type { Engine } from "../engine.ts";
 import { isInstalled } from "./upscale-2x/packages.ts";
 

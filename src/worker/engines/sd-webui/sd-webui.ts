@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import type { SdWebuiSettings } from "../../../model/engine-settings.ts";
+import type { SdWebuiSettings } from "../../../model/settings.ts";
 import type { Engine, Task } from "../../engine.ts";
 import type { Answer } from "./exchange.ts";
 import { connectionFailure, statusFailure, timeoutFailure } from "./failures.ts";

@@ -1,4 +1,4 @@
-import type { SdWebuiSettings } from "../../../model/engine-settings.ts";
+import type { SdWebuiSettings } from "../../../model/settings.ts";
 import { type Answer, exchange } from "./exchange.ts";
 import type { Request } from "./request.ts";
 
