@@ -1,22 +1,9 @@
-import { constants, existsSync } from "node:fs";
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { filesystemBlobStore } from "./adapters/filesystem/blob-store.ts";
 import { httpImageService } from "./adapters/image-service/image-service.ts";
-import { sqliteAccountStore } from "./adapters/sqlite/account-store.ts";
-import { sqliteAttemptStore } from "./adapters/sqlite/attempt-store.ts";
-import { sqliteAuditStore } from "./adapters/sqlite/audit-store.ts";
-import { Bell } from "./adapters/sqlite/bell.ts";
-import { sqliteClientStore } from "./adapters/sqlite/client-store.ts";
-import { sqliteCounterStore } from "./adapters/sqlite/counter-store.ts";
-import { type Alarms, Database } from "./adapters/sqlite/database.ts";
-import { sqliteFileStore } from "./adapters/sqlite/file-store.ts";
-import { sqliteImageStore } from "./adapters/sqlite/image-store.ts";
-import { sqliteJobStore } from "./adapters/sqlite/job-store.ts";
-import { sqliteQueue } from "./adapters/sqlite/queue.ts";
-import { sqliteSecretStore } from "./adapters/sqlite/secret-store.ts";
-import { sqliteSessionStore } from "./adapters/sqlite/session-store.ts";
-import { databaseMigrations, queueMigrations } from "./adapters/sqlite/tables.ts";
-import { sqliteUsageStore } from "./adapters/sqlite/usage-store.ts";
+import type { Alarms } from "./adapters/sqlite/database.ts";
+import * as sqliteQueues from "./adapters/sqlite/queues.ts";
+import * as sqliteStores from "./adapters/sqlite/stores.ts";
 import type { MongodbConfig } from "./config/mongodb.ts";
 import type { ServiceBusConfig } from "./config/service-bus.ts";
 import { ConfigError, type ServerConfig } from "./config.ts";
@@ -88,7 +75,7 @@ export function isUnused({ dataDir, mongodb }: Pick<ServerConfig, "dataDir" | "m
   return mongodb === undefined && !existsSync(embeddedPaths(dataDir).database);
 }
 
-/** The same of the queues. */
+/** Whether surely no queue was ever made there. */
 export function areQueuesUnused({ dataDir, serviceBus }: Pick<ServerConfig, "dataDir" | "serviceBus">): boolean {
   return serviceBus === undefined && !existsSync(embeddedPaths(dataDir).queue);
 }
@@ -96,34 +83,16 @@ export function areQueuesUnused({ dataDir, serviceBus }: Pick<ServerConfig, "dat
 async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => number, log: Log): Promise<Stores> {
   prepareDataDirectory(dataDir, log);
   preparePictures(dataDir);
-  const paths = embeddedPaths(dataDir);
+  const { database, pictures } = embeddedPaths(dataDir);
   const alarms = alarmsOf(log);
-  const db = await openDatabase(paths.database, databaseMigrations, alarms);
-  return {
-    accounts: sqliteAccountStore(db),
-    sessions: sqliteSessionStore(db),
-    clients: sqliteClientStore(db),
-    audit: sqliteAuditStore(db),
-    attempts: sqliteAttemptStore(db),
-    counters: sqliteCounterStore(db),
-    usage: sqliteUsageStore(db),
-    jobs: sqliteJobStore(db, due),
-    images: sqliteImageStore(db),
-    files: sqliteFileStore(db),
-    blobs: filesystemBlobStore(paths.pictures, alarms.disk),
-    secrets: sqliteSecretStore(db),
-    pending: () => db.pending,
-    ping: () => ping(db, paths.database),
-    close: () => db.close(),
-  };
+  const stores = await sqliteStores.openStores(database, due, alarms).catch(blame("DARKROOM_DATA_DIR"));
+  return { ...stores, blobs: filesystemBlobStore(pictures, alarms.disk) };
 }
 
 export async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => number, log: Log) {
   // The driver is loaded where it is needed alone.
   const mongodb = await import("./adapters/mongodb/stores.ts");
-  return mongodb.openStores(config, due, log).catch((error: Error) => {
-    throw new ConfigError(config.variable, error.message);
-  });
+  return mongodb.openStores(config, due, log).catch(blame(config.variable));
 }
 
 /** Undefined where pictures lie in our own store. */
@@ -145,59 +114,21 @@ export function openQueues(
 async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log: Log): Promise<Queues> {
   // The SDK is loaded where it is needed alone.
   const serviceBus = await import("./adapters/service-bus/queues.ts");
-  return serviceBus.openQueues({ ...config, jobQueue: ownQueueName }, clock, log).catch((error: Error) => {
-    throw new ConfigError(config.variable, error.message);
-  });
+  return serviceBus.openQueues({ ...config, jobQueue: ownQueueName }, clock, log).catch(blame(config.variable));
 }
 
 async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Promise<Queues> {
   prepareDataDirectory(dataDir, log);
-  const paths = embeddedPaths(dataDir);
-  const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
-  const db = await openDatabase(paths.queue, queueMigrations, alarmsOf(log));
-  const bell = await openBell(paths.bell, onError).catch(async (error: unknown) => {
-    await db.close();
-    throw error;
-  });
-  const queue = (name: string) => sqliteQueue(db, bell, name, clock, onError);
-  return {
-    jobQueue: queue(ownQueueName),
-    resultQueue: queue(resultQueueName),
-    queue,
-    ping: () => ping(db, paths.queue),
-    async close() {
-      await db.close();
-      // Writes that were under way ring it.
-      bell.close();
-    },
+  const opening = sqliteQueues.openQueues(embeddedPaths(dataDir), clock, log, alarmsOf(log));
+  const queues = await opening.catch(blame("DARKROOM_DATA_DIR"));
+  return { ...queues, jobQueue: queues.queue(ownQueueName), resultQueue: queues.queue(resultQueueName) };
+}
+
+/** What an engine tells of why it cannot be opened, under the variable that says where it is. */
+function blame(variable: string): (error: Error) => never {
+  return ({ message }) => {
+    throw new ConfigError(variable, message);
   };
-}
-
-async function openDatabase(path: string, migrations: readonly string[], alarms: Alarms): Promise<Database> {
-  try {
-    return await Database.open(path, migrations, alarms);
-  } catch (error) {
-    throw notOpened(path, error);
-  }
-}
-
-async function openBell(path: string, onError: (error: unknown) => void): Promise<Bell> {
-  try {
-    return new Bell(path, onError);
-  } catch (error) {
-    throw notOpened(path, error);
-  }
-}
-
-function notOpened(path: string, error: unknown): ConfigError {
-  return new ConfigError("DARKROOM_DATA_DIR", `${path} cannot be opened: ${(error as Error).message}`);
-}
-
-async function ping(db: Database, path: string): Promise<void> {
-  // A file that was moved away can still be written here, and nobody else will find what is in it.
-  await access(path, constants.R_OK | constants.W_OK);
-  // What it is already, and a write all the same: one page, which a full disk refuses.
-  await db.write("PRAGMA application_id = 0");
 }
 
 function alarmsOf(log: Log): Alarms {

@@ -8,9 +8,8 @@ import { emailChanges, passwordResets, sessionTokens } from "./crypto/named-secr
 import { openPasswords } from "./crypto/passwords.ts";
 import { openRefreshTokens } from "./crypto/refresh-tokens.ts";
 import { openRelayIdentities } from "./crypto/relay-identities.ts";
-import { openServiceKey } from "./crypto/service-key.ts";
-import { ringSigner, sharedSecret } from "./crypto/signer.ts";
-import { noKeys, ringKeys } from "./crypto/signing-keys.ts";
+import { serviceKeyCheck } from "./crypto/service-key.ts";
+import { noKeys, ringSigner, sharedSecret } from "./crypto/signer.ts";
 import { sessionTokenMaxMs } from "./crypto/token-claims.ts";
 import { type Clock, clockSkewMs } from "./ports/clock.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
@@ -34,7 +33,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     passwords: openPasswords(openBcryptPool(atOnce.passwords)),
     refreshTokens,
     relayIdentities,
-    serviceKey: config.imageService && openServiceKey(config.imageService.key),
+    isServiceKey: serviceKeyCheck(config.imageService?.key),
     sessionTokens,
     signingKeys,
   };
@@ -45,7 +44,7 @@ async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Cl
   if (jwtSecret !== undefined) return { signer: await sharedSecret(jwtSecret), signingKeys: noKeys };
   const tokenMs = Math.max(clientTokenMaxMs, sessionTokenMaxMs) + clockSkewMs;
   const ring = await KeyRing.open({ secrets, clock, tokenMs, rotateMs: rotateKeyMs });
-  return { signer: ringSigner(ring), signingKeys: ringKeys(ring) };
+  return { signer: ringSigner(ring), signingKeys: ring };
 }
 
 /** Those of relayed calls live a minute; undefined where nothing is relayed. */

@@ -41,7 +41,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   credentials: ["config", "crypto", "ports"],
   compose: ["adapters/smtp", "backends", "config", "credentials", "core", "http", "parts", "worker", "model", "ports"],
   app: ["backends", "config", "parts", "serving", "core", "crypto", "http", "model", "ports"],
-  serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "ports"],
+  serving: ["backends", "compose", "config", "idle", "parts", "core", "http", "rpc", "worker", "model", "ports"],
   "worker-app": ["backends", "config", "parts", "core", "http", "client", "worker", "ports"],
   migration: ["adapters/sqlite", "adapters/filesystem", "backends", "config", "data-directory", "model", "ports"],
   "store-app": ["backends", "client", "compose", "config", "parts", "ports", "rpc"],

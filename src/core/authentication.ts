@@ -13,10 +13,10 @@ import {
   type AccessTokens,
   type ApiKeys,
   InvalidToken,
+  type IsServiceKey,
   type JobClaims,
   type JobTokens,
   type NamedSecrets,
-  type ServiceKey,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import { type Soon, soon, soonOr } from "../ports/soon.ts";
@@ -45,7 +45,7 @@ interface AuthenticationDeps {
   readonly apiKeys: ApiKeys;
   readonly jobTokens: JobTokens;
   /** Undefined where the first system's workers have none. */
-  readonly serviceKey: ServiceKey | undefined;
+  readonly isServiceKey: IsServiceKey;
   readonly sessionTokens: NamedSecrets;
   readonly clock: Clock;
   /** Who everybody is where authentication is switched off. */
@@ -79,9 +79,9 @@ export class Authentication {
 
   /** Whether it can be a worker's, whose credentials alone come without a scheme too. */
   isOfWorker(credential: string): boolean {
-    const { serviceKey, jobTokens } = this.#deps;
+    const { isServiceKey, jobTokens } = this.#deps;
     if (credential.length > credentialMax) return false;
-    return serviceKey?.matches(credential) === true || jobTokens.recognises(credential);
+    return isServiceKey(credential) || jobTokens.recognises(credential);
   }
 
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
@@ -149,7 +149,7 @@ export class Authentication {
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
   #authenticate(credential: string): Soon<Principal> {
     if (credential.length > credentialMax) throw refused();
-    if (this.#deps.serviceKey?.matches(credential)) return { kind: "worker" };
+    if (this.#deps.isServiceKey(credential)) return { kind: "worker" };
     if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
     return soonOr<Principal, never>(
       () => this.#authenticateToken(credential),

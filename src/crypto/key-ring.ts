@@ -79,6 +79,11 @@ export class KeyRing {
     return this.#keys.filter((key) => this.#isAlive(key));
   }
 
+  /** What anybody may check its tokens with. */
+  async keySet(): Promise<{ readonly keys: readonly JWK[] }> {
+    return { keys: (await this.list()).map(publicJwk) };
+  }
+
   /** Reads the ring again when that was long ago. */
   #recently(): Soon<void> {
     if (isRecent(this.#readAt, freshMs, this.#options.clock())) return;

@@ -2,7 +2,7 @@ import { type JWTPayload, SignJWT } from "jose";
 import { type Owner, ownerIdOf } from "../model/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RelayIdentities } from "../ports/relay-identities.ts";
-import { type KeyRing, publicJwk } from "./key-ring.ts";
+import type { KeyRing } from "./key-ring.ts";
 
 const issuer = "darkroom";
 const audience = "darkroom-relay";
@@ -24,7 +24,7 @@ export function openRelayIdentities(ring: KeyRing, clock: Clock): RelayIdentitie
         .setExpirationTime(now + lifeS)
         .sign(sign);
     },
-    keySet: async () => ({ keys: (await ring.list()).map(publicJwk) }),
+    keySet: () => ring.keySet(),
   };
 }
 

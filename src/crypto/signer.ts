@@ -1,4 +1,6 @@
+import { DomainError } from "../model/errors.ts";
 import type { SigningAlgorithm } from "../model/signing-key.ts";
+import type { SigningKeys } from "../ports/signing-keys.ts";
 import { type Soon, soon } from "../ports/soon.ts";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -34,4 +36,12 @@ export function ringSigner(ring: KeyRing): Signer {
     },
     verifying: (kid) => soon(ring.find(kid), (found) => found && { key: found.verify, algorithm: found.algorithm }),
   };
+}
+
+/** What JWT_SECRET signs, nobody else can check. */
+export const noKeys: SigningKeys = { list: refuse, rotate: refuse, keySet: async () => ({ keys: [] }) };
+
+async function refuse(): Promise<never> {
+  const message = "tokens are signed with JWT_SECRET: change it and start again, or unset it to have keys that rotate";
+  throw new DomainError("failed_precondition", "SHARED_SECRET", message);
 }

@@ -82,11 +82,8 @@ export interface ApiKeys {
   verify(key: string, stored: readonly string[]): Soon<number | undefined>;
 }
 
-/** The one key that the first system's workers share. */
-export interface ServiceKey {
-  /** In constant time. */
-  matches(credential: string): boolean;
-}
+/** Whether it is the one key that the first system's workers share; in constant time. */
+export type IsServiceKey = (credential: string) => boolean;
 
 /** All that hashes rejects with DomainError `resource_exhausted` when too many are waiting. */
 export interface Passwords {

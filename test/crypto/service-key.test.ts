@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { openServiceKey } from "../../src/crypto/service-key.ts";
+import { serviceKeyCheck } from "../../src/crypto/service-key.ts";
 import { altered } from "./opened-secrets.ts";
 
 const key = "a-key-of-the-image-service";
 
 test("the service key is itself alone", () => {
-  const { matches } = openServiceKey(key);
+  const matches = serviceKeyCheck(key);
   expect(matches(key)).toBe(true);
   const others = [
     "",

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
@@ -36,6 +39,7 @@ const writerFile = new URL(`./writer${extname(import.meta.url)}`, import.meta.ur
  * for the disk and a lone write is not delayed. A write that resolved survives a power cut and is seen by every read.
  */
 export class Database {
+  readonly #path: string;
   readonly #reader: DatabaseSync;
   readonly #writer: Worker;
   readonly #statements = new Map<string, StatementSync>();
@@ -51,22 +55,27 @@ export class Database {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. */
+  /**
+   * Makes the file and brings its tables to the newest of `migrations`, each a script that is run once, in order. Rejects
+   * with what an operator should know of the file.
+   */
   static async open(
     path: string,
     migrations: readonly string[],
     alarms: Alarms = { disk() {}, lock() {} },
   ): Promise<Database> {
     const opening: Opening = { path, migrations, busyMs };
-    const writer = new Worker(writerFile, { workerData: opening });
-    await new Promise<void>((resolve, reject) => {
-      writer.once("message", () => resolve());
-      writer.once("error", reject);
-    });
-    return new Database(path, writer, alarms);
+    try {
+      const writer = new Worker(writerFile, { workerData: opening });
+      await once(writer, "message");
+      return new Database(path, writer, alarms);
+    } catch (error) {
+      throw notOpened(path, error);
+    }
   }
 
   private constructor(path: string, writer: Worker, alarms: Alarms) {
+    this.#path = path;
     this.#reader = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     this.#writer = writer;
     this.#alarms = alarms;
@@ -79,6 +88,14 @@ export class Database {
   /** Writes that are not settled yet. */
   get pending(): number {
     return this.#waiting.length;
+  }
+
+  /** Rejects when the file cannot be used; cheap. */
+  async ping(): Promise<void> {
+    // One that was moved away can still be written here, and nobody else will find what is in it.
+    await access(this.#path, constants.R_OK | constants.W_OK);
+    // What it is already, and a write all the same: one page, which a full disk refuses.
+    await this.write("PRAGMA application_id = 0");
   }
 
   read(sql: string, ...params: SQLInputValue[]): Row[] {
@@ -172,4 +189,9 @@ export class Database {
     this.#ended ??= error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
+}
+
+/** The same error, with what could not be opened. */
+export function notOpened(path: string, cause: unknown): Error {
+  return new Error(`${path} cannot be opened: ${(cause as Error).message}`, { cause });
 }

@@ -1,0 +1,35 @@
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { Bell } from "./bell.ts";
+import { type Alarms, Database, notOpened } from "./database.ts";
+import { sqliteQueue } from "./queue.ts";
+import { queueMigrations } from "./tables.ts";
+
+interface Paths {
+  readonly queue: string;
+  /** Tells other processes of what was written. */
+  readonly bell: string;
+}
+
+/** All queues, by their names, in one file. Rejects when it or its bell cannot be opened. */
+export async function openQueues(paths: Paths, clock: Clock, log: Log, alarms: Alarms) {
+  const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
+  const db = await Database.open(paths.queue, queueMigrations, alarms);
+  const bell = await openBell(paths.bell, onError).catch(async (error: unknown) => {
+    await db.close();
+    throw notOpened(paths.bell, error);
+  });
+  return {
+    queue: (name: string) => sqliteQueue(db, bell, name, clock, onError),
+    ping: () => db.ping(),
+    async close() {
+      await db.close();
+      // Writes that were under way ring it.
+      bell.close();
+    },
+  };
+}
+
+async function openBell(path: string, onError: (error: unknown) => void): Promise<Bell> {
+  return new Bell(path, onError);
+}
