@@ -114,7 +114,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
   process.stdout.write(advice(await starting, config));
 }
 
-/** What is no certificate and its key changes nothing. */
+/** Files that are no certificate with its key change nothing. */
 function renewTls(app: App, log: RootLog): void {
   try {
     const tls = readServerTls(process.env);

@@ -8,7 +8,7 @@ export function openLog(level: LogLevel): RootLog {
   return log;
 }
 
-/** One wish to stop comes more than once: a terminal tells all its processes, npm ours again, and the server its worker. */
+/** One request to stop arrives several times: from the terminal, from npm, and from the server to its worker. */
 const sameWishMs = 1000;
 
 /**

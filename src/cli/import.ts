@@ -50,7 +50,7 @@ async function run(
   if (counts.refused > 0) throw new UserError(`${counts.refused} refused: set them right and repeat, or leave them`);
 }
 
-/** Of what came as it was nothing is said. */
+/** Empty for what was imported unchanged. */
 function lineOf(report: Report): string {
   const line = (text: string) => `${report.place}: ${printable(text)}\n`;
   switch (report.outcome) {

@@ -5,7 +5,7 @@ const prefix = "DARKROOM_";
 /** What Kubernetes sets in each container of a namespace for its services, of which one may be `darkroom`. */
 const ofService = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP)(_\w+)?)?$/;
 
-/** For a server that nobody configured: `env` without what a server or a worker reads, but for where Stable Diffusion is. */
+/** The environment without our settings, but for Stable Diffusion's: for a server with defaults. */
 export function withoutSettings(env: Environment): Environment {
   const settings = namesRead();
   const isKept = (name: string) => name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith(prefix));
@@ -19,7 +19,7 @@ export function warnOfStrangers(env: Environment, log: RootLog): void {
   for (const variable of Object.keys(env).filter(isStrange)) log.warn({ variable }, "nothing reads this variable");
 }
 
-/** What is not read of an empty environment is not read of another either. */
+/** All names that are asked for, found by reading an empty environment. */
 function namesRead(): Set<string> {
   const names = new Set<string>();
   const get = (_: unknown, name: string) => {

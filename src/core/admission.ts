@@ -112,7 +112,7 @@ export class Admission {
     return limitedAs === operation ? quotas : [...quotas, ...this.#ownQuotasOf(operation, call)];
   }
 
-  /** But for what counts all calls of its caller. */
+  /** The operation's own limit, without the one that counts all calls of its caller. */
   #ownQuotasOf(operation: string, call: Call): readonly Quota[] {
     return this.#quotasOf(operation, call).filter(({ name }) => name === operation);
   }

@@ -13,10 +13,10 @@ export async function deleteAll(
   remove: (id: string) => Promise<void>,
 ): Promise<void> {
   const failures = new Map<string, unknown>();
-  for (let left = batch; left > 0 && failures.size < failuresMax; ) {
+  while (failures.size < failuresMax) {
     // Those that failed may be the first to be found again.
     const found = (await list(batch + failures.size)).filter(({ id }) => !failures.has(id));
-    left = found.length;
+    if (found.length === 0) break;
     for (const { id } of found) {
       await remove(id).catch((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
@@ -24,5 +24,5 @@ export async function deleteAll(
       });
     }
   }
-  for (const failure of failures.values()) throw failure;
+  if (failures.size > 0) throw [...failures.values()][0];
 }

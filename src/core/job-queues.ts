@@ -20,7 +20,7 @@ export class JobQueues {
     return this.of(model) === this.#own;
   }
 
-  /** Whether some of our workers may not have it, and leave it to others. */
+  /** Whether some of our workers may lack the model, and leave its jobs to others. */
   mayBeLeft(model: string): boolean {
     return model !== this.#routes.own[0]?.name;
   }

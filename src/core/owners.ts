@@ -9,7 +9,7 @@ export interface Owners {
   readonly recentClients: Recent<Client>;
 }
 
-/** Whether whose id this is was deleted; one that is only disabled may come back. */
+/** Whether the owner with this id was deleted. A disabled one is not: it may come back. */
 export async function isOwnerGone(id: string, { recentAccounts, recentClients }: Owners): Promise<boolean> {
   if (isClientId(id)) return (await recentClients.get(id)) === undefined;
   const account = await recentAccounts.get(id);

@@ -13,7 +13,7 @@ interface Stores {
   readonly sessions: SessionStore;
 }
 
-/** The stores of what credentials belong to, such that each write is seen by this process's next call. */
+/** The stores of accounts, clients and sessions, with a cache that each write here clears, so that the next call sees it. */
 export function recentRecords(stores: Stores, clock: Clock, log: Log) {
   const recentAccounts = new Recent((id) => stores.accounts.get(id), clock);
   const recentClients = new Recent((id) => stores.clients.get(id), clock);

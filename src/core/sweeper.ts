@@ -76,11 +76,11 @@ export class Sweeper {
   async sweepJobs(): Promise<void> {
     const { records, clock } = this.#deps;
     try {
-      for (let due = batch; due === batch; ) {
-        const jobs = await records.store.due(this.#lookAtClock(), batch);
-        due = jobs.length;
+      let jobs: readonly ImageJob[];
+      do {
+        jobs = await records.store.due(this.#lookAtClock(), batch);
         await Promise.all(jobs.map((job) => this.#sweepJob(job)));
-      }
+      } while (jobs.length === batch);
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#renewableSince = clock();
       throw error;

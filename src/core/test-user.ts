@@ -36,7 +36,7 @@ export async function ensureTestUser(deps: TestUserDeps): Promise<UserPrincipal>
   return ensureTestUser(deps);
 }
 
-/** Of one that is there already nothing is left where it was deleted a moment ago, and else all but the address is. */
+/** An account that was deleted a moment ago is replaced whole; of any other only the address is set. */
 async function write(accounts: AccountStore, stored: Account | undefined, fresh: Account): Promise<void> {
   if (stored === undefined) return accounts.insert(fresh);
   const { email, emailKey, updatedAt } = fresh;

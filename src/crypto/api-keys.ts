@@ -19,7 +19,7 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
   const remembered = recentlyUsed<Soon<boolean>>(rememberedMax);
   const issuing = pool.line();
-  /** By the hash that is compared with, so that neither made-up ids nor one client's wrong keys keep another waiting. */
+  /** One line for each stored hash, so that wrong keys for one client, or for none, delay no other. */
   const lines = recentlyUsed<BcryptLine>(linesMax);
 
   function lineOf(stored: string): BcryptLine {

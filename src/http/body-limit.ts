@@ -15,7 +15,7 @@ export interface BodyLimit {
 interface LateBody {
   readonly request: IncomingMessage;
   readonly network: string;
-  /** Of its time. */
+  /** When it is cut, by `performance.now`. */
   readonly end: number;
 }
 

@@ -12,7 +12,7 @@ export interface CallsMax {
 export interface UnderWay {
   readonly response: PortResponse;
   readonly address: string;
-  /** Among the others. */
+  /** Its index in the list. */
   at: number;
 }
 

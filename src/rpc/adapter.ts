@@ -83,7 +83,7 @@ async function* orCancelled<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
   }
 }
 
-/** Its source is thrown what keeps a message from being written: that the caller has left, which is no fault. */
+/** An answer that cannot be written means that its caller has left. Its source is told so, since that is no fault. */
 function leavable(answer: UniversalServerResponse): UniversalServerResponse {
   const source = answer.body?.[Symbol.asyncIterator]();
   const fail = source?.throw?.bind(source);

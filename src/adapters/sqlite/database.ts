@@ -14,7 +14,7 @@ const diskCodes = [10, 13];
 const busyCode = 5;
 /** How long a statement waits for another process's lock. */
 const busyMs = 5000;
-/** Of a turn's writes. Under load a turn may take seconds: libuv takes in up to 48 times 1024 events before it ends. */
+/** The most writes in one message. Under load a turn of the event loop may take seconds: libuv takes in up to 48 times 1024 events. */
 const togetherMax = 64;
 
 /** Who hears of each write that met this. */

@@ -16,7 +16,7 @@ const booleans = ["emailVisibility", "verified"];
 /** What Go's `strconv.ParseBool` takes for true; a number is none to PocketBase. */
 const trues: readonly unknown[] = [true, "1", "t", "T", "true", "TRUE", "True"];
 
-/** As PocketBase reads a record: what a field has becomes of the field's type, and null what one has that nobody filled. */
+/** As PocketBase reads a record: each value is cast to its field's type, and null becomes the field's empty value. */
 export async function castRecord(request: FastifyRequest): Promise<void> {
   const { body } = request;
   if (typeof body !== "object" || body === null || Array.isArray(body)) return;

@@ -8,7 +8,7 @@ import { changing, deleting, listing, making, reading, regenerating } from "./cl
 import { type ClientBody, changesOf, someOf, toJson } from "./client-shape.ts";
 
 const path = "/admin/clients";
-/** Who is made by the old relay's path is to call what is behind it, as all of its clients did. */
+/** A client that is made by the old relay's path has the scope `relay`, as all of its clients had. */
 const unset = { name: "", description: "", scopes: ["relay"], expiresAt: null, limitPerMinute: null, disabled: false };
 
 interface ById {
