@@ -12,7 +12,7 @@ import type { ImageJob } from "./model/image-job.ts";
 import { dueAt } from "./model/job-life.ts";
 import { ownQueueName, resultQueueName } from "./model/models.ts";
 import type { AccountStore } from "./ports/account-store.ts";
-import type { AttemptStore } from "./ports/attempt-store.ts";
+import type { SignInAttemptStore } from "./ports/attempt-store.ts";
 import type { AuditStore } from "./ports/audit-store.ts";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { ClientStore } from "./ports/client-store.ts";
@@ -24,7 +24,7 @@ import type { ImageStore } from "./ports/image-store.ts";
 import type { JobStore } from "./ports/job-store.ts";
 import type { Log } from "./ports/log.ts";
 import type { Queue } from "./ports/queue.ts";
-import { rarely } from "./ports/rarely.ts";
+import { oncePerMinute } from "./ports/rarely.ts";
 import type { SecretStore } from "./ports/secret-store.ts";
 import type { SessionStore } from "./ports/session-store.ts";
 import type { UsageStore } from "./ports/usage-store.ts";
@@ -34,7 +34,7 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly clients: ClientStore;
   readonly audit: AuditStore;
-  readonly attempts: AttemptStore;
+  readonly attempts: SignInAttemptStore;
   readonly counters: CounterStore;
   readonly usage: UsageStore;
   readonly jobs: JobStore;
@@ -133,10 +133,10 @@ function blame(variable: string): (error: Error) => never {
 
 function alarmsOf(log: Log): Alarms {
   return {
-    disk: rarely((err) => {
+    disk: oncePerMinute((err) => {
       log.error({ err }, "the disk takes nothing more: make room on it; calls that write are refused");
     }),
-    lock: rarely((err) => {
+    lock: oncePerMinute((err) => {
       log.error({ err }, "another process keeps the database locked; calls that write are refused");
     }),
   };

@@ -19,10 +19,10 @@ import { JobQueues } from "./core/job-queues.ts";
 import { JobRecords } from "./core/job-records.ts";
 import { Leases } from "./core/leases.ts";
 import { OwnImages } from "./core/own-images.ts";
-import { Post } from "./core/post.ts";
+import { MailQueue } from "./core/post.ts";
 import { Profiles } from "./core/profiles.ts";
 import { RateLimiter } from "./core/rate-limiter.ts";
-import { recentRecords } from "./core/recent-records.ts";
+import { cachedStores } from "./core/recent-records.ts";
 import { Recovery } from "./core/recovery.ts";
 import { Results } from "./core/results.ts";
 import { SentJobs } from "./core/sent-jobs.ts";
@@ -62,7 +62,7 @@ export async function compose(
     resendMaxMs: hourMs,
     keepMs: config.keepResultMs,
   };
-  const shared = recentRecords(stores, clock, log);
+  const shared = cachedStores(stores, clock, log);
   const base = {
     ...stores,
     ...shared,
@@ -89,11 +89,11 @@ export async function compose(
   const sent = new SentJobs({ ...base, records });
   const dispatcher = new Dispatcher({ ...base, sent });
   const guessing = new Guessing(base);
-  const post = new Post({ mailer: await openMailer(config.mail), log });
+  const mailQueue = new MailQueue({ mailer: await openMailer(config.mail), log });
   const files = new Files({ ...base, images, authentication, keepUploadMs });
   const usage = new Usage({ ...base, dailyRequests });
   const deletions = new Deletions({ ...base, authentication, files, guessing, images, usage });
-  onStop(() => post.stop());
+  onStop(() => mailQueue.stop());
   onStop(() => changes.stop());
   onStop(() => dispatcher.idle());
   const imageJobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
@@ -125,8 +125,8 @@ export async function compose(
     oldApis: config.oldApis,
     relay: relayOf(config, base.relayIdentities),
     results: new Results({ ...base, records, images }),
-    profiles: new Profiles({ ...base, authentication, guessing, post }),
-    recovery: new Recovery({ ...base, authentication, guessing, post, mailPage: config.mail?.page }),
+    profiles: new Profiles({ ...base, authentication, guessing, mailQueue }),
+    recovery: new Recovery({ ...base, authentication, guessing, mailQueue, mailPage: config.mail?.page }),
     sessions,
     signingKeys: base.signingKeys,
     sweeper: new Sweeper({ ...base, records, dispatcher, deletions, files, images, keepAuditMs }),

@@ -6,7 +6,7 @@ import type { FirstAdmin } from "./core/accounts.ts";
 import { connectionsWithin, openFilesMax } from "./http/connections.ts";
 import { warnOfExpiry } from "./http/expiry.ts";
 import { createFront } from "./http/front.ts";
-import { limits, openPort } from "./http/port.ts";
+import { limits, openHttpServer } from "./http/port.ts";
 import { createPressure, type Pressure } from "./http/pressure.ts";
 import { openRoutes } from "./http/routes.ts";
 import { createShedding } from "./http/shedding.ts";
@@ -79,7 +79,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   // Who gave it may log in at once. Nobody knows one that is made up before it is shown, which needs a port.
   if (isPasswordGiven) await core.accounts.addAdmin(deps.admin);
   const connectionsMax = connectionsWithin(openFilesMax(), limits.connectionsMax);
-  const port = await openPort(front, { ...config, connectionsMax }).catch((error: NodeJS.ErrnoException) => {
+  const port = await openHttpServer(front, { ...config, connectionsMax }).catch((error: NodeJS.ErrnoException) => {
     throw portError(error, config);
   });
   const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);

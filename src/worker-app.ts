@@ -3,13 +3,13 @@ import { connect } from "./client/index.ts";
 import { namespaceOf } from "./config/service-bus.ts";
 import { ConfigError, type WorkerConfig } from "./config.ts";
 import { Health } from "./core/health.ts";
-import { type HealthPort, openHealthPort } from "./http/health-port.ts";
+import { type HealthServer, openHealthServer } from "./http/health-port.ts";
 import { startParts } from "./parts.ts";
 import type { Log } from "./ports/log.ts";
 import { loadEngines } from "./worker/engines/catalogue.ts";
-import { JobServer } from "./worker/job-server.ts";
+import { JobApi } from "./worker/job-server.ts";
 import type { CertificateMessage } from "./worker/supervisor.ts";
-import { startWorker as startTakingJobs } from "./worker/worker.ts";
+import { takeJobs } from "./worker/worker.ts";
 
 /** How long a stopped worker may take to finish its job, before it returns it. */
 const jobGraceMs = 4000;
@@ -32,16 +32,16 @@ export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promis
   return startParts(log, async (onStop) => {
     const queues = await openOwnQueues(config, log);
     onStop(queues.close);
-    const server = new JobServer(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
+    const server = new JobApi(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
     parent?.on("message", (message) => {
       const { cert } = message as CertificateMessage;
       server.moveTo(connect(config.serverUrl, { pinnedCert: cert }));
     });
     const health = healthOf(queues, server, log);
     const engines = await loadEngines(config.engines);
-    const port = await openPort(config.health, health, log);
+    const port = await openHttpServer(config.health, health, log);
     onStop(() => port?.close());
-    const worker = startTakingJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
+    const worker = takeJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
     onStop(() => {
       health.markStopping();
       return worker.stop(jobGraceMs);
@@ -52,7 +52,7 @@ export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promis
 }
 
 /** Tells what the worker lives by; until it is ended, looks for its server, which nobody would miss while there is no job. */
-function introduce(config: WorkerConfig, models: string[], server: JobServer, log: Log): () => Promise<void> {
+function introduce(config: WorkerConfig, models: string[], server: JobApi, log: Log): () => Promise<void> {
   const { serverUrl, serviceBus, dataDir } = config;
   const queue = serviceBus === undefined ? dataDir : namespaceOf(serviceBus);
   log.info({ server: serverUrl, queue, models }, "the worker takes jobs");
@@ -68,7 +68,7 @@ async function openOwnQueues(config: WorkerConfig, log: Log): Promise<Queues> {
   return queues;
 }
 
-function healthOf(queues: Queues, server: JobServer, log: Log): Health {
+function healthOf(queues: Queues, server: JobApi, log: Log): Health {
   const backends = {
     queue: { ping: () => queues.ping(), isNeeded: true },
     server: { ping: () => server.ping(), isNeeded: true },
@@ -76,10 +76,14 @@ function healthOf(queues: Queues, server: JobServer, log: Log): Health {
   return new Health({ backends, clock: Date.now, log });
 }
 
-async function openPort(where: WorkerConfig["health"], health: Health, log: Log): Promise<HealthPort | undefined> {
+async function openHttpServer(
+  where: WorkerConfig["health"],
+  health: Health,
+  log: Log,
+): Promise<HealthServer | undefined> {
   if (where === undefined) return undefined;
   try {
-    const port = await openHealthPort(health, where);
+    const port = await openHealthServer(health, where);
     log.info({ port: port.address.port }, "health is told here");
     return port;
   } catch (error) {

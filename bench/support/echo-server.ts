@@ -1,18 +1,18 @@
 import { createFront } from "../../src/http/front.ts";
-import { limits, openPort } from "../../src/http/port.ts";
+import { limits, openHttpServer } from "../../src/http/port.ts";
 import { createPressure } from "../../src/http/pressure.ts";
 import { createShedding } from "../../src/http/shedding.ts";
 import { createLog, type LogLevel } from "../../src/log.ts";
 import { exposedHeaders } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { createRpcTransport } from "../../src/rpc/transport.ts";
+import { createRpcServer } from "../../src/rpc/transport.ts";
 import { echo } from "./echo.ts";
 
 /** Our port, front and transport, put together as in serving.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
 
 const [path, level] = process.argv.slice(2);
 const log = createLog(level as LogLevel);
-const rpc = createRpcTransport(
+const rpc = createRpcServer(
   {
     routes: (router) => void router.rpc(echo, (request) => request),
     gate: async () => {},
@@ -32,6 +32,6 @@ const shed = createShedding({
 const cors = { origins: [], exposedHeaders };
 const { callsMax } = limits;
 const front = createFront({ rpc, routes, cors, trusted: undefined, shed, callsMax, bodyMs: 120_000, log });
-const { address } = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+const { address } = await openHttpServer(front, { host: "127.0.0.1", port: 0, tls: undefined });
 process.stdout.write(`listens on http://127.0.0.1:${address.port}\n`);
 for (const end of ["SIGTERM", "disconnect"]) process.on(end, () => process.exit());

@@ -4,7 +4,7 @@ import { type CredentialHeaders, credentialOf } from "../model/credential.ts";
 import type { Owner, Principal } from "../model/principal.ts";
 import { type Quota, quotasOf, type RateLimits, rateLimitHeaders, type Standing } from "../model/rate-limits.ts";
 import { isMetered } from "../model/usage.ts";
-import { type Soon, soon, soonOr } from "../ports/soon.ts";
+import { chain, chainOr, type MaybePromise } from "../ports/soon.ts";
 import type { Authentication } from "./authentication.ts";
 import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import { isUnauthenticated } from "./refused-credentials.ts";
@@ -34,10 +34,10 @@ export class Admission {
    * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit and meter count it
    * too, where another one does the same.
    */
-  admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): Soon<void> {
+  admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): MaybePromise<void> {
     const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
-    return soon(identified, () =>
-      soon(this.#countBy(this.#allQuotasOf(operation, limitedAs, call), call), () => {
+    return chain(identified, () =>
+      chain(this.#countBy(this.#allQuotasOf(operation, limitedAs, call), call), () => {
         authorise(operation, call.principal);
         if (isMetered(limitedAs) && call.principal?.kind === "user") return this.#usage.count(call.principal);
       }),
@@ -45,7 +45,7 @@ export class Admission {
   }
 
   /** Decides once more about a caller whose body came late, by the records as they are now. */
-  readmit(call: Call): Soon<void> {
+  readmit(call: Call): MaybePromise<void> {
     const { principal, operation = "", startedAt } = call;
     if (principal === undefined || performance.now() - startedAt <= lateMs) return;
     return this.#authentication.renew(principal).then((renewed) => {
@@ -55,16 +55,16 @@ export class Admission {
   }
 
   /** Counts an admitted call by another operation's limit besides, where only its body tells that it does the same. */
-  countAlso(operation: string, call: Call): Soon<void> {
+  countAlso(operation: string, call: Call): MaybePromise<void> {
     return this.#countBy(this.#ownQuotasOf(operation, call), call);
   }
 
-  #identify(operation: string, call: Call, headers: CredentialHeaders): Soon<void> {
-    const caller = soonOr<Principal | undefined, never>(
+  #identify(operation: string, call: Call, headers: CredentialHeaders): MaybePromise<void> {
+    const caller = chainOr<Principal | undefined, never>(
       () => this.#callerOf(operation, headers),
       (error) => this.#refuse(error, call),
     );
-    return soon(caller, (principal) => {
+    return chain(caller, (principal) => {
       if (principal === undefined) return;
       call.principal = principal;
       call.operation = operation;
@@ -77,7 +77,7 @@ export class Admission {
     throw error;
   }
 
-  #callerOf(operation: string, headers: CredentialHeaders): Soon<Principal | undefined> {
+  #callerOf(operation: string, headers: CredentialHeaders): MaybePromise<Principal | undefined> {
     const credential = this.#credentialIn(headers);
     const { sessionToken } = headers;
     return credential === undefined && sessionToken !== undefined && takesSessionCookie(operation)
@@ -92,13 +92,13 @@ export class Admission {
     return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
   }
 
-  #count(operation: string, call: Call): Soon<void> {
+  #count(operation: string, call: Call): MaybePromise<void> {
     return this.#countBy(this.#quotasOf(operation, call), call);
   }
 
-  #countBy(quotas: readonly Quota[], call: Call): Soon<void> {
+  #countBy(quotas: readonly Quota[], call: Call): MaybePromise<void> {
     if (quotas.length === 0) return;
-    return soon(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
+    return chain(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
       const { policy, state } = rateLimitHeaders(standings);
       call.setHeader("ratelimit-policy", policy);
       call.setHeader("ratelimit", state);
@@ -131,6 +131,6 @@ export class Admission {
   }
 }
 
-function soonAll(counted: readonly Soon<Standing>[]): Soon<readonly Standing[]> {
+function soonAll(counted: readonly MaybePromise<Standing>[]): MaybePromise<readonly Standing[]> {
   return counted.some((each) => each instanceof Promise) ? Promise.all(counted) : (counted as Standing[]);
 }

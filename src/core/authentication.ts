@@ -19,10 +19,10 @@ import {
   type NamedSecrets,
 } from "../ports/credentials.ts";
 import type { JobStore } from "../ports/job-store.ts";
-import { type Soon, soon, soonOr } from "../ports/soon.ts";
+import { chain, chainOr, type MaybePromise } from "../ports/soon.ts";
 import type { LastUse } from "./last-use.ts";
-import { Principals } from "./principals.ts";
-import type { Recent } from "./recent.ts";
+import { PrincipalCache } from "./principals.ts";
+import type { RecordCache } from "./recent.ts";
 import {
   isUnauthenticated,
   refused,
@@ -35,9 +35,9 @@ import {
 const credentialMax = 8192;
 
 interface AuthenticationDeps {
-  readonly recentAccounts: Recent<Account>;
-  readonly recentClients: Recent<Client>;
-  readonly recentSessions: Recent<Session>;
+  readonly accountCache: RecordCache<Account>;
+  readonly clientCache: RecordCache<Client>;
+  readonly sessionCache: RecordCache<Session>;
   readonly clientUse: LastUse;
   readonly sessionUse: LastUse;
   readonly jobs: JobStore;
@@ -61,19 +61,19 @@ interface AuthenticationDeps {
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
-  readonly #principals = new Principals();
+  readonly #principals = new PrincipalCache();
 
   constructor(deps: AuthenticationDeps) {
     this.#deps = deps;
   }
 
   /** Who makes a call with this credential, or with none; undefined when nobody is known. */
-  identify(credential: string | undefined): Soon<Principal | undefined> {
+  identify(credential: string | undefined): MaybePromise<Principal | undefined> {
     return this.#identify(credential, () => this.#authenticate(credential ?? ""));
   }
 
   /** The same by a browser's session token, for what takes one. */
-  identifySession(token: string | undefined): Soon<UserPrincipal | undefined> {
+  identifySession(token: string | undefined): MaybePromise<UserPrincipal | undefined> {
     return this.#identify(token, () => this.#authenticateSession(token ?? ""));
   }
 
@@ -85,7 +85,7 @@ export class Authentication {
   }
 
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
-  validate(credential: string): Soon<Principal | undefined> {
+  validate(credential: string): MaybePromise<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
     const isSession = credential.startsWith("ds_");
     return unlessUnauthenticated<Principal>(() =>
@@ -94,7 +94,7 @@ export class Authentication {
   }
 
   /** Whose session it is, or undefined when there is none; where authentication is off, it is everybody's. */
-  validateSession(token: string | undefined): Soon<UserPrincipal | undefined> {
+  validateSession(token: string | undefined): MaybePromise<UserPrincipal | undefined> {
     return unlessUnauthenticated(() => this.identifySession(token));
   }
 
@@ -113,13 +113,13 @@ export class Authentication {
   }
 
   /** The client whose key this is, and the version of the key. */
-  clientOfKey(key: string): Soon<{ client: Client; keyVersion: number }> {
-    const { recentClients, apiKeys } = this.#deps;
+  clientOfKey(key: string): MaybePromise<{ client: Client; keyVersion: number }> {
+    const { clientCache, apiKeys } = this.#deps;
     const clientId = apiKeys.read(key);
     if (clientId === undefined) throw refused();
-    return soon(recentClients.get(clientId), (client) => {
+    return chain(clientCache.get(clientId), (client) => {
       const hashes = [client?.keyHash, client?.previousKeyHash].flatMap((hash) => hash ?? []);
-      return soon(apiKeys.verify(key, hashes), (index) => {
+      return chain(apiKeys.verify(key, hashes), (index) => {
         if (client === undefined || index === undefined) throw refused();
         return this.#usable(client, client.keyVersion - index);
       });
@@ -134,12 +134,12 @@ export class Authentication {
 
   #identify<P extends Principal>(
     credential: string | undefined,
-    authenticate: () => Soon<P>,
-  ): Soon<P | UserPrincipal | undefined> {
+    authenticate: () => MaybePromise<P>,
+  ): MaybePromise<P | UserPrincipal | undefined> {
     const { everybody } = this.#deps;
     if (credential === undefined) return everybody;
     if (everybody === undefined) return authenticate();
-    return soonOr(authenticate, (error) => {
+    return chainOr(authenticate, (error) => {
       // A worker must hear of its job's end here too.
       if (!isUnauthenticated(error) || attemptOver.includes(error.reason)) throw error;
       return everybody;
@@ -147,11 +147,11 @@ export class Authentication {
   }
 
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
-  #authenticate(credential: string): Soon<Principal> {
+  #authenticate(credential: string): MaybePromise<Principal> {
     if (credential.length > credentialMax) throw refused();
     if (this.#deps.isServiceKey(credential)) return { kind: "worker" };
     if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
-    return soonOr<Principal, never>(
+    return chainOr<Principal, never>(
       () => this.#authenticateToken(credential),
       (error) => {
         throw error instanceof InvalidToken ? refused(error) : error;
@@ -160,60 +160,60 @@ export class Authentication {
   }
 
   /** By a session token, which services ask Validate about; no call of the API takes it. */
-  #authenticateSession(token: string): Soon<UserPrincipal> {
-    const { recentSessions, sessionTokens, clock } = this.#deps;
+  #authenticateSession(token: string): MaybePromise<UserPrincipal> {
+    const { sessionCache, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);
     if (named === undefined) throw refused();
-    return soon(recentSessions.get(named.id), (session) => {
+    return chain(sessionCache.get(named.id), (session) => {
       if (session === undefined || !sessionTokens.matches(named.hash, session.sessionTokenHash)) throw refused();
       if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
       return this.#userOf(session);
     });
   }
 
-  #authenticateKey(key: string): Soon<ClientPrincipal> {
-    return soon(this.clientOfKey(key), ({ client, keyVersion }) =>
+  #authenticateKey(key: string): MaybePromise<ClientPrincipal> {
+    return chain(this.clientOfKey(key), ({ client, keyVersion }) =>
       this.#clientPrincipal(client, keyVersion, client.scopes),
     );
   }
 
-  #authenticateToken(token: string): Soon<Principal> {
+  #authenticateToken(token: string): MaybePromise<Principal> {
     const { jobTokens, accessTokens } = this.#deps;
     if (jobTokens.recognises(token)) return this.#job(jobTokens.verify(token));
-    return soon(accessTokens.verify(token), this.#ofClaims);
+    return chain(accessTokens.verify(token), this.#ofClaims);
   }
 
-  readonly #ofClaims = (claims: AccessClaims): Soon<Principal> => {
+  readonly #ofClaims = (claims: AccessClaims): MaybePromise<Principal> => {
     if (claims.kind === "user") return this.#user(claims.accountId, claims.sessionId);
     return this.#clientWithin(claims.clientId, claims.keyVersion, claims.scopes);
   };
 
   /** What the client has lost since is lost to its credentials too. */
-  #clientWithin(id: string, keyVersion: number, scopes: readonly string[]): Soon<ClientPrincipal> {
-    return soon(this.#client(id), (client) => {
+  #clientWithin(id: string, keyVersion: number, scopes: readonly string[]): MaybePromise<ClientPrincipal> {
+    return chain(this.#client(id), (client) => {
       this.#usable(client, keyVersion);
       const left = client.scopes.filter((scope) => scopes.includes(scope));
       return this.#clientPrincipal(client, keyVersion, left.length === client.scopes.length ? client.scopes : left);
     });
   }
 
-  #user(accountId: string, sessionId: string): Soon<UserPrincipal> {
-    return soon(this.#deps.recentSessions.get(sessionId), (session) => {
+  #user(accountId: string, sessionId: string): MaybePromise<UserPrincipal> {
+    return chain(this.#deps.sessionCache.get(sessionId), (session) => {
       if (session?.accountId !== accountId || !isSessionAlive(session, this.#deps.clock())) throw sessionEnded();
       return this.#userOf(session);
     });
   }
 
-  #userOf(session: Session): Soon<UserPrincipal> {
-    return soon(this.#account(session.accountId), (account) => {
+  #userOf(session: Session): MaybePromise<UserPrincipal> {
+    return chain(this.#account(session.accountId), (account) => {
       if (!isSessionOf(session, account)) throw sessionEnded();
       this.#deps.sessionUse.note(session.id, session.lastUsedAt);
       return this.#principals.user(session, account);
     });
   }
 
-  #client(id: string): Soon<Client> {
-    return soon(this.#deps.recentClients.get(id), (client) => {
+  #client(id: string): MaybePromise<Client> {
+    return chain(this.#deps.clientCache.get(id), (client) => {
       if (client === undefined || !isUsable(client, this.#deps.clock())) throw refused();
       return client;
     });
@@ -240,7 +240,7 @@ export class Authentication {
     return { kind: "user", account: await this.#account(id) };
   }
 
-  #account(id: string): Soon<Account> {
-    return soon(this.#deps.recentAccounts.get(id), usableAccount);
+  #account(id: string): MaybePromise<Account> {
+    return chain(this.#deps.accountCache.get(id), usableAccount);
   }
 }

@@ -2,7 +2,7 @@ import { type Account, buried } from "../model/account.ts";
 import { DomainError } from "../model/errors.ts";
 import type { UserPrincipal } from "../model/principal.ts";
 import { termsOf } from "../model/surface.ts";
-import type { AttemptStore } from "../ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../ports/attempt-store.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { JobStore } from "../ports/job-store.ts";
 import type { Log } from "../ports/log.ts";
@@ -23,7 +23,7 @@ interface DeletionsDeps extends PasswordCheckDeps {
   readonly jobs: JobStore;
   readonly files: Files;
   readonly images: Images;
-  readonly attempts: AttemptStore;
+  readonly attempts: SignInAttemptStore;
   readonly usage: Usage;
   readonly clock: Clock;
   readonly log: Log;

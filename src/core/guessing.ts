@@ -5,7 +5,7 @@ import { networkOf } from "../model/address.ts";
 import { auditSubject } from "../model/audit.ts";
 import { DomainError } from "../model/errors.ts";
 import { counted, forgiven, holdMs, type SignInAttempts, takenBack, waitMs } from "../model/guessing.ts";
-import type { AttemptStore } from "../ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../ports/attempt-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 
@@ -24,7 +24,7 @@ const atOnceMax = 4;
 const lineMax = 64;
 
 interface GuessingDeps {
-  readonly attempts: AttemptStore;
+  readonly attempts: SignInAttemptStore;
   readonly clock: Clock;
 }
 

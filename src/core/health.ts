@@ -26,13 +26,13 @@ const recentMs = 1000;
 
 /** Whether this process should be sent work. Asking costs nothing, however often: it is looked once a second at most. */
 export class Health {
-  readonly #backends: ReadonlyMap<string, Lookout>;
+  readonly #backends: ReadonlyMap<string, Probe>;
   readonly #needed: ReadonlySet<string>;
   #stopping = false;
 
   constructor(deps: { backends: Readonly<Record<string, Backend>>; clock: Clock; log: Log }) {
     const backends = Object.entries(deps.backends);
-    this.#backends = new Map(backends.map(([name, { ping }]) => [name, new Lookout(name, ping, deps)]));
+    this.#backends = new Map(backends.map(([name, { ping }]) => [name, new Probe(name, ping, deps)]));
     this.#needed = new Set(backends.flatMap(([name, { isNeeded }]) => (isNeeded ? name : [])));
   }
 
@@ -68,7 +68,7 @@ export class Health {
 }
 
 /** Looks at one backend: one ping at a time, however many ask and however long it hangs. */
-class Lookout {
+class Probe {
   readonly #name: string;
   readonly #ping: () => Promise<unknown>;
   readonly #clock: Clock;

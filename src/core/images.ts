@@ -2,7 +2,7 @@ import type { Picture } from "../model/image.ts";
 import type { ImageJob } from "../model/image-job.ts";
 import type { Principal } from "../model/principal.ts";
 
-export interface StoredImage {
+export interface OpenedImage {
   readonly image: Picture;
   /** In pieces of at most 64 KiB; rejects once who opened it is no longer signed in. */
   readonly bytes: AsyncIterable<Uint8Array>;
@@ -12,7 +12,7 @@ export interface StoredImage {
 export interface Images {
   /** Rejects with `invalid_argument` on `data` for what is no picture. */
   upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture>;
-  open(id: string, by: Principal): Promise<StoredImage>;
+  open(id: string, by: Principal): Promise<OpenedImage>;
   /** Keeps a picture of its owner's for a job; `not_found` for any other. */
   reserve(id: string, ownerId: string, until: number): Promise<void>;
   /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */

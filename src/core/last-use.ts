@@ -1,5 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
-import { recentlyUsed } from "../ports/recently-used.ts";
+import { lruCache } from "../ports/recently-used.ts";
 
 const writeEveryMs = 60_000;
 const entriesMax = 20_000;
@@ -9,7 +9,7 @@ export class LastUse {
   readonly #touch: (id: string, at: number) => Promise<void>;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #written = recentlyUsed<number>(entriesMax);
+  readonly #written = lruCache<number>(entriesMax);
 
   constructor(touch: (id: string, at: number) => Promise<void>, clock: Clock, onError: (error: unknown) => void) {
     this.#touch = touch;

@@ -13,7 +13,7 @@ import type { Authentication } from "./authentication.ts";
 import { whileConfirmed } from "./confirmation.ts";
 import { deleteAll } from "./delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
-import type { Images, StoredImage } from "./images.ts";
+import type { Images, OpenedImage } from "./images.ts";
 
 /** How long an upload may take; after that what there is of it is swept. */
 export const uploadMaxMs = hourMs;
@@ -65,7 +65,7 @@ export class OwnImages implements Images {
     }
   }
 
-  async open(id: string, by: Principal): Promise<StoredImage> {
+  async open(id: string, by: Principal): Promise<OpenedImage> {
     const image = await this.#find(id);
     if (image === undefined || !mayRead(image, by)) throw notFound("image");
     const bytes = await this.#deps.blobs.read(id);

@@ -14,7 +14,7 @@ interface PostDeps {
 }
 
 /** Sends letters while nobody waits for them: how long a mail server takes would tell which addresses are known. */
-export class Post {
+export class MailQueue {
   readonly #deps: PostDeps;
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<Promise<void>>();

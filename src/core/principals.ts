@@ -4,7 +4,7 @@ import type { ClientPrincipal, UserPrincipal } from "../model/principal.ts";
 import type { Session } from "../model/session.ts";
 
 /** One object for each caller, for as long as its records are the same, so that what is made of it can be kept with it. */
-export class Principals {
+export class PrincipalCache {
   readonly #users = new WeakMap<Session, UserPrincipal>();
   readonly #clients = new WeakMap<Client, ClientPrincipal>();
 

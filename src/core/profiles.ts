@@ -19,13 +19,13 @@ import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
 import { isClientsName } from "./client-names.ts";
 import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
-import type { Post } from "./post.ts";
+import type { MailQueue } from "./post.ts";
 
 interface ProfilesDeps extends PasswordCheckDeps {
   readonly accountRecords: AccountRecords;
   readonly clients: Pick<ClientStore, "get">;
   readonly sessions: SessionStore;
-  readonly post: Post;
+  readonly mailQueue: MailQueue;
   readonly clock: Clock;
 }
 
@@ -49,7 +49,7 @@ export class Profiles {
 
   /** All of it in one write, or nothing. A new password ends the account's other sessions. */
   async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
-    const { authentication, passwords, sessions, post } = this.#deps;
+    const { authentication, passwords, sessions, mailQueue } = this.#deps;
     checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
     if (password === undefined) return this.#change(by, wanted);
     if (password.old === undefined) await this.#needFresh(by);
@@ -59,7 +59,7 @@ export class Profiles {
     await authentication.confirm(by);
     const changed = await this.#change(by, { ...wanted, passwordHash });
     await sessions.deleteByAccount(by.account.id, by.sessionId);
-    post.send(by.account.email, passwordChangedLetter);
+    mailQueue.send(by.account.email, passwordChangedLetter);
     return changed;
   }
 

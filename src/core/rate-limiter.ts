@@ -3,8 +3,8 @@ import type { Quota, Standing } from "../model/rate-limits.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
-import { recentlyUsed } from "../ports/recently-used.ts";
-import type { Soon } from "../ports/soon.ts";
+import { lruCache } from "../ports/recently-used.ts";
+import type { MaybePromise } from "../ports/soon.ts";
 
 const keysMax = 50_000;
 /** Of a limit: as much may be counted here and not in the store yet. Five servers overshoot by a tenth at most. */
@@ -34,7 +34,7 @@ export class RateLimiter {
   readonly #counters: CounterStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #windows = recentlyUsed<Window>(keysMax);
+  readonly #windows = lruCache<Window>(keysMax);
 
   constructor(deps: { counters: CounterStore; clock: Clock; log: Log }) {
     this.#counters = deps.counters;
@@ -43,7 +43,7 @@ export class RateLimiter {
   }
 
   /** Counts a call, at once where the answer is clear; what is refused by what is known here counts no more. */
-  count(quota: Quota): Soon<Standing> {
+  count(quota: Quota): MaybePromise<Standing> {
     const { limit } = quota;
     const window = this.#window(quota);
     if (window.count >= limit.count) return this.#standing(window, quota, true);

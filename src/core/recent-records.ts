@@ -5,7 +5,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
 import { LastUse } from "./last-use.ts";
-import { Recent } from "./recent.ts";
+import { RecordCache } from "./recent.ts";
 
 interface Stores {
   readonly accounts: AccountStore;
@@ -14,24 +14,24 @@ interface Stores {
 }
 
 /** The stores of accounts, clients and sessions, with a cache that each write here clears, so that the next call sees it. */
-export function recentRecords(stores: Stores, clock: Clock, log: Log) {
-  const recentAccounts = new Recent((id) => stores.accounts.get(id), clock);
-  const recentClients = new Recent((id) => stores.clients.get(id), clock);
-  const recentSessions = new Recent((id) => stores.sessions.get(id), clock);
+export function cachedStores(stores: Stores, clock: Clock, log: Log) {
+  const accountCache = new RecordCache((id) => stores.accounts.get(id), clock);
+  const clientCache = new RecordCache((id) => stores.clients.get(id), clock);
+  const sessionCache = new RecordCache((id) => stores.sessions.get(id), clock);
   const onError = (error: unknown) => log.warn({ err: error }, "when something was last used could not be written");
   return {
-    accounts: forgetting(stores.accounts, recentAccounts),
-    clients: forgetting(stores.clients, recentClients),
-    sessions: forgettingSessions(stores.sessions, recentSessions),
-    recentAccounts,
-    recentClients,
-    recentSessions,
+    accounts: forgetting(stores.accounts, accountCache),
+    clients: forgetting(stores.clients, clientCache),
+    sessions: forgettingSessions(stores.sessions, sessionCache),
+    accountCache,
+    clientCache,
+    sessionCache,
     clientUse: new LastUse((id, at) => stores.clients.touch(id, at), clock, onError),
     sessionUse: new LastUse((id, at) => stores.sessions.touch(id, at), clock, onError),
   };
 }
 
-export function forgettingSessions(store: SessionStore, recent: Recent<Session>): SessionStore {
+export function forgettingSessions(store: SessionStore, recent: RecordCache<Session>): SessionStore {
   return {
     ...forgetting(store, recent),
     async deleteByAccount(accountId, exceptId) {
@@ -49,7 +49,7 @@ interface Writes<Kept> {
 
 function forgetting<Kept extends { readonly id: string }, Store extends Writes<Kept>>(
   store: Store,
-  recent: Recent<Kept>,
+  recent: RecordCache<Kept>,
 ): Store {
   return {
     ...store,

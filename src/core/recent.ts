@@ -1,6 +1,6 @@
 import { type Clock, isRecent } from "../ports/clock.ts";
-import { recentlyUsed } from "../ports/recently-used.ts";
-import type { Soon } from "../ports/soon.ts";
+import { lruCache } from "../ports/recently-used.ts";
+import type { MaybePromise } from "../ports/soon.ts";
 
 /** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
 const freshMs = 1500;
@@ -9,24 +9,24 @@ const entriesMax = 20_000;
 interface Entry<Record> {
   readonly since: number;
   /** A promise while it is being read. */
-  record: Soon<Record | undefined>;
+  record: MaybePromise<Record | undefined>;
 }
 
 /**
  * Records as they were read a moment ago, one read at a time for each: so that a caller's every call need not ask the
  * store. What this process writes is forgotten at once (recent-records.ts), so its own revocations act at the next call.
  */
-export class Recent<Record> {
+export class RecordCache<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;
   readonly #clock: Clock;
-  readonly #entries = recentlyUsed<Entry<Record>>(entriesMax);
+  readonly #entries = lruCache<Entry<Record>>(entriesMax);
 
   constructor(read: (id: string) => Promise<Record | undefined>, clock: Clock) {
     this.#read = read;
     this.#clock = clock;
   }
 
-  get(id: string): Soon<Record | undefined> {
+  get(id: string): MaybePromise<Record | undefined> {
     const since = this.#clock();
     const known = this.#entries.get(id);
     if (known !== undefined && isRecent(known.since, freshMs, since)) return known.record;

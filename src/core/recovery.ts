@@ -26,7 +26,7 @@ import type { SessionStore } from "../ports/session-store.ts";
 import { DuplicateKey } from "../ports/store-errors.ts";
 import type { AccountRecords } from "./account-records.ts";
 import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
-import type { Post } from "./post.ts";
+import type { MailQueue } from "./post.ts";
 
 export const resetLifeMs = hourMs;
 export const emailChangeLifeMs = dayMs;
@@ -43,7 +43,7 @@ interface RecoveryDeps extends PasswordCheckDeps {
   readonly sessions: SessionStore;
   readonly passwordResets: NamedSecrets;
   readonly emailChanges: NamedSecrets;
-  readonly post: Post;
+  readonly mailQueue: MailQueue;
   /** The page that mails lead to. */
   readonly mailPage: string | undefined;
   readonly clock: Clock;
@@ -66,21 +66,21 @@ export class Recovery {
   requestPasswordReset(email: string): void {
     checkFields({ email: () => knownEmailRule(email) });
     this.#needMail();
-    const { accountRecords, post, mailPage, clock } = this.#deps;
-    post.inBackground(async () => {
+    const { accountRecords, mailQueue, mailPage, clock } = this.#deps;
+    mailQueue.inBackground(async () => {
       // What is done for a known address would show in the answer's time, or in that of the next call.
       await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
       if (account === undefined || account.disabled) return;
       if (isRecent(issuedAt(account.passwordReset, resetLifeMs), resetEveryMs, clock())) return;
       const { token } = await this.#issueReset(account.id);
-      post.send(account.email, passwordResetLetter(token, mailPage));
+      mailQueue.send(account.email, passwordResetLetter(token, mailPage));
     });
   }
 
   /** Ends all sessions and lifts all locks. */
   async resetPassword(token: string, password: string): Promise<void> {
-    const { passwords, passwordResets, sessions, guessing, post } = this.#deps;
+    const { passwords, passwordResets, sessions, guessing, mailQueue } = this.#deps;
     checkFields({ new_password: () => newPasswordRule(password, (text) => passwords.isCommon(text)) });
     const known = passwordResets.read(token);
     const isGood = (account: Account) => this.#isGood(passwordResets, known?.hash, account.passwordReset);
@@ -92,7 +92,7 @@ export class Recovery {
     });
     await sessions.deleteByAccount(found.id);
     await guessing.unlock(found.id);
-    post.send(found.email, passwordChangedLetter);
+    mailQueue.send(found.email, passwordChangedLetter);
   }
 
   /** Whether the address is taken is told to its owner alone. */
@@ -116,17 +116,17 @@ export class Recovery {
 
   /** What was checked before. `account` has the password that was checked, or one that the same caller has set since. */
   async mailEmailChange(account: Account, email: string): Promise<void> {
-    const { accountRecords, post, mailPage } = this.#deps;
+    const { accountRecords, mailQueue, mailPage } = this.#deps;
     const { token } = await this.#issueChange(account.id, email, account);
-    post.inBackground(async () => {
+    mailQueue.inBackground(async () => {
       if (!(await this.#isFirstOf(email))) return;
       const isTaken = (await accountRecords.store.findByEmail(nameKey(email))) !== undefined;
-      post.send(email, isTaken ? addressTakenLetter : emailChangeLetter(token, mailPage));
+      mailQueue.send(email, isTaken ? addressTakenLetter : emailChangeLetter(token, mailPage));
     });
   }
 
   async confirmEmailChange(token: string): Promise<Account> {
-    const { emailChanges, post } = this.#deps;
+    const { emailChanges, mailQueue } = this.#deps;
     const known = emailChanges.read(token);
     const isGood = (account: Account) => this.#isGood(emailChanges, known?.hash, account.emailChange);
     const before = await this.#find(known?.id, isGood);
@@ -137,7 +137,7 @@ export class Recovery {
         // What was mailed to the old address opens nothing any more.
         return { ...account, email, emailKey: nameKey(email), emailChange: null, passwordReset: null };
       });
-      post.send(before.email, emailChangedLetter);
+      mailQueue.send(before.email, emailChangedLetter);
       return changed;
     } catch (error) {
       throw error instanceof DuplicateKey
@@ -195,7 +195,7 @@ export class Recovery {
   }
 
   #needMail(): void {
-    if (this.#deps.post.isSetUp) return;
+    if (this.#deps.mailQueue.isSetUp) return;
     const message = "mail is not set up here: ask an administrator for a token";
     throw new DomainError("failed_precondition", "MAIL_NOT_SET_UP", message);
   }

@@ -1,13 +1,13 @@
 import type { Account } from "../model/account.ts";
 import { DomainError, unauthenticated } from "../model/errors.ts";
-import { type Soon, soonOr } from "../ports/soon.ts";
+import { chainOr, type MaybePromise } from "../ports/soon.ts";
 
 export function isUnauthenticated(error: unknown): error is DomainError {
   return error instanceof DomainError && error.code === "unauthenticated";
 }
 
-export function unlessUnauthenticated<P>(principal: () => Soon<P>): Soon<P | undefined> {
-  return soonOr(principal, (error) => {
+export function unlessUnauthenticated<P>(principal: () => MaybePromise<P>): MaybePromise<P | undefined> {
+  return chainOr(principal, (error) => {
     if (isUnauthenticated(error)) return undefined;
     throw error;
   });

@@ -7,7 +7,7 @@ import type { ImageService } from "../ports/image-service.ts";
 import type { Authentication } from "./authentication.ts";
 import { whileConfirmed } from "./confirmation.ts";
 import { ImageInspector } from "./image-inspector.ts";
-import type { Images, StoredImage } from "./images.ts";
+import type { Images, OpenedImage } from "./images.ts";
 
 interface ServiceImagesDeps {
   readonly service: ImageService;
@@ -34,7 +34,7 @@ export class ServiceImages implements Images {
     return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
   }
 
-  async open(id: string, by: Principal): Promise<StoredImage> {
+  async open(id: string, by: Principal): Promise<OpenedImage> {
     const { service, authentication } = this.#deps;
     const mayRead = by.kind !== "job" || id === by.inputImageId;
     const found = isId(id) && mayRead ? await service.fetch(id) : undefined;

@@ -4,7 +4,7 @@ import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, cancelOpen, hasReservedPublish, type Timing } from "../model/job-life.ts";
 import { windowMaxMs } from "../model/rate-limits.ts";
 import { dateOf, keepUsageMs } from "../model/usage.ts";
-import type { AttemptStore } from "../ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../ports/attempt-store.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
@@ -36,7 +36,7 @@ interface SweeperDeps extends Owners {
   readonly sessions: SessionStore;
   readonly audit: AuditStore;
   readonly keepAuditMs: number;
-  readonly attempts: AttemptStore;
+  readonly attempts: SignInAttemptStore;
   readonly counters: CounterStore;
   readonly usage: UsageStore;
   readonly clock: Clock;

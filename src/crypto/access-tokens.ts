@@ -2,7 +2,7 @@ import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
-import { type Soon, soon } from "../ports/soon.ts";
+import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { Signer } from "./signer.ts";
 import {
   audiences,
@@ -72,10 +72,10 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   }
 
   /** Also looks whether the key is still there: that reads the ring again when it is old. */
-  function recall(token: string): Soon<Remembered | undefined> {
+  function recall(token: string): MaybePromise<Remembered | undefined> {
     const known = remembered.get(token);
     if (known === undefined || clock() >= known.expiresAt) return undefined;
-    return soon(signer.verifying(known.kid), (key) => key && known);
+    return chain(signer.verifying(known.kid), (key) => key && known);
   }
 
   async function checkOnce(token: string): Promise<AccessClaims> {
@@ -88,7 +88,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
     forSession: (session, account) => issue(sessionContent(session, account, clock())),
     forClient: (client, keyVersion, scopes) =>
       issue(clientContent(client, keyVersion, scopes, clock() + clientTokenMs)),
-    verify: (token) => soon(recall(token), (known) => known?.claims ?? checkOnce(token)),
+    verify: (token) => chain(recall(token), (known) => known?.claims ?? checkOnce(token)),
   };
 }
 

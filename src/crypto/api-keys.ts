@@ -1,8 +1,8 @@
 import { hash, randomBytes } from "node:crypto";
 import { clientIdSource, isClientId } from "../model/ids.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
-import { recentlyUsed } from "../ports/recently-used.ts";
-import { type Soon, soon } from "../ports/soon.ts";
+import { lruCache } from "../ports/recently-used.ts";
+import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { BcryptLine, BcryptPool } from "./bcrypt-pool.ts";
 
 /** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
@@ -17,10 +17,10 @@ const linesMax = 1000;
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
   /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
-  const remembered = recentlyUsed<Soon<boolean>>(rememberedMax);
+  const remembered = lruCache<MaybePromise<boolean>>(rememberedMax);
   const issuing = pool.line();
   /** One line for each stored hash, so that wrong keys for one client, or for none, delay no other. */
-  const lines = recentlyUsed<BcryptLine>(linesMax);
+  const lines = lruCache<BcryptLine>(linesMax);
 
   function lineOf(stored: string): BcryptLine {
     const line = lines.get(stored) ?? pool.line();
@@ -28,7 +28,7 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
     return line;
   }
 
-  function matches(key: string, stored: string): Soon<boolean> {
+  function matches(key: string, stored: string): MaybePromise<boolean> {
     const digest = hash("sha256", stored + key, "base64url");
     const known = remembered.get(digest);
     if (known !== undefined) return known;
@@ -41,9 +41,13 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
     return comparing;
   }
 
-  function firstMatching(key: string, [first, ...rest]: readonly string[], index = 0): Soon<number | undefined> {
+  function firstMatching(
+    key: string,
+    [first, ...rest]: readonly string[],
+    index = 0,
+  ): MaybePromise<number | undefined> {
     if (first === undefined) return undefined;
-    return soon(matches(key, first), (isRight) => (isRight ? index : firstMatching(key, rest, index + 1)));
+    return chain(matches(key, first), (isRight) => (isRight ? index : firstMatching(key, rest, index + 1)));
   }
 
   return {
@@ -54,6 +58,6 @@ export function openApiKeys(pool: BcryptPool): ApiKeys {
     },
     read: (key) => keyPattern.exec(key)?.[1],
     verify: (key, stored) =>
-      stored.length === 0 ? soon(matches(key, nobody), () => undefined) : firstMatching(key, stored),
+      stored.length === 0 ? chain(matches(key, nobody), () => undefined) : firstMatching(key, stored),
   };
 }

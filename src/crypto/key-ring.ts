@@ -2,7 +2,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK
 import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
-import { type Soon, soon } from "../ports/soon.ts";
+import { chain, type MaybePromise } from "../ports/soon.ts";
 
 /** A key as the store has it: with its private part. */
 interface StoredKey extends SigningKey {
@@ -69,8 +69,8 @@ export class KeyRing {
     return key;
   }
 
-  find(id: string | undefined): Soon<LoadedKey | undefined> {
-    return soon(this.#recently(), () => this.#known(id) ?? this.#search().then(() => this.#known(id)));
+  find(id: string | undefined): MaybePromise<LoadedKey | undefined> {
+    return chain(this.#recently(), () => this.#known(id) ?? this.#search().then(() => this.#known(id)));
   }
 
   /** Those that are not forgotten, the newest first. */
@@ -85,7 +85,7 @@ export class KeyRing {
   }
 
   /** Reads the ring again when that was long ago. */
-  #recently(): Soon<void> {
+  #recently(): MaybePromise<void> {
     if (isRecent(this.#readAt, freshMs, this.#options.clock())) return;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;

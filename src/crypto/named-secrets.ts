@@ -1,7 +1,7 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { uuidSource } from "../model/ids.ts";
 import type { NamedSecrets } from "../ports/credentials.ts";
-import { recentlyUsed } from "../ports/recently-used.ts";
+import { lruCache } from "../ports/recently-used.ts";
 
 const secretBytes = 32;
 const rememberedMax = 20_000;
@@ -26,7 +26,7 @@ function namedSecrets(prefix: string): NamedSecrets {
 
 /** These come with every call: each is taken apart once. */
 function remembered(secrets: NamedSecrets): NamedSecrets {
-  const known = recentlyUsed<Named>(rememberedMax);
+  const known = lruCache<Named>(rememberedMax);
   function read(token: string): Named | undefined {
     const named = secrets.read(token);
     if (named !== undefined) known.set(token, named);

@@ -1,7 +1,7 @@
 import { DomainError } from "../model/errors.ts";
 import type { SigningAlgorithm } from "../model/signing-key.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
-import { type Soon, soon } from "../ports/soon.ts";
+import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 /** A key is for one algorithm, whatever a token says of its own. */
@@ -14,7 +14,7 @@ interface Key {
 export interface Signer {
   signing(): Promise<Key & { readonly kid: string | undefined }>;
   /** The key that a token names; undefined for one that is not ours. */
-  verifying(kid: string | undefined): Soon<Key | undefined>;
+  verifying(kid: string | undefined): MaybePromise<Key | undefined>;
 }
 
 export async function sharedSecret(secret: string): Promise<Signer> {
@@ -34,7 +34,7 @@ export function ringSigner(ring: KeyRing): Signer {
       const { id, sign, algorithm } = await ring.current();
       return { kid: id, key: sign, algorithm };
     },
-    verifying: (kid) => soon(ring.find(kid), (found) => found && { key: found.verify, algorithm: found.algorithm }),
+    verifying: (kid) => chain(ring.find(kid), (found) => found && { key: found.verify, algorithm: found.algorithm }),
   };
 }
 

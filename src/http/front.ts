@@ -6,8 +6,8 @@ import type { TrustedProxies } from "../model/settings.ts";
 import type { Log } from "../ports/log.ts";
 import { logRequest } from "./access-log.ts";
 import { createBodyLimit } from "./body-limit.ts";
-import type { PortListener, PortResponse } from "./messages.ts";
-import { PortCall, trustedByAddress } from "./port-call.ts";
+import type { HttpResponse, RequestListener } from "./messages.ts";
+import { HttpCall, trustedByAddress } from "./port-call.ts";
 import type { Shed } from "./shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./under-way.ts";
 
@@ -48,14 +48,14 @@ function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
-export function createFront(options: FrontOptions): PortListener {
+export function createFront(options: FrontOptions): RequestListener {
   const { rpc, routes, shed, log } = options;
   const trusted = trustedByAddress(options.trusted);
   const bodyLimit = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
   const applyCors = corsOf(options.cors);
   const underWay = new CallsUnderWay(options.callsMax, options.bodyMs);
 
-  function answer(request: IncomingMessage, response: PortResponse, call: Call): void {
+  function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
@@ -66,7 +66,7 @@ export function createFront(options: FrontOptions): PortListener {
   }
 
   return (request, response) => {
-    const call: Call = new PortCall(request, response, trusted);
+    const call: Call = new HttpCall(request, response, trusted);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
     let refusal: DomainError | undefined;

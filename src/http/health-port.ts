@@ -6,7 +6,7 @@ import { pathOf } from "../model/path.ts";
 import { healthHeaders, healthPaths } from "./health.ts";
 import { limits } from "./port.ts";
 
-export interface HealthPort {
+export interface HealthServer {
   readonly address: AddressInfo;
   close(): Promise<void>;
 }
@@ -15,7 +15,7 @@ export interface HealthPort {
 const connectionsMax = 100;
 
 /** The paths of health and nothing else, for a process that serves nothing else. */
-export async function openHealthPort(health: Health, where: { host: string; port: number }): Promise<HealthPort> {
+export async function openHealthServer(health: Health, where: { host: string; port: number }): Promise<HealthServer> {
   const timeouts = { headersTimeout: limits.headersMs, requestTimeout: limits.headersMs };
   const server = createServer({ maxHeaderSize: limits.headerMax, ...timeouts }, (request, response) => {
     void answer(health, request, response);

@@ -12,7 +12,7 @@ type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
 type Common = Record<string, string>;
 
 /** What the port's listener answers by, over HTTP/2 as well. */
-export type PortResponse = ServerResponse & {
+export type HttpResponse = ServerResponse & {
   /**
    * Headers of whatever is answered, their names in lower case; those that `writeHead` is given count first. Once anything
    * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
@@ -20,7 +20,7 @@ export type PortResponse = ServerResponse & {
   readonly common: Common;
 };
 
-export type PortListener = (request: IncomingMessage, response: PortResponse) => void;
+export type RequestListener = (request: IncomingMessage, response: HttpResponse) => void;
 
 /** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
 const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
@@ -55,7 +55,7 @@ export class Http2Request extends Http2ServerRequest implements CountedBody {
   }
 }
 
-export class Http1Response extends ServerResponse implements PortResponse {
+export class Http1Response extends ServerResponse implements HttpResponse {
   readonly common: Common = {};
   private ending: unknown[] = [];
 
@@ -127,7 +127,7 @@ export function onceAnswered(response: ServerResponse | Http2Response, then: () 
 }
 
 /** Whether an answer that is not over waits for its caller to take what was written. */
-export function isUntaken(response: PortResponse): boolean {
+export function isUntaken(response: HttpResponse): boolean {
   // Over HTTP/1.1 the answers before it may have to be taken first.
   if (!isHttp2(response) && response.socket === null) return false;
   const { writableEnded, writableNeedDrain } = isHttp2(response) ? response.stream : response;
@@ -135,7 +135,7 @@ export function isUntaken(response: PortResponse): boolean {
 }
 
 /** A number that changes as an answer is taken. */
-export function takenOf(response: PortResponse): number {
+export function takenOf(response: HttpResponse): number {
   if (isHttp2(response)) return response.writes;
   const socket = response.socket as (Socket & { _handle?: { writeQueueSize: number } | null }) | null;
   // Node looks there too, for its own timeouts: what the system has not taken yet of what it was given.
@@ -143,13 +143,13 @@ export function takenOf(response: PortResponse): number {
 }
 
 /** Alone, over HTTP/2; its connection is left to others. */
-export function cutAnswer(response: PortResponse): void {
+export function cutAnswer(response: HttpResponse): void {
   if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
   else response.destroy();
 }
 
 /** For an answer that is still open when it was cut: nothing leaves by its connection any more. */
-export function cutConnection(response: PortResponse): void {
+export function cutConnection(response: HttpResponse): void {
   if (isHttp2(response)) response.stream.session?.destroy();
 }
 

@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
-import type { PortListener } from "./messages.ts";
+import type { RequestListener } from "./messages.ts";
 
 /**
  * Cuts a connection whose caller asks on and on by HTTP/1.1 without waiting for answers: Node takes every request in at
  * once, and keeps each until those before it are answered, which an open stream's may never be.
  */
-export function boundPipelines(listener: PortListener, waitingMax: number): PortListener {
+export function boundPipelines(listener: RequestListener, waitingMax: number): RequestListener {
   const waiting = new WeakMap<Socket, number>();
   return (request, response) => {
     // Node gives an answer its connection when it is its turn.

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import proxyAddress from "proxy-addr";
 import type { Call } from "../model/call.ts";
 import type { TrustedProxies } from "../model/settings.ts";
-import type { PortResponse } from "./messages.ts";
+import type { HttpResponse } from "./messages.ts";
 import { newRequestId } from "./request-id.ts";
 
 /** The same, whether or not a proxy has written the address's port too, as some do. */
@@ -15,7 +15,7 @@ export function trustedByAddress(trusted: TrustedProxies): TrustedProxies {
 const requestIdPattern = /^[\w.-]{1,64}$/;
 
 /** A request on the port as what answers it knows it. */
-export class PortCall implements Call {
+export class HttpCall implements Call {
   readonly requestId: string;
   readonly startedAt = performance.now();
   readonly address: string;
@@ -23,9 +23,9 @@ export class PortCall implements Call {
   readonly authorization: string | undefined;
   readonly apiKey: string | undefined;
   readonly isSecure: boolean;
-  private readonly common: PortResponse["common"];
+  private readonly common: HttpResponse["common"];
 
-  constructor(request: IncomingMessage, response: PortResponse, trusted: TrustedProxies) {
+  constructor(request: IncomingMessage, response: HttpResponse, trusted: TrustedProxies) {
     const { headers } = request;
     const wanted = headers["x-request-id"];
     this.requestId = typeof wanted === "string" && requestIdPattern.test(wanted) ? wanted : newRequestId();

@@ -14,7 +14,7 @@ import type { Tls, TrustedProxies } from "../model/settings.ts";
 import { minuteMs } from "../model/time.ts";
 import { type ConnectionsMax, trackConnections } from "./connections.ts";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
-import { Http1Request, Http1Response, Http2Request, Http2Response, type PortListener } from "./messages.ts";
+import { Http1Request, Http1Response, Http2Request, Http2Response, type RequestListener } from "./messages.ts";
 import { boundPipelines } from "./pipelining.ts";
 import { newRequestId } from "./request-id.ts";
 
@@ -53,7 +53,7 @@ export interface Where {
   readonly trustedProxies?: TrustedProxies;
 }
 
-export interface Port {
+export interface HttpServer {
   readonly address: AddressInfo;
   /** Shows another certificate to connections that begin from here on, where it has one. */
   renewTls(tls: Tls): void;
@@ -67,7 +67,7 @@ export interface Port {
  * One port for HTTP/1.1 and HTTP/2, in the clear or, given a certificate, by TLS. By hand, since the packages for it hide
  * the servers behind the port, and with them the header timeouts and the draining of connections.
  */
-export async function openPort(listener: PortListener, where: Where): Promise<Port> {
+export async function openHttpServer(listener: RequestListener, where: Where): Promise<HttpServer> {
   const sessions = trackSessions(limits);
   const bounded = boundPipelines(listener, limits.streamsMax);
   const server = where.tls === undefined ? clearServer(bounded, sessions) : tlsServer(bounded, sessions, where.tls);
@@ -129,7 +129,7 @@ const http2Options = {
   maxHeaderListPairs: 128,
 } as const;
 
-function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: Tls) {
+function tlsServer(listener: RequestListener, sessions: Http2Sessions, tls: Tls) {
   const http1Classes = { Http1IncomingMessage: Http1Request, Http1ServerResponse: Http1Response as never };
   const options = {
     ...http1Options,
@@ -144,7 +144,7 @@ function tlsServer(listener: PortListener, sessions: Http2Sessions, tls: Tls) {
   return server.on("session", (session) => begin(session, sessions)) as unknown as NetServer;
 }
 
-function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer {
+function clearServer(listener: RequestListener, sessions: Http2Sessions): NetServer {
   const http1Classes = { IncomingMessage: Http1Request, ServerResponse: Http1Response as never };
   const http1 = createServer({ ...http1Options, ...http1Classes }, listener as never);
   const http2 = createHttp2Server(http2Options, withinHeaderMax(listener) as never);
@@ -167,7 +167,7 @@ function clearServer(listener: PortListener, sessions: Http2Sessions): NetServer
 }
 
 /** Node holds an HTTP/2 client to the limit of headers only once they have acknowledged it; as it does then, so do we before. */
-function withinHeaderMax(listener: PortListener): PortListener {
+function withinHeaderMax(listener: RequestListener): RequestListener {
   return (request: IncomingMessage | Http2ServerRequest, response) => {
     if ("stream" in request && request.stream.session?.pendingSettingsAck && headerBytes(request) > limits.headerMax)
       request.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);

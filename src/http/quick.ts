@@ -2,21 +2,21 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Admission } from "../core/admission.ts";
 import type { Call } from "../model/call.ts";
 import { DomainError } from "../model/errors.ts";
-import { type Soon, soon, soonOr } from "../ports/soon.ts";
+import { chain, chainOr, type MaybePromise } from "../ports/soon.ts";
 import { retryHeader } from "./refusal.ts";
 
 /** What a route answers without a look at anything but its request's headers. */
-export interface QuickAnswer {
+export interface FastAnswer {
   readonly status: number;
   readonly body: object;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface QuickRoute {
+export interface FastRoute {
   /** Answers a call that may be made. An error is what the same route by Fastify would be refused for. */
-  readonly answer: (headers: IncomingHttpHeaders, call: Call) => Soon<QuickAnswer>;
+  readonly answer: (headers: IncomingHttpHeaders, call: Call) => MaybePromise<FastAnswer>;
   /** Answers a call that is refused before it is looked at, in the route's own shape. */
-  readonly refuse: (error: DomainError, call: Call) => QuickAnswer;
+  readonly refuse: (error: DomainError, call: Call) => FastAnswer;
   /** Whether a credential may come in `Authorization` without its scheme. */
   readonly bareToken?: boolean;
 }
@@ -29,7 +29,7 @@ const json = "application/json; charset=utf-8";
  * The routes, by their URL, that others ask before each of their own answers: by GET, and without Fastify, which takes longer
  * for one than all the rest does. What is refused goes to `slowly`, which knows how each is told.
  */
-export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admission, slowly: Handle): Handle {
+export function withFastRoutes(routes: ReadonlyMap<string, FastRoute>, admission: Admission, slowly: Handle): Handle {
   const served = new Map([...routes].map(([url, route]) => [url, { route, operation: `GET ${url}` }]));
   return (request, response, call) => {
     const { method, url = "", headers } = request;
@@ -39,23 +39,23 @@ export function quickly(routes: ReadonlyMap<string, QuickRoute>, admission: Admi
     if (call.refusal instanceof DomainError) return send(refusal(call.refusal, route, call), response);
     const { authorization, apiKey } = call;
     const credential = { authorization, apiKey, bareToken: route.bareToken };
-    const answer = soonOr(
-      () => soon(admission.admit(operation, call, credential), () => route.answer(headers, call)),
+    const answer = chainOr(
+      () => chain(admission.admit(operation, call, credential), () => route.answer(headers, call)),
       (error) => {
         call.refusal = error;
         slowly(request, response, call);
       },
     );
-    void soon(answer, (made) => made && send(made, response));
+    void chain(answer, (made) => made && send(made, response));
   };
 }
 
-function refusal(error: DomainError, { refuse }: QuickRoute, call: Call): QuickAnswer {
+function refusal(error: DomainError, { refuse }: FastRoute, call: Call): FastAnswer {
   const answer = refuse(error, call);
   return { ...answer, headers: { ...answer.headers, ...retryHeader(error) } };
 }
 
-function send({ status, body, headers }: QuickAnswer, response: ServerResponse): void {
+function send({ status, body, headers }: FastAnswer, response: ServerResponse): void {
   const text = JSON.stringify(body);
   response.writeHead(status, { "content-type": json, "content-length": Buffer.byteLength(text), ...headers });
   response.end(text);

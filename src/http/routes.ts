@@ -9,7 +9,7 @@ import type { Call } from "../model/call.ts";
 import { pathOf, withoutExtraSlashes } from "../model/path.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { Log } from "../ports/log.ts";
-import type { Soon } from "../ports/soon.ts";
+import type { MaybePromise } from "../ports/soon.ts";
 import { buildSerializer, buildValidator } from "./compilers.ts";
 import { addHealthRoutes } from "./health.ts";
 import { addImageRoutes } from "./images.ts";
@@ -20,7 +20,7 @@ import { addOpenApi } from "./openapi/openapi.ts";
 import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
 import { addPocketBaseRoutes, answerUnreadable, isPocketBases, toRoute } from "./pocketbase/pocketbase.ts";
 import { type Problem, problem, problemType, sendProblem, toProblem } from "./problem.ts";
-import { type QuickRoute, quickly } from "./quick.ts";
+import { type FastRoute, withFastRoutes } from "./quick.ts";
 import { type RefusalTerms, refuseBy } from "./refusal.ts";
 import { addRelayRoutes } from "./relay/relay.ts";
 import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
@@ -76,7 +76,7 @@ export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
   await app.ready();
 
   return {
-    handle: quickly(quick, core.admission, (request, response, call) => {
+    handle: withFastRoutes(quick, core.admission, (request, response, call) => {
       if (!knownMethods.has(request.method)) return answerUnknownMethod(response, call);
       calls.set(request, call);
       app.routing(request, response);
@@ -119,8 +119,8 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
 }
 
 /** Those that are served; resolves to the paths that need not go by Fastify. */
-async function addOldApis(app: FastifyInstance, core: UseCases, log: Log): Promise<Map<string, QuickRoute>> {
-  const quick = new Map<string, QuickRoute>();
+async function addOldApis(app: FastifyInstance, core: UseCases, log: Log): Promise<Map<string, FastRoute>> {
+  const quick = new Map<string, FastRoute>();
   if (core.oldApis.has("sessions")) {
     const validation = sessionValidation(app, core.authentication);
     addSessionRoute(app, validation);
@@ -136,7 +136,7 @@ async function addOldApis(app: FastifyInstance, core: UseCases, log: Log): Promi
   return quick;
 }
 
-function admit(request: FastifyRequest, admission: Admission): Soon<void> {
+function admit(request: FastifyRequest, admission: Admission): MaybePromise<void> {
   const { authorization, apiKey } = request.call;
   const { url, config } = request.routeOptions;
   const method = request.method === "HEAD" ? "GET" : request.method;

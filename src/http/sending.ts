@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { OpenedFile } from "../core/files.ts";
-import type { StoredImage } from "../core/images.ts";
+import type { OpenedImage } from "../core/images.ts";
 import type { ImageType } from "../model/image.ts";
 
 const extensions: Readonly<Record<ImageType, string>> = {
@@ -10,7 +10,7 @@ const extensions: Readonly<Record<ImageType, string>> = {
   "image/webp": "webp",
 };
 
-export function sendImage(reply: FastifyReply, { image, bytes }: StoredImage): FastifyReply {
+export function sendImage(reply: FastifyReply, { image, bytes }: OpenedImage): FastifyReply {
   if (image.size !== null) reply.header("content-length", image.size);
   const disposition = `inline; filename="${image.id}.${extensions[image.type]}"`;
   return sendBytes(reply.type(image.type).header("content-disposition", disposition), bytes);

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import type { Authentication } from "../core/authentication.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
-import { soon } from "../ports/soon.ts";
+import { chain } from "../ports/soon.ts";
 import { fromDomain, problemType } from "./problem.ts";
-import type { QuickRoute } from "./quick.ts";
+import type { FastRoute } from "./quick.ts";
 import { problemAnswer } from "./schema.ts";
 
 const answer = (valid: boolean, description: string) => ({
@@ -33,11 +33,11 @@ const schema = {
 export const sessionPath = "/session/validate";
 
 /** What the Serverless Proxy's services ask before they show a page. */
-export function sessionValidation(app: FastifyInstance, authentication: Authentication): QuickRoute {
+export function sessionValidation(app: FastifyInstance, authentication: Authentication): FastRoute {
   return {
     answer({ cookie = "", "x-session-token": inHeader }, call) {
       const token = sessionTokenIn(app.parseCookie(cookie)) ?? (inHeader?.toString() || undefined);
-      return soon(authentication.validateSession(token), (user) => {
+      return chain(authentication.validateSession(token), (user) => {
         if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
         call.principal = user;
         return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
@@ -50,7 +50,7 @@ export function sessionValidation(app: FastifyInstance, authentication: Authenti
   };
 }
 
-export function addSessionRoute(app: FastifyInstance, { answer }: QuickRoute): void {
+export function addSessionRoute(app: FastifyInstance, { answer }: FastRoute): void {
   app.get(sessionPath, { schema }, async (request, reply) => {
     const { status, headers, body } = await answer(request.headers, request.call);
     return reply

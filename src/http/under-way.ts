@@ -1,5 +1,5 @@
 import { networkOf } from "../model/address.ts";
-import { cutAnswer, cutConnection, isUntaken, type PortResponse, takenOf } from "./messages.ts";
+import { cutAnswer, cutConnection, type HttpResponse, isUntaken, takenOf } from "./messages.ts";
 
 /** Calls under way at a time, streams and those that wait included. */
 export interface CallsMax {
@@ -10,7 +10,7 @@ export interface CallsMax {
 
 /** A call that is under way. */
 export interface UnderWay {
-  readonly response: PortResponse;
+  readonly response: HttpResponse;
   readonly address: string;
   /** Its index in the list. */
   at: number;
@@ -36,7 +36,7 @@ export class CallsUnderWay {
   readonly #max: CallsMax;
   /** No map: the tables that it leaves behind as it is filled and emptied keep answers that are over, for the collector to copy. */
   readonly #open: UnderWay[] = [];
-  #untaken: ReadonlyMap<PortResponse, Stillness> = new Map();
+  #untaken: ReadonlyMap<HttpResponse, Stillness> = new Map();
   #tally: ReadonlyMap<string, number> = new Map();
   #tallied = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -47,7 +47,7 @@ export class CallsUnderWay {
     this.#lookMs = stillMs / looks;
   }
 
-  add(response: PortResponse, address: string): UnderWay {
+  add(response: HttpResponse, address: string): UnderWay {
     const call = { response, address, at: this.#open.length };
     this.#open.push(call);
     this.#timer ??= setTimeout(() => this.#look(), this.#lookMs).unref();
@@ -83,7 +83,7 @@ export class CallsUnderWay {
   }
 
   #look(): void {
-    const untaken = new Map<PortResponse, Stillness>();
+    const untaken = new Map<HttpResponse, Stillness>();
     for (const { response } of this.#open) {
       if (!isUntaken(response)) continue;
       const taken = takenOf(response);

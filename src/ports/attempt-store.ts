@@ -1,7 +1,7 @@
 import type { SignInAttempts } from "../model/guessing.ts";
 
 /** Tries to sign in, shared by all servers. Every method may reject when the engine cannot be reached. */
-export interface AttemptStore {
+export interface SignInAttemptStore {
   get(id: string): Promise<SignInAttempts | undefined>;
   /** Rejects with DuplicateKey when the id is taken. */
   insert(attempts: SignInAttempts): Promise<void>;

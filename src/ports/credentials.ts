@@ -1,7 +1,7 @@
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
-import type { Soon } from "./soon.ts";
+import type { MaybePromise } from "./soon.ts";
 
 /** Thrown by every `verify` for a token that is not good; why is for the log, not for the caller. */
 export class InvalidToken extends Error {
@@ -30,7 +30,7 @@ export interface AccessTokens {
   /** Never lives longer than the client. */
   forClient(client: Client, keyVersion: number, scopes: readonly Scope[]): Promise<AccessToken>;
   /** Checks signature, algorithm, type, issuer, audience and times. Rejects with InvalidToken. */
-  verify(token: string): Soon<AccessClaims>;
+  verify(token: string): MaybePromise<AccessClaims>;
 }
 
 export interface JobClaims {
@@ -79,7 +79,7 @@ export interface ApiKeys {
    * Takes the same time without stored hashes, and is undefined then; otherwise the index of the first that matches.
    * A key that was verified is remembered. Rejects with DomainError `resource_exhausted` when too many are waiting.
    */
-  verify(key: string, stored: readonly string[]): Soon<number | undefined>;
+  verify(key: string, stored: readonly string[]): MaybePromise<number | undefined>;
 }
 
 /** Whether it is the one key that the first system's workers share; in constant time. */

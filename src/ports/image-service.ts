@@ -12,12 +12,12 @@ export interface ImageService {
    * What is there under a checked id, or undefined. Whoever has begun to read it must end, or leave by `return`; reading
    * rejects with ImageServiceUnavailable when not everything comes.
    */
-  fetch(id: string): Promise<FetchedPicture | undefined>;
+  fetch(id: string): Promise<FetchedImage | undefined>;
   /** Rejects when the service does not answer as it should; cheap. */
   ping(): Promise<void>;
 }
 
-export interface FetchedPicture {
+export interface FetchedImage {
   /** Bytes; null when the service does not say. */
   readonly size: number | null;
   /** In pieces of at most 64 KiB, as they come: not inspected, at most as many as a picture may have. */

@@ -13,7 +13,7 @@ import {
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { pathOf } from "../model/path.ts";
-import { soon } from "../ports/soon.ts";
+import { chain } from "../ports/soon.ts";
 import { quotable } from "./errors.ts";
 import { explained } from "./explained.ts";
 import { sendError } from "./refuse.ts";
@@ -36,7 +36,7 @@ export function createAdapter(
   const gate = options.requestGate;
   const router = createConnectRouter({
     ...options,
-    requestGate: (context) => soon(gate?.(context), () => assertDecodable(context)),
+    requestGate: (context) => chain(gate?.(context), () => assertDecodable(context)),
     interceptors: [brokenOffIsCancelled, ...(options.interceptors ?? [])],
   });
   routes(router);

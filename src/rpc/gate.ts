@@ -8,19 +8,19 @@ import {
 } from "@connectrpc/connect";
 import type { Admission } from "../core/admission.ts";
 import type { Log } from "../ports/log.ts";
-import { type Soon, soon, soonOr } from "../ports/soon.ts";
+import { chain, chainOr, type MaybePromise } from "../ports/soon.ts";
 import { callKey, callOf } from "./call.ts";
 import { toConnectError } from "./errors.ts";
 
 /** Decides who may call before a byte of the body is read. */
-export function createGate(admission: Admission, log: Log): (context: HandlerContext) => Soon<void> {
+export function createGate(admission: Admission, log: Log): (context: HandlerContext) => MaybePromise<void> {
   return (context) => {
     const call = callOf(context);
-    return soonOr<void, never>(
+    return chainOr<void, never>(
       () => {
         const admitted = admission.admit(operationOf(context.method), call);
         const { bodyRoom } = call;
-        return bodyRoom === undefined ? admitted : soon(admitted, () => bodyRoom.take());
+        return bodyRoom === undefined ? admitted : chain(admitted, () => bodyRoom.take());
       },
       (error) => {
         const wire = toConnectError(error, log, call.requestId);
@@ -36,7 +36,7 @@ export function readmission(admission: Admission): Interceptor {
   return (next) => (request) => {
     const call = request.contextValues.get(callKey);
     if (call === undefined) return next(request);
-    if (request.stream) return next(request).then((response) => soon(admission.readmit(call), () => response));
+    if (request.stream) return next(request).then((response) => chain(admission.readmit(call), () => response));
     const readmitted = admission.readmit(call);
     return readmitted === undefined ? next(request) : readmitted.then(() => next(request));
   };

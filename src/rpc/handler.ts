@@ -17,7 +17,7 @@ import { healthService } from "./health.ts";
 import { imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
 import { reflection } from "./reflection.ts";
-import { createRpcTransport, type RpcHandler, type RpcTransportOptions } from "./transport.ts";
+import { createRpcServer, type RpcHandler, type RpcServerOptions } from "./transport.ts";
 import { workerService } from "./worker-service.ts";
 
 /** The longest timeout a caller may ask for. */
@@ -41,7 +41,7 @@ export const procedures: readonly string[] = services.flatMap((service) =>
 );
 
 /** Every service, behind the gate, with our errors. */
-export function createRpcHandler(core: UseCases, options: RpcTransportOptions): RpcHandler {
+export function createRpcHandler(core: UseCases, options: RpcServerOptions): RpcHandler {
   const { log } = options;
   for (const service of services) decodeTextLeniently(service);
   const rpc = {
@@ -51,7 +51,7 @@ export function createRpcHandler(core: UseCases, options: RpcTransportOptions): 
     messageMax: bodyMax,
     timeoutMaxMs,
   };
-  return createRpcTransport(rpc, options);
+  return createRpcServer(rpc, options);
 }
 
 export function routesOf(core: UseCases): (router: ConnectRouter) => void {

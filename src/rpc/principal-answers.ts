@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Account } from "../model/account.ts";
 import type { Client } from "../model/client.ts";
 import type { Principal } from "../model/principal.ts";
-import { repeated } from "./fast/repeated.ts";
+import { reusable } from "./fast/repeated.ts";
 
 /**
  * Answers that say whose a credential is, made anew only when the record of its account or client was read anew, or when
@@ -16,7 +16,7 @@ export function principalAnswers<M extends Message>(make: (principal: Principal)
       principal.kind === "user" ? [principal.account, principal.sessionId] : [principal.client, principal.scopes];
     const known = last.get(record);
     if (known?.by === by) return known.answer;
-    const answer = repeated(make(principal));
+    const answer = reusable(make(principal));
     last.set(record, { by, answer });
     return answer;
   };

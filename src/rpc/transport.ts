@@ -30,7 +30,7 @@ export interface Rpc {
   readonly timeoutMaxMs: number;
 }
 
-export interface RpcTransportOptions {
+export interface RpcServerOptions {
   /** Ends what waits: watches, long polls and reflection. */
   readonly stopping: AbortSignal;
   /** Whether unary calls and server streams take the fast path. */
@@ -42,7 +42,7 @@ export interface RpcTransportOptions {
 export type RpcHandler = (request: IncomingMessage, response: ServerResponse, call: Call) => boolean;
 
 /** gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
-export function createRpcTransport(rpc: Rpc, { stopping, fast, log }: RpcTransportOptions): RpcHandler {
+export function createRpcServer(rpc: Rpc, { stopping, fast, log }: RpcServerOptions): RpcHandler {
   // createContextValues() makes three functions for each object. One whose prototype is an empty set of values shares
   // them, and keeps its entries to itself.
   const none = createContextValues();

@@ -17,7 +17,7 @@ const claimMs = 30_000;
  * What a worker asks a server for. While no server answers, a call waits and tries again until `signal` aborts: giving
  * the message back would only use up its deliveries. The log is told once that none answers, and once that one does again.
  */
-export class JobServer {
+export class JobApi {
   #darkroom: Darkroom;
   readonly #log: Log;
   #isAway = false;

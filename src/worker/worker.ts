@@ -7,7 +7,7 @@ import type { Log } from "../ports/log.ts";
 import { backOff, complete, type IncomingMessage, maxDeliveries, type Queue, type Settlement } from "../ports/queue.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import type { Claim, JobServer } from "./job-server.ts";
+import type { Claim, JobApi } from "./job-server.ts";
 import { untilTaken } from "./until-taken.ts";
 
 export interface Worker {
@@ -18,7 +18,7 @@ export interface Worker {
 interface WorkerDeps {
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
-  readonly server: JobServer;
+  readonly server: JobApi;
   readonly engines: ReadonlyMap<string, Engine>;
   readonly concurrency: number;
   readonly log: Log;
@@ -55,7 +55,7 @@ class Refused extends Error {
 }
 
 /** Takes messages, claims their jobs, runs an engine, reports: the same life wherever it runs. */
-export function startWorker(deps: WorkerDeps): Worker {
+export function takeJobs(deps: WorkerDeps): Worker {
   const closing = new AbortController();
   const stopping = new AbortController();
   const handler = (message: IncomingMessage) => takeMessage(message, deps, closing.signal, stopping.signal);

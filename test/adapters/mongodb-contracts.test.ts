@@ -1,5 +1,5 @@
 import { mongodbAccountStore } from "../../src/adapters/mongodb/account-store.ts";
-import { mongodbAttemptStore } from "../../src/adapters/mongodb/attempt-store.ts";
+import { mongodbSignInAttemptStore } from "../../src/adapters/mongodb/attempt-store.ts";
 import { mongodbAuditStore } from "../../src/adapters/mongodb/audit-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
@@ -32,7 +32,7 @@ describeOnMongodb("on MongoDB", async (mongodb) => {
   sessionStoreContract("MongoDB", () => suite.open(mongodbSessionStore));
   clientStoreContract("MongoDB", () => suite.open(mongodbClientStore));
   auditStoreContract("MongoDB", () => suite.open(mongodbAuditStore));
-  attemptStoreContract("MongoDB", () => suite.open(mongodbAttemptStore));
+  attemptStoreContract("MongoDB", () => suite.open(mongodbSignInAttemptStore));
   counterStoreContract("MongoDB", () => suite.open(mongodbCounterStore));
   usageStoreContract("MongoDB", () => suite.open(mongodbUsageStore));
   jobStoreContract("MongoDB", (due) => suite.open((db) => mongodbJobStore(db, due)));

@@ -1,5 +1,5 @@
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
-import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
@@ -27,7 +27,7 @@ accountStoreContract("SQLite", () => openedStore(sqliteAccountStore));
 sessionStoreContract("SQLite", () => openedStore(sqliteSessionStore));
 clientStoreContract("SQLite", () => openedStore(sqliteClientStore));
 auditStoreContract("SQLite", () => openedStore(sqliteAuditStore));
-attemptStoreContract("SQLite", () => openedStore(sqliteAttemptStore));
+attemptStoreContract("SQLite", () => openedStore(sqliteSignInAttemptStore));
 counterStoreContract("SQLite", () => openedStore(sqliteCounterStore));
 usageStoreContract("SQLite", () => openedStore(sqliteUsageStore));
 jobStoreContract("SQLite", (due) => openedStore((db) => sqliteJobStore(db, due)));

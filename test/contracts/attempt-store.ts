@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { SignInAttempts } from "../../src/model/guessing.ts";
-import type { AttemptStore } from "../../src/ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../../src/ports/attempt-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
 import { atOnce, sampleTime } from "./samples.ts";
@@ -10,7 +10,7 @@ function sampleAttempts(change: Partial<SignInAttempts> = {}): SignInAttempts {
   return { id: crypto.randomUUID(), failures: 2, lastAt: sampleTime, addresses, version: 1, ...change };
 }
 
-export function attemptStoreContract(name: string, open: () => Promise<Opened<AttemptStore>>): void {
+export function attemptStoreContract(name: string, open: () => Promise<Opened<SignInAttemptStore>>): void {
   describe(`the attempt store: ${name}`, () => {
     test("gives attempts back as they were, and none that are not there", async () => {
       const { store, another } = await open();

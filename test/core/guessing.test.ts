@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { DomainError } from "../../src/model/errors.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
@@ -13,7 +13,7 @@ const right = async () => true;
 async function opened() {
   const { db } = await openDatabase();
   const clock = movableClock();
-  return { clock, guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }) };
+  return { clock, guessing: new Guessing({ attempts: sqliteSignInAttemptStore(db), clock }) };
 }
 
 test("a locked address is free again after its time, and another was free all along", async () => {

@@ -11,7 +11,7 @@ import { JobChanges } from "../../src/core/job-changes.ts";
 import { JobQueues } from "../../src/core/job-queues.ts";
 import { JobRecords } from "../../src/core/job-records.ts";
 import { OwnImages } from "../../src/core/own-images.ts";
-import { recentRecords } from "../../src/core/recent-records.ts";
+import { cachedStores } from "../../src/core/recent-records.ts";
 import { Results } from "../../src/core/results.ts";
 import { SentJobs } from "../../src/core/sent-jobs.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
@@ -60,7 +60,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const queue = (name: string) => (name === "others" ? { ...queues.jobQueue } : queues.jobQueue);
   const jobQueues = new JobQueues({ routes, queue });
   const authentication = { confirm: async () => {} };
-  const shared = recentRecords(stores, clock, log);
+  const shared = cachedStores(stores, clock, log);
   const base = {
     ...stores,
     ...shared,

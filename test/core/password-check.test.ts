@@ -1,6 +1,6 @@
 import bcrypt from "bcrypt";
 import { expect, test } from "vitest";
-import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { Guessing } from "../../src/core/guessing.ts";
 import { checkPassword } from "../../src/core/password-check.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
@@ -10,7 +10,7 @@ import { sampleAccount } from "../contracts/samples.ts";
 
 test("however many are asked for their password again, who signs in comes before most of them", async () => {
   const { db } = await openDatabase();
-  const guessing = new Guessing({ attempts: sqliteAttemptStore(db), clock: Date.now });
+  const guessing = new Guessing({ attempts: sqliteSignInAttemptStore(db), clock: Date.now });
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const passwordHash = bcrypt.hashSync("right", 8);
   const deps = { authentication: { confirm: async () => {} }, guessing, passwords };

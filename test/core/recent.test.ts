@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Recent } from "../../src/core/recent.ts";
+import { RecordCache } from "../../src/core/recent.ts";
 import { forgettingSessions } from "../../src/core/recent-records.ts";
 import type { Session } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
@@ -16,7 +16,7 @@ function opened() {
     new Promise<Session | undefined>((end, fail) => {
       reads.push({ id, end, fail });
     });
-  return { clock, reads, recent: new Recent(read, clock) };
+  return { clock, reads, recent: new RecordCache(read, clock) };
 }
 
 describe("records of a moment ago", () => {
@@ -75,7 +75,7 @@ describe("records of a moment ago", () => {
 
 test("a store forgets each session that it ends", async () => {
   const forgotten: string[] = [];
-  const recent = new Recent<Session>(async () => undefined, movableClock());
+  const recent = new RecordCache<Session>(async () => undefined, movableClock());
   recent.forget = (id) => void forgotten.push(id);
   const store = forgettingSessions(
     {

@@ -1,11 +1,11 @@
 import { expect, test, vi } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
-import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { AccountRecords } from "../../src/core/account-records.ts";
 import { Guessing } from "../../src/core/guessing.ts";
-import { Post } from "../../src/core/post.ts";
+import { MailQueue } from "../../src/core/post.ts";
 import { Recovery } from "../../src/core/recovery.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { emailChanges, passwordResets } from "../../src/crypto/named-secrets.ts";
@@ -30,7 +30,7 @@ async function opened() {
     },
   };
   const mailer = { send: async ({ to }: { to: string }) => void sent.push(to), close: () => {} };
-  const post = new Post({ mailer, log: createLog("silent") });
+  const mailQueue = new MailQueue({ mailer, log: createLog("silent") });
   const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   const recovery = new Recovery({
     accountRecords: new AccountRecords(watched, clock),
@@ -40,58 +40,58 @@ async function opened() {
     authentication: { confirm: async () => {} },
     passwordResets,
     emailChanges,
-    guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
-    post,
+    guessing: new Guessing({ attempts: sqliteSignInAttemptStore(db), clock }),
+    mailQueue,
     mailPage: undefined,
     clock,
   });
   const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
   await accounts.insert(account);
-  return { recovery, post, asked, sent, account, accounts, passwords, clock };
+  return { recovery, mailQueue, asked, sent, account, accounts, passwords, clock };
 }
 
 test("a letter is asked for without a look at who has the address, which comes later", async () => {
-  const { recovery, post, asked, sent } = await opened();
+  const { recovery, mailQueue, asked, sent } = await opened();
   for (const email of ["Anna@example.com", "nobody@example.com"]) recovery.requestPasswordReset(email);
   await new Promise(setImmediate);
   expect(asked).toEqual([]);
   await vi.waitUntil(() => asked.length === 2 && sent.length === 1, { timeout: 10_000 });
   expect(asked.toSorted()).toEqual(["anna@example.com", "nobody@example.com"]);
   expect(sent).toEqual(["anna@example.com"]);
-  await post.stop();
+  await mailQueue.stop();
 });
 
 test("a server that stops sends what it was asked for", async () => {
-  const { recovery, post, sent } = await opened();
+  const { recovery, mailQueue, sent } = await opened();
   recovery.requestPasswordReset("anna@example.com");
-  await post.stop();
+  await mailQueue.stop();
   expect(sent).toEqual(["anna@example.com"]);
 });
 
 const quarter = 15 * 60_000;
 
 test("whoever asks for a letter takes no token from its owner that is new, whoever gave it", async () => {
-  const { recovery, post, sent, account, clock } = await opened();
+  const { recovery, mailQueue, sent, account, clock } = await opened();
   const { token } = await recovery.issue(account.id, "");
   clock.advance(quarter - 1);
   recovery.requestPasswordReset("anna@example.com");
-  await post.stop();
+  await mailQueue.stop();
   expect(sent).toEqual([]);
   await recovery.resetPassword(token, "a good new one");
 });
 
 test("a token that was not used for a quarter of an hour is replaced by a letter", async () => {
-  const { recovery, post, sent, account, clock } = await opened();
+  const { recovery, mailQueue, sent, account, clock } = await opened();
   const { token } = await recovery.issue(account.id, "");
   clock.advance(quarter);
   recovery.requestPasswordReset("anna@example.com");
-  await post.stop();
+  await mailQueue.stop();
   expect(sent).toEqual(["anna@example.com"]);
   await expect(recovery.resetPassword(token, "a good new one")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
 });
 
 test("a letter comes although the clock was set back since the last one", async () => {
-  const { recovery, post, sent, account, accounts, passwords, clock } = await opened();
+  const { recovery, mailQueue, sent, account, accounts, passwords, clock } = await opened();
   const password = "correct horse battery";
   const owner = { ...account, passwordHash: await passwords.hash(password), version: 2 };
   await accounts.replace(owner);
@@ -101,12 +101,12 @@ test("a letter comes although the clock was set back since the last one", async 
   recovery.requestPasswordReset("anna@example.com");
   const user = { kind: "user", account: owner, sessionId: "" } as const;
   await recovery.requestEmailChange(user, "127.0.0.1", "new@example.com", password);
-  await post.stop();
+  await mailQueue.stop();
   expect(sent.toSorted()).toEqual(["anna@example.com", "new@example.com"]);
 });
 
 test("an address is written to once a minute, however many accounts want it", async () => {
-  const { recovery, post, sent, accounts, passwords, clock } = await opened();
+  const { recovery, mailQueue, sent, accounts, passwords, clock } = await opened();
   const password = "correct horse battery";
   const passwordHash = await passwords.hash(password);
   const want = async (email: string) => {
@@ -117,7 +117,7 @@ test("an address is written to once a minute, however many accounts want it", as
   for (const email of ["new@example.com", "New@Example.com", "other@example.com", "new@example.com"]) await want(email);
   clock.advance(60_000);
   await want("new@example.com");
-  await post.stop();
+  await mailQueue.stop();
   expect(sent.toSorted()).toEqual(["new@example.com", "new@example.com", "other@example.com"]);
 });
 
@@ -129,12 +129,12 @@ test("a mail server that takes nothing keeps a thousand letters waiting and no m
     sent.push(to);
   };
   const log = recordingLog();
-  const post = new Post({ mailer: { send, close: () => {} }, log });
+  const mailQueue = new MailQueue({ mailer: { send, close: () => {} }, log });
   const letter = { subject: "a", text: "b" };
-  for (let nth = 1; nth <= 1002; nth += 1) post.send(`${nth}@example.com`, letter);
+  for (let nth = 1; nth <= 1002; nth += 1) mailQueue.send(`${nth}@example.com`, letter);
   expect(log.lines.map(({ message }) => message)).toEqual(["a mail was dropped", "a mail was dropped"]);
   taking.resolve();
-  await post.stop();
+  await mailQueue.stop();
   expect(sent).toHaveLength(1000);
 });
 
@@ -147,10 +147,10 @@ test("the log says why a mail was not sent that a stop gave up, and nothing of o
     setImmediate(tried.resolve);
     throw refused;
   };
-  const post = new Post({ mailer: { send, close: () => {} }, log });
-  for (const to of ["slow@example.com", "refused@example.com"]) post.send(to, { subject: "s", text: "t" });
+  const mailQueue = new MailQueue({ mailer: { send, close: () => {} }, log });
+  for (const to of ["slow@example.com", "refused@example.com"]) mailQueue.send(to, { subject: "s", text: "t" });
   await tried.promise;
-  const stopped = post.stop();
+  const stopped = mailQueue.stop();
   sent.resolve();
   await stopped;
   expect(log.lines).toEqual([{ level: "error", fields: { err: refused }, message: "a mail could not be sent" }]);

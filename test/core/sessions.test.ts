@@ -1,7 +1,7 @@
 import bcrypt from "bcrypt";
 import { describe, expect, test } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
-import { sqliteAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { Guessing } from "../../src/core/guessing.ts";
@@ -45,7 +45,7 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
     accessTokens,
     refreshTokens,
     sessionTokens,
-    guessing: new Guessing({ attempts: sqliteAttemptStore(db), clock }),
+    guessing: new Guessing({ attempts: sqliteSignInAttemptStore(db), clock }),
     clock,
   });
   const sessionOf = async (token: string) => {

@@ -4,7 +4,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { connect as connectSocket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import { limits, openPort } from "../../src/http/port.ts";
+import { limits, openHttpServer } from "../../src/http/port.ts";
 import type { CallsMax } from "../../src/http/under-way.ts";
 import { createLog } from "../../src/log.ts";
 
@@ -29,7 +29,7 @@ async function open({
     bodyMs,
     log: createLog("silent"),
   });
-  const port = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+  const port = await openHttpServer(front, { host: "127.0.0.1", port: 0, tls: undefined });
   const session = connect(`http://127.0.0.1:${port.address.port}`);
   onTestFinished(() => {
     session.destroy();

@@ -4,14 +4,14 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ConnectionsMax, connectionsWithin } from "../../src/http/connections.ts";
-import type { PortResponse } from "../../src/http/messages.ts";
-import { limits, openPort } from "../../src/http/port.ts";
+import type { HttpResponse } from "../../src/http/messages.ts";
+import { limits, openHttpServer } from "../../src/http/port.ts";
 import type { TrustedProxies } from "../../src/model/settings.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
 async function open() {
-  const port = await openPort((_request, response) => void response.writeHead(204).end(), here);
+  const port = await openHttpServer((_request, response) => void response.writeHead(204).end(), here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1", allowHalfOpen: true });
   onTestFinished(async () => {
     socket.destroy();
@@ -32,7 +32,7 @@ test("whoever leaves over HTTP/2 is let go, though a request of theirs is half s
 });
 
 test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => {
-  const port = await openPort(() => {}, here);
+  const port = await openHttpServer(() => {}, here);
   const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
   onTestFinished(async () => {
     session.destroy();
@@ -51,8 +51,8 @@ test("whoever closes their half over HTTP/1.1 gets what is answered already", as
 });
 
 test("whoever closes their half over HTTP/1.1 is waited for no more", async () => {
-  const taken = Promise.withResolvers<PortResponse>();
-  const port = await openPort((_request, response) => taken.resolve(response), here);
+  const taken = Promise.withResolvers<HttpResponse>();
+  const port = await openHttpServer((_request, response) => taken.resolve(response), here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1", allowHalfOpen: true }).resume();
   onTestFinished(async () => {
     socket.destroy();
@@ -72,7 +72,7 @@ test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) 
 });
 
 test("who keeps a connection for the next call loses none of them when a port closes", async () => {
-  const port = await openPort((_request, response) => void response.writeHead(204).end(), here);
+  const port = await openHttpServer((_request, response) => void response.writeHead(204).end(), here);
   const url = `http://127.0.0.1:${port.address.port}`;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
@@ -92,7 +92,7 @@ test("who keeps a connection for the next call loses none of them when a port cl
 });
 
 test("who has said nothing does not keep the port open", async () => {
-  const port = await openPort(() => {}, here);
+  const port = await openHttpServer(() => {}, here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
   onTestFinished(() => void socket.destroy());
   await once(socket, "connect");
@@ -102,11 +102,11 @@ test("who has said nothing does not keep the port open", async () => {
 });
 
 describe("of connections", () => {
-  const answer = (_request: unknown, response: PortResponse) => void response.writeHead(204).end();
+  const answer = (_request: unknown, response: HttpResponse) => void response.writeHead(204).end();
 
   /** Whether it is answered by a port that may have as many. */
   async function opener(connectionsMax: ConnectionsMax, trustedProxies?: TrustedProxies) {
-    const port = await openPort(answer, { ...here, connectionsMax, trustedProxies });
+    const port = await openHttpServer(answer, { ...here, connectionsMax, trustedProxies });
     onTestFinished(() => port.drain(0));
     return async () => {
       const socket = connect({ port: port.address.port, host: "127.0.0.1" }).on("error", () => {});
@@ -146,7 +146,7 @@ describe("of connections", () => {
 
 test("a connection on which more requests wait than it may have is cut", async () => {
   let taken = 0;
-  const port = await openPort(() => void taken++, here);
+  const port = await openHttpServer(() => void taken++, here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
   onTestFinished(async () => {
     socket.destroy();
@@ -163,8 +163,8 @@ test("a connection on which more requests wait than it may have is cut", async (
 });
 
 test("requests that were answered do not count as waiting, however many came at once", async () => {
-  const responses: PortResponse[] = [];
-  const port = await openPort((_request, response) => void responses.push(response), here);
+  const responses: HttpResponse[] = [];
+  const port = await openHttpServer((_request, response) => void responses.push(response), here);
   const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
   onTestFinished(async () => {
     socket.destroy();

@@ -4,7 +4,7 @@ import { connect as connectHttp2, constants } from "node:http2";
 import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import { limits, openPort } from "../../src/http/port.ts";
+import { limits, openHttpServer } from "../../src/http/port.ts";
 import type { CallsMax } from "../../src/http/under-way.ts";
 import { createLog } from "../../src/log.ts";
 import { overloaded } from "../../src/model/overload.ts";
@@ -29,7 +29,7 @@ async function open(
     bodyMs: stillMs,
     log: createLog("silent"),
   });
-  const port = await openPort(front, { host: "127.0.0.1", port: 0, tls: undefined });
+  const port = await openHttpServer(front, { host: "127.0.0.1", port: 0, tls: undefined });
   onTestFinished(() => port.drain(0));
   return port.address.port;
 }

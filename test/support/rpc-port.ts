@@ -1,9 +1,9 @@
 import { createFront } from "../../src/http/front.ts";
-import { limits, openPort, type Port } from "../../src/http/port.ts";
+import { type HttpServer, limits, openHttpServer } from "../../src/http/port.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { exposedHeaders } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { createRpcTransport, type Rpc } from "../../src/rpc/transport.ts";
+import { createRpcServer, type Rpc } from "../../src/rpc/transport.ts";
 
 export interface RpcPortOptions extends Partial<Rpc> {
   readonly routes: Rpc["routes"];
@@ -15,7 +15,7 @@ export interface RpcPortOptions extends Partial<Rpc> {
 }
 
 /** Other services than ours behind our port, front and transport, put together as in serving.ts. */
-export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions): Promise<Port> {
+export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions): Promise<HttpServer> {
   const served: Rpc = {
     gate: async () => {},
     interceptors: [errorInterceptor(log)],
@@ -24,7 +24,7 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
     ...rpc,
   };
   const front = createFront({
-    rpc: createRpcTransport(served, { stopping: stopping ?? new AbortController().signal, fast, log }),
+    rpc: createRpcServer(served, { stopping: stopping ?? new AbortController().signal, fast, log }),
     routes: (_request, response) => void response.writeHead(404).end(),
     cors: { origins: [], exposedHeaders },
     trusted: undefined,
@@ -33,5 +33,5 @@ export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions
     bodyMs: 120_000,
     log,
   });
-  return openPort(front, { host: "127.0.0.1", port: 0, tls });
+  return openHttpServer(front, { host: "127.0.0.1", port: 0, tls });
 }

@@ -1,9 +1,9 @@
 import type { SignInAttempts } from "../../model/guessing.ts";
-import type { AttemptStore } from "../../ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../../ports/attempt-store.ts";
 import type { Database } from "./database.ts";
 import { before, is, Records } from "./records.ts";
 
-export function mongodbAttemptStore(db: Database): AttemptStore {
+export function mongodbSignInAttemptStore(db: Database): SignInAttemptStore {
   const all = new Records<SignInAttempts>(db, "attempts");
   return {
     get: (id) => all.get(id),

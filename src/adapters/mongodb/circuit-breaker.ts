@@ -1,6 +1,6 @@
 import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
-import { rarely } from "../../ports/rarely.ts";
+import { oncePerMinute } from "../../ports/rarely.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import { isAway, isRefusing, translated } from "./errors.ts";
 
@@ -23,7 +23,7 @@ export class CircuitBreaker {
 
   constructor(log: Log) {
     this.#log = log;
-    this.#refused = rarely(({ message }) => {
+    this.#refused = oncePerMinute(({ message }) => {
       log.error({ reason: message }, "the database refuses calls: it has no room, or its credential is no longer good");
     });
   }

@@ -1,7 +1,7 @@
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Log } from "../../ports/log.ts";
 import { mongodbAccountStore } from "./account-store.ts";
-import { mongodbAttemptStore } from "./attempt-store.ts";
+import { mongodbSignInAttemptStore } from "./attempt-store.ts";
 import { mongodbAuditStore } from "./audit-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
@@ -32,7 +32,7 @@ export async function openStores(
     sessions: mongodbSessionStore(db),
     clients: mongodbClientStore(db),
     audit: mongodbAuditStore(db),
-    attempts: mongodbAttemptStore(db),
+    attempts: mongodbSignInAttemptStore(db),
     counters,
     usage: mongodbUsageStore(db),
     jobs: mongodbJobStore(db, dueAt),

@@ -1,8 +1,8 @@
 import type { SignInAttempts } from "../../model/guessing.ts";
-import type { AttemptStore } from "../../ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../../ports/attempt-store.ts";
 import type { Database } from "./database.ts";
 
-export function sqliteAttemptStore(db: Database): AttemptStore {
+export function sqliteSignInAttemptStore(db: Database): SignInAttemptStore {
   return {
     async get(id) {
       return db.readDocs<SignInAttempts>("SELECT doc FROM attempts WHERE id = ?", id)[0];

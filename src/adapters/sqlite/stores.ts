@@ -1,6 +1,6 @@
 import type { ImageJob } from "../../model/image-job.ts";
 import { sqliteAccountStore } from "./account-store.ts";
-import { sqliteAttemptStore } from "./attempt-store.ts";
+import { sqliteSignInAttemptStore } from "./attempt-store.ts";
 import { sqliteAuditStore } from "./audit-store.ts";
 import { sqliteClientStore } from "./client-store.ts";
 import { sqliteCounterStore } from "./counter-store.ts";
@@ -24,7 +24,7 @@ export async function openStores(path: string, dueAt: (job: ImageJob) => number,
     sessions: sqliteSessionStore(db),
     clients: sqliteClientStore(db),
     audit: sqliteAuditStore(db),
-    attempts: sqliteAttemptStore(db),
+    attempts: sqliteSignInAttemptStore(db),
     counters: sqliteCounterStore(db),
     usage: sqliteUsageStore(db),
     jobs: sqliteJobStore(db, dueAt),

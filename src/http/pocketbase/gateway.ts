@@ -6,7 +6,7 @@ import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
 import { limitedAs } from "../limited-as.ts";
-import type { QuickRoute } from "../quick.ts";
+import type { FastRoute } from "../quick.ts";
 import { sendImage } from "../sending.ts";
 import { envelope, fromDomain } from "./envelope.ts";
 import { sentence } from "./field-errors.ts";
@@ -94,7 +94,7 @@ function sendFailure(reply: FastifyReply, { state, error }: ImageJob): FastifyRe
 }
 
 export const checkPath = "/api/check_auth";
-export const tokenCheck: QuickRoute = {
+export const tokenCheck: FastRoute = {
   bareToken: true,
   answer: (_headers, call) => ({ status: 200, body: whoseToken(call) }),
   refuse(error) {

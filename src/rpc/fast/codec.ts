@@ -4,7 +4,7 @@ import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import type { Options } from "./call.ts";
 import { inParts } from "./parts.ts";
 import { pooled } from "./pooled.ts";
-import { writtenOnce } from "./repeated.ts";
+import { serializedOnce } from "./repeated.ts";
 
 /**
  * A method's messages in one format: the request's from bytes, the response's to what can be written. Only a fault of ours
@@ -26,12 +26,12 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
   return {
     binary: {
       parse: callersFault(lookup.getI(true).parse),
-      serialize: writtenOnce(toBytes),
+      serialize: serializedOnce(toBytes),
       serializeInParts: inParts(method.output, toBytes),
     },
     json: {
       parse: lookup.getI(false).parse,
-      serialize: writtenOnce(toText),
+      serialize: serializedOnce(toText),
       serializeInParts: (message) => [Buffer.from(toText(message))],
     },
   };

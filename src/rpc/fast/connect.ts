@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@connectrpc/connect/protocol-connect";
-import { soon } from "../../ports/soon.ts";
+import { chain } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { Compression, FastCall } from "./call.ts";
@@ -29,7 +29,7 @@ function receive(call: FastCall, compression: Compression | null): Uint8Array | 
     assertSize(length, readMaxBytes);
     return promised;
   });
-  return compression === null ? body : soon(body, (bytes) => compression.decompress(bytes, readMaxBytes));
+  return compression === null ? body : chain(body, (bytes) => compression.decompress(bytes, readMaxBytes));
 }
 
 function respond(
@@ -46,7 +46,7 @@ function respond(
     if (!outcome.isWireError) mergeNonProtocolHeaders(context.responseHeader, outcome.metadata);
   }
   const isSmall = compression === null || Buffer.byteLength(plain) < compressMinBytes;
-  return soon(isSmall ? plain : compressed(plain, context, compression), (body) => {
+  return chain(isSmall ? plain : compressed(plain, context, compression), (body) => {
     const { header, trailer } = context.changed;
     const headers = trailer === undefined ? header : trailerMux(context.responseHeader, trailer);
     write(call, isError ? codeToHttpStatus(outcome.code) : 200, headers ?? call.format.header, body);

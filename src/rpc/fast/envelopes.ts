@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag, type encodeEnvelopes, envelopeDecompress } from "@connectrpc/connect/protocol";
-import { soon } from "../../ports/soon.ts";
+import { chain } from "../../ports/soon.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { Compression, FastCall } from "./call.ts";
 
@@ -42,7 +42,7 @@ export function receiveEnveloped(
 ): Uint8Array | Promise<Uint8Array> {
   const { readMaxBytes } = call.procedure.options;
   const sent = readBody(call, (sofar) => assertBeginning(sofar, readMaxBytes));
-  return soon(sent, (body) => {
+  return chain(sent, (body) => {
     const message = onlyMessage(body, skippedFlag);
     if ((message.flags & compressedFlag) === 0) return message.data;
     return envelopeDecompress(message, compression, readMaxBytes).then(({ data }) => data);

@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { soon } from "../../ports/soon.ts";
+import { chain } from "../../ports/soon.ts";
 import { write } from "./answer.ts";
 import type { Compression, FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";
@@ -63,7 +63,7 @@ function respond(
   const end = endOf(call, context, isError ? outcome : undefined);
   const envelopes = isError ? [] : [{ flags: 0, data: typeof outcome === "string" ? Buffer.from(outcome) : outcome }];
   if (end.envelope !== undefined) envelopes.push(end.envelope as (typeof envelopes)[number]);
-  return soon(encoded(envelopes, call, context, compression), (body) =>
+  return chain(encoded(envelopes, call, context, compression), (body) =>
     write(call, 200, context.changed.header ?? call.format.header, body, end.trailer),
   );
 }

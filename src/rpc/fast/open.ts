@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
-import { type Soon, soon } from "../../ports/soon.ts";
+import { chain, type MaybePromise } from "../../ports/soon.ts";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
 import type { Procedure } from "./procedures.ts";
@@ -28,10 +28,10 @@ export function open(call: Call): Opened {
 }
 
 /** Reads the request's message. */
-export function receive(call: Call, { compression, error }: Opened): Soon<Message> {
+export function receive(call: Call, { compression, error }: Opened): MaybePromise<Message> {
   if (error !== undefined) throw error;
   const { procedure, format } = call;
-  return soon(format.protocol.receive(call, compression.request), procedure[format.codec].parse);
+  return chain(format.protocol.receive(call, compression.request), procedure[format.codec].parse);
 }
 
 /** Which encodings the message came in and may be answered in; most callers name none. */

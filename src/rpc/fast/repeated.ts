@@ -4,14 +4,14 @@ type Written = string | Uint8Array;
 
 const texts = new WeakMap<Message, Map<object, Written>>();
 
-/** Says of a message that nothing changes it any more, and that it is the answer to many calls: it is put into words once. */
-export function repeated<M extends Message>(message: M): M {
+/** Marks a message that never changes and answers many calls, so that it is serialized once. */
+export function reusable<M extends Message>(message: M): M {
   texts.set(message, new Map());
   return message;
 }
 
-/** What `write` makes of a message; of one that is repeated what it made before. */
-export function writtenOnce(write: (message: Message) => Written): (message: Message) => Written {
+/** What `write` makes of a message; of a reusable one what it made before. */
+export function serializedOnce(write: (message: Message) => Written): (message: Message) => Written {
   return (message) => {
     const known = texts.get(message);
     const before = known?.get(write);
