@@ -3,13 +3,19 @@ import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import manifest from "../package.json" with { type: "json" };
-import type { App } from "./app.ts";
+import type { ImportOptions, ImportSystem } from "./app/import-app.ts";
+import type { App } from "./app/server-app.ts";
 import { advice, heading } from "./cli/banner.ts";
 import type { DemoOptions } from "./cli/demo.ts";
-import { warnOfStrangers, withoutSettings } from "./config/settings.ts";
-import { checkWorkerInside, readOperatorsServer, readServerConfig, readServerTls, readWorkerConfig } from "./config.ts";
-import type { ImportOptions, ImportSystem } from "./import-app.ts";
-import type { RootLog } from "./log.ts";
+import {
+  checkWorkerInside,
+  readOperatorsServer,
+  readServerConfig,
+  readServerTls,
+  readWorkerConfig,
+} from "./config/config.ts";
+import { warnOfStrangers, withoutSettings } from "./config/known-variables.ts";
+import type { RootLog } from "./log/log.ts";
 import { fail, onSignal, openLog, surviveNothing } from "./process.ts";
 
 // Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
@@ -73,8 +79,8 @@ async function addOperatorsCommands(): Promise<void> {
 }
 
 async function openStore() {
-  const { openStoreApi } = await import("./store-app.ts");
-  const { isUnused } = await import("./backends.ts");
+  const { openStoreApi } = await import("./app/store-app.ts");
+  const { isUnused } = await import("./app/backends.ts");
   const config = readServerConfig(process.env);
   if (isUnused(config))
     process.stderr.write(`darkroom: there was no database in ${config.dataDir}: a new one is made\n`);
@@ -83,7 +89,7 @@ async function openStore() {
 }
 
 async function* importFrom(system: ImportSystem, path: string, options: ImportOptions) {
-  const app = await import("./import-app.ts");
+  const app = await import("./app/import-app.ts");
   yield* app.importFrom(system, path, readServerConfig(process.env), { ...options, log: openLog("error") });
 }
 
@@ -100,7 +106,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
       () => {},
     );
   const stopBy = onSignal("server", log, config.tls && renew);
-  const starting = import("./app.ts").then(({ startServer }) =>
+  const starting = import("./app/server-app.ts").then(({ startServer }) =>
     startServer(config, {
       log,
       forkWorker: options.worker ? forkOurWorker : undefined,
@@ -137,7 +143,7 @@ async function work(): Promise<void> {
   const end = () => void process.kill(process.pid, "SIGTERM");
   process.once("disconnect", end);
   if (process.connected === false) end();
-  const { startWorker } = await import("./worker-app.ts");
+  const { startWorker } = await import("./app/worker-app.ts");
   const worker = await startWorker(config, { log, parent: isInside ? process : undefined });
   stopBy(() => worker.stop());
 }

@@ -1,4 +1,4 @@
-import { createLog, type LogLevel, type RootLog } from "./log.ts";
+import { createLog, type LogLevel, type RootLog } from "./log/log.ts";
 import { UserError } from "./user-error.ts";
 
 /** Whatever it holds back is written when the process ends. */

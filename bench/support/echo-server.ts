@@ -1,14 +1,14 @@
 import { createFront } from "../../src/http/front.ts";
-import { limits, openHttpServer } from "../../src/http/port.ts";
-import { createPressure } from "../../src/http/pressure.ts";
-import { createShedding } from "../../src/http/shedding.ts";
-import { createLog, type LogLevel } from "../../src/log.ts";
-import { exposedHeaders } from "../../src/rpc/cors.ts";
+import { createPressure } from "../../src/http/overload/pressure.ts";
+import { createShedding } from "../../src/http/overload/shedding.ts";
+import { limits, openHttpServer } from "../../src/http/server/server.ts";
+import { createLog, type LogLevel } from "../../src/log/log.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { createRpcServer } from "../../src/rpc/transport.ts";
+import { exposedHeaders } from "../../src/rpc/server/cors.ts";
+import { createRpcServer } from "../../src/rpc/server/server.ts";
 import { echo } from "./echo.ts";
 
-/** Our port, front and transport, put together as in serving.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
+/** Our port, front and transport, put together as in app/serving.ts, around an echo. Arguments: `fast` or `stock`, a log level. */
 
 const [path, level] = process.argv.slice(2);
 const log = createLog(level as LogLevel);

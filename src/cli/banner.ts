@@ -1,5 +1,5 @@
-import type { App } from "../app.ts";
-import type { ServerConfig } from "../config.ts";
+import type { App } from "../app/server-app.ts";
+import type { ServerConfig } from "../config/config.ts";
 
 /** What a person reads first who starts a server. */
 export function heading(url: string, { dataDir, mongodb, serviceBus }: ServerConfig): string {

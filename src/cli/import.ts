@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import type { ImportOptions, ImportSystem, Report } from "../import-app.ts";
+import type { ImportOptions, ImportSystem, Report } from "../app/import-app.ts";
 import { UserError } from "../user-error.ts";
 import { printable, render } from "./operators/render.ts";
 

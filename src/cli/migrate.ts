@@ -1,4 +1,4 @@
-import type { ServerConfig } from "../config.ts";
+import type { ServerConfig } from "../config/config.ts";
 import { type MigrationOptions, migrate } from "../migration/migrate.ts";
 import { render } from "./operators/render.ts";
 

@@ -1,3 +1,4 @@
+import { randomId } from "../helpers/random-id.ts";
 import { type Client, type ClientSettings, clientChecks, newClient, type Scope, toScopes } from "../model/client.ts";
 import { checkFields, invalidField, notFound } from "../model/errors.ts";
 import { clientIdLength, isClientId } from "../model/ids.ts";
@@ -7,10 +8,9 @@ import { dayMs } from "../model/time.ts";
 import type { ClientStore } from "../ports/client-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessToken, AccessTokens, ApiKeys, Secret } from "../ports/credentials.ts";
-import type { Authentication } from "./authentication.ts";
+import type { Authentication } from "./admission/authentication.ts";
 import { changeRecord } from "./change-record.ts";
-import type { ImageJobs } from "./image-jobs.ts";
-import { randomId } from "./random-id.ts";
+import type { ImageJobs } from "./jobs/image-jobs.ts";
 
 const graceMaxMs = 30 * dayMs;
 

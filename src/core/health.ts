@@ -1,5 +1,5 @@
+import { inTime } from "../helpers/in-time.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
-import { inTime } from "../ports/in-time.ts";
 import type { Log } from "../ports/log.ts";
 
 /** Something outside this process that it works with. */

@@ -1,23 +1,23 @@
 import type { OldApi, RelaySettings } from "../model/settings.ts";
 import type { RelayIdentities } from "../ports/relay-identities.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
-import type { Accounts } from "./accounts.ts";
-import type { Admission } from "./admission.ts";
+import type { Accounts } from "./accounts/accounts.ts";
+import type { Deletions } from "./accounts/deletions.ts";
+import type { Profiles } from "./accounts/profiles.ts";
+import type { Recovery } from "./accounts/recovery.ts";
+import type { Sessions } from "./accounts/sessions.ts";
+import type { Users } from "./accounts/users.ts";
+import type { Admission } from "./admission/admission.ts";
+import type { Authentication } from "./admission/authentication.ts";
+import type { Usage } from "./admission/usage.ts";
 import type { Audit } from "./audit.ts";
-import type { Authentication } from "./authentication.ts";
 import type { Clients } from "./clients.ts";
-import type { DeadLetters } from "./dead-letters.ts";
-import type { Deletions } from "./deletions.ts";
-import type { Files } from "./files.ts";
 import type { Health } from "./health.ts";
-import type { ImageJobs } from "./image-jobs.ts";
-import type { Images } from "./images.ts";
-import type { Leases } from "./leases.ts";
-import type { Profiles } from "./profiles.ts";
-import type { Recovery } from "./recovery.ts";
-import type { Sessions } from "./sessions.ts";
-import type { Usage } from "./usage.ts";
-import type { Users } from "./users.ts";
+import type { Files } from "./images/files.ts";
+import type { Images } from "./images/images.ts";
+import type { DeadLetters } from "./jobs/dead-letters.ts";
+import type { ImageJobs } from "./jobs/image-jobs.ts";
+import type { Leases } from "./jobs/leases.ts";
 
 /** All that a caller can ask for, by whichever protocol, and what is told of how it is served. */
 export interface UseCases {

@@ -1,8 +1,8 @@
 import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
+import { chain, type MaybePromise } from "../helpers/maybe-promise.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type AccessClaims, type AccessToken, type AccessTokens, InvalidToken } from "../ports/credentials.ts";
-import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { Signer } from "./signer.ts";
 import {
   audiences,

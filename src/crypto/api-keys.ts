@@ -1,8 +1,8 @@
 import { hash, randomBytes } from "node:crypto";
+import { lruCache } from "../helpers/lru-cache.ts";
+import { chain, type MaybePromise } from "../helpers/maybe-promise.ts";
 import { clientIdSource, isClientId } from "../model/ids.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
-import { lruCache } from "../ports/recently-used.ts";
-import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { BcryptLine, BcryptPool } from "./bcrypt-pool.ts";
 
 /** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */

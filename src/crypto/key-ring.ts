@@ -1,8 +1,8 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import { chain, type MaybePromise } from "../helpers/maybe-promise.ts";
 import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
-import { chain, type MaybePromise } from "../ports/soon.ts";
 
 /** A key as the store has it: with its private part. */
 interface StoredKey extends SigningKey {

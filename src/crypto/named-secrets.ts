@@ -1,7 +1,7 @@
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { lruCache } from "../helpers/lru-cache.ts";
 import { uuidSource } from "../model/ids.ts";
 import type { NamedSecrets } from "../ports/credentials.ts";
-import { lruCache } from "../ports/recently-used.ts";
 
 const secretBytes = 32;
 const rememberedMax = 20_000;

@@ -1,7 +1,7 @@
+import { chain, type MaybePromise } from "../helpers/maybe-promise.ts";
 import { DomainError } from "../model/errors.ts";
 import type { SigningAlgorithm } from "../model/signing-key.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
-import { chain, type MaybePromise } from "../ports/soon.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 /** A key is for one algorithm, whatever a token says of its own. */

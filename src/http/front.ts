@@ -5,11 +5,11 @@ import type { DomainError } from "../model/errors.ts";
 import type { TrustedProxies } from "../model/settings.ts";
 import type { Log } from "../ports/log.ts";
 import { logRequest } from "./access-log.ts";
-import { createBodyLimit } from "./body-limit.ts";
-import type { HttpResponse, RequestListener } from "./messages.ts";
-import { HttpCall, trustedByAddress } from "./port-call.ts";
-import type { Shed } from "./shedding.ts";
-import { type CallsMax, CallsUnderWay } from "./under-way.ts";
+import { createBodyLimit } from "./overload/body-limit.ts";
+import type { Shed } from "./overload/shedding.ts";
+import { type CallsMax, CallsUnderWay } from "./overload/under-way.ts";
+import { HttpCall, trustedByAddress } from "./server/http-call.ts";
+import type { HttpResponse, RequestListener } from "./server/http-messages.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from "fastify";
-import type { Authentication } from "../core/authentication.ts";
+import type { Authentication } from "../core/admission/authentication.ts";
+import { chain } from "../helpers/maybe-promise.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
-import { chain } from "../ports/soon.ts";
-import { fromDomain, problemType } from "./problem.ts";
-import type { FastRoute } from "./quick.ts";
-import { problemAnswer } from "./schema.ts";
+import type { FastRoute } from "./common/fast-routes.ts";
+import { fromDomain, problemType } from "./common/problem.ts";
+import { problemAnswer } from "./common/schema.ts";
 
 const answer = (valid: boolean, description: string) => ({
   description,

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import pRetry from "p-retry";
 import type { Archive } from "../adapters/sqlite/archive.ts";
-import type { openMongodbStores } from "../backends.ts";
-import { ConfigError } from "../config.ts";
+import type { openMongodbStores } from "../app/backends.ts";
+import { ConfigError } from "../config/config.ts";
 import type { AuditEvent } from "../model/audit.ts";
 import { dueAgain } from "../model/job-life.ts";
 import type { BlobStore } from "../ports/blob-store.ts";

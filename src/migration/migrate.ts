@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { filesystemBlobStore } from "../adapters/filesystem/blob-store.ts";
 import { Archive, NotAtRest } from "../adapters/sqlite/archive.ts";
-import { openMongodbStores } from "../backends.ts";
-import { ConfigError, type ServerConfig } from "../config.ts";
-import { embeddedPaths } from "../data-directory.ts";
+import { openMongodbStores } from "../app/backends.ts";
+import { embeddedPaths } from "../app/data-directory.ts";
+import { ConfigError, type ServerConfig } from "../config/config.ts";
 import { dueAt } from "../model/job-life.ts";
 import type { Log } from "../ports/log.ts";
 import { copyAll, foreign, type Moved, type Target, tables } from "./copy.ts";

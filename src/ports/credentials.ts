@@ -1,7 +1,7 @@
+import type { MaybePromise } from "../helpers/maybe-promise.ts";
 import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
-import type { MaybePromise } from "./soon.ts";
 
 /** Thrown by every `verify` for a token that is not good; why is for the log, not for the caller. */
 export class InvalidToken extends Error {

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { challengeOf } from "../model/credential.ts";
+import { challengeOf } from "../model/auth-headers.ts";
 import { DomainError, type ErrorCode } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
 

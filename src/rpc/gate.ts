@@ -6,9 +6,9 @@ import {
   type HandlerContext,
   type Interceptor,
 } from "@connectrpc/connect";
-import type { Admission } from "../core/admission.ts";
+import type { Admission } from "../core/admission/admission.ts";
+import { chain, chainOr, type MaybePromise } from "../helpers/maybe-promise.ts";
 import type { Log } from "../ports/log.ts";
-import { chain, chainOr, type MaybePromise } from "../ports/soon.ts";
 import { callKey, callOf } from "./call.ts";
 import { toConnectError } from "./errors.ts";
 

@@ -10,15 +10,15 @@ import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
 import { hourMs } from "../model/time.ts";
-import { auditInterceptor } from "./audit.ts";
-import { authService } from "./auth-service.ts";
+import { auditInterceptor } from "./audit-interceptor.ts";
 import { createGate, errorInterceptor, readmission } from "./gate.ts";
-import { healthService } from "./health.ts";
-import { imageJobService } from "./image-job-service.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
-import { reflection } from "./reflection.ts";
-import { createRpcServer, type RpcHandler, type RpcServerOptions } from "./transport.ts";
-import { workerService } from "./worker-service.ts";
+import { createRpcServer, type RpcHandler, type RpcServerOptions } from "./server/server.ts";
+import { authService } from "./services/auth-service.ts";
+import { healthService } from "./services/health.ts";
+import { imageJobService } from "./services/image-job-service.ts";
+import { reflection } from "./services/reflection.ts";
+import { workerService } from "./services/worker-service.ts";
 
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * hourMs;

@@ -2,12 +2,18 @@ import pRetry from "p-retry";
 import { reasonOf } from "../client/index.ts";
 import type { JobError } from "../model/image-job.ts";
 import { attemptOver, workerStopped } from "../model/job-life.ts";
-import { decodeJob, encodeResult, type JobMessage, MalformedMessage, type ResultMessage } from "../model/messages.ts";
+import {
+  decodeJob,
+  encodeResult,
+  type JobMessage,
+  MalformedMessage,
+  type ResultMessage,
+} from "../model/queue-messages.ts";
 import type { Log } from "../ports/log.ts";
 import { backOff, complete, type IncomingMessage, maxDeliveries, type Queue, type Settlement } from "../ports/queue.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import type { Claim, JobApi } from "./job-server.ts";
+import type { Claim, JobApi } from "./job-api.ts";
 import { untilTaken } from "./until-taken.ts";
 
 export interface Worker {

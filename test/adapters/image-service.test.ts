@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { httpImageService } from "../../src/adapters/image-service/image-service.ts";
 import { Patience } from "../../src/adapters/image-service/patience.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import { imageMaxBytes } from "../../src/model/image.ts";
 import { type ImageService, ImageServiceUnavailable } from "../../src/ports/image-service.ts";
 import { type Behaviour, serviceKey as key, startImageService } from "../support/image-service.ts";

@@ -1,5 +1,4 @@
 import { mongodbAccountStore } from "../../src/adapters/mongodb/account-store.ts";
-import { mongodbSignInAttemptStore } from "../../src/adapters/mongodb/attempt-store.ts";
 import { mongodbAuditStore } from "../../src/adapters/mongodb/audit-store.ts";
 import { mongodbBlobStore } from "../../src/adapters/mongodb/blob-store.ts";
 import { mongodbClientStore } from "../../src/adapters/mongodb/client-store.ts";
@@ -9,6 +8,7 @@ import { mongodbImageStore } from "../../src/adapters/mongodb/image-store.ts";
 import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
 import { mongodbSecretStore } from "../../src/adapters/mongodb/secret-store.ts";
 import { mongodbSessionStore } from "../../src/adapters/mongodb/session-store.ts";
+import { mongodbSignInAttemptStore } from "../../src/adapters/mongodb/sign-in-attempt-store.ts";
 import { mongodbUsageStore } from "../../src/adapters/mongodb/usage-store.ts";
 import { accountStoreContract } from "../contracts/account-store.ts";
 import { attemptStoreContract } from "../contracts/attempt-store.ts";

@@ -3,7 +3,7 @@ import { afterAll } from "vitest";
 import { createClient } from "../../src/adapters/mongodb/client.ts";
 import { collections } from "../../src/adapters/mongodb/collections.ts";
 import { Database } from "../../src/adapters/mongodb/database.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Opened } from "../contracts/opened.ts";
 import type { TestMongodb } from "../support/mongodb.ts";

@@ -1,5 +1,4 @@
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
-import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
@@ -8,6 +7,7 @@ import { sqliteImageStore } from "../../src/adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-attempt-store.ts";
 import { sqliteUsageStore } from "../../src/adapters/sqlite/usage-store.ts";
 import { accountStoreContract } from "../contracts/account-store.ts";
 import { attemptStoreContract } from "../contracts/attempt-store.ts";

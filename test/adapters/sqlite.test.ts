@@ -11,7 +11,7 @@ import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
-import { openQueues } from "../../src/backends.ts";
+import { openQueues } from "../../src/app/backends.ts";
 import { complete } from "../../src/ports/queue.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import { receive } from "../contracts/receiver.ts";

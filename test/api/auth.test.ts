@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Principal_Kind, Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";

@@ -5,7 +5,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
 import { State } from "../../src/client/index.ts";
-import { watchesMax } from "../../src/rpc/health.ts";
+import { watchesMax } from "../../src/rpc/services/health.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { serve, signIn } from "../support/server.ts";
 

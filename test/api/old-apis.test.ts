@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { oldApis } from "../../src/model/settings.ts";
 import { serve } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { decodeJwt } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve } from "../support/server.ts";

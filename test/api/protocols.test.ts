@@ -11,7 +11,7 @@ import { GetImageRequestSchema, ImageJobService, State } from "../../gen/darkroo
 import { ServerReflection, ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
-import { reflectionMax } from "../../src/rpc/reflection.ts";
+import { reflectionMax } from "../../src/rpc/services/reflection.ts";
 import { noisyPicture, smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
 import { serve, signIn } from "../support/server.ts";

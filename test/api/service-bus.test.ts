@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { openQueues } from "../../src/backends.ts";
+import { openQueues } from "../../src/app/backends.ts";
 import { bearer, type Darkroom, DeadLetterSource, State } from "../../src/client/index.ts";
+import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
 import { namespaceOf } from "../../src/config/service-bus.ts";
-import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { bearer } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { serve, signIn } from "../support/server.ts";

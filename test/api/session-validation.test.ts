@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusalOf } from "../support/refusals.ts";
 import { adminPassword, serve, signIn, type TestServer } from "../support/server.ts";

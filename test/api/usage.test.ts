@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer, type Darkroom } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { atOnce } from "../contracts/samples.ts";
 import { smallPicture } from "../support/pictures.ts";

@@ -1,5 +1,5 @@
 import { create, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import { openRpcPort } from "../support/rpc-port.ts";
 import { readProtos } from "./protos.ts";
 import { conformanceService } from "./service.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { SignInAttempts } from "../../src/model/guessing.ts";
-import type { SignInAttemptStore } from "../../src/ports/attempt-store.ts";
+import type { SignInAttemptStore } from "../../src/ports/sign-in-attempt-store.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import type { Opened } from "./opened.ts";
 import { atOnce, sampleTime } from "./samples.ts";

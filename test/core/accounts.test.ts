@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
-import { Accounts, prepareAdmin } from "../../src/core/accounts.ts";
+import { Accounts, prepareAdmin } from "../../src/core/accounts/accounts.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 
 /** Hashes at once, so that whoever waits for nothing else is first. */

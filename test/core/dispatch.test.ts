@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
-import type { Queues } from "../../src/backends.ts";
+import type { Queues } from "../../src/app/backends.ts";
 import { claim } from "../../src/model/job-life.ts";
-import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
+import { decodeJob, type JobMessage } from "../../src/model/queue-messages.ts";
 import { sendMaxBytes } from "../../src/ports/queue.ts";
 import { openCore, timing } from "./opened-core.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
-import { Guessing } from "../../src/core/guessing.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-attempt-store.ts";
+import { Guessing } from "../../src/core/accounts/guessing.ts";
 import { DomainError } from "../../src/model/errors.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";

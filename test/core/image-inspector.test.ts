@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { ImageInspector } from "../../src/core/image-inspector.ts";
+import { ImageInspector } from "../../src/core/images/image-inspector.ts";
 import { imageMaxBytes } from "../../src/model/image.ts";
 import { inspect, padded, picture, withJpegSegments, withPngMetadata, withPngSize } from "./pictures.ts";
 

@@ -1,7 +1,7 @@
 import { onTestFinished } from "vitest";
 import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
-import { JobChanges } from "../../src/core/job-changes.ts";
-import { JobRecords } from "../../src/core/job-records.ts";
+import { JobChanges } from "../../src/core/jobs/job-changes.ts";
+import { JobRecords } from "../../src/core/jobs/job-records.ts";
 import type { JobStore } from "../../src/ports/job-store.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 

@@ -1,8 +1,8 @@
 import bcrypt from "bcrypt";
 import { expect, test } from "vitest";
-import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
-import { Guessing } from "../../src/core/guessing.ts";
-import { checkPassword } from "../../src/core/password-check.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-attempt-store.ts";
+import { Guessing } from "../../src/core/accounts/guessing.ts";
+import { checkPassword } from "../../src/core/accounts/password-check.ts";
 import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";

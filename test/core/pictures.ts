@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import { ImageInspector, type Inspected } from "../../src/core/image-inspector.ts";
+import { ImageInspector, type Inspected } from "../../src/core/images/image-inspector.ts";
 import { DomainError } from "../../src/model/errors.ts";
 import { pngChunk } from "../support/pictures.ts";
 

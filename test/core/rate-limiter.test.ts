@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { sqliteCounterStore } from "../../src/adapters/sqlite/counter-store.ts";
-import { RateLimiter } from "../../src/core/rate-limiter.ts";
-import { createLog } from "../../src/log.ts";
+import { RateLimiter } from "../../src/core/admission/rate-limiter.ts";
+import { createLog } from "../../src/log/log.ts";
 import type { Quota } from "../../src/model/rate-limits.ts";
 import type { CounterStore } from "../../src/ports/counter-store.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { RecordCache } from "../../src/core/recent.ts";
-import { forgettingSessions } from "../../src/core/recent-records.ts";
+import { forgettingSessions } from "../../src/core/admission/cached-stores.ts";
+import { RecordCache } from "../../src/core/admission/record-cache.ts";
 import type { Session } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";

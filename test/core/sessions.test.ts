@@ -1,11 +1,11 @@
 import bcrypt from "bcrypt";
 import { describe, expect, test } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
-import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/attempt-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
-import { Guessing } from "../../src/core/guessing.ts";
-import { Sessions, type Tokens } from "../../src/core/sessions.ts";
+import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-attempt-store.ts";
+import { Guessing } from "../../src/core/accounts/guessing.ts";
+import { Sessions, type Tokens } from "../../src/core/accounts/sessions.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { atOnce as hashedAtOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { sessionTokens } from "../../src/crypto/named-secrets.ts";

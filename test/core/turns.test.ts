@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Turns } from "../../src/core/turns.ts";
+import { Turns } from "../../src/helpers/turns.ts";
 
 test("works that share a key wait for each other, in their order, even if one fails; others do not", async () => {
   const turns = new Turns();

@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { describe, expect, test } from "vitest";
-import { readServerConfig } from "../../src/config.ts";
-import { openCredentials } from "../../src/credentials.ts";
+import { openCredentials } from "../../src/app/credentials.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
 import { KeyRing, publicJwk } from "../../src/crypto/key-ring.ts";
 import { ringSigner } from "../../src/crypto/signer.ts";

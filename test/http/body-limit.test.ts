@@ -4,9 +4,9 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { connect as connectSocket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import { limits, openHttpServer } from "../../src/http/port.ts";
-import type { CallsMax } from "../../src/http/under-way.ts";
-import { createLog } from "../../src/log.ts";
+import type { CallsMax } from "../../src/http/overload/under-way.ts";
+import { limits, openHttpServer } from "../../src/http/server/server.ts";
+import { createLog } from "../../src/log/log.ts";
 
 /** A port whose routes answer when they are told. */
 async function open({

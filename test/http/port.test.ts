@@ -3,9 +3,9 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { type ConnectionsMax, connectionsWithin } from "../../src/http/connections.ts";
-import type { HttpResponse } from "../../src/http/messages.ts";
-import { limits, openHttpServer } from "../../src/http/port.ts";
+import { type ConnectionsMax, connectionsWithin } from "../../src/http/server/connections.ts";
+import type { HttpResponse } from "../../src/http/server/http-messages.ts";
+import { limits, openHttpServer } from "../../src/http/server/server.ts";
 import type { TrustedProxies } from "../../src/model/settings.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createPressure, crowd, pendingMax } from "../../src/http/pressure.ts";
+import { createPressure, crowd, pendingMax } from "../../src/http/overload/pressure.ts";
 
 const waitMaxMs = 100;
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect, test } from "vitest";
-import { createShedding } from "../../src/http/shedding.ts";
-import { createLog } from "../../src/log.ts";
+import { createShedding } from "../../src/http/overload/shedding.ts";
+import { createLog } from "../../src/log/log.ts";
 import type { Call } from "../../src/model/call.ts";
 import { overloaded } from "../../src/model/overload.ts";
 

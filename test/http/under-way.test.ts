@@ -4,9 +4,9 @@ import { connect as connectHttp2, constants } from "node:http2";
 import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import { limits, openHttpServer } from "../../src/http/port.ts";
-import type { CallsMax } from "../../src/http/under-way.ts";
-import { createLog } from "../../src/log.ts";
+import type { CallsMax } from "../../src/http/overload/under-way.ts";
+import { limits, openHttpServer } from "../../src/http/server/server.ts";
+import { createLog } from "../../src/log/log.ts";
 import { overloaded } from "../../src/model/overload.ts";
 
 type Answer = (response: ServerResponse, path: string) => void;

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { Audit } from "../../src/core/audit.ts";
-import { ClientImports } from "../../src/core/client-imports.ts";
+import { ClientImports } from "../../src/core/imports/client-imports.ts";
 import { relayClient } from "../../src/imports/relay.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { recordingLog } from "../support/log.ts";

@@ -8,7 +8,7 @@ import {
   jobMessageId,
   MalformedMessage,
   type ResultMessage,
-} from "../../src/model/messages.ts";
+} from "../../src/model/queue-messages.ts";
 import { sampleJob } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { listedModels, type ModelRoutes, modelRule, queueNameOf, queueNames } from "../../src/model/models.ts";
 
 const studio = { name: "studio", description: "edits" };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { credentialOf } from "../../src/model/credential.ts";
+import { credentialOf } from "../../src/model/auth-headers.ts";
 import { checkFields, DomainError } from "../../src/model/errors.ts";
 import { isId } from "../../src/model/ids.ts";
 import { isSessionAlive, sessionEnd } from "../../src/model/session.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
-import { collectWhenIdle } from "../../src/idle.ts";
+import { collectWhenIdle } from "../../src/app/idle.ts";
 import { environment, listed } from "../deploy/dockerfile.ts";
 import { project } from "../support/consumer.ts";
 

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { runInto } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
-const module = join(import.meta.dirname, "../../src/log.ts");
+const module = join(import.meta.dirname, "../../src/log/log.ts");
 
 function codeOf(script: string, level: string): string {
   return `import { createLog } from ${JSON.stringify(module)}; const log = createLog("${level}"); ${script}`;

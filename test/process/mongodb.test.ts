@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { connect } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";

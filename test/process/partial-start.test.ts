@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { startServer } from "../../src/app.ts";
-import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
-import { createLog } from "../../src/log.ts";
-import { openStoreApi } from "../../src/store-app.ts";
-import { startWorker } from "../../src/worker-app.ts";
+import { startServer } from "../../src/app/server-app.ts";
+import { openStoreApi } from "../../src/app/store-app.ts";
+import { startWorker } from "../../src/app/worker-app.ts";
+import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
+import { createLog } from "../../src/log/log.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 

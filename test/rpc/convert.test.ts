@@ -2,7 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { ClientSchema } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import { toClient } from "../../src/rpc/convert.ts";
+import { toClient } from "../../src/rpc/services/convert.ts";
 import { sampleClient, sampleTime } from "../contracts/samples.ts";
 
 test("a client's times that a store has with parts of a millisecond are told", () => {

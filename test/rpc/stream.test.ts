@@ -9,7 +9,7 @@ import { Code, ConnectError, createClient, type HandlerContext, type Interceptor
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { GetImageResponseSchema, ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import { recordingLog } from "../support/log.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { openRpcPort, type RpcPortOptions } from "../support/rpc-port.ts";

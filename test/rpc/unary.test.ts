@@ -14,7 +14,7 @@ import {
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/health/v1/health_pb.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/log/log.ts";
 import { refusal } from "../support/refusals.ts";
 import { openRpcPort, type RpcPortOptions } from "../support/rpc-port.ts";
 import { protocols } from "../support/transports.ts";

@@ -1,9 +1,9 @@
 import { createFront } from "../../src/http/front.ts";
-import { type HttpServer, limits, openHttpServer } from "../../src/http/port.ts";
+import { type HttpServer, limits, openHttpServer } from "../../src/http/server/server.ts";
 import type { Log } from "../../src/ports/log.ts";
-import { exposedHeaders } from "../../src/rpc/cors.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { createRpcServer, type Rpc } from "../../src/rpc/transport.ts";
+import { exposedHeaders } from "../../src/rpc/server/cors.ts";
+import { createRpcServer, type Rpc } from "../../src/rpc/server/server.ts";
 
 export interface RpcPortOptions extends Partial<Rpc> {
   readonly routes: Rpc["routes"];
@@ -14,7 +14,7 @@ export interface RpcPortOptions extends Partial<Rpc> {
   readonly tls?: { cert: string; key: string } | undefined;
 }
 
-/** Other services than ours behind our port, front and transport, put together as in serving.ts. */
+/** Other services than ours behind our port, front and transport, put together as in app/serving.ts. */
 export function openRpcPort({ log, fast, stopping, tls, ...rpc }: RpcPortOptions): Promise<HttpServer> {
   const served: Rpc = {
     gate: async () => {},

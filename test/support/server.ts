@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { onTestFinished } from "vitest";
-import { type App, type AppDeps, startServer } from "../../src/app.ts";
+import { type App, type AppDeps, startServer } from "../../src/app/server-app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
-import { createLog } from "../../src/log.ts";
+import { readServerConfig } from "../../src/config/config.ts";
+import { createLog } from "../../src/log/log.ts";
 import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
 import { type OnEnd, scratchDirectory } from "./scratch.ts";

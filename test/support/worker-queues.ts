@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, vi } from "vitest";
-import { openQueues } from "../../src/backends.ts";
-import { createLog } from "../../src/log.ts";
-import { decodeJob, type JobMessage } from "../../src/model/messages.ts";
+import { openQueues } from "../../src/app/backends.ts";
+import { createLog } from "../../src/log/log.ts";
+import { decodeJob, type JobMessage } from "../../src/model/queue-messages.ts";
 import { complete } from "../../src/ports/queue.ts";
 
 export interface WorkerQueues {

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { readServerConfig, readWorkerConfig } from "../../src/config.ts";
+import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
 import { EngineError, type Task } from "../../src/worker/engine.ts";
 import { listModels } from "../../src/worker/engines/catalogue.ts";
 import { createSdWebui } from "../../src/worker/engines/sd-webui/sd-webui.ts";

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { pieceBytes, piecesOf } from "../../helpers/pieces.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
-import { pieceBytes, piecesOf } from "../../ports/pieces.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 
 /** Read at a time: each read goes by another thread and back, which takes as long as to read some pieces. */

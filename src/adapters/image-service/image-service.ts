@@ -1,7 +1,7 @@
+import { piecesOf } from "../../helpers/pieces.ts";
 import { imageMaxBytes } from "../../model/image.ts";
 import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
-import { piecesOf } from "../../ports/pieces.ts";
 import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
 import { Patience } from "./patience.ts";
 

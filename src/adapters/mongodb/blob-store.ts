@@ -1,6 +1,6 @@
 import { Binary } from "mongodb";
+import { piecesOf } from "../../helpers/pieces.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
-import { piecesOf } from "../../ports/pieces.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import type { Database } from "./database.ts";
 import { is } from "./records.ts";

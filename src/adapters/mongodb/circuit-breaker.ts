@@ -1,6 +1,6 @@
-import { inTime } from "../../ports/in-time.ts";
+import { inTime } from "../../helpers/in-time.ts";
+import { oncePerMinute } from "../../helpers/once-per-minute.ts";
 import type { Log } from "../../ports/log.ts";
-import { oncePerMinute } from "../../ports/rarely.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import { isAway, isRefusing, translated } from "./errors.ts";
 

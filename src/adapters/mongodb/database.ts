@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Collection, type Db, type DbOptions, type Document, type MongoClient, ReadConcern } from "mongodb";
-import { inTime } from "../../ports/in-time.ts";
+import { inTime } from "../../helpers/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";

@@ -1,7 +1,6 @@
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Log } from "../../ports/log.ts";
 import { mongodbAccountStore } from "./account-store.ts";
-import { mongodbSignInAttemptStore } from "./attempt-store.ts";
 import { mongodbAuditStore } from "./audit-store.ts";
 import { mongodbBlobStore } from "./blob-store.ts";
 import { createClient } from "./client.ts";
@@ -14,6 +13,7 @@ import { mongodbImageStore } from "./image-store.ts";
 import { mongodbJobStore } from "./job-store.ts";
 import { mongodbSecretStore } from "./secret-store.ts";
 import { mongodbSessionStore } from "./session-store.ts";
+import { mongodbSignInAttemptStore } from "./sign-in-attempt-store.ts";
 import { mongodbUsageStore } from "./usage-store.ts";
 
 /**

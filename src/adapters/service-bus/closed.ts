@@ -1,4 +1,4 @@
-import { inTime } from "../../ports/in-time.ts";
+import { inTime } from "../../helpers/in-time.ts";
 
 /** A link that does not come to an end is left behind after this. */
 const closeMs = 2000;

@@ -1,6 +1,6 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import { inTime } from "../../helpers/in-time.ts";
 import { type Clock, isRecent } from "../../ports/clock.ts";
-import { inTime } from "../../ports/in-time.ts";
 import { isLost } from "./errors.ts";
 
 const tickMs = 250;

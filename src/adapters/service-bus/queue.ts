@@ -1,6 +1,6 @@
 import type { ServiceBusClient } from "@azure/service-bus";
+import { inTime } from "../../helpers/in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { inTime } from "../../ports/in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { maxDeliveries, type OutgoingMessage, type Queue } from "../../ports/queue.ts";
 import { closed } from "./closed.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import { inTime } from "../../helpers/in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { inTime } from "../../ports/in-time.ts";
 import type { Settlement } from "../../ports/queue.ts";
 import { isLost } from "./errors.ts";
 import type { OutageLog } from "./outage-log.ts";

@@ -1,6 +1,5 @@
 import type { ImageJob } from "../../model/image-job.ts";
 import { sqliteAccountStore } from "./account-store.ts";
-import { sqliteSignInAttemptStore } from "./attempt-store.ts";
 import { sqliteAuditStore } from "./audit-store.ts";
 import { sqliteClientStore } from "./client-store.ts";
 import { sqliteCounterStore } from "./counter-store.ts";
@@ -10,6 +9,7 @@ import { sqliteImageStore } from "./image-store.ts";
 import { sqliteJobStore } from "./job-store.ts";
 import { sqliteSecretStore } from "./secret-store.ts";
 import { sqliteSessionStore } from "./session-store.ts";
+import { sqliteSignInAttemptStore } from "./sign-in-attempt-store.ts";
 import { databaseMigrations } from "./tables.ts";
 import { sqliteUsageStore } from "./usage-store.ts";
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import type { StoreApi } from "../../app/store-app.ts";
 import { bearer, Code, ConnectError, connect, type Darkroom, describe, reasonOf } from "../../client/index.ts";
 import type { ServerAddress } from "../../config/server-address.ts";
-import type { StoreApi } from "../../store-app.ts";
 import { UserError } from "../../user-error.ts";
 import { type Row, render } from "./render.ts";
 

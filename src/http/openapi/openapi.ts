@@ -1,8 +1,8 @@
 import swagger, { type SwaggerTransform, type SwaggerTransformObject } from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
-import { problemSchema } from "../schema.ts";
+import { problemSchema } from "../common/schema.ts";
 import { about, headers, headersOf, securitySchemes } from "./about.ts";
-import { refusalsOf, securityOf } from "./common.ts";
+import { refusalsOf, securityOf } from "./shared-answers.ts";
 
 declare module "fastify" {
   interface FastifySchema {

@@ -1,4 +1,4 @@
-import { bodyNeeding, text } from "../schema.ts";
+import { bodyNeeding, text } from "../common/schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
 const signedIn = {

@@ -3,11 +3,11 @@ import type { UseCases } from "../../core/use-cases.ts";
 import { auditSubject, auditTokenOwner } from "../../model/audit.ts";
 import { userOf } from "../../model/call.ts";
 import { checkFields, DomainError } from "../../model/errors.ts";
-import { limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../common/limited-as.ts";
 import { listing, refreshing, requesting, resetting, signingIn } from "./auth-schemas.ts";
-import { changeFailed } from "./envelope.ts";
 import { blankOf, confirmRule } from "./passwords.ts";
 import { toRecord } from "./record-shape.ts";
+import { changeFailed } from "./refusal.ts";
 
 interface Credentials {
   readonly identity?: string;

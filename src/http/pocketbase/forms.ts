@@ -1,7 +1,7 @@
 import formbody from "@fastify/formbody";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { DomainError, invalidField } from "../../model/errors.ts";
-import { unreadableForm } from "../form.ts";
+import { unreadableForm } from "../common/form.ts";
 
 /** Bytes of one field. */
 const fieldMax = 4096;

@@ -1,4 +1,4 @@
-import { bodyOf, needing, text } from "../schema.ts";
+import { bodyOf, needing, text } from "../common/schema.ts";
 import { refusalAnswer, withoutToken, withToken } from "./schemas.ts";
 
 const tokenless = refusalAnswer("No token, or one that is not valid.");

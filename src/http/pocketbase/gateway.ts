@@ -5,10 +5,9 @@ import { ownerOf, principalOf } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import { type JobPrincipal, ownerIdOf, type Principal } from "../../model/principal.ts";
-import { limitedAs } from "../limited-as.ts";
-import type { FastRoute } from "../quick.ts";
-import { sendImage } from "../sending.ts";
-import { envelope, fromDomain } from "./envelope.ts";
+import type { FastRoute } from "../common/fast-routes.ts";
+import { limitedAs } from "../common/limited-as.ts";
+import { sendImage } from "../common/sending.ts";
 import { sentence } from "./field-errors.ts";
 import {
   checking,
@@ -20,6 +19,7 @@ import {
   sending,
   sendingByBody,
 } from "./gateway-schemas.ts";
+import { envelope, fromDomain } from "./refusal.ts";
 
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 type ByParameters = FastifyRequest<{ Querystring: Parameters; Body: Parameters | null | undefined }>;

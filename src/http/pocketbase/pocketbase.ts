@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
-import { readJsonBodies, readStructs } from "../json-bodies.ts";
-import { type RefusalTerms, refuseBy } from "../refusal.ts";
+import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
+import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
 import { addAuthRoutes } from "./auth.ts";
-import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./envelope.ts";
 import { readForms } from "./forms.ts";
 import { addGatewayRoutes } from "./gateway.ts";
 import { addRecordRoutes } from "./records.ts";
+import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";
 
 declare module "fastify" {

@@ -1,4 +1,4 @@
-import { bodyOf, needing, text } from "../schema.ts";
+import { bodyOf, needing, text } from "../common/schema.ts";
 import { nothing, record, refusalAnswer, withoutToken, withTokenOrNot } from "./schemas.ts";
 
 const own = { description: "The record.", ...record };

@@ -1,18 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { type Accounts, madeUpUsername } from "../../core/accounts.ts";
+import { type Accounts, madeUpUsername } from "../../core/accounts/accounts.ts";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Account } from "../../model/account.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import { userOf } from "../../model/call.ts";
 import { brokenFields, checkFields, invalidFields, notFound } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { limitedAs } from "../limited-as.ts";
-import { changeFailed, recordNotFound } from "./envelope.ts";
+import { limitedAs } from "../common/limited-as.ts";
 import { fixedRule } from "./field-errors.ts";
 import { blankOf, confirmRule, passwordChangeOf } from "./passwords.ts";
 import { castRecord, type RecordBody } from "./record-body.ts";
 import { creating, deleting, listing, updating, viewing } from "./record-schemas.ts";
 import { toRecord } from "./record-shape.ts";
+import { changeFailed, recordNotFound } from "./refusal.ts";
 
 interface ById {
   readonly Params: { readonly id: string };

@@ -1,6 +1,6 @@
 import { limitMax } from "../../model/client.ts";
 import { pageSizeMax } from "../../model/page.ts";
-import { problemAnswer } from "../schema.ts";
+import { problemAnswer } from "../common/schema.ts";
 
 const time = (description: string) => ({ type: ["string", "null"], format: "date-time", description });
 const settings = {

@@ -1,7 +1,7 @@
 import replyFrom from "@fastify/reply-from";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Authentication } from "../../core/authentication.ts";
-import { confirmation } from "../../core/confirmation.ts";
+import type { Authentication } from "../../core/admission/authentication.ts";
+import { confirmation } from "../../core/admission/confirmation.ts";
 import type { Operation } from "../../model/access.ts";
 import { ownerOf } from "../../model/call.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
@@ -9,7 +9,7 @@ import { pathOf } from "../../model/path.ts";
 import type { RelaySettings } from "../../model/settings.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
-import { problem, sendProblem } from "../problem.ts";
+import { problem, sendProblem } from "../common/problem.ts";
 import { limitedBody } from "./body.ts";
 import { callerHeaders, upstreamHeaders } from "./headers.ts";
 import { lifeOf } from "./life.ts";

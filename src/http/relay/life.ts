@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { hourMs } from "../../model/time.ts";
-import { onceAnswered } from "../messages.ts";
+import { onceAnswered } from "../server/http-messages.ts";
 
 /** How long one call lives; a caller that still listens then calls again. */
 const callMaxMs = hourMs;

@@ -2,9 +2,9 @@ import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
-import { readJsonBodies } from "../json-bodies.ts";
-import { sendKeySet } from "../key-set.ts";
-import { keySetAnswer, problemAnswer } from "../schema.ts";
+import { readJsonBodies } from "../common/json-bodies.ts";
+import { keySetAnswer, problemAnswer } from "../common/schema.ts";
+import { sendKeySet } from "../darkroom/key-set.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
 

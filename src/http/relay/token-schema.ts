@@ -1,4 +1,4 @@
-import { bodyOf, needing, problemAnswer, text } from "../schema.ts";
+import { bodyOf, needing, problemAnswer, text } from "../common/schema.ts";
 
 const oauthAnswer = {
   type: "object",

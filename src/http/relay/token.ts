@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Audit } from "../../core/audit.ts";
 import type { Clients, ClientToken } from "../../core/clients.ts";
 import { auditKeyOwner } from "../../model/audit.ts";
-import { credentialOf } from "../../model/credential.ts";
+import { credentialOf } from "../../model/auth-headers.ts";
 import { DomainError } from "../../model/errors.ts";
 import { clientCredentials, invalidClient, isOAuth, type OAuthError, refused } from "./client-credentials.ts";
 import { tokenSchema as schema } from "./token-schema.ts";

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
-import { sendKeySet } from "../key-set.ts";
-import { keySetAnswer } from "../schema.ts";
+import { keySetAnswer } from "../common/schema.ts";
+import { sendKeySet } from "../darkroom/key-set.ts";
 import { refusalAnswer, withoutToken } from "./schemas.ts";
 
 const gotrue = {

@@ -1,7 +1,7 @@
 import { passwordMinLength } from "../../model/account.ts";
 import { DomainError, type FieldViolation } from "../../model/errors.ts";
-import { statuses } from "../problem.ts";
-import { frameworkRefusal, isUnreadableJson } from "../refusal.ts";
+import { statuses } from "../common/problem.ts";
+import { frameworkRefusal, isUnreadableJson } from "../common/refusal.ts";
 
 /** What GoTrue, the server behind Supabase's auth, answers where it refuses. */
 export interface Refusal {

@@ -1,4 +1,4 @@
-import { text } from "../schema.ts";
+import { text } from "../common/schema.ts";
 
 /** What the OpenAPI document tells of all these routes. */
 const refused = {

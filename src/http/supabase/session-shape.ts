@@ -1,4 +1,4 @@
-import type { SignedIn } from "../../core/sessions.ts";
+import type { SignedIn } from "../../core/accounts/sessions.ts";
 import { toUser } from "./user-shape.ts";
 
 /** Tokens as GoTrue hands them out, with whom they are for. Times are in seconds. */

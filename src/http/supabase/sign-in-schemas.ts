@@ -1,4 +1,4 @@
-import { bodyNeeding, bodyOf, needing, text } from "../schema.ts";
+import { bodyNeeding, bodyOf, needing, text } from "../common/schema.ts";
 import { phone, refusalAnswer, sessionAnswer, withoutToken } from "./schemas.ts";
 
 const email = text("The account's address.");

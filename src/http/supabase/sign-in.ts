@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { SignedIn } from "../../core/sessions.ts";
+import type { SignedIn } from "../../core/accounts/sessions.ts";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Operation } from "../../model/access.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
 import type { Call } from "../../model/call.ts";
-import { limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../common/limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { toSession } from "./session-shape.ts";
 import { recovering, signingUp, tokenIssuing } from "./sign-in-schemas.ts";

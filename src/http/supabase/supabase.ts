@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
-import { readJsonBodies, readStructs } from "../json-bodies.ts";
-import { type RefusalTerms, refuseBy } from "../refusal.ts";
+import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
+import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
 import { addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";

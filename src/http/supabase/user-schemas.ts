@@ -1,4 +1,4 @@
-import { bodyOf, text } from "../schema.ts";
+import { bodyOf, text } from "../common/schema.ts";
 import { phone, refusalAnswer, userAnswer, withToken } from "./schemas.ts";
 
 export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };

@@ -4,7 +4,7 @@ import { type Account, nameKey } from "../../model/account.ts";
 import type { Call } from "../../model/call.ts";
 import { userOf } from "../../model/call.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
-import { limitedAs } from "../limited-as.ts";
+import { limitedAs } from "../common/limited-as.ts";
 import { noPhone, Refused, refusal } from "./refusal.ts";
 import { signingOut, updating, viewing } from "./user-schemas.ts";
 import { toUser } from "./user-shape.ts";

@@ -1,4 +1,4 @@
-import { uploadField } from "./refusals.ts";
+import { uploadField } from "./refusal.ts";
 
 const tags = ["Template"];
 

@@ -5,9 +5,9 @@ import { userOf } from "../../model/call.ts";
 import { brokenFields, DomainError, type FieldViolation, invalidField, invalidFields } from "../../model/errors.ts";
 import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
-import { received, unreadableForm, unvalidated } from "../form.ts";
-import { type RefusalTerms, refuseBy } from "../refusal.ts";
-import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusals.ts";
+import { received, unreadableForm, unvalidated } from "../common/form.ts";
+import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusal.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
 
 /** Of parts of any name. */

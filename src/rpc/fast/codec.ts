@@ -4,7 +4,7 @@ import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
 import type { Options } from "./call.ts";
 import { inParts } from "./parts.ts";
 import { pooled } from "./pooled.ts";
-import { serializedOnce } from "./repeated.ts";
+import { serializedOnce } from "./serialized-once.ts";
 
 /**
  * A method's messages in one format: the request's from bytes, the response's to what can be written. Only a fault of ours

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@connectrpc/connect/protocol-connect";
-import { chain } from "../../ports/soon.ts";
+import { chain } from "../../helpers/maybe-promise.ts";
 import { write } from "./answer.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { Compression, FastCall } from "./call.ts";

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { compressedFlag, type encodeEnvelopes, envelopeDecompress } from "@connectrpc/connect/protocol";
-import { chain } from "../../ports/soon.ts";
+import { chain } from "../../helpers/maybe-promise.ts";
 import { assertSize, readBody } from "./body.ts";
 import type { Compression, FastCall } from "./call.ts";
 

@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { envelopeCompress } from "@connectrpc/connect/protocol";
 import { parseTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
-import { chain } from "../../ports/soon.ts";
+import { chain } from "../../helpers/maybe-promise.ts";
 import { write } from "./answer.ts";
 import type { Compression, FastCall } from "./call.ts";
 import type { CallContext } from "./context.ts";

@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { compressionNegotiate } from "@connectrpc/connect/protocol";
-import { chain, type MaybePromise } from "../../ports/soon.ts";
+import { chain, type MaybePromise } from "../../helpers/maybe-promise.ts";
 import { type FastCall, headerOf } from "./call.ts";
 import { CallContext } from "./context.ts";
 import type { Procedure } from "./procedures.ts";

@@ -1,0 +1,65 @@
+import { ConfigError, type ServerConfig } from "../config/config.ts";
+import { hasAdmin, prepareAdmin } from "../core/accounts/accounts.ts";
+import { atOnce, openBcryptPool } from "../crypto/bcrypt-pool.ts";
+import { openPasswords } from "../crypto/passwords.ts";
+import { DomainError } from "../model/errors.ts";
+import type { Tls } from "../model/settings.ts";
+import type { Clock } from "../ports/clock.ts";
+import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
+import { type OnStop, type Running, startParts } from "./parts.ts";
+import type { Surroundings } from "./serving.ts";
+
+export type App = Running<{
+  readonly url: string;
+  /** Made up for the first administrator on the first start; otherwise undefined. */
+  readonly adminPassword: string | undefined;
+  /** Shows another certificate from here on, where it shows one. */
+  renewTls(tls: Tls): void;
+}>;
+
+export interface AppDeps extends Surroundings {
+  /** The machine's unless another is given. */
+  readonly clock?: Clock;
+}
+
+/** A server with everything inside, serving when it resolves. */
+export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
+  return startParts(deps.log, (onStop) => start(config, deps, onStop));
+}
+
+async function start(config: ServerConfig, { clock = Date.now, ...surroundings }: AppDeps, onStop: OnStop) {
+  const { log } = surroundings;
+  const opening = openPart(openStores(config, log), onStop);
+  const admin = firstAdmin(config, opening, clock);
+  // It is awaited last, and what comes before may fail.
+  admin.catch(() => {});
+  const openingQueues = openPart(openQueues(config, clock, log), onStop);
+  // Most of a start is to load this; the databases' threads and that of the hash have started already.
+  const { serve } = await import("./serving.ts");
+  const [stores, queues] = [await opening, await openingQueues];
+  return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop).catch((error: unknown) => {
+    if (!(error instanceof DomainError && error.reason === "ACCOUNT_EXISTS")) throw error;
+    const rule = "is taken, and nobody is an administrator yet: choose another name";
+    throw new ConfigError("DARKROOM_ADMIN_USERNAME", rule);
+  });
+}
+
+/** What is still being opened when the start fails is closed once it is open. */
+function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part>, onStop: OnStop): Promise<Part> {
+  const opened = opening.catch(() => undefined);
+  onStop(async () => (await opened)?.close());
+  return opening;
+}
+
+/**
+ * Undefined where there is an administrator already. In a data directory that nobody has used there cannot be one, so
+ * the hash of the password starts before the database is open.
+ */
+async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
+  if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
+  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  return prepareAdmin(config.admin, passwords, clock).catch((error) => {
+    const [broken] = error instanceof DomainError ? error.violations : [];
+    throw broken === undefined ? error : new ConfigError("DARKROOM_ADMIN_PASSWORD", broken.rule);
+  });
+}

@@ -1,0 +1,21 @@
+import { type Api, apiOver } from "../client/api.ts";
+import type { ServerConfig } from "../config/config.ts";
+import type { Log } from "../ports/log.ts";
+import { operatorTransport } from "../rpc/operator-transport.ts";
+import { openQueues, openStores } from "./backends.ts";
+import { compose } from "./compose.ts";
+import { type Running, startParts } from "./parts.ts";
+
+export type StoreApi = Running<Api>;
+
+/** The API straight on the store, for its operator: nothing listens, sweeps or works here. Servers may run beside it. */
+export function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> {
+  return startParts(log, async (onStop) => {
+    const stores = await openStores(config, log);
+    onStop(stores.close);
+    const queues = await openQueues(config, Date.now, log);
+    onStop(queues.close);
+    const core = await compose(config, stores, queues, { log, clock: Date.now, onStop });
+    return apiOver(operatorTransport(core, log));
+  });
+}

@@ -1,0 +1,94 @@
+import { connect } from "../client/index.ts";
+import { ConfigError, type WorkerConfig } from "../config/config.ts";
+import { namespaceOf } from "../config/service-bus.ts";
+import { Health } from "../core/health.ts";
+import { type HealthServer, openHealthServer } from "../http/darkroom/health-server.ts";
+import type { Log } from "../ports/log.ts";
+import { loadEngines } from "../worker/engines/catalogue.ts";
+import { JobApi } from "../worker/job-api.ts";
+import type { CertificateMessage } from "../worker/supervisor.ts";
+import { takeJobs } from "../worker/worker.ts";
+import { areQueuesUnused, openQueues, type Queues } from "./backends.ts";
+import { startParts } from "./parts.ts";
+
+/** How long a stopped worker may take to finish its job, before it returns it. */
+const jobGraceMs = 4000;
+
+interface Parent {
+  on(event: "message", listener: (message: unknown) => void): unknown;
+}
+
+interface Deps {
+  readonly log: Log;
+  /**
+   * Speaks for the server that has started it, whose queue is there; undefined for a worker beside one. A server with TLS tells
+   * which certificate it shows, and again when that is another.
+   */
+  readonly parent: Parent | undefined;
+}
+
+/** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
+export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promise<{ stop(): Promise<void> }> {
+  return startParts(log, async (onStop) => {
+    const queues = await openOwnQueues(config, log);
+    onStop(queues.close);
+    const server = new JobApi(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
+    parent?.on("message", (message) => {
+      const { cert } = message as CertificateMessage;
+      server.moveTo(connect(config.serverUrl, { pinnedCert: cert }));
+    });
+    const health = healthOf(queues, server, log);
+    const engines = await loadEngines(config.engines);
+    const port = await openHttpServer(config.health, health, log);
+    onStop(() => port?.close());
+    const worker = takeJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
+    onStop(() => {
+      health.markStopping();
+      return worker.stop(jobGraceMs);
+    });
+    if (parent === undefined) onStop(introduce(config, [...engines.keys()], server, log));
+    return {};
+  });
+}
+
+/** Tells what the worker lives by; until it is ended, looks for its server, which nobody would miss while there is no job. */
+function introduce(config: WorkerConfig, models: string[], server: JobApi, log: Log): () => Promise<void> {
+  const { serverUrl, serviceBus, dataDir } = config;
+  const queue = serviceBus === undefined ? dataDir : namespaceOf(serviceBus);
+  log.info({ server: serverUrl, queue, models }, "the worker takes jobs");
+  const ending = new AbortController();
+  void server.find(ending.signal);
+  return async () => ending.abort();
+}
+
+async function openOwnQueues(config: WorkerConfig, log: Log): Promise<Queues> {
+  const areNew = areQueuesUnused(config);
+  const queues = await openQueues(config, Date.now, log);
+  if (areNew) log.warn({ directory: config.dataDir }, "there was no queue in the data directory: a new one is made");
+  return queues;
+}
+
+function healthOf(queues: Queues, server: JobApi, log: Log): Health {
+  const backends = {
+    queue: { ping: () => queues.ping(), isNeeded: true },
+    server: { ping: () => server.ping(), isNeeded: true },
+  };
+  return new Health({ backends, clock: Date.now, log });
+}
+
+async function openHttpServer(
+  where: WorkerConfig["health"],
+  health: Health,
+  log: Log,
+): Promise<HealthServer | undefined> {
+  if (where === undefined) return undefined;
+  try {
+    const port = await openHealthServer(health, where);
+    log.info({ port: port.address.port }, "health is told here");
+    return port;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const rule = `${where.port} cannot be listened on at ${where.host} (${code}); choose another`;
+    throw new ConfigError("DARKROOM_WORKER_HEALTH_PORT", rule);
+  }
+}

@@ -1,0 +1,120 @@
+import { doAll } from "../../helpers/do-all.ts";
+import { type Account, buried } from "../../model/account.ts";
+import { DomainError } from "../../model/errors.ts";
+import type { UserPrincipal } from "../../model/principal.ts";
+import { termsOf } from "../../model/surface.ts";
+import { type Clock, clockSkewMs } from "../../ports/clock.ts";
+import type { JobStore } from "../../ports/job-store.ts";
+import type { Log } from "../../ports/log.ts";
+import type { SessionStore } from "../../ports/session-store.ts";
+import type { SignInAttemptStore } from "../../ports/sign-in-attempt-store.ts";
+import type { Usage } from "../admission/usage.ts";
+import type { Files } from "../images/files.ts";
+import type { Images } from "../images/images.ts";
+import type { AccountRecords } from "./account-records.ts";
+import { keepAnAdmin } from "./last-admin.ts";
+import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
+
+const batch = 100;
+
+interface DeletionsDeps extends PasswordCheckDeps {
+  readonly accountRecords: AccountRecords;
+  readonly sessions: SessionStore;
+  readonly jobs: JobStore;
+  readonly files: Files;
+  readonly images: Images;
+  readonly attempts: SignInAttemptStore;
+  readonly usage: Usage;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Accounts that go, with their sessions, jobs, files and pictures. The first write takes the account out of everybody's sight and
+ * frees its names; the rest can be done again, by any server, until the record itself goes last. That is the sweeper's: other
+ * servers know the account for a moment longer, and what they take meanwhile must go too.
+ */
+export class Deletions {
+  readonly #deps: DeletionsDeps;
+
+  constructor(deps: DeletionsDeps) {
+    this.#deps = deps;
+  }
+
+  async deleteOwn(by: UserPrincipal, address: string, password: string): Promise<void> {
+    await checkPassword(this.#deps, by, address, { password, field: "password" });
+    await this.delete(by.account.id, by.account);
+  }
+
+  /** Without the password. */
+  async deleteByAccess({ account, sessionId }: UserPrincipal): Promise<void> {
+    const session = await this.#deps.sessions.get(sessionId);
+    // Elsewhere a stolen access token must not be enough.
+    if (session === undefined || !termsOf[session.surface].isAccessEnough) throw passwordNeeded();
+    await this.delete(account.id);
+  }
+
+  /**
+   * Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. `checked` is the account as it was when
+   * its password was.
+   */
+  async delete(id: string, checked?: Account): Promise<void> {
+    const { accountRecords, clock } = this.#deps;
+    await keepAnAdmin(accountRecords.store, await accountRecords.get(id));
+    const account = await accountRecords.change(id, (current) => {
+      if (checked !== undefined) needSamePassword(current, checked);
+      return buried(current, clock());
+    });
+    await this.#tryPurge(account);
+  }
+
+  /** Deletes what is left of deleted accounts; how many are gone with their records. */
+  async sweep(limit: number): Promise<number> {
+    const { accountRecords, clock } = this.#deps;
+    let gone = 0;
+    for (const account of await accountRecords.store.listDeleted(limit)) {
+      const isForgotten = clock() - (account.deletedAt ?? 0) >= clockSkewMs;
+      if (!(await this.#tryPurge(account)) || !isForgotten) continue;
+      await accountRecords.store.delete(account.id);
+      gone += 1;
+    }
+    return gone;
+  }
+
+  async #tryPurge({ id }: Account): Promise<boolean> {
+    try {
+      await this.#purge(id);
+      return true;
+    } catch (error) {
+      this.#deps.log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
+      return false;
+    }
+  }
+
+  async #purge(id: string): Promise<void> {
+    const { sessions, files, images, attempts, usage } = this.#deps;
+    await doAll([
+      () => sessions.deleteByAccount(id),
+      () => this.#deleteJobs(id),
+      () => files.deleteOf(id),
+      () => images.deleteOf(id),
+      () => attempts.delete(id),
+      () => usage.deleteOf(id),
+    ]);
+  }
+
+  /** A job that changes meanwhile is seen again in the next round. */
+  async #deleteJobs(ownerId: string): Promise<void> {
+    const { jobs } = this.#deps;
+    for (;;) {
+      const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
+      if (found.length === 0) return;
+      await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
+    }
+  }
+}
+
+function passwordNeeded(): DomainError {
+  const message = "this token is not enough: log in by the same API, or send the password to DeleteProfile";
+  return new DomainError("failed_precondition", "REAUTHENTICATION_NEEDED", message);
+}

@@ -1,0 +1,18 @@
+import type { Account } from "../../model/account.ts";
+import { DomainError } from "../../model/errors.ts";
+import type { AccountStore } from "../../ports/account-store.ts";
+
+/** Enough to know of another one. */
+const adminsLooked = 100;
+
+/**
+ * Rejects when nobody could administer without this account. Two administrators who do it to each other at the same
+ * moment are not noticed: no engine could tell in one write.
+ */
+export async function keepAnAdmin(store: AccountStore, { id, role, disabled }: Account): Promise<void> {
+  if (role !== "admin" || disabled) return;
+  const admins = await store.listAdmins(adminsLooked);
+  if (admins.some((admin) => admin.id !== id && !admin.disabled)) return;
+  const message = "this is the last administrator who can sign in: make another one first";
+  throw new DomainError("failed_precondition", "LAST_ADMIN", message);
+}

@@ -1,0 +1,113 @@
+import {
+  type Account,
+  accountExists,
+  metadataRule,
+  nameKey,
+  newPasswordRule,
+  passwordRule,
+  usernameRule,
+  withPassword,
+} from "../../model/account.ts";
+import { checkFields, DomainError, type FieldChecks } from "../../model/errors.ts";
+import { passwordChangedLetter } from "../../model/mails.ts";
+import type { UserPrincipal } from "../../model/principal.ts";
+import { termsOf } from "../../model/surface.ts";
+import type { ClientStore } from "../../ports/client-store.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { SessionStore } from "../../ports/session-store.ts";
+import { DuplicateKey } from "../../ports/store-errors.ts";
+import type { AccountRecords } from "./account-records.ts";
+import { isClientsName } from "./client-names.ts";
+import type { MailQueue } from "./mail-queue.ts";
+import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
+
+interface ProfilesDeps extends PasswordCheckDeps {
+  readonly accountRecords: AccountRecords;
+  readonly clients: Pick<ClientStore, "get">;
+  readonly sessions: SessionStore;
+  readonly mailQueue: MailQueue;
+  readonly clock: Clock;
+}
+
+export interface ProfileUpdate {
+  readonly username?: string;
+  /** The old one may be left out soon after signing in by an API whose callers do not send it. */
+  readonly password?: { readonly old?: string; readonly wanted: string };
+  /** Is added to what is there; a key that is there already gets the new value, and goes with null. */
+  readonly metadata?: Account["metadata"];
+}
+
+type Changes = Omit<ProfileUpdate, "password"> & { readonly passwordHash?: string };
+
+/** What users change of their own accounts. */
+export class Profiles {
+  readonly #deps: ProfilesDeps;
+
+  constructor(deps: ProfilesDeps) {
+    this.#deps = deps;
+  }
+
+  /** All of it in one write, or nothing. A new password ends the account's other sessions. */
+  async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
+    const { authentication, passwords, sessions, mailQueue } = this.#deps;
+    checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
+    if (password === undefined) return this.#change(by, wanted);
+    if (password.old === undefined) await this.#needFresh(by);
+    else await checkPassword(this.#deps, by, address, { password: password.old, field: "old_password" });
+    const passwordHash = await passwords.hash(password.wanted);
+    // The hash may wait for others'.
+    await authentication.confirm(by);
+    const changed = await this.#change(by, { ...wanted, passwordHash });
+    await sessions.deleteByAccount(by.account.id, by.sessionId);
+    mailQueue.send(by.account.email, passwordChangedLetter);
+    return changed;
+  }
+
+  async #change({ account, sessionId }: UserPrincipal, wanted: Changes): Promise<Account> {
+    const usernameKey = nameKey(wanted.username ?? account.username);
+    if (usernameKey !== account.usernameKey && (await isClientsName(usernameKey, this.#deps.clients)))
+      throw usernameTaken();
+    try {
+      return await this.#deps.accountRecords.change(account.id, (current) => {
+        if (wanted.passwordHash !== undefined) needSamePassword(current, account);
+        return changed(current, wanted, sessionId);
+      });
+    } catch (error) {
+      throw error instanceof DuplicateKey ? usernameTaken(error) : error;
+    }
+  }
+
+  async #needFresh({ sessionId }: UserPrincipal): Promise<void> {
+    const { sessions, clock } = this.#deps;
+    const session = await sessions.get(sessionId);
+    if (session !== undefined && clock() - session.createdAt < termsOf[session.surface].freshMs) return;
+    const message = "log in again, or send the current password too";
+    throw new DomainError("failed_precondition", "REAUTHENTICATION_NEEDED", message);
+  }
+
+  #passwordChecks(password: ProfileUpdate["password"]): FieldChecks {
+    if (password === undefined) return {};
+    const { old } = password;
+    return {
+      ...(old === undefined ? {} : { old_password: () => passwordRule(old) }),
+      new_password: () => newPasswordRule(password.wanted, (text) => this.#deps.passwords.isCommon(text)),
+    };
+  }
+}
+
+function nameChecks({ username }: Changes): FieldChecks {
+  return username === undefined ? {} : { username: () => usernameRule(username) };
+}
+
+function usernameTaken(cause?: DuplicateKey): DomainError {
+  return accountExists([{ field: "username", rule: "is taken; choose another" }], cause);
+}
+
+function changed(account: Account, { username, passwordHash, metadata: added }: Changes, sessionId: string): Account {
+  const all = Object.entries({ ...account.metadata, ...added });
+  const metadata = Object.fromEntries(all.filter(([, value]) => value !== null));
+  checkFields({ data: () => metadataRule(metadata) });
+  const secured = passwordHash === undefined ? account : withPassword(account, passwordHash, sessionId);
+  const named = username === undefined ? secured : { ...secured, username, usernameKey: nameKey(username) };
+  return { ...named, metadata };
+}

@@ -1,0 +1,62 @@
+import { lruCache } from "../../helpers/lru-cache.ts";
+import type { MaybePromise } from "../../helpers/maybe-promise.ts";
+import { type Clock, isRecent } from "../../ports/clock.ts";
+
+/** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
+const freshMs = 1500;
+const entriesMax = 20_000;
+
+interface Entry<Record> {
+  readonly since: number;
+  /** A promise while it is being read. */
+  record: MaybePromise<Record | undefined>;
+}
+
+/**
+ * Records as they were read a moment ago, one read at a time for each: so that a caller's every call need not ask the
+ * store. What this process writes is forgotten at once (recent-records.ts), so its own revocations act at the next call.
+ */
+export class RecordCache<Record> {
+  readonly #read: (id: string) => Promise<Record | undefined>;
+  readonly #clock: Clock;
+  readonly #entries = lruCache<Entry<Record>>(entriesMax);
+
+  constructor(read: (id: string) => Promise<Record | undefined>, clock: Clock) {
+    this.#read = read;
+    this.#clock = clock;
+  }
+
+  get(id: string): MaybePromise<Record | undefined> {
+    const since = this.#clock();
+    const known = this.#entries.get(id);
+    if (known !== undefined && isRecent(known.since, freshMs, since)) return known.record;
+    const record = this.#read(id);
+    this.#keep(id, { since, record }, record);
+    return record;
+  }
+
+  #keep(id: string, entry: Entry<Record>, reading: Promise<Record | undefined>): void {
+    this.#entries.set(id, entry);
+    reading.then(
+      (record) => {
+        entry.record = record;
+      },
+      () => {
+        if (this.#entries.peek(id) === entry) this.#entries.delete(id);
+      },
+    );
+  }
+
+  forget(id: string): void {
+    this.#entries.delete(id);
+  }
+
+  /** Does `write`, and forgets the record whatever came of it: an answer that is lost may hide a write. */
+  async after<Result>(id: string, write: () => Promise<Result>): Promise<Result> {
+    try {
+      return await write();
+    } finally {
+      this.forget(id);
+    }
+  }
+}

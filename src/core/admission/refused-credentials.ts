@@ -1,0 +1,40 @@
+import { chainOr, type MaybePromise } from "../../helpers/maybe-promise.ts";
+import type { Account } from "../../model/account.ts";
+import { DomainError, unauthenticated } from "../../model/errors.ts";
+
+export function isUnauthenticated(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === "unauthenticated";
+}
+
+export function unlessUnauthenticated<P>(principal: () => MaybePromise<P>): MaybePromise<P | undefined> {
+  return chainOr(principal, (error) => {
+    if (isUnauthenticated(error)) return undefined;
+    throw error;
+  });
+}
+
+export function sessionEnded(): DomainError {
+  return unauthenticated("SESSION_ENDED", "the session has ended: log in again");
+}
+
+export function usableAccount(account: Account | undefined): Account {
+  if (account === undefined || account.disabled)
+    throw unauthenticated("ACCOUNT_UNUSABLE", "the account cannot be used");
+  return account;
+}
+
+export function refused(cause?: unknown): DomainError {
+  const message = "the credential is not valid: log in or refresh it";
+  return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
+}
+
+export function refreshTokenReused(): DomainError {
+  return unauthenticated(
+    "REFRESH_TOKEN_REUSED",
+    "the refresh token was used before, so its session has ended: log in again",
+  );
+}
+
+export function refreshTokenInvalid(): DomainError {
+  return unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid any more: log in again");
+}

@@ -1,0 +1,24 @@
+import type { Picture } from "../../model/image.ts";
+import type { ImageJob } from "../../model/image-job.ts";
+import type { Principal } from "../../model/principal.ts";
+
+export interface OpenedImage {
+  readonly image: Picture;
+  /** In pieces of at most 64 KiB; rejects once who opened it is no longer signed in. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/** Pictures, wherever they lie. What somebody may not have is `not_found`, as what is not there. */
+export interface Images {
+  /** Rejects with `invalid_argument` on `data` for what is no picture. */
+  upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture>;
+  open(id: string, by: Principal): Promise<OpenedImage>;
+  /** Keeps a picture of its owner's for a job; `not_found` for any other. */
+  reserve(id: string, ownerId: string, until: number): Promise<void>;
+  /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */
+  adopt(ids: readonly string[], job: ImageJob, until: number): Promise<boolean>;
+  /** Deletes an owner's pictures. One that cannot be deleted keeps no other from it, here and in `sweep`. */
+  deleteOf(ownerId: string): Promise<void>;
+  /** Deletes pictures whose time has come. */
+  sweep(): Promise<void>;
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from "node:crypto";
+import { notFound } from "../../model/errors.ts";
+import { isId } from "../../model/ids.ts";
+import type { Image } from "../../model/image.ts";
+import type { ImageJob } from "../../model/image-job.ts";
+import { ownerIdOf, type Principal } from "../../model/principal.ts";
+import { hourMs } from "../../model/time.ts";
+import type { BlobStore } from "../../ports/blob-store.ts";
+import { type Clock, clockSkewMs } from "../../ports/clock.ts";
+import type { ImageStore } from "../../ports/image-store.ts";
+import { StoreUnavailable } from "../../ports/store-errors.ts";
+import type { Authentication } from "../admission/authentication.ts";
+import { whileConfirmed } from "../admission/confirmation.ts";
+import { deleteAll } from "../delete-all.ts";
+import { ImageInspector } from "./image-inspector.ts";
+import type { Images, OpenedImage } from "./images.ts";
+
+/** How long an upload may take; after that what there is of it is swept. */
+export const uploadMaxMs = hourMs;
+/** Pictures of jobs are kept to the end of such a step. */
+const keepStepMs = hourMs;
+
+interface OwnImagesDeps {
+  readonly images: ImageStore;
+  readonly blobs: BlobStore;
+  readonly authentication: Pick<Authentication, "confirm">;
+  readonly clock: Clock;
+  /** How long a picture is kept that no job uses. */
+  readonly keepUploadMs: number;
+}
+
+/** Pictures in our own store, each with its owner. */
+export class OwnImages implements Images {
+  readonly #deps: OwnImagesDeps;
+
+  constructor(deps: OwnImagesDeps) {
+    this.#deps = deps;
+  }
+
+  /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
+  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
+    const { images, authentication, clock } = this.#deps;
+    const now = clock();
+    const pending: Image = {
+      id: randomUUID(),
+      ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
+      jobId: by.kind === "job" ? by.jobId : null,
+      type: "image/jpeg",
+      width: 0,
+      height: 0,
+      size: 0,
+      ready: false,
+      createdAt: now,
+      expiresAt: now + uploadMaxMs,
+    };
+    // The record first: whatever happens next, the sweeper knows of the bytes.
+    await images.insert(pending);
+    try {
+      // A caller whose account was deleted meanwhile has nothing stored.
+      return await this.#complete(pending, bytes).finally(() => authentication.confirm(by));
+    } catch (error) {
+      // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
+      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id).catch(() => {});
+      throw error;
+    }
+  }
+
+  async open(id: string, by: Principal): Promise<OpenedImage> {
+    const image = await this.#find(id);
+    if (image === undefined || !mayRead(image, by)) throw notFound("image");
+    const bytes = await this.#deps.blobs.read(id);
+    if (bytes === undefined) throw notFound("image");
+    return { image, bytes: whileConfirmed(bytes, by, this.#deps.authentication) };
+  }
+
+  async reserve(id: string, ownerId: string, until: number): Promise<void> {
+    const { images, clock } = this.#deps;
+    const image = await this.#find(id);
+    if (image?.ownerId !== ownerId) throw notFound("image");
+    if (image.expiresAt >= until) return;
+    // Rounded up, so that many jobs of one picture need one write.
+    const rounded = Math.ceil(until / keepStepMs) * keepStepMs;
+    if (!(await images.keepUntil(id, rounded, clock()))) throw notFound("image");
+  }
+
+  async adopt(ids: readonly string[], { id: jobId, ownerId }: ImageJob, until: number): Promise<boolean> {
+    const found = await Promise.all(ids.map((id) => this.#find(id)));
+    const results = found.flatMap((image) => (image !== undefined && mayBecome(image, jobId) ? image : []));
+    if (results.length < ids.length) return false;
+    const given = results.map((image) => ({ ...image, ownerId, jobId, expiresAt: Math.max(image.expiresAt, until) }));
+    const adopted = await Promise.all(given.map((image) => this.#adopt(image)));
+    return adopted.every(Boolean);
+  }
+
+  async deleteOf(ownerId: string): Promise<void> {
+    await this.#deleteAll((limit) => this.#deps.images.listByOwner(ownerId, limit));
+  }
+
+  async sweep(): Promise<void> {
+    const { images, clock } = this.#deps;
+    await this.#deleteAll((limit) => images.expired(clock() - clockSkewMs, limit));
+  }
+
+  async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {
+    const { images, blobs, keepUploadMs } = this.#deps;
+    const inspector = new ImageInspector();
+    await blobs.write(pending.id, inspector.pass(bytes));
+    const expiresAt = pending.createdAt + keepUploadMs;
+    const image = { ...pending, ...inspector.result, ready: true, expiresAt };
+    if (!(await images.update(image))) throw new Error("an upload was swept before it was done");
+    return image;
+  }
+
+  async #adopt(image: Image): Promise<boolean> {
+    const { images } = this.#deps;
+    if (await images.adopt(image)) return true;
+    // Perhaps by an earlier reading of the same result.
+    const stored = await images.get(image.id);
+    return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
+  }
+
+  #deleteAll(list: (limit: number) => Promise<Image[]>): Promise<void> {
+    return deleteAll(list, (id) => this.#delete(id));
+  }
+
+  async #delete(id: string): Promise<void> {
+    const { images, blobs } = this.#deps;
+    // The bytes first: while the record is there, the next sweep comes back for them.
+    await blobs.delete(id);
+    await images.delete(id);
+  }
+
+  async #find(id: string): Promise<Image | undefined> {
+    const { images, clock } = this.#deps;
+    const image = isId(id) ? await images.get(id) : undefined;
+    return image?.ready === true && clock() < image.expiresAt ? image : undefined;
+  }
+}
+
+function mayRead(image: Image, by: Principal): boolean {
+  // A worker of the first system says of no job that it does it: that it knows the id must do.
+  if (by.kind === "worker") return true;
+  if (by.kind === "job") return image.id === by.inputImageId || image.jobId === by.jobId;
+  return image.ownerId === ownerIdOf(by);
+}
+
+/** Whether this job's result may name it: uploaded with its token, or without any and not given to anybody yet. */
+function mayBecome(image: Image, jobId: string): boolean {
+  return image.jobId === jobId || (image.jobId === null && image.ownerId === null);
+}

@@ -1,0 +1,112 @@
+import { DomainError, notFound } from "../../model/errors.ts";
+import { isId } from "../../model/ids.ts";
+import type { Picture } from "../../model/image.ts";
+import type { Principal } from "../../model/principal.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ImageService } from "../../ports/image-service.ts";
+import type { Authentication } from "../admission/authentication.ts";
+import { whileConfirmed } from "../admission/confirmation.ts";
+import { ImageInspector } from "./image-inspector.ts";
+import type { Images, OpenedImage } from "./images.ts";
+
+interface ServiceImagesDeps {
+  readonly service: ImageService;
+  readonly authentication: Pick<Authentication, "confirm">;
+  readonly clock: Clock;
+}
+
+/**
+ * Pictures at an image service. It knows of no owners, so knowing an id is the right to the picture, and how long it
+ * keeps one is its own affair. What comes from there is inspected as what comes from a caller is.
+ */
+export class ServiceImages implements Images {
+  readonly #deps: ServiceImagesDeps;
+
+  constructor(deps: ServiceImagesDeps) {
+    this.#deps = deps;
+  }
+
+  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture> {
+    const inspector = new ImageInspector();
+    const picture = await begun(inspector, inspector.pass(this.#confirmed(bytes, by)));
+    const { service, clock } = this.#deps;
+    const id = await service.store(inspector.result.type, picture);
+    return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
+  }
+
+  async open(id: string, by: Principal): Promise<OpenedImage> {
+    const { service, authentication } = this.#deps;
+    const mayRead = by.kind !== "job" || id === by.inputImageId;
+    const found = isId(id) && mayRead ? await service.fetch(id) : undefined;
+    if (found === undefined) throw notFound("image");
+    const inspector = new ImageInspector();
+    const bytes = await begun(inspector, blamed(inspector.pass(whileConfirmed(found.bytes, by, authentication))));
+    return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
+  }
+
+  /** The same bytes; breaks off before their end for a caller whose account was deleted meanwhile. */
+  async *#confirmed(bytes: AsyncIterable<Uint8Array>, by: Principal): AsyncGenerator<Uint8Array> {
+    yield* bytes;
+    await this.#deps.authentication.confirm(by);
+  }
+
+  /** Whether it is there shows when it is developed: a job is accepted while the service is away. */
+  async reserve(id: string): Promise<void> {
+    if (!isId(id)) throw notFound("image");
+  }
+
+  async adopt(): Promise<boolean> {
+    return true;
+  }
+
+  /** It knows of no owners. */
+  async deleteOf(): Promise<void> {}
+
+  async sweep(): Promise<void> {}
+}
+
+/** The same bytes, from the first on, once the picture's header was among them. */
+async function begun(
+  inspector: ImageInspector,
+  bytes: AsyncGenerator<Uint8Array>,
+): Promise<AsyncIterableIterator<Uint8Array>> {
+  const head: Uint8Array[] = [];
+  while (!inspector.hasHeader) {
+    const { value, done } = await bytes.next();
+    if (done) break;
+    head.push(value);
+  }
+  // No generator: one that nobody asks for its first piece would not let go of the others.
+  const whole: AsyncIterableIterator<Uint8Array> = {
+    async next() {
+      const value = head.shift();
+      return value === undefined ? bytes.next() : { value, done: false };
+    },
+    return: () => bytes.return(undefined),
+    [Symbol.asyncIterator]: () => whole,
+  };
+  return whole;
+}
+
+/**
+ * What breaks a rule is `not_found`: it is no picture for anybody. The last piece is held back until the whole picture
+ * has passed, so whoever got all the bytes that were announced has a valid picture.
+ */
+async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    let last: Uint8Array | undefined;
+    for await (const piece of bytes) {
+      if (last !== undefined) yield last;
+      last = piece;
+    }
+    if (last !== undefined) yield last;
+  } catch (error) {
+    throw error instanceof DomainError && error.code === "invalid_argument" ? noPicture(error) : error;
+  }
+}
+
+function noPicture(cause: DomainError): DomainError {
+  const rules = cause.violations.map(({ rule }) => rule).join("; ");
+  const message = `what the image service has there cannot be used: it ${rules}`;
+  return new DomainError("not_found", notFound("image").reason, message, { cause });
+}

@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import { Turns } from "../../helpers/turns.ts";
+import { type Client, newClient } from "../../model/client.ts";
+import { checkFields } from "../../model/errors.ts";
+import { clientIdLength } from "../../model/ids.ts";
+import { type ForeignClient, foreignClientChecks, settingsOf } from "../../model/imports.ts";
+import type { ClientStore } from "../../ports/client-store.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ApiKeys } from "../../ports/credentials.ts";
+import { type ImportDeps, type ImportOutcome, keepImport, retry } from "./imports.ts";
+
+interface ClientImportDeps extends ImportDeps {
+  readonly clients: ClientStore;
+  readonly apiKeys: Pick<ApiKeys, "issue">;
+  readonly clock: Clock;
+  /** What all of them may do, whatever they might before; undefined for what they might. */
+  readonly scopes: readonly string[] | undefined;
+}
+
+/**
+ * Brings clients in from the old relay, with new keys: an old one does not say whose it is, and here none is tried
+ * against all hashes.
+ */
+export class ClientImports {
+  readonly #deps: ClientImportDeps;
+  readonly #turns = new Turns();
+
+  constructor(deps: ClientImportDeps) {
+    this.#deps = deps;
+  }
+
+  /** The same one again changes nothing, and its key is not shown again. */
+  async take(foreign: ForeignClient): Promise<ImportOutcome> {
+    const client = this.#compose(foreign);
+    return this.#turns.take([client.id], () => this.#import(client));
+  }
+
+  async #import(client: Client): Promise<ImportOutcome> {
+    const { apiKeys, clients, dryRun } = this.#deps;
+    const { id, name } = client;
+    const held = await retry(() => clients.get(id));
+    if (held !== undefined) return there(held);
+    const notes = client.disabled ? ["is disabled"] : [];
+    if (dryRun) return { outcome: "imported", id, name, notes };
+    const key = await apiKeys.issue(id);
+    const others = await retry(() => this.#put({ ...client, keyHash: key.hash }));
+    if (others !== undefined) return there(others);
+    await keepImport(this.#deps, "client", id);
+    return { outcome: "imported", id, name, key: key.token, notes };
+  }
+
+  /** Writes it; or resolves to what another import at the same time wrote. */
+  async #put(client: Client): Promise<Client | undefined> {
+    const { clients } = this.#deps;
+    const held = await clients.get(client.id);
+    if (held === undefined) await clients.insert(client);
+    // Written by this very call, whose answer was lost: nobody else has its key.
+    return held?.keyHash === client.keyHash ? undefined : held;
+  }
+
+  #compose(foreign: ForeignClient): Client {
+    const { clock, scopes: chosen } = this.#deps;
+    const settings = settingsOf(foreign, chosen);
+    checkFields(foreignClientChecks(foreign, settings, chosen !== undefined));
+    return newClient(settings, clientIdOf(foreign), "", clock(), foreign.createdAt);
+  }
+}
+
+function there({ id, name }: Client): ImportOutcome {
+  return { outcome: "there", id, name };
+}
+
+/** Always the same one for the same client, told apart from another relay's with the same number by name or age. */
+function clientIdOf({ id, name, createdAt }: ForeignClient): string {
+  const identity = JSON.stringify([id || name, createdAt ?? name]);
+  const digest = createHash("sha256").update(identity).digest("hex");
+  return BigInt(`0x${digest}`).toString(36).padStart(clientIdLength, "0").slice(-clientIdLength);
+}

@@ -1,0 +1,91 @@
+import type { ImageJob } from "../../model/image-job.ts";
+import { encodeJob, jobMessageId } from "../../model/queue-messages.ts";
+import type { JobTokens } from "../../ports/credentials.ts";
+import type { Log } from "../../ports/log.ts";
+import { type OutgoingMessage, type Queue, sendMaxBytes } from "../../ports/queue.ts";
+import type { JobQueues } from "./job-queues.ts";
+import type { SentJobs } from "./sent-jobs.ts";
+
+const batchMax = 100;
+/** More than this wait in the database alone; the sweeper brings them back. */
+const waitingMax = 1000;
+
+interface DispatcherDeps {
+  readonly jobQueues: JobQueues;
+  readonly jobTokens: JobTokens;
+  readonly sent: SentJobs;
+  readonly log: Log;
+}
+
+/**
+ * Publishes jobs that are stored and not sent. Whoever hands a job over has reserved its publish (`dispatchAt`); if
+ * this process dies or the broker is away, the reservation lapses and the sweeper hands it over again.
+ */
+export class Dispatcher {
+  readonly #deps: DispatcherDeps;
+  #waiting: ImageJob[] = [];
+  #publishing: Promise<void> | undefined;
+
+  constructor(deps: DispatcherDeps) {
+    this.#deps = deps;
+  }
+
+  /** Publishes the job soon; what comes meanwhile goes in one send. */
+  dispatch(job: ImageJob): void {
+    if (this.#waiting.length >= waitingMax) return;
+    this.#waiting.push(job);
+    this.#publishing ??= this.#publishAll();
+  }
+
+  /** Resolves when everything handed over was sent and noted, or could not be. */
+  async idle(): Promise<void> {
+    await this.#publishing;
+    await this.#deps.sent.noteAll();
+  }
+
+  async #publishAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const jobs = this.#waiting.splice(0, batchMax);
+      const batches = Map.groupBy(jobs, ({ modelType }) => this.#deps.jobQueues.of(modelType));
+      await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
+    }
+    // In the step that found nothing: what is handed over in the next would be left to the sweeper.
+    this.#publishing = undefined;
+  }
+
+  async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {
+    try {
+      const messages = jobs.map((job) => this.#message(job));
+      for (let from = 0, count = 0; from < jobs.length; from += count) {
+        count = countFitting(messages.slice(from));
+        await queue.send(messages.slice(from, from + count));
+        this.#deps.sent.add(jobs.slice(from, from + count));
+      }
+    } catch (error) {
+      const jobsLeft = jobs.length + this.#leaveWaiting(queue);
+      this.#deps.log.warn({ err: error, jobs: jobsLeft }, "jobs could not be published; they will be again");
+    }
+  }
+
+  /** Leaves to the sweeper what waits for a queue that is away: each try may take as long as its reservation. How many. */
+  #leaveWaiting(queue: Queue): number {
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ modelType }) => this.#deps.jobQueues.of(modelType) !== queue);
+    return waiting.length - this.#waiting.length;
+  }
+
+  #message(job: ImageJob): OutgoingMessage {
+    const token = this.#deps.jobTokens.issue({ jobId: job.id, attempt: null }, job.deadline);
+    return { id: jobMessageId(job), body: encodeJob(job, token) };
+  }
+}
+
+/** How many go in one send, from the first on; at least one. */
+function countFitting(messages: readonly OutgoingMessage[]): number {
+  let bytes = 0;
+  for (const [index, { body }] of messages.entries()) {
+    bytes += body.length;
+    if (bytes > sendMaxBytes) return Math.max(1, index);
+  }
+  return messages.length;
+}

@@ -1,0 +1,55 @@
+import type { FastifySchema } from "fastify";
+import { isOpen, takesSessionCookie } from "../../model/access.ts";
+import { problemAnswer } from "../common/schema.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What the document says of a refusal of this route, where that is no problem. */
+    readonly refusalAnswer?: (description: string) => object;
+  }
+}
+
+/** By status; `of` says which operations have it. */
+const refusals: Readonly<Record<number, { readonly description: string; of(about: About): boolean }>> = {
+  400: {
+    description: "Something is malformed or breaks its rule.",
+    of: ({ isRead, hasParams }) => isRead || hasParams,
+  },
+  401: { description: "The credential is missing or not valid.", of: ({ isOpen }) => !isOpen },
+  403: { description: "The credential may not make this call.", of: ({ isOpen }) => !isOpen },
+  413: { description: "The body is larger than 64 KiB.", of: ({ hasBody }) => hasBody },
+  414: { description: "A part of the path is longer than 128 characters.", of: ({ hasParams }) => hasParams },
+  415: { description: "The body is of another type.", of: ({ hasBody }) => hasBody },
+  429: { description: "Too many calls.", of: () => true },
+  500: { description: "Nobody foresaw this; quote the request's id.", of: () => true },
+  503: { description: "The database cannot be reached.", of: ({ isOpen }) => !isOpen },
+};
+
+interface About {
+  readonly isOpen: boolean;
+  readonly hasBody: boolean;
+  readonly hasParams: boolean;
+  /** Whether it reads more of the request than its path. */
+  readonly isRead: boolean;
+}
+
+/** What hooks and parsers may answer before or beside the route itself, but for what it tells of by itself. */
+export function refusalsOf(
+  operation: string,
+  { querystring, headers }: FastifySchema,
+  told: Readonly<Record<string, unknown>>,
+  make: (description: string) => object = problemAnswer,
+): Record<string, object> {
+  const hasBody = !/^(GET|HEAD) /.test(operation);
+  const isRead = hasBody || querystring !== undefined || headers !== undefined;
+  const about = { isOpen: isOpen(operation), hasBody, isRead, hasParams: /[:*]/.test(operation) };
+  const found = Object.entries(refusals).filter(([status, { of }]) => of(about) && !(`${status[0]}xx` in told));
+  return Object.fromEntries(found.map(([status, { description }]) => [status, make(description)]));
+}
+
+/** By the table of who may call what; a route names by itself what it takes beside that. */
+export function securityOf(operation: string): Record<string, readonly string[]>[] {
+  if (isOpen(operation)) return [];
+  const byCookie = takesSessionCookie(operation) ? [{ sessionCookie: [] }] : [];
+  return [{ bearer: [] }, { apiKey: [] }, ...byCookie];
+}

@@ -1,0 +1,98 @@
+import type { IncomingMessage } from "node:http";
+import { constants, type Http2ServerRequest } from "node:http2";
+import { networkOf } from "../../model/address.ts";
+import { Shares } from "./shares.ts";
+import type { UnderWay } from "./under-way.ts";
+
+/** A turn may bring a thousand requests, and what is kept until its end is copied by the collector. */
+const freshMax = 64;
+
+export interface BodyLimit {
+  /** Begins to wait for the body of this call's request. */
+  expect(call: UnderWay): void;
+}
+
+interface LateBody {
+  readonly request: IncomingMessage;
+  readonly network: string;
+  /** When it is cut, by `performance.now`. */
+  readonly end: number;
+}
+
+/**
+ * Cuts a request whose body does not come within `ms`: half a body holds memory for as long as its sender likes. Most
+ * bodies come with their headers, so that only those count that are not there at the end of the event loop's turn; and
+ * since all may take equally long, one timer for the oldest is enough. Of more than `lateMax` one is cut at once, the oldest
+ * of the address that sends most of them: who sends half bodies in numbers must not have the places of all others.
+ */
+export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
+  let fresh: UnderWay[] = [];
+  /** In the order of their ends. */
+  const waiting = new Set<LateBody>();
+  const shares = new Shares<LateBody>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function dropWhole(): void {
+    fresh = fresh.filter(({ response: { req } }) => !isWhole(req) && !req.destroyed);
+  }
+
+  function sort(): void {
+    const end = performance.now() + ms;
+    dropWhole();
+    for (const { response, address } of fresh) {
+      const body = { request: response.req, network: networkOf(address), end };
+      waiting.add(body);
+      shares.add(body.network, body);
+      // A body that was taken by `read()` (rpc/fast/body.ts) may emit no `end`, so the answer's `close` is waited for.
+      response.once("close", () => forget(body));
+    }
+    fresh = [];
+    while (waiting.size > lateMax) drop(shares.oldestOfLargest());
+    if (timer === undefined && waiting.size > 0) timer = setTimeout(sweep, ms).unref();
+  }
+
+  function forget(body: LateBody): void {
+    waiting.delete(body);
+    shares.delete(body.network, body);
+  }
+
+  function drop(body: LateBody | undefined): void {
+    if (body === undefined) return;
+    forget(body);
+    if (!isWhole(body.request)) cut(body.request);
+  }
+
+  function sweep(): void {
+    const now = performance.now();
+    timer = undefined;
+    for (const body of waiting) {
+      if (body.end > now) {
+        timer = setTimeout(sweep, body.end - now).unref();
+        return;
+      }
+      drop(body);
+    }
+  }
+
+  return {
+    expect(call) {
+      if (isWhole(call.response.req)) return;
+      if (fresh.length === 0) setImmediate(sort);
+      if (fresh.push(call) % freshMax === 0) dropWhole();
+    },
+  };
+}
+
+/** One without a body is complete only when it was read, which it need not be. */
+function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
+  if (request.complete) return true;
+  if ("stream" in request) return request.stream.endAfterHeaders;
+  const { headers } = request;
+  return headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+}
+
+function cut(request: IncomingMessage | Http2ServerRequest): void {
+  // Over HTTP/2 the request is but a view of its stream, and would leave it open.
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+  else request.destroy();
+}

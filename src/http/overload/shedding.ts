@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Call } from "../../model/call.ts";
+import type { DomainError } from "../../model/errors.ts";
+import { isNeverShed, overloaded, pathOfOperation, uploadOperation, uploadsFull } from "../../model/overload.ts";
+import { pathOf, withoutExtraSlashes } from "../../model/path.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Pressure } from "./pressure.ts";
+import { UploadRoom } from "./upload-room.ts";
+
+/** Why a request is refused for the load alone; undefined when it is not. Asked once for each. */
+export type Shed = (
+  call: Call,
+  request: IncomingMessage,
+  response: ServerResponse,
+  /** Whether too many are under way, of this caller or of all. */
+  isTooMany: boolean,
+) => DomainError | undefined;
+
+export interface SheddingOptions {
+  readonly isTooMuch: Pressure;
+  /** Bytes of large bodies that may be in memory at a time. */
+  readonly uploadsMax: number;
+  /** As what reads a body may throw it. */
+  readonly toWire: (refusal: DomainError) => Error;
+  readonly log: Log;
+}
+
+const uploadPath = pathOfOperation(uploadOperation);
+const reportMs = 1000;
+
+/** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
+export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
+  const report = createReport(log);
+  const uploads = new UploadRoom(uploadsMax, (refusal) => {
+    if (refusal === uploadsFull) report(refusal);
+    throw toWire(refusal);
+  });
+
+  return (call, request, response, isTooMany) => {
+    if ((isTooMuch(call.startedAt) || isTooMany) && !isNeverShed(withoutExtraSlashes(pathOf(request.url)))) {
+      report(overloaded);
+      return overloaded;
+    }
+    if (request.url?.startsWith(uploadPath) && pathOf(request.url) === uploadPath) {
+      call.bodyRoom = uploads.roomFor(request, response);
+    }
+    return undefined;
+  };
+}
+
+/** One line a second for all that are refused, which have none of their own. */
+function createReport(log: Log): (refusal: DomainError) => void {
+  const counts = new Map<string, number>();
+  function write(): void {
+    log.warn({ ...Object.fromEntries(counts) }, "calls are refused, since more come than can be answered");
+    counts.clear();
+  }
+  return ({ reason }) => {
+    if (counts.size === 0) setTimeout(write, reportMs).unref();
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  };
+}

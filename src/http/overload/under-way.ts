@@ -1,0 +1,99 @@
+import { networkOf } from "../../model/address.ts";
+import { cutAnswer, cutConnection, type HttpResponse, isUntaken, takenOf } from "../server/http-messages.ts";
+
+/** Calls under way at a time, streams and those that wait included. */
+export interface CallsMax {
+  /** Of one address (an IPv6 /64). */
+  readonly each: number;
+  readonly all: number;
+}
+
+/** A call that is under way. */
+export interface UnderWay {
+  readonly response: HttpResponse;
+  readonly address: string;
+  /** Its index in the list. */
+  at: number;
+}
+
+/** How much was taken of an answer, and for how many looks that has been all. */
+interface Stillness {
+  readonly taken: number;
+  readonly looks: number;
+}
+
+/** Under siege the calls of each address are counted anew so often, instead of at each call. */
+const tallyMs = 100;
+/** How many looks an answer must stand still for. */
+const looks = 4;
+
+/**
+ * The calls whose answers are not over. An answer of which its caller takes nothing for `stillMs`, give or take a quarter,
+ * is cut: it would count, and hold what it needs, for as long as its caller likes. A stream that has nothing to say waits
+ * for nobody.
+ */
+export class CallsUnderWay {
+  readonly #max: CallsMax;
+  /** No map: the tables that it leaves behind as it is filled and emptied keep answers that are over, for the collector to copy. */
+  readonly #open: UnderWay[] = [];
+  #untaken: ReadonlyMap<HttpResponse, Stillness> = new Map();
+  #tally: ReadonlyMap<string, number> = new Map();
+  #tallied = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #lookMs: number;
+
+  constructor(max: CallsMax, stillMs: number) {
+    this.#max = max;
+    this.#lookMs = stillMs / looks;
+  }
+
+  add(response: HttpResponse, address: string): UnderWay {
+    const call = { response, address, at: this.#open.length };
+    this.#open.push(call);
+    this.#timer ??= setTimeout(() => this.#look(), this.#lookMs).unref();
+    return call;
+  }
+
+  /** The last one takes its place. */
+  remove({ at }: UnderWay): void {
+    const last = this.#open.pop();
+    if (last === undefined || last.at === at) return;
+    last.at = at;
+    this.#open[at] = last;
+  }
+
+  /** Whether one more from this address, which is added already, is too many. */
+  isTooMany(address: string, now: number): boolean {
+    const { each, all } = this.#max;
+    if (this.#open.length <= each) return false;
+    return this.#open.length > all || this.#countOf(address, now) > each;
+  }
+
+  #countOf(address: string, now: number): number {
+    if (now - this.#tallied > tallyMs) {
+      const tally = new Map<string, number>();
+      for (const call of this.#open) {
+        const network = networkOf(call.address);
+        tally.set(network, (tally.get(network) ?? 0) + 1);
+      }
+      this.#tally = tally;
+      this.#tallied = now;
+    }
+    return this.#tally.get(networkOf(address)) ?? 0;
+  }
+
+  #look(): void {
+    const untaken = new Map<HttpResponse, Stillness>();
+    for (const { response } of this.#open) {
+      if (!isUntaken(response)) continue;
+      const taken = takenOf(response);
+      const seen = this.#untaken.get(response);
+      const still = seen?.taken === taken ? seen.looks + 1 : 0;
+      untaken.set(response, { taken, looks: still });
+      if (still === looks) cutAnswer(response);
+      if (still > looks) cutConnection(response);
+    }
+    this.#untaken = untaken;
+    this.#timer = this.#open.length === 0 ? undefined : setTimeout(() => this.#look(), this.#lookMs).unref();
+  }
+}

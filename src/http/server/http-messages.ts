@@ -1,0 +1,194 @@
+import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Server, Socket } from "node:net";
+import { finished } from "node:stream";
+import type { CountedBody } from "../../model/call.ts";
+import { endTogether } from "./batched-ends.ts";
+
+/** Characters; a third of what Node's sockets hold before they want no more, since one may take three bytes. */
+const smallMax = 20 * 1024;
+
+type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
+type Common = Record<string, string>;
+
+/** What the port's listener answers by, over HTTP/2 as well. */
+export type HttpResponse = ServerResponse & {
+  /**
+   * Headers of whatever is answered, their names in lower case; those that `writeHead` is given count first. Once anything
+   * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
+   */
+  readonly common: Common;
+};
+
+export type RequestListener = (request: IncomingMessage, response: HttpResponse) => void;
+
+/** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
+const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
+
+/** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
+const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
+
+export class Http1Request extends IncomingMessage implements CountedBody {
+  declare onPiece?: (piece: Buffer) => void;
+
+  /** Node's name. Others than GET are waited for to end, also without a body. */
+  _dumpAndCloseReadable(): void {
+    if (this.method === "GET") endAtOnce.call(this);
+  }
+
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
+    return surviving(this);
+  }
+}
+
+export class Http2Request extends Http2ServerRequest implements CountedBody {
+  declare onPiece?: (piece: Buffer) => void;
+
+  constructor(...[stream, headers, options, rawHeaders]: ConstructorParameters<typeof Http2ServerRequest>) {
+    super(stream, headers, options, rawHeaders);
+    const authority = headers[":authority"];
+    if (authority !== undefined) headers[":authority"] = authority.replace(bareIpv6, "[$1]:$2");
+  }
+
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
+    return surviving(this);
+  }
+}
+
+export class Http1Response extends ServerResponse implements HttpResponse {
+  readonly common: Common = {};
+  private ending: unknown[] = [];
+
+  override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
+    // Who is told so sends nothing more on a connection that is about to be closed.
+    if (isStopping(this.req.socket)) this.shouldKeepAlive = false;
+    const own = typeof reason === "string" ? fields : reason;
+    const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
+    return super.writeHead(status, all);
+  }
+
+  override end(...input: unknown[]): this {
+    const [body] = input;
+    this.ending = input;
+    if (typeof body === "string" && body.length <= smallMax) endTogether(this);
+    else this.endNow();
+    return this;
+  }
+
+  endNow(): void {
+    const { req } = this;
+    if (!req.complete || req.readableLength > 0) this.once("finish", () => discardRest(req));
+    super.end(...(this.ending as []));
+  }
+}
+
+export class Http2Response extends Http2ServerResponse {
+  readonly common: Common = {};
+  /** How many pieces: while the caller takes none, whoever waits for room adds none. */
+  writes = 0;
+
+  override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
+    const own = typeof reason === "string" ? fields : reason;
+    if (isList(own) || !this.isUntouched()) {
+      for (const name in this.common) this.setHeader(name, this.common[name] as string);
+      return super.writeHead(status, own as OutgoingHttpHeaders);
+    }
+    this.statusCode = status;
+    this.stream.respond({ ":status": status, ...this.common, ...own }, { waitForTrailers: true });
+    return this;
+  }
+
+  private isUntouched(): boolean {
+    const { stream } = this;
+    return !(this.writableEnded || stream.destroyed || stream.closed) && this.getHeaderNames().length === 0;
+  }
+
+  override write(...input: unknown[]): boolean {
+    this.writes += 1;
+    return super.write(...(input as [string]));
+  }
+
+  override end(...input: unknown[]): this {
+    // The response itself finishes only when its stream is closed, for which the request must have ended.
+    if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
+    return super.end(...(input as []));
+  }
+
+  /** What breaks off must not look whole: Node would end the stream as if nothing had been missing. */
+  override destroy(): this {
+    if (!this.writableEnded) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    return this;
+  }
+}
+
+/** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
+export function onceAnswered(response: ServerResponse | Http2Response, then: () => void): void {
+  finished(isHttp2(response) ? response.stream : response, { readable: false }, then);
+}
+
+/** Whether an answer that is not over waits for its caller to take what was written. */
+export function isUntaken(response: HttpResponse): boolean {
+  // Over HTTP/1.1 the answers before it may have to be taken first.
+  if (!isHttp2(response) && response.socket === null) return false;
+  const { writableEnded, writableNeedDrain } = isHttp2(response) ? response.stream : response;
+  return writableEnded || writableNeedDrain;
+}
+
+/** A number that changes as an answer is taken. */
+export function takenOf(response: HttpResponse): number {
+  if (isHttp2(response)) return response.writes;
+  const socket = response.socket as (Socket & { _handle?: { writeQueueSize: number } | null }) | null;
+  // Node looks there too, for its own timeouts: what the system has not taken yet of what it was given.
+  return (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0) - (socket?._handle?.writeQueueSize ?? 0);
+}
+
+/** Alone, over HTTP/2; its connection is left to others. */
+export function cutAnswer(response: HttpResponse): void {
+  if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
+  else response.destroy();
+}
+
+/** For an answer that is still open when it was cut: nothing leaves by its connection any more. */
+export function cutConnection(response: HttpResponse): void {
+  if (isHttp2(response)) response.stream.session?.destroy();
+}
+
+function isHttp2(response: unknown): response is Http2Response {
+  return response instanceof Http2Response;
+}
+
+/** Whether the server of this connection takes no more of them. Node keeps it there. */
+function isStopping(socket: Socket): boolean {
+  return (socket as Socket & { server?: Server }).server?.listening === false;
+}
+
+function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {
+  return Array.isArray(fields);
+}
+
+/**
+ * For whoever iterates over a body and leaves early. That would destroy the request, and nothing would read its connection
+ * any more: the refusal's answer still goes out over HTTP/1.1, but no later request comes in.
+ */
+function surviving(request: Http1Request | Http2Request): NodeJS.AsyncIterator<unknown> {
+  const pieces = request.iterator({ destroyOnReturn: false });
+  const { onPiece } = request;
+  return onPiece === undefined ? pieces : counted(pieces, onPiece);
+}
+
+async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (piece: Buffer) => void): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    onPiece(piece);
+    yield piece;
+  }
+}
+
+/**
+ * What was refused before it was read: over HTTP/1.1 the connection's next request waits behind it, and over HTTP/2 a
+ * caller may wait until it can send the rest. The body's time limit still holds.
+ */
+function discardRest(request: IncomingMessage | Http2ServerRequest): void {
+  if (request.readableEnded) return;
+  request.unpipe();
+  request.resume();
+}

@@ -1,0 +1,35 @@
+import { Readable } from "node:stream";
+import type { ImportOutcome } from "../core/imports/imports.ts";
+import { DomainError } from "../model/errors.ts";
+import type { Log } from "../ports/log.ts";
+import { UserError } from "../user-error.ts";
+import type { Row, Values } from "./rows.ts";
+
+export type Report = { readonly place: string } & (
+  | ImportOutcome
+  | { readonly outcome: "refused"; readonly reason: string }
+);
+
+/** Records on their way at a time. */
+const concurrency = 16;
+
+/** What became of each record, in the order of the file. What is refused does not stop the others. */
+export function reports(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  take: (values: Values) => Promise<ImportOutcome>,
+  log: Log,
+): AsyncIterable<Report> {
+  return Readable.from(rows).map(({ place, values }: Row) => report(place, () => take(values), log), { concurrency });
+}
+
+async function report(place: string, take: () => Promise<ImportOutcome>, log: Log): Promise<Report> {
+  try {
+    return { place, ...(await take()) };
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${place}: ${error.message}`);
+    if (error instanceof DomainError && error.code !== "unavailable")
+      return { place, outcome: "refused", reason: error.message };
+    log.error({ err: error, place }, "an import stopped; what was imported stays");
+    throw error instanceof DomainError ? new UserError(`${place}: ${error.message}`) : error;
+  }
+}

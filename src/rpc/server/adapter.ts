@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ContextValues,
+  createConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { chain } from "../../helpers/maybe-promise.ts";
+import { pathOf } from "../../model/path.ts";
+import { quotable } from "../errors.ts";
+import { explained } from "./explained-refusals.ts";
+import { sendError } from "./refuse.ts";
+
+/** Answers a call; false when there is no such procedure. */
+export type Adapter = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;
+
+/** A message that quotes half a surrogate pair cannot be written to gRPC's trailers. */
+const illFormed = new ConnectError("the message holds half a surrogate pair, which is no text", Code.InvalidArgument);
+
+/**
+ * All calls, as Connect answers them. Made of the parts of connect-node's own adapter, which leaves a call open for ever
+ * when its answer fails. `onFault` hears of that, and must end it.
+ */
+export function createAdapter(
+  routes: (router: ConnectRouter) => void,
+  options: ConnectRouterOptions,
+  onFault: (response: ServerResponse, error: unknown) => void,
+): Adapter {
+  const gate = options.requestGate;
+  const router = createConnectRouter({
+    ...options,
+    requestGate: (context) => chain(gate?.(context), () => assertDecodable(context)),
+    interceptors: [brokenOffIsCancelled, ...(options.interceptors ?? [])],
+  });
+  routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, explained(handler)]));
+  return (request, response, values) => {
+    const handler = handlers.get(pathOf(request.url));
+    if (handler === undefined) return false;
+    handler(universalRequestFromNodeRequest(request, response, undefined, values))
+      .then((answer) => universalResponseToNodeResponse(quotably(leavable(answer)), response))
+      .catch((reason) => {
+        const { code, cause } = ConnectError.from(reason);
+        // The caller has left.
+        if (code === Code.Aborted) return;
+        if (cause instanceof URIError && !response.headersSent) sendError(request, response, illFormed);
+        else onFault(response, reason);
+      });
+    return true;
+  };
+}
+
+const undecodable = new ConnectError("message: must be base64url, as base64=1 says of it", Code.InvalidArgument);
+
+/** Refuses a GET whose query's message cannot be decoded, which Connect takes for a fault of ours. */
+function assertDecodable({ requestMethod, url }: HandlerContext): void {
+  if (requestMethod !== "GET") return;
+  const query = new URL(url).searchParams;
+  if (query.get("base64") !== "1") return;
+  try {
+    base64Decode(query.get("message") ?? "");
+  } catch {
+    throw undecodable;
+  }
+}
+
+/** That a call's messages break off is its caller's matter. The fast path knows it by itself: see fast/body.ts. */
+const brokenOffIsCancelled: Interceptor = (next) => (request) =>
+  next(request.stream ? { ...request, message: orCancelled(request.message) } : request);
+
+async function* orCancelled<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (cause) {
+    throw ConnectError.from(cause, Code.Canceled);
+  }
+}
+
+/** An answer that cannot be written means that its caller has left. Its source is told so, since that is no fault. */
+function leavable(answer: UniversalServerResponse): UniversalServerResponse {
+  const source = answer.body?.[Symbol.asyncIterator]();
+  const fail = source?.throw?.bind(source);
+  if (source === undefined || fail === undefined) return answer;
+  source.throw = (reason) => fail(ConnectError.from(reason, Code.Canceled));
+  return { ...answer, body: { [Symbol.asyncIterator]: () => source } };
+}
+
+/** Connect's own errors pass no interceptor. They stand in the trailers, which are read when the body is over. */
+function quotably(answer: UniversalServerResponse): UniversalServerResponse {
+  const { trailer } = answer;
+  if (trailer === undefined) return answer;
+  return {
+    ...answer,
+    get trailer() {
+      const message = trailer.get("grpc-message");
+      if (message !== null) trailer.set("grpc-message", encodeURIComponent(quotable(decodeURIComponent(message))));
+      return trailer;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  DeadLetterSchema,
+  type ImageJobService,
+  DeadLetter_Source as Source,
+} from "../../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import type { DeadLetter, DeadSource } from "../../core/jobs/dead-letters.ts";
+import type { UseCases } from "../../core/use-cases.ts";
+import { invalidField } from "../../model/errors.ts";
+import type { ImageJob } from "../../model/image-job.ts";
+import type { NumberedDeadLetter } from "../../ports/queue.ts";
+import { toImageJob } from "./convert.ts";
+
+/** Bytes of a message that are shown. */
+const bodyMax = 4096;
+
+/** What administrators do with what was given up. */
+export function deadLetterCalls({ deadLetters }: UseCases) {
+  return {
+    async listDeadLetters({ pageSize, pageToken, source }) {
+      const page = await deadLetters.list({ pageSize, pageToken, source: fromSource(source) });
+      return { deadLetters: page.items.map(toDeadLetter), nextPageToken: page.nextPageToken };
+    },
+    async redrive({ what }) {
+      if (what.case === undefined) throw invalidField("what", "must be one or all");
+      const source = fromSource(what.value.source);
+      if (what.case === "all") return deadLetters.redriveAll({ source, pageToken: what.value.pageToken });
+      if (source === undefined) throw invalidField("source", "must be SOURCE_JOB or SOURCE_RESULT");
+      await deadLetters.redrive(source, what.value.id);
+      return { redriven: 1 };
+    },
+  } satisfies Partial<ServiceImpl<typeof ImageJobService>>;
+}
+
+/** Undefined when none was named. */
+function fromSource(source: Source): DeadSource | undefined {
+  if (source === Source.UNSPECIFIED) return undefined;
+  if (source === Source.JOB) return "job";
+  if (source === Source.RESULT) return "result";
+  throw invalidField("source", "must be SOURCE_JOB or SOURCE_RESULT");
+}
+
+function toDeadLetter(letter: DeadLetter) {
+  return create(DeadLetterSchema, letter.source === "job" ? jobFields(letter.job) : resultFields(letter.message));
+}
+
+type Fields = MessageInitShape<typeof DeadLetterSchema>;
+
+function jobFields(job: ImageJob): Fields {
+  return {
+    source: Source.JOB,
+    id: job.id,
+    reason: job.error?.reason ?? "",
+    description: job.error?.message ?? "",
+    time: timestampFromMs(job.endedAt ?? 0),
+    job: toImageJob(job),
+    ownerId: job.ownerId,
+  };
+}
+
+function resultFields({ number, reason, description, body }: NumberedDeadLetter): Fields {
+  return { source: Source.RESULT, id: number, reason, description, body: body.slice(0, bodyMax) };
+}
