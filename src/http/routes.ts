@@ -9,23 +9,24 @@ import { bodyMax } from "../model/body-limits.ts";
 import type { Call } from "../model/call.ts";
 import { pathOf, withoutExtraSlashes } from "../model/path.ts";
 import { sessionTokenIn } from "../model/session-cookie.ts";
+import type { OldApi } from "../model/settings.ts";
 import type { Log } from "../ports/log.ts";
 import { rememberMethods } from "./common/allowed-methods.ts";
 import { buildSerializer, buildValidator } from "./common/compilers.ts";
-import { type FastRoute, withFastRoutes } from "./common/fast-routes.ts";
+import { withFastRoutes } from "./common/fast-routes.ts";
 import { type Problem, problem, problemType, sendProblem, toProblem } from "./common/problem.ts";
 import { type RefusalTerms, refuseBy } from "./common/refusal.ts";
 import { invalidBySchema } from "./common/schema-errors.ts";
 import { addHealthRoutes } from "./darkroom/health.ts";
 import { addImageRoutes } from "./darkroom/images.ts";
 import { addKeySetRoute } from "./darkroom/key-set.ts";
+import type { OldApiRoutes } from "./old-api-routes.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
-import { checkPath, tokenCheck } from "./pocketbase/gateway.ts";
-import { addPocketBaseRoutes, answerUnreadable, isPocketBases, toRoute } from "./pocketbase/pocketbase.ts";
-import { addRelayRoutes } from "./relay/relay.ts";
-import { addSessionRoute, sessionPath, sessionValidation } from "./session-validation.ts";
-import { addSupabaseRoutes } from "./supabase/supabase.ts";
-import { addTemplateRoutes } from "./template/template.ts";
+import { pocketbase } from "./pocketbase/pocketbase.ts";
+import { relay } from "./relay/relay.ts";
+import { sessions } from "./session-validation.ts";
+import { supabase } from "./supabase/supabase.ts";
+import { template } from "./template/template.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -44,6 +45,8 @@ export interface Routes {
   readonly handle: (request: IncomingMessage, response: ServerResponse, call: Call) => void;
   close(): Promise<void>;
 }
+
+const oldApiRoutes: Readonly<Record<OldApi, OldApiRoutes>> = { sessions, relay, pocketbase, supabase, template };
 
 const parameterMax = 128;
 /** By Node's parser of HTTP/1.1, which refuses others by itself, and by Fastify, which has no answer to them. */
@@ -65,18 +68,22 @@ export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
     if (call === undefined) throw new Error("a request came in by no port");
     return call;
   };
-  const app = createApp(core, callOf, log);
+  const served = Object.entries(oldApiRoutes).flatMap(([name, routes]) =>
+    core.oldApis.has(name as OldApi) ? [routes] : [],
+  );
+  const app = createApp(served, callOf, log);
   await app.register(cookie);
   addCommon(app, core.admission, callOf);
   await addOpenApi(app);
   await addImageRoutes(app, core.images, core.files);
   addKeySetRoute(app, core.signingKeys);
   addHealthRoutes(app, core.health);
-  const quick = await addOldApis(app, core, log);
+  for (const oldApi of served) await oldApi.add(app, core, log);
+  const fastRoutes = new Map(served.flatMap((oldApi) => Object.entries(oldApi.fastRoutes?.(app, core) ?? {})));
   await app.ready();
 
   return {
-    handle: withFastRoutes(quick, core.admission, (request, response, call) => {
+    handle: withFastRoutes(fastRoutes, core.admission, (request, response, call) => {
       if (!knownMethods.has(request.method)) return answerUnknownMethod(response, call);
       calls.set(request, call);
       app.routing(request, response);
@@ -85,18 +92,20 @@ export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
   };
 }
 
-function createApp({ oldApis }: UseCases, callOf: CallOf, log: Log): FastifyInstance {
+function createApp(oldApis: readonly OldApiRoutes[], callOf: CallOf, log: Log): FastifyInstance {
   const refuse = refuseBy(problems, log);
+  const spellings = oldApis.flatMap(({ toRoute }) => toRoute ?? []);
   /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     request.call = callOf(request);
-    if (oldApis.has("pocketbase") && isPocketBases(request.url)) answerUnreadable(reply);
-    else refuse(error, request, reply);
+    const owner = oldApis.find(({ unreadable }) => unreadable?.isOwn(request.url));
+    if (owner?.unreadable === undefined) refuse(error, request, reply);
+    else owner.unreadable.answer(reply);
   };
   return Fastify({
     bodyLimit: bodyMax,
     routerOptions: { maxParamLength: parameterMax },
-    rewriteUrl: ({ url = "/" }) => toRoute(withoutExtraSlashes(url)),
+    rewriteUrl: ({ url = "/" }) => spellings.reduce((spelt, toRoute) => toRoute(spelt), withoutExtraSlashes(url)),
     exposeHeadRoutes: false,
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     schemaErrorFormatter: invalidBySchema,
@@ -116,24 +125,6 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
   app.addHook("preHandler", async ({ call }) => admission.readmit(call));
   const methodsOf = rememberMethods(app);
   app.setNotFoundHandler((request, reply) => answerNothing(request, reply, methodsOf));
-}
-
-/** Those that are served; resolves to the paths that need not go by Fastify. */
-async function addOldApis(app: FastifyInstance, core: UseCases, log: Log): Promise<Map<string, FastRoute>> {
-  const quick = new Map<string, FastRoute>();
-  if (core.oldApis.has("sessions")) {
-    const validation = sessionValidation(app, core.authentication);
-    addSessionRoute(app, validation);
-    quick.set(sessionPath, validation);
-  }
-  if (core.oldApis.has("relay")) await addRelayRoutes(app, core, log);
-  if (core.oldApis.has("pocketbase")) {
-    await addPocketBaseRoutes(app, core, log);
-    quick.set(checkPath, tokenCheck);
-  }
-  if (core.oldApis.has("supabase")) await addSupabaseRoutes(app, core, log);
-  if (core.oldApis.has("template")) await addTemplateRoutes(app, core, log);
-  return quick;
 }
 
 function admit(request: FastifyRequest, admission: Admission): MaybePromise<void> {

@@ -5,6 +5,7 @@ import { sessionTokenIn } from "../model/session-cookie.ts";
 import type { FastRoute } from "./common/fast-routes.ts";
 import { fromDomain, problemType } from "./common/problem.ts";
 import { problemAnswer } from "./common/schema.ts";
+import type { OldApiRoutes } from "./old-api-routes.ts";
 
 const answer = (valid: boolean, description: string) => ({
   description,
@@ -30,10 +31,24 @@ const schema = {
   },
 };
 
-export const sessionPath = "/session/validate";
+const path = "/session/validate";
 
 /** What the Serverless Proxy's services ask before they show a page. */
-export function sessionValidation(app: FastifyInstance, authentication: Authentication): FastRoute {
+export const sessions: OldApiRoutes = {
+  add(app, { authentication }) {
+    const { answer } = validation(app, authentication);
+    app.get(path, { schema }, async (request, reply) => {
+      const { status, headers, body } = await answer(request.headers, request.call);
+      return reply
+        .code(status as 200 | 401)
+        .headers(headers ?? {})
+        .send(body);
+    });
+  },
+  fastRoutes: (app, { authentication }) => ({ [path]: validation(app, authentication) }),
+};
+
+function validation(app: FastifyInstance, authentication: Authentication): FastRoute {
   return {
     answer({ cookie = "", "x-session-token": inHeader }, call) {
       const token = sessionTokenIn(app.parseCookie(cookie)) ?? (inHeader?.toString() || undefined);
@@ -48,14 +63,4 @@ export function sessionValidation(app: FastifyInstance, authentication: Authenti
       return { status: body.status, headers: { "content-type": problemType }, body };
     },
   };
-}
-
-export function addSessionRoute(app: FastifyInstance, { answer }: FastRoute): void {
-  app.get(sessionPath, { schema }, async (request, reply) => {
-    const { status, headers, body } = await answer(request.headers, request.call);
-    return reply
-      .code(status as 200 | 401)
-      .headers(headers ?? {})
-      .send(body);
-  });
 }

@@ -4,9 +4,10 @@ import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addAuthRoutes } from "./auth.ts";
 import { readForms } from "./forms.ts";
-import { addGatewayRoutes } from "./gateway.ts";
+import { addGatewayRoutes, checkPath, tokenCheck } from "./gateway.ts";
 import { addRecordRoutes } from "./records.ts";
 import { type Envelope, envelope, notAllowed, toEnvelope, tokenRequired } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";
@@ -29,22 +30,19 @@ const envelopes: RefusalTerms<Envelope> = {
 const prefix = "/api";
 const users = new RegExp(`^${prefix}/collections/(?:${usersCollectionId}|(?i:users))/`);
 
-export function isPocketBases(url: string): boolean {
-  return url.startsWith(`${prefix}/`);
-}
-
-/** As PocketBase has it, a path names the collection in any letters, or by its id, which records tell. */
-export function toRoute(url: string): string {
-  return url.replace(users, `${prefix}/collections/users/`);
-}
-
-/** A path that is none leads to nothing. */
-export function answerUnreadable(reply: FastifyReply): FastifyReply {
-  return send(reply, 404, nothing);
-}
-
 /** The routes of the PocketBase-Gateway: its own, and those of PocketBase that its front ends sign up and in by. */
-export async function addPocketBaseRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
+export const pocketbase: OldApiRoutes = {
+  add: addRoutes,
+  fastRoutes: () => ({ [checkPath]: tokenCheck }),
+  // As PocketBase has it, a path names the collection in any letters, or by its id, which records tell.
+  toRoute: (url) => url.replace(users, `${prefix}/collections/users/`),
+  unreadable: {
+    isOwn: (url) => url.startsWith(`${prefix}/`),
+    answer: (reply) => void send(reply, 404, nothing),
+  },
+};
+
+async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
       readJsonBodies(scope, "application/json");

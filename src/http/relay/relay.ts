@@ -5,11 +5,14 @@ import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { readJsonBodies } from "../common/json-bodies.ts";
 import { keySetAnswer, problemAnswer } from "../common/schema.ts";
 import { sendKeySet } from "../darkroom/key-set.ts";
+import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
 
 /** The routes of the Relay Service. */
-export async function addRelayRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
+export const relay: OldApiRoutes = { add: addRoutes };
+
+async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(async (scope) => {
     readJsonBodies(scope, "application/json");
     await scope.register((forms) => addTokenRoute(forms, core));

@@ -3,6 +3,7 @@ import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
 import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
 import { refusalAnswer } from "./schemas.ts";
@@ -18,7 +19,9 @@ const refusals: RefusalTerms<Refusal> = {
 };
 
 /** The routes of Supabase's auth that its clients sign up and in by. */
-export async function addSupabaseRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
+export const supabase: OldApiRoutes = { add: addRoutes };
+
+async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
       // As GoTrue does, whatever type they are said to have.

@@ -7,6 +7,7 @@ import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { received, unreadableForm, unvalidated } from "../common/form.ts";
 import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import type { OldApiRoutes } from "../old-api-routes.ts";
 import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusal.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
 
@@ -25,7 +26,9 @@ const refusals: RefusalTerms<Refusal> = {
 };
 
 /** The routes of the FastAPI template. */
-export async function addTemplateRoutes(app: FastifyInstance, { files }: UseCases, log: Log): Promise<void> {
+export const template: OldApiRoutes = { add: addRoutes };
+
+async function addRoutes(app: FastifyInstance, { files }: UseCases, log: Log): Promise<void> {
   await app.register(async (scope) => {
     // What is no form is looked at no further: it has no file.
     scope.removeContentTypeParser(["application/json", "text/plain"]);
