@@ -5,23 +5,23 @@ const firstDelayMs = 250;
 const longestDelayMs = 5000;
 /** How many failures in a row are borne, and for how long after the first of them. */
 const failuresMax = 10;
-const patienceMs = 30_000;
+const budgetMs = 30_000;
 
 /** Makes the call again while it fails for reasons that pass. It must be one that may be repeated. */
 export async function retry<T>(call: () => Promise<T>, signal?: AbortSignal, failures = failuresMax): Promise<T> {
-  const patience = new Patience(failures);
+  const budget = new RetryBudget(failures);
   for (;;) {
     signal?.throwIfAborted();
     try {
       return await call();
     } catch (error) {
-      await patience.bear(error, signal);
+      await budget.bear(error, signal);
     }
   }
 }
 
 /** What is borne of failures in a row. */
-export class Patience {
+export class RetryBudget {
   readonly #failuresMax: number;
   #failed = 0;
   #failedFirstAt = 0;
@@ -42,7 +42,7 @@ export class Patience {
     if (this.#failed === 0) this.#failedFirstAt = now;
     this.#failed += 1;
     const delay = retryDelayOf(error) ?? delayAfter(this.#failed);
-    const isOver = this.#failed >= this.#failuresMax || now + delay > this.#failedFirstAt + patienceMs;
+    const isOver = this.#failed >= this.#failuresMax || now + delay > this.#failedFirstAt + budgetMs;
     if (isOver || !isWorthRepeating(error)) throw error;
     await sleep(delay, signal);
   }

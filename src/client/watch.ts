@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { hasEnded, type ImageJob, type ImageJobClient } from "./api.ts";
 import { limited } from "./call.ts";
-import { Patience } from "./retry.ts";
+import { RetryBudget } from "./retry.ts";
 
 /** How long one stream is trusted: a connection that died silently is noticed by then. */
 const streamMaxMs = 60_000;
@@ -9,7 +9,7 @@ const streamMaxMs = 60_000;
 /** The job now and at each change until it has ended, across streams that break. */
 export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: AbortSignal): AsyncGenerator<ImageJob> {
   let seen = 0n;
-  const patience = new Patience();
+  const budget = new RetryBudget();
   for (;;) {
     const stream = limited(signal, streamMaxMs);
     // What was seen last comes once more: a server that has nothing new differs from one that is silent.
@@ -17,7 +17,7 @@ export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: A
     let loss: unknown = new ConnectError("the server ended the watch early", Code.Unavailable);
     try {
       for await (const { job } of jobs.watchImageJob({ jobId, afterVersion }, { signal: stream.signal })) {
-        patience.renew();
+        budget.renew();
         if (job === undefined || job.version <= seen) continue;
         seen = job.version;
         yield job;
@@ -28,6 +28,6 @@ export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: A
     } finally {
       stream.end();
     }
-    await patience.bear(loss, signal);
+    await budget.bear(loss, signal);
   }
 }

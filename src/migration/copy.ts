@@ -44,7 +44,7 @@ interface Keeper<T> {
 const lanes = 16;
 const pictureLanes = 3;
 /** A database that is away, or has no more request units for now, is asked again for a minute. */
-const patience = { retries: 60, factor: 1, minTimeout: 1000 };
+const whileAway = { retries: 60, factor: 1, minTimeout: 1000 };
 
 /** Rejects when the database has more than there was to copy: it, or the data directory, was used between two runs. */
 export async function copyAll(from: Archive, to: Target, pictures: BlobStore, log: Log): Promise<Moved[]> {
@@ -112,7 +112,7 @@ async function put<T extends { readonly id: string }>(record: T, to: Keeper<T>):
 
 /** What was written although the answer was lost is found by the next try. */
 function retry<T>(work: () => Promise<T>): Promise<T> {
-  return pRetry(work, { ...patience, shouldRetry: ({ error }) => error instanceof StoreUnavailable });
+  return pRetry(work, { ...whileAway, shouldRetry: ({ error }) => error instanceof StoreUnavailable });
 }
 
 function auditKeeper({ audit }: Target): Keeper<AuditEvent> {

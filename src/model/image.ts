@@ -1,7 +1,7 @@
 export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 
 /** What a caller is told of a picture; null for what an image service does not tell. */
-export interface Picture {
+export interface ImageInfo {
   readonly id: string;
   readonly type: ImageType;
   /** Pixels, as stored. */
@@ -15,7 +15,7 @@ export interface Picture {
 }
 
 /** What is known of a picture of our own store; its bytes lie in the blob store under the same id. */
-export interface Image extends Picture {
+export interface Image extends ImageInfo {
   /** The account or client it belongs to; null while a worker's picture is no accepted result. */
   readonly ownerId: string | null;
   /** The job whose token uploaded it, or whose result it became; null for a person's upload. */

@@ -7,8 +7,8 @@ import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { IdleTimeout } from "../../src/adapters/image-service/idle-timeout.ts";
 import { httpImageService } from "../../src/adapters/image-service/image-service.ts";
-import { Patience } from "../../src/adapters/image-service/patience.ts";
 import { createLog } from "../../src/log/log.ts";
 import { imageMaxBytes } from "../../src/model/image.ts";
 import { type ImageService, ImageServiceUnavailable } from "../../src/ports/image-service.ts";
@@ -253,14 +253,14 @@ test("a call that is over leaves no timer behind that would keep what it was giv
 test("a call may take an hour, however often something comes", () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const patience = new Patience(10_000);
+  const timeout = new IdleTimeout(10_000);
   for (let seconds = 0; seconds < 60 * 60; seconds += 1) {
-    expect(patience.signal.aborted).toBe(false);
-    patience.wait();
+    expect(timeout.signal.aborted).toBe(false);
+    timeout.start();
     vi.advanceTimersByTime(1000);
   }
-  expect(patience.signal.aborted).toBe(true);
-  patience.end();
+  expect(timeout.signal.aborted).toBe(true);
+  timeout.end();
   expect(vi.getTimerCount()).toBe(0);
 });
 

@@ -1,23 +1,23 @@
 import { text } from "node:stream/consumers";
 import { isId } from "../../model/ids.ts";
 import { imageMaxBytes } from "../../model/image.ts";
-import type { Patience } from "./patience.ts";
+import type { IdleTimeout } from "./idle-timeout.ts";
 
 /** Bytes of an answer that names a picture. */
 const answerMax = 64 * 1024;
 
 /** What it sends, `max` bytes at most. */
-export async function* limited(response: Response, max: number, patience: Patience): AsyncGenerator<Uint8Array> {
+export async function* limited(response: Response, max: number, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
   let size = 0;
-  patience.wait();
+  timeout.start();
   for await (const chunk of response.body ?? []) {
-    patience.rest();
+    timeout.pause();
     size += chunk.byteLength;
     if (size > max) throw new Error(`it sent more than ${max} bytes`);
     yield chunk;
-    patience.wait();
+    timeout.start();
   }
-  patience.rest();
+  timeout.pause();
 }
 
 /** Null when it is not said. */
@@ -39,12 +39,12 @@ export function isRefusal({ status }: Response): boolean {
 }
 
 /** Of the picture that was stored. Rejects with {@link Refusal} for what would not be stored, or found again, ever. */
-export async function idIn(response: Response, patience: Patience): Promise<string> {
+export async function idIn(response: Response, timeout: IdleTimeout): Promise<string> {
   const { status, ok } = response;
   // Each other try that is answered 200 may leave a copy there.
   if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
   if (!ok) throw new Error(`POST /images was answered ${status}`);
-  const { uuid } = parsed(await text(limited(response, answerMax, patience)));
+  const { uuid } = parsed(await text(limited(response, answerMax, timeout)));
   if (typeof uuid === "string" && isId(uuid)) return uuid;
   throw new Refusal("POST /images was answered without a uuid of 1 to 64 letters, digits, '-' and '_'");
 }

@@ -3,7 +3,7 @@ import { imageMaxBytes } from "../../model/image.ts";
 import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
 import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
-import { Patience } from "./patience.ts";
+import { IdleTimeout } from "./idle-timeout.ts";
 
 /** How long the service may be silent while we wait for it. */
 const silenceMaxMs = 10_000;
@@ -20,10 +20,10 @@ interface Where {
 /** The first system's image service: `GET /download/{uuid}`, and `POST /images` answered by `{"uuid": …}`. */
 export function httpImageService({ url, key }: Where, log: Log, silenceMs = silenceMaxMs): ImageService {
   /** Redirects are not followed: the key is for this address alone. */
-  function request(path: string, patience: Patience, init: RequestInit = {}): Promise<Response> {
-    patience.wait();
+  function request(path: string, timeout: IdleTimeout, init: RequestInit = {}): Promise<Response> {
+    timeout.start();
     const headers = { authorization: key, "accept-encoding": "identity", ...init.headers };
-    return fetch(url + path, { ...init, headers, signal: patience.signal, redirect: "manual" });
+    return fetch(url + path, { ...init, headers, signal: timeout.signal, redirect: "manual" });
   }
 
   function unavailable(cause: unknown): ImageServiceUnavailable {
@@ -37,54 +37,54 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
     return new ImageServiceRefused(cause);
   }
 
-  async function* pieces(response: Response, patience: Patience): AsyncGenerator<Uint8Array> {
+  async function* pieces(response: Response, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of limited(response, imageMaxBytes, patience)) yield* piecesOf(chunk);
+      for await (const chunk of limited(response, imageMaxBytes, timeout)) yield* piecesOf(chunk);
     } catch (error) {
       throw unavailable(error);
     } finally {
-      patience.end();
+      timeout.end();
     }
   }
 
   return {
     async store(type, bytes) {
-      const patience = new Patience(silenceMs);
-      const source = watched(bytes, patience);
+      const timeout = new IdleTimeout(silenceMs);
+      const source = watched(bytes, timeout);
       try {
         const body = ReadableStream.from(source.bytes);
         const init = { method: "POST", headers: { "content-type": type }, body, duplex: "half" } as const;
-        return await idIn(await request("/images", patience, init), patience);
+        return await idIn(await request("/images", timeout, init), timeout);
       } catch (error) {
         throw source.failure === undefined ? unstored(error) : source.failure.error;
       } finally {
-        patience.end();
+        timeout.end();
       }
     },
 
     async fetch(id) {
-      const patience = new Patience(silenceMs);
+      const timeout = new IdleTimeout(silenceMs);
       try {
-        const response = await request(`/download/${id}`, patience);
-        patience.rest();
-        if (response.status === 200) return { size: sizeOf(response), bytes: pieces(response, patience) };
-        patience.end();
+        const response = await request(`/download/${id}`, timeout);
+        timeout.pause();
+        if (response.status === 200) return { size: sizeOf(response), bytes: pieces(response, timeout) };
+        timeout.end();
         if (isRefusal(response)) return undefined;
         throw new Error(`GET /download was answered ${response.status}`);
       } catch (error) {
-        patience.end();
+        timeout.end();
         throw unavailable(error);
       }
     },
 
     async ping() {
-      const patience = new Patience(silenceMs);
+      const timeout = new IdleTimeout(silenceMs);
       try {
-        const response = await request(`/download/${nobody}`, patience);
+        const response = await request(`/download/${nobody}`, timeout);
         const { status } = response;
         if (status !== 200 && !isRefusal(response)) throw new Error(`GET /download was answered ${status}`);
       } finally {
-        patience.end();
+        timeout.end();
       }
     },
   };
@@ -97,21 +97,21 @@ interface Watched {
 }
 
 /** The service's time runs while it does not take what we have, not while its sender has nothing. */
-function watched(bytes: AsyncIterable<Uint8Array>, patience: Patience): Watched {
+function watched(bytes: AsyncIterable<Uint8Array>, timeout: IdleTimeout): Watched {
   const result: Watched = { bytes: pass(), failure: undefined };
   async function* pass(): AsyncGenerator<Uint8Array> {
-    patience.rest();
+    timeout.pause();
     try {
       for await (const piece of bytes) {
-        patience.wait();
+        timeout.start();
         yield piece;
-        patience.rest();
+        timeout.pause();
       }
     } catch (error) {
       result.failure = { error };
       throw error;
     }
-    patience.wait();
+    timeout.start();
   }
   return result;
 }

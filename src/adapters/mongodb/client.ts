@@ -1,7 +1,7 @@
 import { MongoClient, type MongoClientOptions } from "mongodb";
 
 /** How long a call waits for a server to be found, and then for a connection to it. */
-const patience: MongoClientOptions = { serverSelectionTimeoutMS: 2000, waitQueueTimeoutMS: 2000 };
+const selectionTimeouts: MongoClientOptions = { serverSelectionTimeoutMS: 2000, waitQueueTimeoutMS: 2000 };
 
 /** The URI may say otherwise. */
 const tuning: MongoClientOptions = {
@@ -19,7 +19,7 @@ export function createClient(uri: string, options: MongoClientOptions = {}): Mon
   const open = Object.entries(tuning).filter(([name]) => !new RegExp(`[?&]${name}=`, "i").test(uri));
   return new MongoClient(uri, {
     ...Object.fromEntries(open),
-    ...patience,
+    ...selectionTimeouts,
     // As JSON has it: a field without a value is not there.
     ignoreUndefined: true,
     ...options,

@@ -6,7 +6,7 @@ import { again, incoming } from "./message.ts";
 
 const batch = 100;
 /** How long a dead letter that is there may be in another receiver's hands. */
-const patienceMs = 10_000;
+const takeMaxMs = 10_000;
 
 export async function list(
   receiver: ServiceBusReceiver,
@@ -40,13 +40,13 @@ export async function redrive(
   const count = wanted.size;
   const passed: ServiceBusReceivedMessage[] = [];
   try {
-    for (let until = performance.now() + patienceMs; wanted.size > 0; ) {
+    for (let until = performance.now() + takeMaxMs; wanted.size > 0; ) {
       const taken = await receiver.receiveMessages(batch, { maxWaitTimeInMs: 1000 });
       const isFound = (message: ServiceBusReceivedMessage) => wanted.delete(numberOf(message));
       const { found = [], others = [] } = Object.groupBy(taken, (message) => (isFound(message) ? "found" : "others"));
       passed.push(...others);
       await Promise.all(found.map((message) => putBack(receiver, sender, message)));
-      if (found.length > 0) until = performance.now() + patienceMs;
+      if (found.length > 0) until = performance.now() + takeMaxMs;
       else if (performance.now() >= until)
         throw new Error(`dead letters are being read by another, try them again: ${[...wanted].join(", ")}`);
     }

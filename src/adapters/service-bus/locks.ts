@@ -5,7 +5,7 @@ import { isLost } from "./errors.ts";
 
 const tickMs = 250;
 /** Locks last 5 s to 5 min. However this machine's clock is set, they are renewed neither too late nor all the time. */
-const renewMs = { least: 1500, most: 10_000, patience: 3000 };
+const renewMs = { least: 1500, most: 10_000, timeout: 3000 };
 
 interface Span {
   readonly since: number;
@@ -75,7 +75,7 @@ export class Locks {
   async #renew(message: ServiceBusReceivedMessage, kept: Kept): Promise<void> {
     kept.isRenewing = true;
     try {
-      await inTime(renewMs.patience, kept.receiver.renewMessageLock(message));
+      await inTime(renewMs.timeout, kept.receiver.renewMessageLock(message));
       kept.span = this.#untilRenewal(message);
     } catch (error) {
       // Somebody else's by now: what the handler does of it is fenced off elsewhere.

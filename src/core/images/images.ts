@@ -1,9 +1,9 @@
-import type { Picture } from "../../model/image.ts";
+import type { ImageInfo } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Principal } from "../../model/principal.ts";
 
 export interface OpenedImage {
-  readonly image: Picture;
+  readonly image: ImageInfo;
   /** In pieces of at most 64 KiB; rejects once who opened it is no longer signed in. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
@@ -11,7 +11,7 @@ export interface OpenedImage {
 /** Pictures, wherever they lie. What somebody may not have is `not_found`, as what is not there. */
 export interface Images {
   /** Rejects with `invalid_argument` on `data` for what is no picture. */
-  upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture>;
+  upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo>;
   open(id: string, by: Principal): Promise<OpenedImage>;
   /** Keeps a picture of its owner's for a job; `not_found` for any other. */
   reserve(id: string, ownerId: string, until: number): Promise<void>;

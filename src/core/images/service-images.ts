@@ -1,6 +1,6 @@
 import { DomainError, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
-import type { Picture } from "../../model/image.ts";
+import type { ImageInfo } from "../../model/image.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ImageService } from "../../ports/image-service.ts";
@@ -26,7 +26,7 @@ export class ServiceImages implements Images {
     this.#deps = deps;
   }
 
-  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Picture> {
+  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo> {
     const inspector = new ImageInspector();
     const picture = await begun(inspector, inspector.pass(this.#confirmed(bytes, by)));
     const { service, clock } = this.#deps;

@@ -9,7 +9,7 @@ export interface Http2Sessions {
   close(): void;
 }
 
-interface Patience {
+interface Http2Timeouts {
   /** How long nothing may move. */
   readonly idleMs: number;
   /** How long the first request's headers may take. */
@@ -21,7 +21,7 @@ interface Patience {
  * silent for longer and goes on, but what comes next takes another connection. Node's own timer for this is set anew
  * with each frame, which takes a tenth of a small call.
  */
-export function trackSessions({ idleMs, headersMs }: Patience): Http2Sessions {
+export function trackSessions({ idleMs, headersMs }: Http2Timeouts): Http2Sessions {
   const open = new Map<ServerHttp2Session, { bytes: number; still: number; cut(): void }>();
   const timer = setInterval(() => {
     for (const [session, seen] of open) {

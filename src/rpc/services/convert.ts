@@ -7,7 +7,7 @@ import type { Account, Role } from "../../model/account.ts";
 import type { AuditEvent } from "../../model/audit.ts";
 import type { Client, Scope } from "../../model/client.ts";
 import { invalidField } from "../../model/errors.ts";
-import type { Picture } from "../../model/image.ts";
+import type { ImageInfo } from "../../model/image.ts";
 import type { ImageJob, JobState } from "../../model/image-job.ts";
 import type { Principal } from "../../model/principal.ts";
 import { type Session, sessionEnd } from "../../model/session.ts";
@@ -109,7 +109,7 @@ function timeOf(at: number | null): Timestamp | undefined {
   return at === null ? undefined : timestampFromMs(Math.round(at));
 }
 
-export function toImage(image: Picture): imagejob.Image {
+export function toImage(image: ImageInfo): imagejob.Image {
   return create(imagejob.ImageSchema, {
     id: image.id,
     contentType: image.type,

@@ -13,7 +13,7 @@ export interface Header {
 }
 
 /** A decoded picture. Edits see the colour only, so alpha stays as it was. */
-export interface Picture {
+export interface DecodedPicture {
   readonly colour: Frame;
   readonly alpha: Frame | undefined;
   readonly format: Format;
@@ -33,7 +33,7 @@ export async function readHeader(bytes: Uint8Array): Promise<Header> {
 }
 
 /** Decodes to upright 8-bit sRGB, whatever the picture's own colour space, depth and orientation. */
-export async function readPicture(bytes: Uint8Array): Promise<Picture> {
+export async function readPicture(bytes: Uint8Array): Promise<DecodedPicture> {
   return readable(() => decode(bytes));
 }
 
@@ -57,7 +57,7 @@ function known(format: string): Format {
   throw new Error(`a ${format}, not a picture`);
 }
 
-async function decode(bytes: Uint8Array): Promise<Picture> {
+async function decode(bytes: Uint8Array): Promise<DecodedPicture> {
   const image = openBytes(bytes);
   const format = known((await image.metadata()).format);
   const { data, info } = await image.toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
@@ -78,13 +78,16 @@ async function split(pixels: Uint8Array, width: number, height: number): Promise
   };
 }
 
-export async function turnPicture(picture: Picture, turn: (frame: Frame) => Promise<Frame>): Promise<Picture> {
+export async function turnPicture(
+  picture: DecodedPicture,
+  turn: (frame: Frame) => Promise<Frame>,
+): Promise<DecodedPicture> {
   const alpha = picture.alpha && (await turn(picture.alpha));
   return { ...picture, colour: await turn(picture.colour), alpha };
 }
 
 /** Encodes in the picture's own format, without metadata, at the best quality that fits. */
-export async function writePicture(picture: Picture, signal?: AbortSignal): Promise<Uint8Array> {
+export async function writePicture(picture: DecodedPicture, signal?: AbortSignal): Promise<Uint8Array> {
   for (const encode of encodersOf(picture)) {
     signal?.throwIfAborted();
     const bytes = await encode(joined(picture)).toBuffer();
@@ -94,7 +97,7 @@ export async function writePicture(picture: Picture, signal?: AbortSignal): Prom
 }
 
 /** In order of preference. PNG gives way to a lossy format, since only that can make a large photograph fit. */
-function encodersOf({ format, alpha, colour }: Picture): ((image: Sharp) => Sharp)[] {
+function encodersOf({ format, alpha, colour }: DecodedPicture): ((image: Sharp) => Sharp)[] {
   const lossyFormat = format === "webp" || alpha !== undefined ? "webp" : "jpeg";
   const lossy = qualities.map((quality) => (image: Sharp) => {
     return lossyFormat === "webp" ? image.webp({ quality }) : image.jpeg({ quality, chromaSubsampling: "4:4:4" });
@@ -104,7 +107,7 @@ function encodersOf({ format, alpha, colour }: Picture): ((image: Sharp) => Shar
   return Math.max(colour.width, colour.height) <= sideMax[lossyFormat] ? [png, ...lossy] : [png];
 }
 
-function joined({ colour, alpha }: Picture): Sharp {
+function joined({ colour, alpha }: DecodedPicture): Sharp {
   if (alpha === undefined) return open(colour);
   const { pixels, width, height } = alpha;
   return open(colour).joinChannel(Buffer.from(pixels.buffer, pixels.byteOffset, pixels.byteLength), {

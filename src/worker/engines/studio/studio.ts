@@ -1,7 +1,7 @@
 import type { Engine, Task } from "../../engine.ts";
 import { blend } from "../picture/blend.ts";
 import { copyOf, type Frame } from "../picture/frame.ts";
-import { type Picture, readPicture, turnPicture, writePicture } from "../picture/picture.ts";
+import { type DecodedPicture, readPicture, turnPicture, writePicture } from "../picture/picture.ts";
 import { countSteps, type Step } from "../steps.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { addGrain } from "./texture.ts";
@@ -33,7 +33,7 @@ function seedsOf({ seed, imageCount }: Task, { grain }: Plan): number[] {
   return Array.from({ length: grain > 0 ? imageCount : 1 }, (_, index) => (seed + index) >>> 0);
 }
 
-async function prepare(bytes: Uint8Array, { turns }: Plan, step: Step): Promise<Picture> {
+async function prepare(bytes: Uint8Array, { turns }: Plan, step: Step): Promise<DecodedPicture> {
   let picture = await readPicture(bytes);
   await step();
   for (const turn of turns) {

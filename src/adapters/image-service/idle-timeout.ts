@@ -7,7 +7,7 @@ const wholeMs = hourMs;
  * Aborts its signal when we wait for the other side too long at a time, where what others take meanwhile does not count,
  * or when all has taken too long.
  */
-export class Patience {
+export class IdleTimeout {
   readonly #ms: number;
   readonly #controller = new AbortController();
   readonly #whole = this.#abortIn(wholeMs);
@@ -21,18 +21,18 @@ export class Patience {
     return this.#controller.signal;
   }
 
-  wait(): void {
-    this.rest();
+  start(): void {
+    this.pause();
     this.#timer = this.#abortIn(this.#ms);
   }
 
-  rest(): void {
+  pause(): void {
     clearTimeout(this.#timer);
   }
 
   /** Lets go of whatever the signal was given to. */
   end(): void {
-    this.rest();
+    this.pause();
     clearTimeout(this.#whole);
     this.#controller.abort(new Error("no longer wanted"));
   }
