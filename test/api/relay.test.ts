@@ -104,6 +104,8 @@ describe("a relayed call", () => {
     upstream.on("HEAD /base/v1/tools", (_, response) => void response.writeHead(200, { "content-length": 5 }).end());
     const response = await fetch(`${url}/v1/tools`, { method: "HEAD", headers });
     expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "5", ""]);
+    const overHttp2 = await requestHttp2(url, { ":method": "HEAD", ":path": "/v1/tools", ...headers });
+    expect([overHttp2.status, overHttp2.headers["content-length"], overHttp2.body.length]).toEqual([200, "5", 0]);
   });
 
   test.each([204, 304, 400, 401, 404, 429, 500, 503])("is answered %i as the upstream does", async (status) => {

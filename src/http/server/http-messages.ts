@@ -123,13 +123,20 @@ export class Http2Response extends Http2ServerResponse {
 
 /** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
 export function onceAnswered(response: ServerResponse | Http2Response, then: () => void): void {
-  finished(isHttp2(response) ? response.stream : response, { readable: false }, then);
+  if (!isHttp2(response)) finished(response, { readable: false }, then);
+  else if (isOpenHead(response)) response.stream.once("close", then);
+  else finished(response.stream, { readable: false }, then);
+}
+
+/** Node ends the writing of a stream that asks for headers alone at once, before there are any. */
+function isOpenHead({ req, stream }: Http2Response): boolean {
+  return req.method === "HEAD" && !stream.destroyed;
 }
 
 /** Whether an answer that is not over waits for its caller to take what was written. */
 export function isUntaken(response: HttpResponse): boolean {
   // Over HTTP/1.1 the answers before it may have to be taken first.
-  if (!isHttp2(response) && response.socket === null) return false;
+  if (isHttp2(response) ? !response.stream.headersSent : response.socket === null) return false;
   const { writableEnded, writableNeedDrain } = isHttp2(response) ? response.stream : response;
   return writableEnded || writableNeedDrain;
 }
