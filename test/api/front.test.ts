@@ -131,6 +131,16 @@ describe("a request id", () => {
     const { headers } = await requestHttp2(url, { ":path": "/nothing", "x-request-id": "by-http2" });
     expect(headers["x-request-id"]).toBe("by-http2");
   });
+
+  test("comes with the answer to who expects what nobody knows, as to any other", async () => {
+    const head = "POST /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: hopeful\r\n";
+    const answer = await exchange(url, `${head}Expect: a-miracle\r\nContent-Length: 0\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 404 [\s\S]*\r\nx-request-id: hopeful\r\n/i);
+    const expecting = { ":path": "/nothing", "x-request-id": "hopeful-2", expect: "a-miracle" };
+    const { status, headers } = await requestHttp2(url, expecting);
+    expect([status, headers["x-request-id"]]).toEqual([404, "hopeful-2"]);
+    expect(lines.filter(({ fields }) => String(fields.request_id).startsWith("hopeful"))).toHaveLength(2);
+  });
 });
 
 describe("CORS", () => {
