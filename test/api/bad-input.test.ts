@@ -799,6 +799,24 @@ describe("after all of it", () => {
     expect((await jobs.listModels({}, owner.credential)).models.length).toBeGreaterThan(0);
   });
 
+  test("a caller who goes away while half a call waits behind a stream harms nobody", async () => {
+    const { hostname, port } = new URL(url);
+    const head = (path: string, type: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n`;
+    const message = encodeEnvelope(0, Buffer.from("{}"));
+    const socket = connectTcp(Number(port), hostname);
+    socket.write(head("/grpc.health.v1.Health/Watch", "application/connect+json", message.length));
+    socket.write(message);
+    await once(socket, "data");
+    // Of a type that is left to Connect.
+    socket.write(`${head(loginPath, "text/plain", 100)}half`);
+    // Each comes after what was sent before it.
+    await fetch(`${url}/health/live`);
+    socket.destroy();
+    await once(socket, "close");
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  });
+
   test("the same server still serves", async () => {
     expect(server.isAlive()).toBe(true);
     const { image: stored } = await jobs.uploadImage({ data: await smallPicture() }, owner.credential);

@@ -31,6 +31,13 @@ const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadab
 export class Http1Request extends IncomingMessage implements CountedBody {
   declare onPiece?: (piece: Buffer) => void;
 
+  constructor(socket: Socket) {
+    super(socket);
+    // Node looks whether anybody listens, and emits a tick later that the caller has left: to nobody, which ends the process,
+    // where the last one, of Connect, has gone meanwhile with an answer that waited behind another.
+    this.on("error", () => {});
+  }
+
   /** Node's name. Others than GET are waited for to end, also without a body. */
   _dumpAndCloseReadable(): void {
     if (this.method === "GET") endAtOnce.call(this);
