@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { gzipSync } from "node:zlib";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
@@ -814,6 +814,23 @@ describe("after all of it", () => {
     await fetch(`${url}/health/live`);
     socket.destroy();
     await once(socket, "close");
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  });
+
+  test("a caller who goes away before they are told to continue harms nobody", async () => {
+    const { hostname, port } = new URL(url);
+    const settings = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
+    // POST http / by HPACK's static table, an authority, and one header more.
+    const block = Buffer.concat([Buffer.of(0x83, 0x86, 0x84, 1, 1, 0x78, 0, 6), Buffer.from("expect\x0c100-continue")]);
+    const endOfStreamAndHeaders = 5;
+    for (let count = 0; count < 10; count += 1) {
+      const head = Buffer.of(0, 0, block.length, 1, endOfStreamAndHeaders, 0, 0, 0, 1);
+      const reset = Buffer.of(0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, constants.NGHTTP2_NO_ERROR);
+      const socket = connectTcp(Number(port), hostname).resume();
+      socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, head, block, reset]));
+      await once(socket, "data");
+      socket.destroy();
+    }
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 

@@ -1,4 +1,4 @@
-import { type EventEmitter, once } from "node:events";
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
 import {
   constants,
@@ -14,6 +14,7 @@ import type { Tls, TrustedProxies } from "../../model/settings.ts";
 import { minuteMs } from "../../model/time.ts";
 import { type ConnectionsMax, trackConnections } from "./connections.ts";
 import { Http1Request, Http1Response, Http2Request, Http2Response, type RequestListener } from "./http-messages.ts";
+import { takeExpectations } from "./expectations.ts";
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { boundPipelines } from "./pipelining.ts";
 import { newRequestId } from "./request-id.ts";
@@ -140,7 +141,7 @@ function tlsServer(listener: RequestListener, sessions: Http2Sessions, tls: Tls)
     handshakeTimeout: limits.headersMs,
   };
   const server = createSecureServer(options, withinHeaderMax(listener) as never);
-  takeAnyExpectation(server, listener);
+  takeExpectations(server, withinHeaderMax(listener));
   server.on("clientError", refuse);
   return server.on("session", (session) => begin(session, sessions)) as unknown as NetServer;
 }
@@ -152,7 +153,7 @@ function clearServer(listener: RequestListener, sessions: Http2Sessions): NetSer
   http2.on("session", (session) => begin(session, sessions));
   // A client's socket that breaks is its own matter.
   http2.on("sessionError", () => {});
-  for (const server of [http1, http2]) takeAnyExpectation(server, listener);
+  for (const server of [http1, http2]) takeExpectations(server, withinHeaderMax(listener));
   http1.on("clientError", refuse);
   const asHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
   http1.removeAllListeners("connection");
@@ -166,11 +167,6 @@ function clearServer(listener: RequestListener, sessions: Http2Sessions): NetSer
     });
   });
   return http1;
-}
-
-/** Node would answer an `Expect` of other than `100-continue` by itself, under no id and with no line in the log. */
-function takeAnyExpectation(server: EventEmitter, listener: PortListener): void {
-  server.on("checkExpectation", withinHeaderMax(listener));
 }
 
 /** Node holds an HTTP/2 client to the limit of headers only once they have acknowledged it; as it does then, so do we before. */
