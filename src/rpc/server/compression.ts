@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 
 const compress = promisify(brotliCompress);
@@ -8,6 +9,16 @@ const params = { [constants.BROTLI_PARAM_QUALITY]: 4 };
 
 /** In which messages may come, and answers go. */
 export const compressions = [
-  compressionGzip,
-  { ...compressionBrotli, compress: (bytes: Uint8Array) => compress(bytes, { params }) },
+  callersFault(compressionGzip),
+  callersFault({ ...compressionBrotli, compress: (bytes: Uint8Array) => compress(bytes, { params }) }),
 ];
+
+/** Bytes that cannot be decompressed, for example half of a message: of some Connect says `internal`. */
+function callersFault(compression: typeof compressionGzip): typeof compressionGzip {
+  const decompress: typeof compression.decompress = (bytes, readMaxBytes) =>
+    compression.decompress(bytes, readMaxBytes).catch((error: unknown) => {
+      const { code, rawMessage } = ConnectError.from(error);
+      throw code === Code.Internal ? new ConnectError(rawMessage, Code.InvalidArgument) : error;
+    });
+  return { ...compression, decompress };
+}
