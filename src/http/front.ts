@@ -47,6 +47,11 @@ function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
+/** As RFC 9112 has it; HTTP/1.0 needs none, and HTTP/2 sees to it by itself. */
+function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion === "1.1" && headers.host === undefined;
+}
+
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
 export function createFront(options: FrontOptions): RequestListener {
   const { rpc, routes, shed, log } = options;
@@ -57,6 +62,7 @@ export function createFront(options: FrontOptions): RequestListener {
 
   function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
+      if (lacksHost(request)) throw new Error("the request names no host");
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
       // A host or a path that is none; nothing has looked at the request yet.

@@ -122,6 +122,12 @@ describe("a request id", () => {
     expect((await refusal(stream)).metadata.get("x-request-id")).toBe("by-grpc-3");
   });
 
+  test("comes with the refusal of who names no host", async () => {
+    const head = "GET /health HTTP/1.1\r\nConnection: close\r\nX-Request-Id: homeless\r\n\r\n";
+    expect(await exchange(url, head)).toMatch(/^HTTP\/1\.1 400 [\s\S]*\r\nx-request-id: homeless\r\n/i);
+    expect(lines.some(({ fields }) => fields.request_id === "homeless" && fields.status === 400)).toBe(true);
+  });
+
   test("comes with a malformed host, and over HTTP/2", async () => {
     const answer = await exchange(
       url,

@@ -116,6 +116,8 @@ const http1Options: ServerOptions = {
   requestTimeout: 0,
   keepAliveTimeout: limits.keepAliveMs,
   connectionsCheckingInterval: 1000,
+  // Node would refuse who names no host under no id, and with no line in the log: see front.ts.
+  requireHostHeader: false,
   optimizeEmptyRequests: true,
 };
 
