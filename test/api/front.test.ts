@@ -189,6 +189,8 @@ describe("CORS", () => {
           "grpc-status-details-bin",
           "location",
           "x-request-id",
+          "ratelimit",
+          "ratelimit-policy",
           "retry-after",
           "www-authenticate",
         ]),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
 import type { CallsMax } from "../../src/http/overload/under-way.ts";
 import { limits, openHttpServer } from "../../src/http/server/server.ts";
@@ -21,6 +21,7 @@ async function open({
     rpc: () => false,
     routes: (request, response) => {
       if (request.method === "GET") resolve(response);
+      if (request.url === "/late") request.resume().on("end", () => resolve(response));
     },
     cors: { origins: [], exposedHeaders: [] },
     trusted: () => true,
@@ -51,6 +52,21 @@ test("a request that has no body takes as long as it likes, while bodies that do
   expect(await once(download, "data")).toEqual(["whole"]);
 });
 
+test("a request whose body came late takes as long as it likes from then on", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { answers, session } = await open();
+  const late = session.request({ ":method": "POST", ":path": "/late" }).setEncoding("utf8");
+  late.write("half");
+  await once(session, "connect");
+  await new Promise((resolve) => session.ping(resolve));
+  late.end("whole");
+  const answer = await answers;
+  vi.advanceTimersByTime(1000);
+  answer.end("whole");
+  expect(await once(late, "data")).toEqual(["whole"]);
+});
+
 test("of many requests that come at once each is cut whose body does not come", async () => {
   const { session } = await open();
   const uploads = Array.from({ length: 130 }, () => session.request({ ":method": "POST", ":path": "/" }));
@@ -77,12 +93,13 @@ test("they are those of the address that has most of them, an IPv6 /64 together,
     upload.write("half");
     return upload;
   };
+  const oldest = begin("192.0.2.1");
   const gone = ["192.0.2.1", "192.0.2.1", "192.0.2.1"].map(begin);
   await once(session, "connect");
   await new Promise((resolve) => session.ping(resolve));
   for (const upload of gone) upload.close();
   await Promise.all(gone.map((upload) => once(upload, "close")));
-  const others = ["192.0.2.1", "192.0.2.2"].map(begin);
+  const others = [oldest, begin("192.0.2.2")];
   const many = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"].map(begin);
   await Promise.all(many.slice(0, 2).map((upload) => once(upload, "close")));
   expect([...others, ...many.slice(2)].map(({ closed }) => closed)).toEqual([false, false, false, false]);

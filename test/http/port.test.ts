@@ -71,6 +71,15 @@ test.each([[""], ["PRI * "]])("whoever leaves after %o is let go", async (said) 
   await once(socket, "close");
 });
 
+test.each([[""], ["PRI * "]])("whoever breaks off after %o harms nobody", async (said) => {
+  const socket = await open();
+  await once(socket, "connect");
+  const { remotePort } = socket;
+  await new Promise((resolve) => socket.write(said, resolve));
+  socket.resetAndDestroy();
+  expect((await fetch(`http://127.0.0.1:${remotePort}/`)).status).toBe(204);
+});
+
 test("who keeps a connection for the next call loses none of them when a port closes", async () => {
   const port = await openHttpServer((_request, response) => void response.writeHead(204).end(), here);
   const url = `http://127.0.0.1:${port.address.port}`;
