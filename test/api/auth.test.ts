@@ -367,6 +367,14 @@ test("a secret by both its names must be one", () => {
   expect(() => readServerConfig({ JWT_SECRET, JWT_SECRET_KEY: `${JWT_SECRET}!` })).toThrow(refused);
 });
 
+test("a secret has at least 32 bytes", () => {
+  const JWT_SECRET = "é".repeat(15);
+  for (const name of ["JWT_SECRET", "JWT_SECRET_KEY"]) {
+    expect(readServerConfig({ [name]: `${JWT_SECRET}12` }).jwtSecret).toBe(`${JWT_SECRET}12`);
+    expect(() => readServerConfig({ [name]: `${JWT_SECRET}1` })).toThrow(`${name}: must have at least 32 bytes`);
+  }
+});
+
 describe("the first administrator", () => {
   test("is made once, with a password that is told once", async () => {
     const dataDir = scratchDirectory();

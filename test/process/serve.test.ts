@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
+import { serverUrl } from "../../src/config.ts";
 import { hasCommand } from "../support/commands.ts";
 import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -300,6 +301,18 @@ test("a misspelt setting is warned of by its name, by a server and by a worker, 
     const lines = (await finished).stderr.trimEnd().split("\n");
     expect(lines).toEqual([expect.stringMatching(warned)]);
   }
+});
+
+test.each([
+  ["127.0.0.1", "http://127.0.0.1:8080"],
+  ["localhost", "http://localhost:8080"],
+  ["::1", "http://[::1]:8080"],
+  // No address to call, on every system.
+  ["0.0.0.0", "http://127.0.0.1:8080"],
+  ["::", "http://[::1]:8080"],
+])("a server at %s is called at %s", (host, url) => {
+  expect(serverUrl(host, 8080, false)).toBe(url);
+  expect(serverUrl(host, 8080, true)).toBe(url.replace("http", "https"));
 });
 
 test("a server that cannot start leaves no process and no lock behind", async () => {
