@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { IdleTimeout } from "../../src/adapters/image-service/idle-timeout.ts";
 import { httpImageService } from "../../src/adapters/image-service/image-service.ts";
@@ -87,6 +88,18 @@ describe("a picture at the image service", () => {
     expect((await buffer(found?.bytes ?? Readable.from([]))).equals(bytes)).toBe(true);
   });
 
+  test("may come compressed, though we do not ask for it: its length is that of something else", async () => {
+    const bytes = await smallPicture();
+    const compressed: Behaviour = (_request, response) => {
+      const body = gzipSync(bytes);
+      response.writeHead(200, { ...png, "content-encoding": "gzip", "content-length": body.length }).end(body);
+    };
+    const { service } = await opened({ behaviour: compressed });
+    const found = await service.fetch("img-1");
+    expect(found?.size).toBeNull();
+    expect((await buffer(found?.bytes ?? Readable.from([]))).equals(bytes)).toBe(true);
+  });
+
   test("is let go of when its reader leaves", async () => {
     const closed = Promise.withResolvers<void>();
     const { service } = await opened({
@@ -142,8 +155,6 @@ describe("an image service that cannot be used to read", () => {
     fails: (_request, response) => void response.writeHead(500).end(),
     "refuses our key": (_request, response) => void response.writeHead(401).end(),
     "sends us elsewhere": (_request, response) => void response.writeHead(302, { location: "/download/img-2" }).end(),
-    "says that it is too long": (_request, response) =>
-      void response.writeHead(200, { ...png, "content-length": imageMaxBytes + 1 }).flushHeaders(),
     "is too long": (_request, response) => flood(response.writeHead(200, png)),
     "breaks off": (_request, response) => {
       response.writeHead(200, { ...png, "content-length": 1000 }).write(Buffer.alloc(10));
@@ -156,6 +167,14 @@ describe("an image service that cannot be used to read", () => {
     const { service } = await opened({ behaviour });
     await expect(read(service)).rejects.toMatchObject(unavailable);
     await expect(read(service)).rejects.toBeInstanceOf(ImageServiceUnavailable);
+  });
+
+  test("since it says that it is too long, before any of it comes", async () => {
+    const { service } = await opened({
+      behaviour: (_request, response) =>
+        void response.writeHead(200, { ...png, "content-length": imageMaxBytes + 1 }).flushHeaders(),
+    });
+    await expect(service.fetch("img-1")).rejects.toMatchObject(unavailable);
   });
 
   test.each([

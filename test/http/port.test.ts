@@ -40,6 +40,10 @@ test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => 
   });
   const stream = session.request({ ":method": "POST", ":path": "/" });
   stream.on("error", () => {});
+  await once(session, "remoteSettings");
+  await new Promise((resolve) => session.ping(resolve));
+  // By all of its streams together, before more room is made.
+  expect(session.state.remoteWindowSize).toBe(1024 * 1024);
   // Called when all of it is on its way.
   await new Promise((resolve) => stream.write(Buffer.alloc(1024 * 1024), resolve));
 });

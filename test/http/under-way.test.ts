@@ -125,11 +125,13 @@ describe("an answer that nobody takes", () => {
 
   test("waits for its turn behind a stream that has nothing to say", async () => {
     const answers: ServerResponse[] = [];
-    const { promise: both, resolve } = Promise.withResolvers<void>();
+    const { promise: all, resolve } = Promise.withResolvers<void>();
     const port = await open(
       (response, path) => {
         if (path === "/second") response.end("second");
-        if (answers.push(response) === 2) resolve();
+        // More than it holds without being taken.
+        if (path === "/third") response.write("third".padEnd(100_000));
+        if (answers.push(response) === 3) resolve();
       },
       { stillMs: 80 },
     );
@@ -139,19 +141,20 @@ describe("an answer that nobody takes", () => {
       cut.destroy();
       socket.destroy();
     });
-    socket.write("GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nhost: a\r\n\r\n");
-    await both;
+    socket.write(["/first", "/second", "/third"].map((path) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`).join(""));
+    await all;
     // By then the others would have been cut too.
     const untaken = cut.request({ ":path": "/second" });
     untaken.on("error", () => {});
     await once(untaken, "close");
     answers[0]?.end("first");
+    answers[2]?.end("whole");
     let said = "";
     for await (const text of socket) {
       said += text;
-      if (said.includes("second")) break;
+      if (said.includes("whole")) break;
     }
-    expect(said).toMatch(/first.*second/s);
+    expect(said).toMatch(/first.*second.*third.*whole/s);
   });
 });
 
