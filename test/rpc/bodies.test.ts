@@ -11,6 +11,7 @@ import { openRpcPort } from "../support/rpc-port.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
 
 const messageMax = 200;
+const MiB = 1024 * 1024;
 const path = "/grpc.health.v1.Health/Check";
 const headerBytes = 3;
 /** A message of as many bytes in protobuf's binary format: a field's number, its length in two bytes, its text. */
@@ -26,7 +27,7 @@ describe.each([
   ["the fast path", true],
   ["connect-node's own path", false],
 ])("%s", (_what, fast) => {
-  async function open() {
+  async function open(max = messageMax) {
     const seen: number[] = [];
     const log = recordingLog();
     const health = {
@@ -36,7 +37,7 @@ describe.each([
       },
     };
     const routes = (router: { service: CallableFunction }) => void router.service(Health, health);
-    const port = await openRpcPort({ routes, fast, log, messageMax });
+    const port = await openRpcPort({ routes, fast, log, messageMax: max });
     onTestFinished(() => port.drain(0));
     return { url: `http://127.0.0.1:${port.address.port}`, seen, log };
   }
@@ -102,6 +103,58 @@ describe.each([
     expect(seen).toEqual([]);
     expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
+
+  test("refuses what follows a message before it ends, if it ever does", async () => {
+    const { url, seen } = await open();
+    const session = connect(url);
+    onTestFinished(() => session.destroy());
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.write(Buffer.concat([inEnvelope(binary(150)), Buffer.alloc(2 * messageMax, "x")]));
+    const [trailers] = await once(stream.resume(), "trailers");
+    expect(trailers["grpc-message"]).toMatch(/extra|larger/);
+    expect(seen).toEqual([]);
+  });
+
+  if (fast) {
+    /** Bytes of each room that is made for a body. */
+    function watchRooms(): number[] {
+      const spy = vi.spyOn(Buffer, "allocUnsafeSlow");
+      onTestFinished(() => spy.mockRestore());
+      return spy.mock.calls as unknown as number[];
+    }
+
+    test("keeps nothing of what comes after too much", async () => {
+      const { url } = await open();
+      const rooms = watchRooms();
+      const outgoing = request(url + path, { method: "POST", headers: { "content-type": "application/json" } });
+      onTestFinished(() => void outgoing.on("error", () => {}).destroy());
+      outgoing.write(json(messageMax + 1));
+      await once(outgoing, "response");
+      const piece = Buffer.alloc(64 * 1024);
+      for (let count = 0; count < 100; count += 1)
+        await new Promise<void>((resolve) => outgoing.write(piece, () => resolve()));
+      expect(rooms.flat().filter((size) => size > 4 * messageMax)).toEqual([]);
+    });
+
+    test("makes no more room than a body that begins may need soon, whatever it promises", async () => {
+      const { url } = await open(64 * MiB);
+      const rooms = watchRooms();
+      const headers = { "content-type": "application/json", "content-length": 32 * MiB };
+      const outgoing = request(url + path, { method: "POST", headers });
+      onTestFinished(() => void outgoing.on("error", () => {}).destroy());
+      const piece = Buffer.alloc(1024);
+      await vi.waitFor(() => {
+        outgoing.write(piece);
+        expect(rooms).not.toEqual([]);
+      });
+      expect(Math.max(...rooms.flat())).toBeLessThan(2 * MiB);
+    });
+  }
 
   test.each([["a:99999"], ["256.256.256.256"], ["a b"], [""]])("takes no call for the host %o", async (host) => {
     const { url, seen } = await open();
