@@ -224,6 +224,17 @@ describe("large uploads", () => {
     expect(await reasonOf(first)).toBeUndefined();
   });
 
+  test("one that is compressed by gRPC counts so, too", async () => {
+    const first = await openUpload(5 * MiB);
+    const session = connectHttp2(url);
+    onTestFinished(() => session.destroy());
+    const compressed = { authorization, "content-type": "application/grpc", te: "trailers", "grpc-encoding": "gzip" };
+    const stream = session.request({ ":method": "POST", ":path": path, ...compressed });
+    const [trailers] = await once(stream.resume(), "trailers");
+    expect(trailers["grpc-status"]).toBe(String(Code.ResourceExhausted));
+    expect(await reasonOf(first)).toBeUndefined();
+  });
+
   test("one by gRPC is refused when it has no room", async () => {
     const first = await openUpload(5 * MiB);
     const by = createClient(ImageJobService, createGrpcTransport({ baseUrl: url }));

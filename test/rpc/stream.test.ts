@@ -315,9 +315,11 @@ describe.each([
           yield message;
         }
         seen.push(response.trailer.get("x-after"));
+        trailer.set("x-end", "changed");
       }
       const header = new Headers({ ...Object.fromEntries(response.header), "x-answer": "changed" });
-      return { ...response, header, message: doubled(response.message as AsyncIterable<never>) };
+      const trailer = new Headers(response.trailer);
+      return { ...response, header, trailer, message: doubled(response.message as AsyncIterable<never>) };
     };
     const url = await open(
       async function* ({ requestHeader, responseTrailer }) {
@@ -329,8 +331,9 @@ describe.each([
     );
     const [way] = ways;
     const { header, body } = await ask(url, way, { "x-asked": "this" });
-    const { messages, end } = await all(body);
+    const { envelopes, messages, end } = await all(body);
     expect(header["x-answer"]).toBe("changed");
+    expect(JSON.parse(String(envelopes.at(-1)?.data)).metadata["x-end"]).toEqual(["changed"]);
     expect([messages.length, end]).toEqual([2, ok]);
     expect(seen).toEqual(["changed", "then"]);
   });

@@ -153,8 +153,6 @@ function clearServer(listener: RequestListener, sessions: Http2Sessions): NetSer
   const http1 = createServer({ ...http1Options, ...http1Classes }, listener as never);
   const http2 = createHttp2Server(http2Options, withinHeaderMax(listener) as never);
   http2.on("session", (session) => begin(session, sessions));
-  // A client's socket that breaks is its own matter.
-  http2.on("sessionError", () => {});
   for (const server of [http1, http2]) takeExpectations(server, withinHeaderMax(listener));
   http1.on("clientError", refuse);
   const asHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
