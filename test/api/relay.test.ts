@@ -108,6 +108,20 @@ describe("a relayed call", () => {
     expect([overHttp2.status, overHttp2.headers["content-length"], overHttp2.body.length]).toEqual([200, "5", 0]);
   });
 
+  test.each(["GET", "HEAD"])(
+    "is made by %s without the body that it may have, and without its length",
+    async (method) => {
+      upstream.on(`${method} /base/v1/tools`, ok);
+      const head = `${method} /v1/tools HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nConnection: close\r\n`;
+      const answer = await exchange(url, `${head}Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello`);
+      expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+      const [request] = upstream.received;
+      expect(upstream.received).toHaveLength(1);
+      for (const name of ["content-length", "content-type", "transfer-encoding"])
+        expect(request?.headers[name]).toBeUndefined();
+    },
+  );
+
   test.each([204, 304, 400, 401, 404, 429, 500, 503])("is answered %i as the upstream does", async (status) => {
     upstream.on("GET /base/v1/status", (_, response) => void response.writeHead(status, { "retry-after": "9" }).end());
     const response = await fetch(`${url}/v1/status`, { headers });
