@@ -26,6 +26,15 @@ test("an archive is opened when nobody else has the database, and keeps everybod
   await (await Database.open(path, databaseMigrations)).close();
 });
 
+test("an archive is of this version: what a newer one made may have more than is read of it", async () => {
+  const { path, db } = await database();
+  await db.close();
+  const file = new DatabaseSync(path);
+  file.exec(`PRAGMA user_version = ${databaseMigrations.length + 1}`);
+  file.close();
+  expect(() => Archive.open(path)).toThrow(/^was made by a newer version of Darkroom$/);
+});
+
 test("an archive has what a killed server wrote last", async () => {
   const { path, db } = await database();
   await db.write("INSERT INTO secrets (name, value) VALUES ('a', 'b')");
