@@ -48,6 +48,17 @@ test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => 
   await new Promise((resolve) => stream.write(Buffer.alloc(1024 * 1024), resolve));
 });
 
+test("over HTTP/2 a connection may have so many streams at a time", async () => {
+  const port = await openPort(() => {}, here);
+  const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
+  onTestFinished(async () => {
+    session.destroy();
+    await port.drain(0);
+  });
+  const [settings] = await once(session, "remoteSettings");
+  expect(settings.maxConcurrentStreams).toBe(limits.streamsMax);
+});
+
 test("whoever closes their half over HTTP/1.1 gets what is answered already", async () => {
   const socket = (await open()).setEncoding("latin1");
   socket.end("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
