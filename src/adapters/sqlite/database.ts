@@ -162,7 +162,6 @@ export class Database {
   async #close(): Promise<void> {
     this.#send();
     this.#writer.postMessage("close");
-    this.#ended ??= new Error("the database is closed");
     await this.#exited;
     this.#reader.close();
   }
