@@ -352,6 +352,17 @@ describe("the SDK", () => {
     expect(await refusalOf(pb.send("/api/nothing", nowhere))).toMatchObject({ status: 404 });
   });
 
+  test("signs in with a form of 32 fields, and with no larger one", async () => {
+    const { pb, record } = await signedUp();
+    const signInWith = (more: number) => {
+      const others = Array.from({ length: more }, (_, index) => [`other${index}`, "x"]);
+      const body = formOf({ identity: record.username, password, ...Object.fromEntries(others) });
+      return pb.send("/api/collections/users/auth-with-password", { method: "POST", body });
+    };
+    await signInWith(30);
+    expect(await refusalOf(signInWith(31))).toMatchObject({ status: 400 });
+  });
+
   test("leaves the same trace as the calls", async () => {
     const { users, record } = await signedIn();
     await users.update(record.id, {
