@@ -71,3 +71,14 @@ test("a call that fails late, after the database came back, does not mark it as 
   await expect(before).rejects.toThrow(StoreUnavailable);
   expect(log.lines.map(({ level }) => level)).toEqual(["error", "info"]);
 });
+
+test("a call counts as one that has no answer for as long as it has none, however it ends", async () => {
+  const breaker = new CircuitBreaker(recordingLog());
+  const [done, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const passes = [breaker.pass(() => done.promise), breaker.pass(() => failed.promise)];
+  expect(breaker.passing).toBe(2);
+  done.resolve();
+  failed.reject(server(2));
+  await Promise.allSettled(passes);
+  expect(breaker.passing).toBe(0);
+});
