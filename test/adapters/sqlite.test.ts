@@ -11,7 +11,7 @@ import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
-import { openQueues } from "../../src/app/backends.ts";
+import { openQueues, openStores } from "../../src/app/backends.ts";
 import { complete } from "../../src/ports/queue.ts";
 import { DuplicateKey } from "../../src/ports/store-errors.ts";
 import { receive } from "../contracts/receiver.ts";
@@ -279,6 +279,16 @@ test("messages to take, and those to bury first, are found by an index each, how
   );
   const [bury, take] = ["messages_exhausted", "messages_alive"].map((index) => expect.stringContaining(index));
   expect(plans).toEqual([[bury], expect.arrayContaining([take])]);
+});
+
+test("stores tell how many of their writes are not done", async () => {
+  const config = { dataDir: scratchDirectory(), mongodb: undefined, keepResultMs: 1 };
+  const stores = await openStores(config, recordingLog());
+  onTestFinished(() => stores.close());
+  const writes = [stores.accounts.insert(sampleAccount()), stores.sessions.insert(sampleSession())];
+  expect(stores.pending()).toBe(2);
+  await Promise.all(writes);
+  expect(stores.pending()).toBe(0);
 });
 
 describe("the bell", () => {
