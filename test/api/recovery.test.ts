@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { smtpMailer } from "../../src/adapters/smtp/mailer.ts";
 import { bearer } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -225,18 +225,17 @@ test("a mail server that is away stops nobody, and the log alone says so", async
   await server.app.stop();
 });
 
-test.each([
+test.each<[string, Record<string, string>]>([
   ["MAIL_FROM", { SMTP_URL: "smtps://mail.example.com" }],
   ["MAIL_FROM", { SMTP_URL: "smtps://mail.example.com", MAIL_FROM: "Darkroom <darkroom@example.com>" }],
   ["SMTP_URL", { SMTP_URL: "https://mail.example.com", MAIL_FROM: "darkroom@example.com" }],
   // A part of a password that is not percent-encoded.
   ["SMTP_URL", { SMTP_URL: "smtps://mail.example.com/#word@mail.example.com", MAIL_FROM: "darkroom@example.com" }],
   ...["javascript:alert(1)", "app.example/account", `${page}#reset`].map(
-    (MAIL_PAGE_URL) =>
-      [
-        "MAIL_PAGE_URL",
-        { SMTP_URL: "smtps://mail.example.com", MAIL_FROM: "darkroom@example.com", MAIL_PAGE_URL },
-      ] as const,
+    (MAIL_PAGE_URL): [string, Record<string, string>] => [
+      "MAIL_PAGE_URL",
+      { SMTP_URL: "smtps://mail.example.com", MAIL_FROM: "darkroom@example.com", MAIL_PAGE_URL },
+    ],
   ),
   ["MAIL_PAGE_URL", { MAIL_PAGE_URL: page }],
 ])("mail that could not be sent, or would lead nowhere, is refused at the start: %s in %j", (variable, env) => {

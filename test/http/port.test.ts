@@ -49,7 +49,7 @@ test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => 
 });
 
 test("over HTTP/2 a connection may have so many streams at a time", async () => {
-  const port = await openPort(() => {}, here);
+  const port = await openHttpServer(() => {}, here);
   const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
   onTestFinished(async () => {
     session.destroy();

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
-import { serverUrl } from "../../src/config.ts";
+import { serverUrl } from "../../src/config/config.ts";
 import { hasCommand } from "../support/commands.ts";
 import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";

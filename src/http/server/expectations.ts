@@ -1,15 +1,15 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import type { PortListener, PortResponse } from "./messages.ts";
+import type { HttpResponse, RequestListener } from "./http-messages.ts";
 
 /**
  * Takes what callers expect by `Expect` away from Node, which would end the process where the stream of one who expects to be
  * told to continue is gone already, and would answer any other expectation itself: under no id, with no line in the log.
  */
-export function takeExpectations(server: EventEmitter, listener: PortListener): void {
+export function takeExpectations(server: EventEmitter, listener: RequestListener): void {
   server.on("checkExpectation", listener);
-  server.on("checkContinue", (request: IncomingMessage, response: PortResponse) => {
+  server.on("checkContinue", (request: IncomingMessage, response: HttpResponse) => {
     if (!isGone(request)) response.writeContinue();
     listener(request, response);
   });
