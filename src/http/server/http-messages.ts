@@ -28,6 +28,8 @@ const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
 /** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
 const endAtOnce = (IncomingMessage.prototype as unknown as { _dumpAndCloseReadable(): void })._dumpAndCloseReadable;
 
+const ignore = () => {};
+
 export class Http1Request extends IncomingMessage implements CountedBody {
   declare onPiece?: (piece: Buffer) => void;
 
@@ -35,7 +37,7 @@ export class Http1Request extends IncomingMessage implements CountedBody {
     super(socket);
     // Node looks whether anybody listens, and emits a tick later that the caller has left: to nobody, which ends the process,
     // where the last one, of Connect, has gone meanwhile with an answer that waited behind another.
-    this.on("error", () => {});
+    this.on("error", ignore);
   }
 
   /** Node's name. Others than GET are waited for to end, also without a body. */
