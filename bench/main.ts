@@ -42,7 +42,7 @@ const benchmarks: readonly Benchmark[] = [
   start,
   memory,
 ];
-const list = benchmarks.map(({ name, measures }) => `  ${name.padEnd(18)}${measures}`).join("\n");
+const list = benchmarks.map(({ name, measures }) => `  ${name.padEnd(20)}${measures}`).join("\n");
 
 cleanUpAtExit();
 new Command("bench")
