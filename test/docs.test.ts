@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { type Environment, readServerConfig, readWorkerConfig } from "../src/config/config.ts";
 import { operations, scopesOf } from "../src/model/access.ts";
 import { type Scope, scopes } from "../src/model/client.ts";
 
@@ -75,6 +76,40 @@ test("docs/clients.md says which scope opens what", () => {
   const opened = (scope: Scope) => operations.filter((operation) => scopesOf(operation).includes(scope)).map(shortName);
   expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
 });
+
+test("docs/configuration.md has each variable that a process reads, and no other, with who reads it", () => {
+  const lines = read("configuration.md").split("\n");
+  const cells = lines.map((line) => line.split("|").map((cell) => cell.trim()));
+  const documented = cells
+    .filter(([, variable = ""]) => /^`[A-Z_]+`/.test(variable))
+    .flatMap(([, variable = "", , , on = ""]) =>
+      [...variable.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]): [string, string] => [name, on]),
+    );
+  const [server, worker] = [namesRead(readServerConfig), namesRead(readWorkerConfig)];
+  expect(documented.map(([name]) => name).toSorted()).toEqual([...new Set([...server, ...worker])].toSorted());
+  const readers = (name: string) => `${server.has(name)}, ${worker.has(name)}`;
+  const reads: Readonly<Record<string, string>> = {
+    servers: "true, false",
+    "each server": "true, false",
+    "each worker": "false, true",
+    all: "true, true",
+    each: "true, true",
+    "servers, one worker": "true, true",
+  };
+  for (const [name, on] of documented) expect([name, reads[on]]).toEqual([name, readers(name)]);
+});
+
+/** Of a worker that tells of its health, and a server by the defaults: other settings make neither read another variable. */
+function namesRead(readConfig: (env: Environment) => unknown): Set<string> {
+  const env: Environment = { DARKROOM_SERVER_URL: "http://127.0.0.1", DARKROOM_WORKER_HEALTH_PORT: "1" };
+  const names = new Set<string>();
+  const get = (_: unknown, name: string) => {
+    names.add(name);
+    return env[name];
+  };
+  readConfig(new Proxy<Environment>({}, { get }));
+  return names;
+}
 
 function byNumber(a = "", b = ""): number {
   return a.localeCompare(b, "en", { numeric: true });

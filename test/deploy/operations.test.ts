@@ -32,17 +32,6 @@ test("docs/operations.md names variables that the code reads", () => {
   expect(others.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
 });
 
-test("docs/operations.md says of every variable in README.md on which processes it is the same", () => {
-  const [, section = ""] = /## What to set\n(.+?)\n### /s.exec(page) ?? [];
-  const readme = readFileSync(join(project, "README.md"), "utf8");
-  const [, table = ""] = /## Configuration\n(.+?)\n## /s.exec(readme) ?? [];
-  // Not the other names in parentheses.
-  const cells = [...table.matchAll(/^\| ([^|(]+)/gm)].map(([, cell = ""]) => cell);
-  const names = cells.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]) => name));
-  expect(names.length).toBeGreaterThan(40);
-  expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
-});
-
 /** The shell's lines that back up a running server, with `data` and `backup` where they run. */
 const backups = {
   // npx finds the project's Node from within the project alone.
