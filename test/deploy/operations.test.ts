@@ -7,10 +7,10 @@ import { scratchDirectory } from "../support/scratch.ts";
 
 const page = readFileSync(join(project, "docs/operations.md"), "utf8");
 const src = join(project, "src");
-const code = readdirSync(src, { recursive: true, encoding: "utf8" })
+const sources = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
-  .map((file) => readFileSync(join(src, file), "utf8"))
-  .join("\n");
+  .map((file) => ({ file, text: readFileSync(join(src, file), "utf8") }));
+const code = sources.map(({ text }) => text).join("\n");
 const quoted = [...page.matchAll(/`([^`\n]+)`/g)].map(([, text = ""]) => text);
 
 test("docs/operations.md has a row for each line of the log that wants somebody, and for no other", () => {
@@ -22,6 +22,19 @@ test("docs/operations.md has a row for each line of the log that wants somebody,
   const written = [...code.matchAll(/log\.(error|warn)\([^"]*"([^"]+)"/g)].map(([, level, text]) => `${level} ${text}`);
   expect(written.length).toBeGreaterThan(15);
   expect(new Set(told)).toEqual(new Set(written));
+});
+
+test("docs/operations.md has each reason by which a job ends without a picture", () => {
+  const endings = [/worker\/.*\.ts$/, /model\/(?:job-life|queue-messages)\.ts$/];
+  const files = sources.filter(({ file }) => endings.some((pattern) => pattern.test(file)));
+  const given = /(?:new EngineError\(|\breason: |const \w+ = )"([A-Z]+(?:_[A-Z]+)*)"/g;
+  const reasons = files.flatMap(({ text }) => [...text.matchAll(given)].map(([, reason = ""]) => reason));
+  const [, table = ""] = /\n\| reason \|.*\n((?:\|.*\n)+)/.exec(page) ?? [];
+  const told = table
+    .split("\n")
+    .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, r]) => r));
+  expect(reasons.length).toBeGreaterThan(10);
+  expect(told.toSorted()).toEqual([...new Set(reasons)].toSorted());
 });
 
 test("docs/operations.md names variables that the code reads", () => {
