@@ -14,6 +14,10 @@ function generate(schema: Schema): void {
   doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here, unless a");
   doc.print("stream answers. Fields, and names of enums, that a server does not know count for nothing, as in all of");
   doc.print("protobuf's formats.");
+  doc.print();
+  for (const service of files.flatMap(({ services }) => services)) {
+    doc.print(`- ${link(service.typeName)}: ${service.methods.map(({ name }) => link(name)).join(", ")}`);
+  }
   for (const file of files) {
     for (const service of file.services) printService(doc, service);
     doc.print();
@@ -33,7 +37,7 @@ function printService(doc: GeneratedFile, service: DescService): void {
     doc.print();
     doc.print(`### ${method.name}`);
     doc.print();
-    doc.print(`\`${method.input.name}\` → ${stream}\`${method.output.name}\``);
+    doc.print(`${link(method.input.name)} → ${stream}${link(method.output.name)}`);
     doc.print();
     doc.print(textOf(method));
   }
@@ -41,7 +45,7 @@ function printService(doc: GeneratedFile, service: DescService): void {
 
 function printMessage(doc: GeneratedFile, message: DescMessage): void {
   doc.print();
-  doc.print(`### ${message.name}`);
+  doc.print(`### ${nameOf(message.typeName)}`);
   doc.print();
   doc.print(textOf(message));
   if (message.fields.length > 0) {
@@ -50,12 +54,13 @@ function printMessage(doc: GeneratedFile, message: DescMessage): void {
     doc.print("|---|---|---|");
     for (const field of message.fields) doc.print(`| ${field.name} | ${typeOf(field)} | ${cell(field)} |`);
   }
+  for (const nested of message.nestedMessages) printMessage(doc, nested);
   for (const type of message.nestedEnums) printEnum(doc, type);
 }
 
 function printEnum(doc: GeneratedFile, type: DescEnum): void {
   doc.print();
-  doc.print(`### ${type.parent === undefined ? "" : `${type.parent.name}.`}${type.name}`);
+  doc.print(`### ${nameOf(type.typeName)}`);
   doc.print();
   doc.print(textOf(type));
   doc.print();
@@ -79,9 +84,21 @@ function cell(type: Commented): string {
 }
 
 function typeOf(field: DescField): string {
-  const scalar = field.proto.typeName.split(".").pop() || scalarNames[field.proto.type] || "";
-  const optional = field.proto.proto3Optional ? "optional " : "";
-  return field.fieldKind === "list" ? `repeated ${scalar}` : optional + scalar;
+  const { typeName, type, proto3Optional } = field.proto;
+  const name = typeName.startsWith(".darkroom.") ? link(nameOf(typeName.slice(1))) : typeName.split(".").pop();
+  const label = field.fieldKind === "list" ? "repeated " : proto3Optional ? "optional " : "";
+  const choice = field.oneof === undefined ? "" : ", or another of these";
+  return label + (name || scalarNames[type] || "") + choice;
+}
+
+/** Within its package: a nested one has its message before it. */
+function nameOf(typeName: string): string {
+  return typeName.replace(/^(?:[a-z]\w*\.)+/, "");
+}
+
+/** To a heading of this page. */
+function link(heading: string): string {
+  return `[${heading}](#${heading.toLowerCase().replaceAll(".", "")})`;
 }
 
 const scalarNames: Readonly<Record<number, string>> = {

@@ -2142,15 +2142,24 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
  *
  * A call that needs a credential takes it from the `authorization` header, as
  * `Bearer CREDENTIAL`: an access token, a client token or an API key. An API key
- * may come as `x-api-key` instead. Errors carry `google.rpc.ErrorInfo` with a
- * stable reason, and bad input `google.rpc.BadRequest` with the field and the
- * rule it broke. What is not about the call itself has a code and a message
- * alone: a message that cannot be decoded, is too large or is compressed in an
- * unknown way, a timeout out of range, a deadline that has passed, a procedure
- * or a content type that is not there, and a watch that the server ends. Calls
- * are limited by caller and by address: RESOURCE_EXHAUSTED, but for a message
- * that is too large, carries `google.rpc.RetryInfo`, and `RateLimit` headers
- * tell what is left.
+ * may come as `x-api-key` instead.
+ *
+ * Errors carry `google.rpc.ErrorInfo` with a stable reason, and bad input
+ * `google.rpc.BadRequest` with the field and the rule it broke. Any call may
+ * answer:
+ * - UNAUTHENTICATED: it needs a credential, and there is none (reason
+ *   CREDENTIAL_MISSING) or none that is good now (CREDENTIAL_INVALID,
+ *   SESSION_ENDED, ACCOUNT_UNUSABLE);
+ * - PERMISSION_DENIED: the credential is not enough (NOT_ALLOWED);
+ * - RESOURCE_EXHAUSTED: the caller or the address calls too often, or the server
+ *   has too much to do, with `google.rpc.RetryInfo`. `RateLimit` headers tell
+ *   what is left;
+ * - UNAVAILABLE: the database cannot be reached, with `google.rpc.RetryInfo`.
+ *
+ * What is not about the call itself has a code and a message alone: a message
+ * that cannot be decoded, is too large or is compressed in an unknown way, a
+ * timeout out of range, a deadline that has passed, a procedure or a content
+ * type that is not there, and a watch that the server ends.
  *
  * @generated from service darkroom.auth.v1.AuthService
  */

@@ -87,7 +87,8 @@ export const ImageSchema: GenMessage<Image> = /*@__PURE__*/
  */
 export type JobError = Message<"darkroom.imagejob.v1.JobError"> & {
   /**
-   * Stable, for programs: for example `PROMPT_NOT_UNDERSTOOD`.
+   * Stable, for programs: for example `PROMPT_NOT_UNDERSTOOD`. All are in
+   * docs/operations.md.
    *
    * @generated from field: string reason = 1;
    */
@@ -1187,21 +1188,25 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
 /**
  * Takes pictures and prompts, and hands out developed pictures.
  *
- * Every call needs a credential. Somebody else's job or picture is NOT_FOUND,
- * exactly as if it did not exist. Execution is at least once, the outcome
- * exactly once. Messages are at most 64 KiB but for UploadImage.
+ * Every call needs a credential, and has the errors that AuthService tells for
+ * all. Somebody else's job or picture is NOT_FOUND, exactly as if it did not
+ * exist. Execution is at least once, the outcome exactly once. Messages are at
+ * most 64 KiB but for UploadImage.
  *
  * @generated from service darkroom.imagejob.v1.ImageJobService
  */
 export const ImageJobService: GenService<{
   /**
    * Stores a picture as input for jobs: JPEG, PNG or WebP, at most 20 MiB and 50
-   * megapixels, with at most 1 MiB of metadata before its pixels. It is kept 7
-   * days, or as long as a job that uses it. The message may have 28 MiB (base64
-   * in JSON included).
+   * megapixels, with at most 1 MiB of metadata before its pixels. It is kept for
+   * 7 days, unless the server is set otherwise, or as long as a job that uses it.
+   * The message may have 28 MiB (base64 in JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
-   * large), RESOURCE_EXHAUSTED (the message is over its limit).
+   * large), RESOURCE_EXHAUSTED (the message is over its limit, or too many large
+   * ones come at a time, reason UPLOADS_FULL); where pictures are at an image
+   * service, UNAVAILABLE (it cannot be used) and FAILED_PRECONDITION (it does not
+   * take the picture, reason IMAGE_SERVICE_REFUSED).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.UploadImage
    */
@@ -1279,7 +1284,7 @@ export const ImageJobService: GenService<{
   /**
    * Reads a picture: the first message has its description, all have bytes.
    *
-   * Errors: NOT_FOUND.
+   * Errors: NOT_FOUND, UNAVAILABLE (the image service cannot be used).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetImage
    */

@@ -131,11 +131,11 @@ export const WorkerService: GenService<{
   /**
    * Takes the job of the token for one attempt.
    *
-   * Errors: UNAUTHENTICATED or FAILED_PRECONDITION with reason JOB_ENDED, and
-   * FAILED_PRECONDITION with reason DISPATCH_SUPERSEDED (another message of the
-   * job counts: complete this one);
-   * ABORTED with reason LEASE_HELD (another worker has it: abandon the message
-   * for later); UNAUTHENTICATED with any other reason.
+   * Errors, by their reason: JOB_ENDED, UNAUTHENTICATED or FAILED_PRECONDITION,
+   * DISPATCH_SUPERSEDED, FAILED_PRECONDITION (another message of the job counts)
+   * and OWNER_UNUSABLE, UNAUTHENTICATED (its owner is disabled or gone): complete
+   * the message. LEASE_HELD, ABORTED (another worker has it): abandon the message
+   * for later. UNAUTHENTICATED with any other reason.
    *
    * @generated from rpc darkroom.worker.v1.WorkerService.ClaimJob
    */
@@ -149,7 +149,8 @@ export const WorkerService: GenService<{
    * one signal to stop: cancelled, lease lost, or deadline passed.
    *
    * Errors: INVALID_ARGUMENT (progress), UNAUTHENTICATED or FAILED_PRECONDITION
-   * with reason JOB_ENDED or LEASE_LOST.
+   * with reason JOB_ENDED or LEASE_LOST, UNAUTHENTICATED with reason
+   * OWNER_UNUSABLE, or NOT_CLAIMED for a token that ClaimJob did not give.
    *
    * @generated from rpc darkroom.worker.v1.WorkerService.Heartbeat
    */
