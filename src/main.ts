@@ -23,6 +23,7 @@ enableCompileCache(join(import.meta.dirname, "../.cache/node"));
 
 const program = new Command("darkroom")
   .description("An authentication gateway and image-job service.")
+  .addHelpText("after", "\nSettings are environment variables: docs/configuration.md has all. None is needed to serve.")
   .version(manifest.version);
 
 program
@@ -30,7 +31,7 @@ program
   .description("serve the API, with a worker beside it")
   .option("--no-worker", "without a worker")
   .action(serve);
-program.command("worker").description("take jobs from the queue of a server").action(work);
+program.command("worker").description("take jobs of the server at DARKROOM_SERVER_URL").action(work);
 program
   .command("demo")
   .description("develop a picture, as a client of a server of its own")

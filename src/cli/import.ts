@@ -19,11 +19,14 @@ const descriptions: Readonly<Record<ImportSystem, string>> = {
 
 /** `darkroom import …`, straight on the store that the environment names. */
 export function importCommands(settings: ImportSettings): Command {
-  const group = new Command("import").description("bring in what another system has; safe to repeat");
+  const group = new Command("import").description(
+    "bring in what another system has, straight on the store; safe to repeat: docs/moving.md",
+  );
   for (const [system, description] of Object.entries(descriptions) as [ImportSystem, string][]) {
-    const command = group.command(system).description(description).argument("<file>");
+    const command = group.command(system).description(description).argument("<file>", "the export, which is only read");
     command.option("--dry-run", "only tell what would be imported", false).option("--json", "print JSON, for scripts");
-    if (system === "relay") command.option("--scope <scope...>", "what all of them may do, instead of what they might");
+    if (system === "relay")
+      command.option("--scope <scope...>", "what all of them may do, instead of what the file says");
     command.action((file: string) => run(settings, system, file, command.opts()));
   }
   return group;

@@ -26,6 +26,18 @@ async function json(...args: string[]): Promise<Record<string, unknown>[]> {
     .map((line) => JSON.parse(line));
 }
 
+test.each(["client create", "client regenerate", "user create", "user list", "dead-letters redrive"])(
+  "the help of %s says what each argument and option is, and which server is asked",
+  async (command) => {
+    const { code, stdout } = await run([...command.split(" "), "--help"], { COLUMNS: "200" }).finished;
+    expect(code).toBe(0);
+    const terms = stdout.split("\n").filter((line) => /^ {2}\S/.test(line));
+    expect(terms.length).toBeGreaterThan(3);
+    expect(terms.filter((line) => !/^ {2}\S.*? {2,}[^ (]/.test(line))).toEqual([]);
+    expect(stdout).toContain("the server at DARKROOM_SERVER_URL");
+  },
+);
+
 test("a client is made, listed, disabled, given a new key and deleted", async () => {
   const [made] = await json("client", "create", "nightly", "--scope", "auth:check", "jobs:read");
   const { id = "", key = "" } = made as { id: string; key: string };

@@ -1,20 +1,25 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { ApiClient } from "../../client/index.ts";
 import { actions, type OperatorSettings } from "./operator.ts";
 import { pages } from "./pages.ts";
 import type { Row } from "./render.ts";
 import { timeOf } from "./times.ts";
 
+const which = ["<id>", "as client list shows it"] as const;
+
 /** `darkroom client …`: the services that call with keys of their own. */
 export function clientCommands(settings: OperatorSettings): Command {
   const act = actions(settings);
-  const group = new Command("client").description("keep the services that call with keys");
+  const group = new Command("client").description("manage the services that call with keys");
 
-  const create = group.command("create").description("make a client; its key is shown this once").argument("<name>");
+  const create = group.command("create").description("make a client; its key is shown this once");
   create
-    .option("--scope <scope...>", "what it may do, for example jobs:submit", [])
-    .option("--limit <calls>", "calls it may make in a minute; the server's default without", wholeNumber, 0)
-    .option("--description <text>", "", "");
+    .argument("<name>", "1 to 100 characters, for people")
+    .addOption(
+      new Option("--scope <scope...>", "what it may do: docs/clients.md has the scopes").default([], "nothing"),
+    )
+    .addOption(limitOption())
+    .addOption(new Option("--description <text>", "what it is, for people").default("", "none"));
   act(create, async ({ auth, as }, name = "") => {
     const { scope, description, limit } = create.opts<{ scope: string[]; description: string; limit: number }>();
     const wanted = { name, description, scopes: scope, limitPerMinute: limit };
@@ -35,15 +40,20 @@ export function clientCommands(settings: OperatorSettings): Command {
     ["disable", true],
     ["enable", false],
   ] as const) {
-    const command = group.command(name).description(`${name} a client`).argument("<id>");
+    const command = group
+      .command(name)
+      .description(`${name} a client`)
+      .argument(...which);
     act(command, async ({ auth, as }, id = "") => {
       const wanted = { client: { id, disabled }, updateMask: { paths: ["disabled"] } };
       return [rowOf((await auth.updateClient(wanted, as)).client)];
     });
   }
 
-  const regenerate = group.command("regenerate").description("give a client a new key").argument("<id>");
-  regenerate.option("--grace-hours <number>", "how long the old key still works", wholeNumber, 0);
+  const regenerate = group.command("regenerate").description("give a client a new key, shown this once");
+  regenerate
+    .argument(...which)
+    .option("--grace-hours <number>", "how long the old key still works, to 720", wholeNumber, 0);
   act(regenerate, async ({ auth, as }, clientId = "") => {
     const { graceHours } = regenerate.opts<{ graceHours: number }>();
     const gracePeriod = { seconds: BigInt(graceHours) * 3600n };
@@ -51,11 +61,20 @@ export function clientCommands(settings: OperatorSettings): Command {
     return [{ ...rowOf(client), key: apiKey }];
   });
 
-  act(group.command("delete").description("delete a client").argument("<id>"), async ({ auth, as }, clientId = "") => {
+  const remove = group
+    .command("delete")
+    .description("delete a client, and cancel its jobs")
+    .argument(...which);
+  act(remove, async ({ auth, as }, clientId = "") => {
     await auth.deleteClient({ clientId }, as);
     return [{ id: clientId, deleted: true }];
   });
   return group;
+}
+
+function limitOption(): Option {
+  const option = new Option("--limit <calls>", "calls it may make in a minute, 1 to 1000000");
+  return option.argParser(wholeNumber).default(0, "the server's own limit");
 }
 
 /** As many digits as any message can carry. */

@@ -7,7 +7,7 @@ import { timeOf } from "./times.ts";
 /** `darkroom keys …`: what access tokens are signed with. */
 export function keyCommands(settings: OperatorSettings): Command {
   const act = actions(settings);
-  const group = new Command("keys").description("keep the keys that sign access tokens");
+  const group = new Command("keys").description("manage the keys that sign access tokens");
 
   act(group.command("list").description("the keys that tokens are checked with"), async ({ auth, as }) =>
     (await auth.listSigningKeys({}, as)).keys.map(rowOf),

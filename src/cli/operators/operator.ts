@@ -35,6 +35,11 @@ const unanswered: readonly Code[] = [
   Code.Unknown,
 ];
 
+const connection = `
+It asks the server at DARKROOM_SERVER_URL (http://127.0.0.1:8080 when unset) by
+the credential in DARKROOM_API_KEY: an administrator's token, or the key of a
+client with the scope admin.`;
+
 /** How Node and OpenSSL call what is wrong with a server's certificate. */
 const untrusted = /^(?!ERR_SSL_).*(CERT|LEAF_SIGNATURE)/;
 
@@ -44,6 +49,7 @@ export function actions(settings: OperatorSettings) {
     command
       .option("--json", "print JSON, for scripts")
       .option("--store", "without a server: straight on the store that the environment names")
+      .addHelpText("after", connection)
       .action(async (...given: unknown[]) => {
         const args = given.slice(0, command.registeredArguments.length) as string[];
         const { json, store } = command.opts<{ json?: true; store?: true }>();

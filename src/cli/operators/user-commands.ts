@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { type Account, Role } from "../../client/index.ts";
 import { UserError } from "../../user-error.ts";
 import { actions, type Operator, type OperatorSettings } from "./operator.ts";
@@ -17,12 +17,12 @@ export function userCommands(settings: OperatorSettings): Command {
   const who = ["<user>", "the id, username or email address"] as const;
   const actOn = (command: Command, work: (operator: Operator, userId: string, role: string) => Promise<Row[]>) =>
     act(command, async (operator, user = "", role = "") => work(operator, await idOf(operator, user), role));
-  const group = new Command("user").description("keep accounts");
+  const group = new Command("user").description("manage accounts");
 
   const list = group
     .command("list")
-    .description("accounts, by what their name or address begins with")
-    .argument("[query]");
+    .description("accounts, by name or address")
+    .argument("[query]", "what the username or, with an @, the email address begins with; all without");
   act(list, async ({ auth, as }, query = "") =>
     (
       await pages(
@@ -33,7 +33,10 @@ export function userCommands(settings: OperatorSettings): Command {
   );
 
   const create = group.command("create").description("make an account; its password is shown this once");
-  create.argument("<username>").option("--email <address>", "", "").option("--role <role>", "user or admin", "user");
+  create
+    .argument("<username>", "3 to 64 letters, digits, '.', '_' and '-'")
+    .addOption(new Option("--email <address>", "where letters for it go").default("", "none"))
+    .option("--role <role>", "user or admin", "user");
   act(create, async ({ auth, as }, username = "") => {
     const { email, role } = create.opts<{ email: string; role: string }>();
     const password = randomBytes(18).toString("base64url");
