@@ -20,9 +20,14 @@ function generate(schema: Schema): void {
   }
   for (const file of files) {
     for (const service of file.services) printService(doc, service);
+    const ofMethods = new Set(
+      file.services.flatMap(({ methods }) => methods.flatMap(({ input, output }) => [input, output])),
+    );
+    const shared = file.messages.filter((message) => !ofMethods.has(message));
+    if (shared.length + file.enums.length === 0) continue;
     doc.print();
     doc.print(`## Messages of ${file.proto.package}`);
-    for (const message of file.messages) printMessage(doc, message);
+    for (const message of shared) printMessage(doc, message);
     for (const type of file.enums) printEnum(doc, type);
   }
 }
@@ -32,15 +37,19 @@ function printService(doc: GeneratedFile, service: DescService): void {
   doc.print(`## ${service.typeName}`);
   doc.print();
   doc.print(textOf(service));
-  for (const method of service.methods) {
-    const stream = method.methodKind === "server_streaming" ? "stream of " : "";
-    doc.print();
-    doc.print(`### ${method.name}`);
-    doc.print();
-    doc.print(`${link(method.input.name)} → ${stream}${link(method.output.name)}`);
-    doc.print();
-    doc.print(textOf(method));
-  }
+  for (const method of service.methods) printMethod(doc, method);
+}
+
+/** With its request and its response, whose own comments say no more than that they are. */
+function printMethod(doc: GeneratedFile, method: DescMethod): void {
+  const { name, input, output, methodKind } = method;
+  doc.print();
+  doc.print(`### ${name}`);
+  doc.print();
+  doc.print(textOf(method));
+  printFields(doc, input, `\`${input.name}\``);
+  printFields(doc, output, `${methodKind === "server_streaming" ? "A stream of " : ""}\`${output.name}\``);
+  for (const nested of input.nestedMessages.concat(output.nestedMessages)) printMessage(doc, nested);
 }
 
 function printMessage(doc: GeneratedFile, message: DescMessage): void {
@@ -48,14 +57,22 @@ function printMessage(doc: GeneratedFile, message: DescMessage): void {
   doc.print(`### ${nameOf(message.typeName)}`);
   doc.print();
   doc.print(textOf(message));
-  if (message.fields.length > 0) {
-    doc.print();
-    doc.print("| field | type | meaning |");
-    doc.print("|---|---|---|");
-    for (const field of message.fields) doc.print(`| ${field.name} | ${typeOf(field)} | ${cell(field)} |`);
-  }
+  printFields(doc, message);
   for (const nested of message.nestedMessages) printMessage(doc, nested);
   for (const type of message.nestedEnums) printEnum(doc, type);
+}
+
+/** `title` stands above them. */
+function printFields(doc: GeneratedFile, { fields }: DescMessage, title?: string): void {
+  if (title !== undefined) {
+    doc.print();
+    doc.print(fields.length > 0 ? `${title}:` : `${title} is empty.`);
+  }
+  if (fields.length === 0) return;
+  doc.print();
+  doc.print("| field | type | meaning |");
+  doc.print("|---|---|---|");
+  for (const field of fields) doc.print(`| ${field.name} | ${typeOf(field)} | ${cell(field)} |`);
 }
 
 function printEnum(doc: GeneratedFile, type: DescEnum): void {
@@ -87,7 +104,7 @@ function typeOf(field: DescField): string {
   const { typeName, type, proto3Optional } = field.proto;
   const name = typeName.startsWith(".darkroom.") ? link(nameOf(typeName.slice(1))) : typeName.split(".").pop();
   const label = field.fieldKind === "list" ? "repeated " : proto3Optional ? "optional " : "";
-  const choice = field.oneof === undefined ? "" : ", or another of these";
+  const choice = field.oneof === undefined ? "" : "; one of these";
   return label + (name || scalarNames[type] || "") + choice;
 }
 
