@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { type Environment, readServerConfig, readWorkerConfig } from "../src/config/config.ts";
 import { operations, scopesOf } from "../src/model/access.ts";
@@ -44,6 +44,34 @@ const rows = read("asvs.md")
   .split("\n")
   .filter((line) => /^\| \d+\.\d/.test(line))
   .map((line) => line.split("|").map((cell) => cell.trim()));
+
+const pages = globSync(["*.md", "docs/*.md", "deploy/*.md"], { cwd: root });
+
+test.each(pages)("the links of %s lead to files and headings that are there", (page) => {
+  const links = [...withoutCode(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  const isBroken = (link: string) => {
+    const [path = "", heading] = link.split("#");
+    const target = path === "" ? page : relative(root, join(root, dirname(page), path));
+    if (!existsSync(join(root, target))) return true;
+    return heading !== undefined && !headingsOf(target).includes(heading);
+  };
+  expect(links.filter((link) => !link.includes("://") && isBroken(link))).toEqual([]);
+});
+
+/** As GitHub names them in addresses. */
+function headingsOf(page: string): string[] {
+  const headings = [...withoutCode(page).matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) => text);
+  return headings.map((text) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\d _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+function withoutCode(page: string): string {
+  return readFileSync(join(root, page), "utf8").replace(/^( *)```.*?^\1```$/gms, "");
+}
 
 test("docs/asvs.md has every requirement once, in order", () => {
   const wanted = Object.entries(requirements).flatMap(([section, numbers]) => numbers.map((n) => `${section}.${n}`));
