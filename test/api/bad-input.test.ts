@@ -10,6 +10,7 @@ import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
+import { ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { isFast } from "../support/fast-rpc.ts";
 import { refusalByGrpcJs } from "../support/grpc-js.ts";
@@ -388,6 +389,29 @@ describe("a message that cannot be read", () => {
       // Connect's own word for bytes that are no message is another.
       expect(code).toBe(isFast ? "invalid_argument" : "internal");
       expect(message).toMatch(/^parse binary/);
+    },
+  );
+
+  test.each(["_w", "Cv____8P", "CgUB"])("is refused in a query: %s in protobuf's binary format", async (message) => {
+    const query = `connect=v1&encoding=proto&base64=1&message=${message}`;
+    const path = `/darkroom.imagejob.v1.ImageJobService/ListModels?${query}`;
+    const refused = await refusalOf(await fetch(url + path, { headers: { authorization } }));
+    expect(refused).toMatchObject({ status: 400, code: "invalid_argument" });
+    expect(refused.message).toMatch(/^parse binary/);
+  });
+
+  test.each(["application/connect+proto", "application/grpc-web+proto", "application/grpc+proto"])(
+    "is refused in a stream of them, after what was answered before: %s",
+    async (type) => {
+      const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+      const question = create(ServerReflectionRequestSchema, { messageRequest: { case: "listServices", value: "" } });
+      const readable = encodeEnvelope(0, toBinary(ServerReflectionRequestSchema, question));
+      const messages = Buffer.concat([readable, encodeEnvelope(0, Uint8Array.of(0xff))]);
+      const headers = { ":method": "POST", ":path": path, "content-type": type, te: "trailers" };
+      const answer = await requestHttp2(url, headers, messages);
+      const told = `${answer.body.toString("latin1")} grpc-status: ${answer.trailers["grpc-status"]}`;
+      expect(told).toContain("darkroom.auth.v1.AuthService");
+      expect(told).toMatch(/"code":"invalid_argument","message":"parse binary|grpc-status: 3/);
     },
   );
 

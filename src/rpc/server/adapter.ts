@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { base64Decode } from "@bufbuild/protobuf/wire";
 import {
   Code,
   ConnectError,
@@ -7,14 +6,13 @@ import {
   type ConnectRouterOptions,
   type ContextValues,
   createConnectRouter,
-  type HandlerContext,
-  type Interceptor,
 } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { chain } from "../../helpers/maybe-promise.ts";
 import { pathOf } from "../../model/path.ts";
 import { quotable } from "../errors.ts";
+import { assertDecodable, streamFaults } from "./callers-faults.ts";
 import { explained } from "./explained-refusals.ts";
 import { sendError } from "./refuse.ts";
 
@@ -37,7 +35,7 @@ export function createAdapter(
   const router = createConnectRouter({
     ...options,
     requestGate: (context) => chain(gate?.(context), () => assertDecodable(context)),
-    interceptors: [brokenOffIsCancelled, ...(options.interceptors ?? [])],
+    interceptors: [streamFaults, ...(options.interceptors ?? [])],
   });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, explained(handler)]));
@@ -55,32 +53,6 @@ export function createAdapter(
       });
     return true;
   };
-}
-
-const undecodable = new ConnectError("message: must be base64url, as base64=1 says of it", Code.InvalidArgument);
-
-/** Refuses a GET whose query's message cannot be decoded, which Connect takes for a fault of ours. */
-function assertDecodable({ requestMethod, url }: HandlerContext): void {
-  if (requestMethod !== "GET") return;
-  const query = new URL(url).searchParams;
-  if (query.get("base64") !== "1") return;
-  try {
-    base64Decode(query.get("message") ?? "");
-  } catch {
-    throw undecodable;
-  }
-}
-
-/** That a call's messages break off is its caller's matter. The fast path knows it by itself: see fast/body.ts. */
-const brokenOffIsCancelled: Interceptor = (next) => (request) =>
-  next(request.stream ? { ...request, message: orCancelled(request.message) } : request);
-
-async function* orCancelled<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } catch (cause) {
-    throw ConnectError.from(cause, Code.Canceled);
-  }
 }
 
 /** An answer that cannot be written means that its caller has left. Its source is told so, since that is no fault. */

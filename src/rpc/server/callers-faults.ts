@@ -1,0 +1,48 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+
+/*
+ * What callers do wrong and Connect answers as a fault of ours. The fast path knows both by itself: see fast/body.ts and
+ * fast/codec.ts.
+ */
+
+const undecodable = new ConnectError("message: must be base64url, as base64=1 says of it", Code.InvalidArgument);
+
+/** Refuses a GET whose query has a message that cannot be decoded, or that is no protobuf message. */
+export function assertDecodable({ requestMethod, url, method }: HandlerContext): void {
+  if (requestMethod !== "GET") return;
+  const query = new URL(url).searchParams;
+  const bytes = bytesOf(query);
+  if (query.get("encoding") !== "proto" || query.has("compression")) return;
+  try {
+    fromBinary(method.input, bytes);
+  } catch (error) {
+    throw new ConnectError(`parse binary: ${(error as Error).message}`, Code.InvalidArgument);
+  }
+}
+
+function bytesOf(query: URLSearchParams): Uint8Array {
+  const message = query.get("message") ?? "";
+  if (query.get("base64") !== "1") return Buffer.from(message);
+  try {
+    return base64Decode(message);
+  } catch {
+    throw undecodable;
+  }
+}
+
+/** Cancels a stream whose messages break off, and refuses one that sends bytes that are no protobuf message. */
+export const streamFaults: Interceptor = (next) => (request) =>
+  next(request.stream ? { ...request, message: blamed(request.message) } : request);
+
+async function* blamed<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (cause) {
+    const error = ConnectError.from(cause, Code.Canceled);
+    // By its text: with the same code Connect refuses compressed messages that nobody announced, as gRPC has it.
+    const isUnreadable = error.code === Code.Internal && error.rawMessage.startsWith("parse binary");
+    throw isUnreadable ? new ConnectError(error.rawMessage, Code.InvalidArgument) : error;
+  }
+}
