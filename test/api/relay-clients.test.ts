@@ -156,6 +156,16 @@ describe("a client by the old paths", () => {
     expect(refused).toMatchObject({ status: 400, fields: [expect.stringContaining(field)] });
   });
 
+  test("is not made of a body of another type, and the answer says which it must be", async () => {
+    const headers = { ...(admin.headers as object), "content-type": "application/xml" };
+    const response = await fetch(`${url}/admin/clients`, { method: "POST", headers, body: "<client/>" });
+    expect(await refusalOf(response)).toMatchObject({
+      status: 415,
+      reason: "BODY_TYPE_UNSUPPORTED",
+      message: "the body's type must be application/json",
+    });
+  });
+
   test("is not changed by nothing, nor beyond the rules", async () => {
     const { id } = await call("POST", "", { name: "a" });
     for (const [body, field] of [

@@ -33,8 +33,16 @@ export interface Problem {
 /** What goes on the wire, or undefined for an error that nobody foresaw. */
 export function toProblem(error: unknown, requestId: string): Problem | undefined {
   if (error instanceof DomainError) return fromDomain(error, requestId);
+  if (isOfUnknownType(error)) return { ...problem(415, jsonWanted, requestId), reason: bodyTypeUnsupported };
   const refused = frameworkRefusal(error);
   return refused && problem(refused.status, refused.message, requestId);
+}
+
+/** Fastify says no more than the status does. Whatever takes a body and answers by problems takes JSON, but for pictures. */
+const jsonWanted = "the body's type must be application/json";
+
+function isOfUnknownType(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
 }
 
 export function fromDomain({ code, message, reason, violations }: DomainError, requestId: string): Problem {
