@@ -115,6 +115,24 @@ test("a worker that is stopped returns what it cannot finish, and another takes 
   expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 2 });
 });
 
+test("a worker that is stopped while no server answers returns what it could not claim, to be taken at once", async () => {
+  const { server, dataDir, startWorker, submit, ended } = await open();
+  const proxy = await proxyTo(server.url);
+  proxy.away = true;
+  const worker = startWorker({ DARKROOM_SERVER_URL: proxy.url });
+  const jobId = await submit();
+  const queue = new DatabaseSync(join(dataDir, "queue.db"), { readOnly: true });
+  onTestFinished(() => queue.close());
+  const message = () => queue.prepare("SELECT lock, visible_at AS due FROM messages").get();
+  await vi.waitFor(() => expect(message()?.lock).toEqual(expect.any(String)), patience);
+  worker.child.kill("SIGTERM");
+  expect((await worker.finished).code).toBe(0);
+  expect(message()?.lock).toBeNull();
+  expect(message()?.due).toBeLessThanOrEqual(Date.now());
+  startWorker();
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+});
+
 test("a worker warns of an image server that is away, whose job waits for it", async () => {
   const { standIn, startWorker, submit, poll } = await open();
   standIn.behave((response) => answer(response, {}, 503));
