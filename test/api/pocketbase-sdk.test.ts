@@ -145,6 +145,7 @@ describe("the SDK", () => {
     expect(await users.getFullList({ batch: 1 })).toMatchObject([own]);
     expect(await users.getList(2, 10)).toMatchObject({ page: 2, perPage: 10, items: [] });
     expect(await users.getList(1, 1000)).toMatchObject({ page: 1, perPage: 500, totalItems: 1 });
+    expect(await users.getList(-1, -1)).toMatchObject({ page: 1, perPage: 30, items: [{}] });
     expect(await refusalOf(users.getFirstListItem('username="somebody"'))).toMatchObject({ status: 400 });
   });
 
@@ -365,6 +366,8 @@ describe("the SDK", () => {
 
   test("leaves the same trace as the calls", async () => {
     const { users, record } = await signedIn();
+    // As front ends send all of a record; nothing is told of a name that stays.
+    await users.update(record.id, { username: record.username, name: "Ada" });
     await users.update(record.id, {
       username: "traced",
       oldPassword: password,

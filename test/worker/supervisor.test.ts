@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { EventEmitter } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { supervise } from "../../src/worker/supervisor.ts";
 import { recordingLog } from "../support/log.ts";
@@ -36,6 +36,18 @@ test("a stop does not wait for what could not be forked", async () => {
   const supervisor = supervise(missing, log);
   await vi.waitFor(() => expect(log.lines.length).toBeGreaterThan(0), patience);
   await supervisor.stop(60_000);
+});
+
+test("a child that does not end by itself is ended once it has had its time", async () => {
+  const log = recordingLog();
+  const script = "process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1000)";
+  const child = spawn(process.execPath, ["-e", script]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const supervisor = supervise(() => child, log);
+  await once(child.stdout, "data");
+  await supervisor.stop(50);
+  expect(child.signalCode).toBe("SIGKILL");
+  expect(log.lines).toEqual([]);
 });
 
 test("a child that keeps dying soon after its start is given longer and longer pauses, up to 30 s", async () => {
