@@ -353,6 +353,18 @@ describe("the SDK", () => {
     expect(await refusalOf(pb.send("/api/nothing", nowhere))).toMatchObject({ status: 404 });
   });
 
+  test("is handed tokens that nobody on their way keeps", async () => {
+    const { username, token } = await signedIn();
+    const post = (path: string, init: RequestInit) =>
+      fetch(`${server.url}/api/collections/users/${path}`, { method: "POST", ...init });
+    const identity = new URLSearchParams({ identity: username, password });
+    for (const response of [
+      await post("auth-with-password", { body: identity }),
+      await post("auth-refresh", { headers: { authorization: token } }),
+    ])
+      expect([response.status, response.headers.get("cache-control")]).toEqual([200, "no-store"]);
+  });
+
   test("signs in with a form of 32 fields, and with no larger one", async () => {
     const { pb, record } = await signedUp();
     const signInWith = (more: number) => {

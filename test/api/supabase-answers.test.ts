@@ -64,6 +64,15 @@ const signInOf = (email: string, secret = password) => ({ body: { email, passwor
 const byPassword = "POST /token?grant_type=password";
 const byRefresh = "POST /token?grant_type=refresh_token";
 
+test("what is answered to somebody is kept by nobody on its way", async () => {
+  for (const [request, sent] of [
+    ["POST /token?grant_type=password", { body: { email: known.email, password } }],
+    ["POST /token?grant_type=password", { body: { email: known.email, password: "wrong" } }],
+    ["GET /user", { authorization: known.authorization }],
+  ] as const)
+    expect([request, (await send(request, sent)).headers.get("cache-control")]).toEqual([request, "no-store"]);
+});
+
 describe("answers", () => {
   test.each<[what: string, request: string, sent: Sent, status: number, body: unknown]>([
     ["health", "GET /health", {}, 200, gotrue],
