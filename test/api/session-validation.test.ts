@@ -67,6 +67,7 @@ describe("a session", () => {
   ])("is not valid by %s", async (_, headers) => {
     const response = await ask(headers);
     expect([response.status, await response.text()]).toEqual([401, '{"valid":false}']);
+    expect(response.headers.get("cache-control")).toBe("no-store");
   });
 
   test("is told over HTTP/2, where cookies come in several headers", async () => {
