@@ -10,7 +10,10 @@ import { overLimit, type RateLimiter } from "./rate-limiter.ts";
 import { isUnauthenticated } from "./refused-credentials.ts";
 import type { Usage } from "./usage.ts";
 
-/** What is remembered of a caller is 1.5 s old at most, and a revocation counts within 2 s everywhere. */
+/**
+ * When a body comes later than this, its caller is checked again: cached records are 1.5 s old at most, and a
+ * revocation must act within 2 s everywhere.
+ */
 const lateMs = 500;
 
 /** Decides who may call what, and how often, before a byte of a request's body is read. */
@@ -19,7 +22,7 @@ export class Admission {
   readonly #limiter: RateLimiter;
   readonly #limits: RateLimits;
   readonly #usage: Usage;
-  /** By operation. The same caller is the same object for as long as its records are not read again. */
+  /** A caller's quotas by operation. A caller is the same object for as long as its records are not read again. */
   readonly #quotas = new WeakMap<Owner, Map<string, readonly Quota[]>>();
 
   constructor(deps: { authentication: Authentication; limiter: RateLimiter; rateLimits: RateLimits; usage: Usage }) {
@@ -30,9 +33,9 @@ export class Admission {
   }
 
   /**
-   * Sets the call's principal and its answer's headers. An error when it may not be made. `headers` are the
-   * call's own, unless the operation reads them otherwise; `limitedAs` is the operation whose limit and meter count it
-   * too, where another one does the same.
+   * Sets the call's principal and its answer's headers; fails when the call may not be made. `headers` are the call's
+   * own, unless the operation reads them otherwise. `limitedAs` is another operation that does the same: its limit and
+   * its meter count the call too.
    */
   admit(operation: string, call: Call, headers: CredentialHeaders = call, limitedAs = operation): MaybePromise<void> {
     const identified = isOpen(operation) ? undefined : this.#identify(operation, call, headers);
@@ -54,7 +57,7 @@ export class Admission {
     });
   }
 
-  /** Counts an admitted call by another operation's limit besides, where only its body tells that it does the same. */
+  /** Counts an admitted call against another operation's limit too, where only the body tells that both do the same. */
   countAlso(operation: string, call: Call): MaybePromise<void> {
     return this.#countBy(this.#ownQuotasOf(operation, call), call);
   }
@@ -71,7 +74,10 @@ export class Admission {
     });
   }
 
-  /** A refused credential is counted for its address, and spoils no operation for those who share it. */
+  /**
+   * Counts a refused credential against its address's general limit alone, so that others there keep the operations'
+   * own limits.
+   */
   async #refuse(error: unknown, call: Call): Promise<never> {
     if (isUnauthenticated(error)) await this.#count("", call);
     throw error;

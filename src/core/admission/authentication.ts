@@ -44,20 +44,20 @@ interface AuthenticationDeps {
   readonly accessTokens: AccessTokens;
   readonly apiKeys: ApiKeys;
   readonly jobTokens: JobTokens;
-  /** Undefined where the first system's workers have none. */
+  /** Accepts nothing where no key of an image service is configured. */
   readonly isServiceKey: IsServiceKey;
   readonly sessionTokens: NamedSecrets;
   readonly clock: Clock;
-  /** Who everybody is where authentication is switched off. */
+  /** The user that every caller is where authentication is switched off. */
   readonly everybody: UserPrincipal | undefined;
 }
 
 /**
- * Finds out whose a credential is. What it says is compared with the records as they are in the store, so revoking acts
- * at the next call here and, by the bound of `RecordCache`, within two seconds on every other server.
- * To `identify` is to say who makes a call, everybody where authentication is off; to `validate`, the same of somebody
- * else's credential, undefined if it is not good; to `renew` an earlier answer, the same by the records as they are now;
- * to `confirm` it, whether it still holds.
+ * Finds out whose a credential is. Its claims are compared with the stored records, so a revocation acts at the next
+ * call here and, by the limit of `RecordCache`, within two seconds on every other server.
+ * `identify` says who makes a call; where authentication is off, that falls back to `everybody`. `validate` says whose
+ * somebody else's credential is, undefined if it is not valid. `renew` repeats an earlier answer by the records as they
+ * are now. `confirm` rejects when that answer no longer holds.
  */
 export class Authentication {
   readonly #deps: AuthenticationDeps;
@@ -72,12 +72,12 @@ export class Authentication {
     return this.#identify(credential, () => this.#authenticate(credential ?? ""));
   }
 
-  /** The same by a browser's session token, for what takes one. */
+  /** Who makes a call with this session token, for operations that accept a browser's cookie. */
   identifySession(token: string | undefined): MaybePromise<UserPrincipal | undefined> {
     return this.#identify(token, () => this.#authenticateSession(token ?? ""));
   }
 
-  /** Whether it can be a worker's, whose credentials alone come without a scheme too. */
+  /** Whether the credential may be a worker's: workers alone may send theirs without a scheme such as `Bearer`. */
   isOfWorker(credential: string): boolean {
     const { isServiceKey, jobTokens } = this.#deps;
     if (credential.length > credentialMax) return false;
@@ -140,7 +140,7 @@ export class Authentication {
     if (credential === undefined) return everybody;
     if (everybody === undefined) return authenticate();
     return chainOr(authenticate, (error) => {
-      // A worker must hear of its job's end here too.
+      // A worker must be told of its job's end even where authentication is off.
       if (!isUnauthenticated(error) || attemptOver.includes(error.reason)) throw error;
       return everybody;
     });
@@ -159,7 +159,7 @@ export class Authentication {
     );
   }
 
-  /** By a session token, which services ask Validate about; no call of the API takes it. */
+  /** Authenticates a session token. Services ask Validate about it; no RPC accepts it as its caller's credential. */
   #authenticateSession(token: string): MaybePromise<UserPrincipal> {
     const { sessionCache, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);
@@ -188,7 +188,7 @@ export class Authentication {
     return this.#clientWithin(claims.clientId, claims.keyVersion, claims.scopes);
   };
 
-  /** What the client has lost since is lost to its credentials too. */
+  /** A scope that the client has lost since is lost to its tokens too. */
   #clientWithin(id: string, keyVersion: number, scopes: readonly string[]): MaybePromise<ClientPrincipal> {
     return chain(this.#client(id), (client) => {
       this.#usable(client, keyVersion);

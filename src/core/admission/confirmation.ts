@@ -16,7 +16,10 @@ export function confirmation(
   return { signal: controller.signal, end: () => clearInterval(timer) };
 }
 
-/** The same pieces, for as long as their caller is still signed in. Asks between two of them, so what is short asks nothing. */
+/**
+ * Yields the pieces for as long as their caller is still signed in. It asks between two pieces, so a short answer asks
+ * nothing.
+ */
 export async function* whileConfirmed<T>(
   pieces: AsyncIterable<T>,
   by: Principal,

@@ -3,7 +3,10 @@ import type { Client, Scope } from "../../model/client.ts";
 import type { ClientPrincipal, UserPrincipal } from "../../model/principal.ts";
 import type { Session } from "../../model/session.ts";
 
-/** One object for each caller, for as long as its records are the same, so that what is made of it can be kept with it. */
+/**
+ * One object for each caller, for as long as its records are the same, so that data made from it (such as its limits)
+ * can be kept by it.
+ */
 export class PrincipalCache {
   readonly #users = new WeakMap<Session, UserPrincipal>();
   readonly #clients = new WeakMap<Client, ClientPrincipal>();

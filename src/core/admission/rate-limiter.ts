@@ -7,13 +7,13 @@ import type { CounterStore } from "../../ports/counter-store.ts";
 import type { Log } from "../../ports/log.ts";
 
 const keysMax = 50_000;
-/** Of a limit: as much may be counted here and not in the store yet. Five servers overshoot by a tenth at most. */
+/** The share of a limit that one server may count before it tells the store: five servers overshoot by a tenth at most. */
 const unsentShare = 1 / 50;
 
 /** Calls that go to the store in one addition. */
 interface Batch {
   calls: number;
-  /** Resolves to the count before them. */
+  /** Resolves to the store's count before these calls. */
   sent: Promise<number> | undefined;
 }
 
@@ -27,8 +27,8 @@ interface Window {
 
 /**
  * Counts calls against limits that all servers share, without asking the store where the answer is clear: up to a small
- * share of each limit is counted here alone, and who is known to be over is refused at once. Without the store it
- * counts alone.
+ * share of each limit is counted here alone, and a caller known to be over the limit is refused at once. Without the
+ * store, this server counts alone.
  */
 export class RateLimiter {
   readonly #counters: CounterStore;
@@ -42,7 +42,10 @@ export class RateLimiter {
     this.#log = deps.log;
   }
 
-  /** Counts a call, at once where the answer is clear; what is refused by what is known here counts no more. */
+  /**
+   * Counts a call, without asking the store where the answer is clear. A call that this server refuses by itself is not
+   * counted.
+   */
   count(quota: Quota): MaybePromise<Standing> {
     const { limit } = quota;
     const window = this.#window(quota);
@@ -69,7 +72,7 @@ export class RateLimiter {
     return fresh;
   }
 
-  /** One batch of a window at a time; others gather meanwhile in the next. */
+  /** Sends one batch of a window at a time; calls that come meanwhile gather in the next batch. */
   #send(window: Window, batch: Batch, quota: Quota): Promise<number> {
     const sent = window.sending.then(async () => {
       window.open = emptyBatch();

@@ -2,7 +2,7 @@ import { lruCache } from "../../helpers/lru-cache.ts";
 import type { MaybePromise } from "../../helpers/maybe-promise.ts";
 import { type Clock, isRecent } from "../../ports/clock.ts";
 
-/** From the start of a read on: what was revoked elsewhere works here no longer than this, and the time of one read. */
+/** How long a record is fresh, from the start of its read: a revocation elsewhere works here no later than this and one read. */
 const freshMs = 1500;
 const entriesMax = 20_000;
 
@@ -13,8 +13,8 @@ interface Entry<Record> {
 }
 
 /**
- * Records as they were read a moment ago, one read at a time for each: so that a caller's every call need not ask the
- * store. What this process writes is forgotten at once (recent-records.ts), so its own revocations act at the next call.
+ * A cache of records, so that not every call asks the store; one read at a time for each record. A record that this
+ * process writes is forgotten at once (cached-stores.ts), so its own revocations act at the next call.
  */
 export class RecordCache<Record> {
   readonly #read: (id: string) => Promise<Record | undefined>;

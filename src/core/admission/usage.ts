@@ -26,8 +26,8 @@ interface Gathered {
 }
 
 /**
- * Users' metered requests by the day. A quota is asked of the store at each request, and is exact on all servers together.
- * Without one nobody waits: counts are gathered, and written once a second.
+ * Counts users' metered requests by the day. A daily quota is checked in the store at each request, so it is exact over
+ * all servers. Without a quota no request waits: counts are gathered, and written once a second.
  */
 export class Usage {
   readonly #deps: UsageDeps;
@@ -63,7 +63,7 @@ export class Usage {
     else if (!(await usage.add(day, 1, dailyRequests))) throw usedUp(dailyRequests, now);
   }
 
-  /** The newest first, of the caller without a `userId`; of somebody else for administrators. */
+  /** Lists the newest day first: the caller's own days without a `userId`; another user's for administrators only. */
   async list(by: Owner, wanted: { userId: string; days: number }): Promise<readonly DailyUsage[]> {
     const from = firstDate(wanted.days, this.#deps.clock());
     const userId = await this.#whose(by, wanted.userId);
@@ -90,7 +90,7 @@ export class Usage {
     this.#gathered.set(id, { day, amount: (this.#gathered.get(id)?.amount ?? 0) + 1 });
   }
 
-  /** What cannot be written is lost: a count holds up nothing. */
+  /** Counts that cannot be written are lost: no request waits for them. */
   async #write(): Promise<void> {
     const { usage } = this.#deps;
     const gathered = [...this.#gathered.values()];
