@@ -37,7 +37,7 @@ type Names = Pick<Account, "usernameKey" | "emailKey" | "recordId">;
 
 export interface FirstAdmin {
   readonly account: Account;
-  /** Its password, unless that was given. */
+  /** The generated password; undefined where one was configured. */
   readonly madeUp: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export async function hasAdmin(store: AccountStore): Promise<boolean> {
   return (await store.listAdmins(1)).length > 0;
 }
 
-/** Needs no store: to hash a password takes as long as all else at a start. */
+/** Needs no store, so that it can run beside the rest of a start: hashing the password takes as long as all of that. */
 export async function prepareAdmin(
   { username, password }: { readonly username: string; readonly password: string | undefined },
   passwords: Passwords,
@@ -53,7 +53,7 @@ export async function prepareAdmin(
 ): Promise<FirstAdmin> {
   const madeUp = password === undefined ? randomBytes(18).toString("base64url") : undefined;
   const wanted = { username, email: "", password: password ?? madeUp ?? "" };
-  // What is made up breaks no rule, and to look whether it is a common one would take longer than all the rest.
+  // A generated password breaks no rule, and checking it against the common ones would take longer than all the rest.
   if (madeUp === undefined) checkFields(checksOf(wanted, passwords));
   const passwordHash = await passwords.hash(wanted.password);
   return { account: composed(wanted, passwordHash, "admin", randomUUID(), clock()), madeUp };
@@ -83,7 +83,7 @@ export class Accounts {
     return this.create(wanted, "user", undefined);
   }
 
-  /** All that stands in the way of a sign-up at once, names that are taken too. */
+  /** Everything for which the sign-up would be refused, names that are taken included. */
   async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
     this.#needSignUp();
     const { username, email, recordId = "" } = wanted;
@@ -99,8 +99,8 @@ export class Accounts {
   }
 
   /**
-   * Resolves to the password when it was made up, the only time that anybody can read it; otherwise to undefined. Accounts
-   * that are made meanwhile wait, lest one takes the name.
+   * Resolves to the password when it was generated, the only time that anybody can read it; otherwise to undefined.
+   * Accounts that are created meanwhile wait, so that none takes the name.
    */
   addAdmin(prepared: Promise<FirstAdmin | undefined>): Promise<string | undefined> {
     const adding = this.#addAdmin(prepared);
@@ -121,13 +121,13 @@ export class Accounts {
     return admin.madeUp;
   }
 
-  /** Also where sign-up is closed, for the administrator `by`; undefined is an operator, or whoever signs up. */
+  /** Works where sign-up is closed too. `by` is the administrator who asks; undefined for an operator or a sign-up. */
   async create(wanted: NewAccount, role: Role, by: Principal | undefined): Promise<Account> {
     const { authentication, passwords, clock } = this.#deps;
     checkFields(checksOf(wanted, passwords));
     const passwordHash = await passwords.hash(wanted.password);
     await this.#firstAdmin;
-    // The hash may wait for others'.
+    // The hash may have waited in a queue, and `by` may have lost access meanwhile.
     if (by !== undefined) await authentication.confirm(by);
     return this.#insert(composed(wanted, passwordHash, role, randomUUID(), clock()));
   }

@@ -1,7 +1,10 @@
 import { isClientId } from "../../model/ids.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
 
-/** Whether it is an API client's id, so that no account may have it: one field says who calls by either. */
+/**
+ * Whether a username is an API client's id. No account may have such a name: /api/check_auth names users and clients in
+ * one field.
+ */
 export async function isClientsName(usernameKey: string, clients: Pick<ClientStore, "get">): Promise<boolean> {
   return isClientId(usernameKey) && (await clients.get(usernameKey)) !== undefined;
 }

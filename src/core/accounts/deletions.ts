@@ -30,9 +30,9 @@ interface DeletionsDeps extends PasswordCheckDeps {
 }
 
 /**
- * Accounts that go, with their sessions, jobs, files and pictures. The first write takes the account out of everybody's sight and
- * frees its names; the rest can be done again, by any server, until the record itself goes last. That is the sweeper's: other
- * servers know the account for a moment longer, and what they take meanwhile must go too.
+ * Deletes accounts with their sessions, jobs, files and pictures. The first write hides the account from everybody and
+ * frees its names; any server can repeat the rest. The sweeper deletes the record itself last: other servers know the
+ * account for a moment longer, and what they accept meanwhile must be deleted too.
  */
 export class Deletions {
   readonly #deps: DeletionsDeps;
@@ -46,17 +46,17 @@ export class Deletions {
     await this.delete(by.account.id, by.account);
   }
 
-  /** Without the password. */
+  /** Deletes the account by its access token alone, without the password. */
   async deleteByAccess({ account, sessionId }: UserPrincipal): Promise<void> {
     const session = await this.#deps.sessions.get(sessionId);
-    // Elsewhere a stolen access token must not be enough.
+    // On other APIs a stolen access token must not be enough.
     if (session === undefined || !termsOf[session.surface].isAccessEnough) throw passwordNeeded();
     await this.delete(account.id);
   }
 
   /**
-   * Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. `checked` is the account as it was when
-   * its password was.
+   * Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. `checked` is the account as
+   * it was when its password was checked.
    */
   async delete(id: string, checked?: Account): Promise<void> {
     const { accountRecords, clock } = this.#deps;
@@ -68,7 +68,7 @@ export class Deletions {
     await this.#tryPurge(account);
   }
 
-  /** Deletes what is left of deleted accounts; how many are gone with their records. */
+  /** Deletes what is left of deleted accounts. Resolves to the number of records that are gone too. */
   async sweep(limit: number): Promise<number> {
     const { accountRecords, clock } = this.#deps;
     let gone = 0;

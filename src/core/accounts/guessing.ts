@@ -39,8 +39,8 @@ export class Guessing {
   }
 
   /**
-   * Makes a try: it is counted as failed before, and given back when it succeeds, or cannot be made. Rejects with
-   * `resource_exhausted` when it may not be made yet.
+   * Runs a try. It counts as failed before it runs; a success forgives the address's failures, and a try that throws is
+   * taken back. Rejects with `resource_exhausted` when no try is allowed yet.
    */
   guard(key: string, address: string, attempt: () => Promise<boolean>): Promise<boolean> {
     return this.#inLine(key, address, () => this.#guard(key, address, attempt));
@@ -59,8 +59,8 @@ export class Guessing {
   }
 
   /**
-   * Of one account's tries from one address `atOnceMax` run at a time, and the rest wait. A running try counts as
-   * failed, so many right ones at once would lock each other out.
+   * Runs at most `atOnceMax` tries of one account and address at a time; the rest wait. A running try counts as failed,
+   * so many right ones at once would lock each other out.
    */
   async #inLine<Result>(key: string, address: string, work: () => Promise<Result>): Promise<Result> {
     const name = `${key} ${networkOf(address)}`;
@@ -122,7 +122,7 @@ export class Guessing {
   }
 }
 
-/** For a name that nobody has: what somebody typed there, perhaps their password, is not stored. */
+/** The key of a name that nobody has. It is a hash: what somebody typed there, perhaps their password, must not be stored. */
 export function unknownNameKey(name: string): string {
   return hash("sha256", name, "base64url");
 }

@@ -2,12 +2,12 @@ import type { Account } from "../../model/account.ts";
 import { DomainError } from "../../model/errors.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 
-/** Enough to know of another one. */
+/** How many administrators are read to find another one who is not disabled. */
 const adminsLooked = 100;
 
 /**
- * Rejects when nobody could administer without this account. Two administrators who do it to each other at the same
- * moment are not noticed: no engine could tell in one write.
+ * Rejects when nobody could administer without this account. Two administrators who remove each other at the same
+ * moment are not noticed: no database could check that in one write.
  */
 export async function keepAnAdmin(store: AccountStore, { id, role, disabled }: Account): Promise<void> {
   if (role !== "admin" || disabled) return;

@@ -27,7 +27,7 @@ export class MailQueue {
     return this.#deps.mailer !== undefined;
   }
 
-  /** Nothing where mail is not set up, or where there is no address. */
+  /** Does nothing where mail is not set up, or where there is no address. */
   send(to: string | null, letter: Letter): void {
     const { mailer } = this.#deps;
     if (mailer === undefined || to === null) return;
@@ -35,7 +35,7 @@ export class MailQueue {
     this.inBackground(() => (this.#stopping.signal.aborted ? sendOnce() : this.#persist(sendOnce)));
   }
 
-  /** Rejects with why the last try failed, also when a stop spares the next. */
+  /** Rejects with the error of the last try, also when a stop prevents the next. */
   async #persist(sendOnce: () => Promise<void>): Promise<void> {
     let failure: unknown;
     const attempt = async () => {
@@ -45,12 +45,12 @@ export class MailQueue {
         throw error;
       });
     };
-    // A stop makes it reject even if the mail was sent.
+    // After a stop pRetry rejects even if the mail was sent.
     await pRetry(attempt, { retries, signal: this.#stopping.signal }).catch(() => {});
     if (failure !== undefined) throw failure;
   }
 
-  /** Does what leads to a letter. */
+  /** Runs work that leads to a letter, without making the caller wait. */
   inBackground(work: () => Promise<void>): void {
     const { log } = this.#deps;
     if (this.#waiting.size >= waitingMax) {
@@ -63,7 +63,7 @@ export class MailQueue {
     this.#waiting.add(running);
   }
 
-  /** What was asked for is sent; what would be tried again is not. */
+  /** Finishes all work that was asked for; letters whose sending fails are not tried again. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     while (this.#waiting.size > 0) await Promise.all(this.#waiting);

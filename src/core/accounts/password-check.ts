@@ -13,8 +13,8 @@ export interface PasswordCheckDeps {
 }
 
 /**
- * Asks a signed-in user for the password again. A wrong one counts as a failed login from the caller's address. The check
- * may wait for others', so who is not signed in any more when it is done is refused, too.
+ * Asks a signed-in user for the password again. A wrong one counts as a failed login from the caller's address. The
+ * check may wait in a queue, so a caller who is no longer signed in when it is done is refused too.
  */
 export async function checkPassword(
   { authentication, guessing, passwords }: PasswordCheckDeps,
@@ -30,8 +30,8 @@ export async function checkPassword(
 }
 
 /**
- * For a write that a password opened: that of `checked`, as the account was then. Throws when it has another by now, or opens
- * nothing any more.
+ * For a write after a password check; `checked` is the account as it was then. Throws when the account has another
+ * password by now, or cannot be used any more.
  */
 export function needSamePassword(current: Account, checked: Account): void {
   if (usableAccount(current).passwordHash !== checked.passwordHash)

@@ -33,7 +33,7 @@ export interface ProfileUpdate {
   readonly username?: string;
   /** The old one may be left out soon after signing in by an API whose callers do not send it. */
   readonly password?: { readonly old?: string; readonly wanted: string };
-  /** Is added to what is there; a key that is there already gets the new value, and goes with null. */
+  /** Merged into the stored metadata: a key that is there already gets the new value, and null deletes it. */
   readonly metadata?: Account["metadata"];
 }
 
@@ -55,7 +55,7 @@ export class Profiles {
     if (password.old === undefined) await this.#needFresh(by);
     else await checkPassword(this.#deps, by, address, { password: password.old, field: "old_password" });
     const passwordHash = await passwords.hash(password.wanted);
-    // The hash may wait for others'.
+    // The hash may have waited in a queue, and the caller may have lost access meanwhile.
     await authentication.confirm(by);
     const changed = await this.#change(by, { ...wanted, passwordHash });
     await sessions.deleteByAccount(by.account.id, by.sessionId);

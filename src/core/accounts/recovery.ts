@@ -30,11 +30,14 @@ import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./passw
 
 export const resetLifeMs = hourMs;
 export const emailChangeLifeMs = dayMs;
-/** A letter takes the place of the token before it, and anybody may ask for one: so long its owner has to use it. */
+/**
+ * How long no second reset letter is sent. Anybody may ask for one, and it replaces the token before it: this is how
+ * long the owner has to use that.
+ */
 const resetEveryMs = 15 * minuteMs;
 /** A letter to a new address is sent once in this time for an account, and to an address, whoever asks. */
 const changeEveryMs = 60_000;
-/** A request for a letter is looked at no later than this. */
+/** The longest random delay before a request for a letter is handled. */
 const hiddenMs = 500;
 
 interface RecoveryDeps extends PasswordCheckDeps {
@@ -68,7 +71,7 @@ export class Recovery {
     this.#needMail();
     const { accountRecords, mailQueue, mailPage, clock } = this.#deps;
     mailQueue.inBackground(async () => {
-      // What is done for a known address would show in the answer's time, or in that of the next call.
+      // Without the delay, the work for a known address would show in the time of this answer, or of the next call's.
       await pause(randomInt(hiddenMs));
       const account = await accountRecords.store.findByEmail(nameKey(email));
       if (account === undefined || account.disabled) return;
@@ -114,7 +117,10 @@ export class Recovery {
       });
   }
 
-  /** What was checked before. `account` has the password that was checked, or one that the same caller has set since. */
+  /**
+   * Sends the letter of a request that was checked before. `account` has the password that was checked, or one that the
+   * same caller has set since.
+   */
   async mailEmailChange(account: Account, email: string): Promise<void> {
     const { accountRecords, mailQueue, mailPage } = this.#deps;
     const { token } = await this.#issueChange(account.id, email, account);
@@ -134,7 +140,7 @@ export class Recovery {
       const changed = await this.#deps.accountRecords.change(before.id, (account) => {
         if (account.emailChange === null || !isGood(account)) throw tokenInvalid();
         const { email } = account.emailChange;
-        // What was mailed to the old address opens nothing any more.
+        // A reset token that was mailed to the old address must not work any more.
         return { ...account, email, emailKey: nameKey(email), emailChange: null, passwordReset: null };
       });
       mailQueue.send(before.email, emailChangedLetter);
@@ -146,7 +152,7 @@ export class Recovery {
     }
   }
 
-  /** For an administrator to hand out: for a new password, or for the address when one is given. */
+  /** Makes a token for an administrator to hand out: for a new password, or for `email` when it is given. */
   async issue(id: string, email: string): Promise<UserToken> {
     if (email !== "") checkFields({ email: () => emailRule(email) });
     return email === "" ? this.#issueReset(id) : this.#issueChange(id, email);
@@ -173,12 +179,12 @@ export class Recovery {
   }
 
   /**
-   * Whether no account asked for the address a moment ago. A password's letter counts apart: to ask for somebody's
-   * address must not keep them from a new password.
+   * Whether no account asked for the address within `changeEveryMs`. Reset letters are counted apart: asking for
+   * somebody's address must not keep them from a new password.
    */
   async #isFirstOf(email: string): Promise<boolean> {
     const { counters, clock } = this.#deps;
-    // Counts outlive what is deleted with an account, so they hold no address.
+    // Counters outlive deleted accounts, so their ids contain a hash and no address.
     const id = `email-change ${hash("sha256", nameKey(email), "base64url")}`;
     return (await counters.add(id, 1, clock(), changeEveryMs)).count === 1;
   }
@@ -201,7 +207,7 @@ export class Recovery {
   }
 }
 
-/** Long ago when none is out. */
+/** When the token was issued; minus infinity when there is none. */
 function issuedAt(token: { readonly expiresAt: number } | null, lifeMs: number): number {
   return token === null ? Number.NEGATIVE_INFINITY : token.expiresAt - lifeMs;
 }

@@ -21,7 +21,7 @@ export interface Tokens {
   readonly refreshTokenExpiresAt: number;
 }
 
-/** Somebody, and what they call by from now on. */
+/** An account, and the tokens that it calls with from now on. */
 export interface SignedIn {
   readonly account: Account;
   readonly tokens: Tokens;
@@ -44,7 +44,7 @@ export interface Device {
 }
 
 const userAgentMax = 256;
-/** As many as are listed and as an account needs to be told of. */
+/** The most sessions that are listed: an account's owner needs to see no more. */
 const listedMax = 1000;
 
 interface SessionsDeps {
@@ -66,8 +66,8 @@ export class Sessions {
   }
 
   /**
-   * Unknown name, wrong password and disabled account get the same answer after the same work. After too many of them the
-   * answer is `resource_exhausted`, whatever the password. To old systems' callers, what breaks a rule is wrong, too.
+   * Unknown name, wrong password and disabled account get the same answer after the same work. After too many of them
+   * the answer is `resource_exhausted`, whatever the password. On old systems' APIs what breaks a rule counts as wrong.
    */
   async login(identity: string, password: string, device: Device, options: LoginOptions = {}): Promise<Login> {
     const rules = { identity: () => identityRule(identity), password: () => passwordRule(password) };
@@ -123,7 +123,7 @@ export class Sessions {
   async refresh(token: string): Promise<SignedIn> {
     checkFields({ refresh_token: () => (token === "" ? "must not be empty" : undefined) });
     const { refreshTokens, sessions, accounts, clock } = this.#deps;
-    // The moment that counts: a write that takes long must not make its own caller late.
+    // The time before the writes: a slow write must not make its own caller late.
     const now = clock();
     const known = refreshTokens.read(token);
     const session = known && (await sessions.get(known.sessionId));
@@ -139,7 +139,7 @@ export class Sessions {
     return { account, tokens: await this.#tokens(current, account, refreshTokens.successor(token).token) };
   }
 
-  /** Whom a refresh token of ours names, good or not: its user, or its session once that is gone. Empty for any other. */
+  /** The audit subject of a refresh token of ours, valid or not: its user, or its session once that is gone. Else empty. */
   async subjectOf(token: string): Promise<string> {
     const { refreshTokens, sessions } = this.#deps;
     const sessionId = refreshTokens.read(token)?.sessionId;
@@ -147,24 +147,24 @@ export class Sessions {
     return session === undefined ? auditSubject("session", sessionId) : auditSubject("user", session.accountId);
   }
 
-  /** Another access token, for callers that have no refresh token; the session goes on, and the token before it works on. */
+  /** Another access token, for callers without refresh tokens. This extends the session; the earlier token stays valid. */
   async renew({ account, sessionId }: UserPrincipal): Promise<string> {
     const now = this.#deps.clock();
     const session = await this.#deps.sessions.get(sessionId);
     if (session === undefined || !isSessionAlive(session, now)) throw refreshTokenInvalid();
-    // Elsewhere a stolen access token must not outlive its quarter of an hour.
+    // On other APIs a stolen access token must not be renewed beyond its own short life.
     if (!termsOf[session.surface].isAccessEnough) throw refreshTokenInvalid();
     const renewed = await this.#goOn(session, now);
     return (await this.#deps.accessTokens.forSession(renewed, account)).token;
   }
 
-  /** Those that are alive, the newest first. */
+  /** The account's sessions that are alive, the newest first. */
   async list(account: Account): Promise<Session[]> {
     const all = await this.#deps.sessions.listByAccount(account.id, listedMax);
     return all.filter((session) => isSessionAlive(session, this.#deps.clock()) && isSessionOf(session, account));
   }
 
-  /** When the account's newest session that is kept began. */
+  /** When the account's newest stored session began. */
   async lastStart(accountId: string): Promise<number | undefined> {
     return (await this.#deps.sessions.listByAccount(accountId, 1))[0]?.createdAt;
   }
@@ -176,7 +176,7 @@ export class Sessions {
     await this.#deps.sessions.delete(id);
   }
 
-  /** How many it ended. */
+  /** Resolves to the number of ended sessions. */
   async revokeOthers({ account, sessionId }: UserPrincipal): Promise<number> {
     return (await this.#deps.sessions.deleteByAccount(account.id, sessionId)).length;
   }
@@ -200,7 +200,7 @@ export class Sessions {
     return isEmail(identity) ? accounts.findByEmail(key) : accounts.findByUsername(key);
   }
 
-  /** The session with the token's successor as its current one, whoever of several callers at once wrote it. */
+  /** Makes the token's successor the current one. Of several callers at once, all get the session as the first wrote it. */
   #rotate(session: Session, token: string, now: number): Promise<Session> {
     const { refreshTokens } = this.#deps;
     const rotated = {
@@ -242,7 +242,7 @@ function loginFailed(account?: Account): DomainError {
   return unauthenticated("LOGIN_FAILED", "the name or the password is wrong", auditSubject("user", account?.id));
 }
 
-/** Whether the spent token may still have its successor: the answer may have been lost. */
+/** Whether a spent refresh token still gives its successor: the answer may have been lost. */
 function isRepeat(session: Session, hash: string, now: number): boolean {
   return session.previousRefreshHash === hash && now - session.refreshedAt <= refreshGraceMs;
 }

@@ -8,9 +8,9 @@ import type { Passwords } from "../../ports/credentials.ts";
 import { DuplicateKey } from "../../ports/store-errors.ts";
 import { madeUpUsername } from "./accounts.ts";
 
-/** The id that the systems before gave their test user. */
+/** The id of the old systems' test user. */
 const id = "696dda89-d395-4601-af3d-e1c66de3df1a";
-/** Of its address: RFC 2606 gives it to nobody. */
+/** The domain of the test user's email address: RFC 2606 reserves it. */
 const domain = "example.com";
 
 interface TestUserDeps {
@@ -19,7 +19,10 @@ interface TestUserDeps {
   readonly clock: Clock;
 }
 
-/** Who everybody is where authentication is switched off. Nobody knows its password, and nothing takes its sessions. */
+/**
+ * The user that every caller is where authentication is switched off. Nobody knows its password, and no call accepts
+ * its sessions.
+ */
 export async function ensureTestUser(deps: TestUserDeps): Promise<UserPrincipal> {
   const { accounts, passwords, clock } = deps;
   const passwordHash = await passwords.hash(randomBytes(18).toString("base64url"));

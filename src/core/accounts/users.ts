@@ -48,7 +48,7 @@ export class Users {
     return this.#change(id, role === "user", (current) => ({ ...current, role }));
   }
 
-  /** Lifts what failed logins have put on the account. */
+  /** Lifts the delays and locks that failed logins have put on the account. */
   async unlock(id: string): Promise<void> {
     await this.#deps.guessing.unlock((await this.get(id)).id);
   }
