@@ -31,7 +31,7 @@ interface Wanted {
   readonly pageToken: string;
 }
 
-/** How many one call sends again, and how many jobs of them at a time. */
+/** How many dead letters one call sends again, and how many jobs at a time. */
 const redriveMax = 1000;
 const together = 20;
 
@@ -44,7 +44,7 @@ interface DeadLettersDeps extends Owners {
   readonly timing: Timing;
 }
 
-/** What was given up, for administrators to see and to send again. */
+/** Jobs and results that were given up, for administrators to list and to send again. */
 export class DeadLetters {
   readonly #deps: DeadLettersDeps;
 
@@ -124,7 +124,7 @@ export class DeadLetters {
   }
 }
 
-/** Of a page's last letter, as its token has it. */
+/** The place of a page's last dead letter, as the page token encodes it. */
 type Place =
   | { readonly source: "job"; readonly after: Cursor | undefined }
   | { readonly source: "result"; readonly number: string };
@@ -141,7 +141,7 @@ function decodePlace(token: string): Place | undefined {
   throw foreignToken();
 }
 
-/** As queues number their messages: 64 bits at most. */
+/** Whether the text is a queue's message number: 64 bits at most. */
 function isNumber(text: string): boolean {
   return /^(0|[1-9]\d{0,18})$/.test(text);
 }
@@ -163,7 +163,7 @@ function pictureGone(): DomainError {
   return new DomainError("failed_precondition", "INPUT_PICTURE_GONE", message);
 }
 
-/** Whatever a queue failed with, the caller can but come back. */
+/** Whatever the queue's error was, the caller can only try again later. */
 async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;

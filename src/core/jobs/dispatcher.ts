@@ -7,7 +7,7 @@ import type { JobQueues } from "./job-queues.ts";
 import type { SentJobs } from "./sent-jobs.ts";
 
 const batchMax = 100;
-/** More than this wait in the database alone; the sweeper brings them back. */
+/** The most jobs that wait here. Further ones wait in the database alone, until the sweeper hands them over again. */
 const waitingMax = 1000;
 
 interface DispatcherDeps {
@@ -30,7 +30,7 @@ export class Dispatcher {
     this.#deps = deps;
   }
 
-  /** Publishes the job soon; what comes meanwhile goes in one send. */
+  /** Publishes the job soon; jobs that come meanwhile share one send. */
   dispatch(job: ImageJob): void {
     if (this.#waiting.length >= waitingMax) return;
     this.#waiting.push(job);
@@ -49,7 +49,7 @@ export class Dispatcher {
       const batches = Map.groupBy(jobs, ({ modelType }) => this.#deps.jobQueues.of(modelType));
       await Promise.all([...batches].map(([queue, batch]) => this.#publish(queue, batch)));
     }
-    // In the step that found nothing: what is handed over in the next would be left to the sweeper.
+    // In the same step as the loop's last check: a job handed over between the two would be left to the sweeper.
     this.#publishing = undefined;
   }
 
@@ -67,7 +67,10 @@ export class Dispatcher {
     }
   }
 
-  /** Leaves to the sweeper what waits for a queue that is away: each try may take as long as its reservation. How many. */
+  /**
+   * Leaves jobs that wait for an unreachable queue to the sweeper: each try may take as long as a job's reservation.
+   * Returns their number.
+   */
   #leaveWaiting(queue: Queue): number {
     const waiting = this.#waiting;
     this.#waiting = waiting.filter(({ modelType }) => this.#deps.jobQueues.of(modelType) !== queue);
@@ -80,7 +83,7 @@ export class Dispatcher {
   }
 }
 
-/** How many go in one send, from the first on; at least one. */
+/** How many of the first messages fit in one send; at least one. */
 function countFitting(messages: readonly OutgoingMessage[]): number {
   let bytes = 0;
   for (const [index, { body }] of messages.entries()) {

@@ -43,7 +43,7 @@ export class ImageJobs {
     this.#deps = deps;
   }
 
-  /** The default first. */
+  /** The default model first. */
   models(): readonly Model[] {
     return listedModels(this.#deps.routes);
   }
@@ -81,7 +81,7 @@ export class ImageJobs {
     return this.#deps.records.getOwn(id, ownerId);
   }
 
-  /** The job now, or when it has ended within `waitMs`. */
+  /** Resolves to the job when it has ended, after `waitMs` at the latest. */
   async poll(id: string, ownerId: string, waitMs: number, signal: AbortSignal): Promise<ImageJob> {
     if (!(waitMs >= 0 && waitMs <= waitMaxMs)) throw invalidField("wait", `must be 0 to ${waitMaxMs / 1000} seconds`);
     const { records, changes } = this.#deps;
@@ -119,7 +119,7 @@ export class ImageJobs {
     return records.change(await records.getOwn(id, ownerId), (job) => cancel(job, clock()));
   }
 
-  /** Cancels those of an owner's that have not ended. */
+  /** Cancels an owner's jobs that have not ended. */
   async cancelAll(ownerId: string): Promise<void> {
     const { records, clock } = this.#deps;
     for (;;) {
@@ -141,11 +141,11 @@ export class ImageJobs {
   }
 }
 
-/** Empty where nobody asks for the job by its request_id. */
+/** Empty for a submission without a request_id, since nobody can find its job by that. */
 function fingerprintOf(wanted: Submission): string {
   if (wanted.requestId === "") return "";
   const { imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline } = wanted;
   const fields = [imageId, prompt, promptGuidance, strength, modelType, seed, imageCount, deadline];
-  // As text: JSON has no NaN, and would take it for what was not given.
+  // As text: JSON has no NaN, and would write it like a field that was not given.
   return hash("sha256", JSON.stringify(fields.map(String)), "base64url");
 }

@@ -23,8 +23,8 @@ export class JobChanges {
   }
 
   /**
-   * Snapshots of the job newer than `afterVersion`, the newest only when they come faster than they are read. Ends after
-   * the terminal one, which is always given, or when `signal` aborts.
+   * Yields snapshots of the job newer than `afterVersion`; only the newest when they come faster than they are read.
+   * Ends after the terminal snapshot, which is always given, or when `signal` aborts.
    */
   async *watch(jobId: string, afterVersion: number, signal: AbortSignal): AsyncGenerator<ImageJob> {
     const mailbox = new Mailbox(afterVersion);

@@ -1,7 +1,7 @@
 import { type ModelRoutes, ownQueueName, queueNameOf, queueNames } from "../../model/models.ts";
 import type { Queue } from "../../ports/queue.ts";
 
-/** The queues that jobs go to, each by the models of those who take from it. */
+/** The queues that jobs go to: a job's model chooses its queue. */
 export class JobQueues {
   /** By their names. */
   readonly all: ReadonlyMap<string, Queue>;
@@ -15,7 +15,7 @@ export class JobQueues {
     this.all = new Map([[ownQueueName, this.#own], ...others.map((name) => [name, queue(name)] as const)]);
   }
 
-  /** Whether those who take them claim them, as ours do; others may, or may not. */
+  /** Whether the workers that take the model's jobs claim them, as ours do; others may, or may not. */
   areClaimed(model: string): boolean {
     return this.of(model) === this.#own;
   }
@@ -25,7 +25,10 @@ export class JobQueues {
     return model !== this.#routes.own[0]?.name;
   }
 
-  /** A job whose model is no longer configured goes to our own workers; one that gets it meanwhile does it, else its deadline ends it. */
+  /**
+   * A job whose model is no longer configured goes to our own workers: one that has the model by then does it, else its
+   * deadline ends it.
+   */
   of(model: string): Queue {
     return this.all.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
   }

@@ -29,9 +29,9 @@ export class JobRecords {
   }
 
   /**
-   * Applies `step` to the job, named by its id or given as it was read a moment ago; again to the job as it stands when
-   * another writer came first, until it is written or `step` throws or returns the same job. A write whose answer was
-   * lost is known again by its operation.
+   * Writes `step` of the job, which is named by its id or given as it was read a moment ago. When another writer came
+   * first, reads the job and applies `step` again, until it is written or `step` throws or returns the same job. A
+   * write whose answer was lost is recognised by its operation.
    */
   async change(job: string | ImageJob, step: (job: ImageJob) => ImageJob): Promise<ImageJob> {
     let current = typeof job === "string" ? await this.get(job) : job;

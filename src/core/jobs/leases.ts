@@ -37,7 +37,7 @@ export class Leases {
     return { attempt, token, leaseMs: timing.leaseMs, deadline };
   }
 
-  /** How long the lease lives on. */
+  /** Extends the lease; resolves to its length in milliseconds. */
   async heartbeat(worker: JobPrincipal, progress: number): Promise<number> {
     const { attempt } = worker;
     if (attempt === null) throw unauthenticated("NOT_CLAIMED", "heartbeats need the job token that ClaimJob gave");

@@ -6,14 +6,17 @@ import type { Log } from "../../ports/log.ts";
 import type { JobQueues } from "./job-queues.ts";
 import type { JobRecords } from "./job-records.ts";
 
-/** By then most jobs have a worker and need no note: a write less for each, and none beside its claim. Far below `publishMs`. */
+/**
+ * How long a note waits. By then most jobs are claimed and need none: a write less for each, and none that competes
+ * with its claim. Far below `publishMs`.
+ */
 const noteAfterMs = 1000;
 const batchMax = 100;
 /** When so many wait, they are noted without waiting for the timer. */
 const waitingMax = 10_000;
-/** Workers that never claim may have had the job for long: to send it again is to have it done twice. */
+/** For queues whose workers may not claim: one may have had the job for long, and sending it again would have it done twice. */
 const resendOthersMs = hourMs;
-/** A worker that has not the job's model gives its message back for about so long, and then leaves it to be sent again. */
+/** A worker without the job's model gives its message back for about this long, and then leaves the job to be sent again. */
 const resendLeftMs = 4 * minuteMs;
 
 interface Sent {
