@@ -30,7 +30,7 @@ export interface OpenedFile {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** Files of any type, each under a name that its owner has once. What is a picture becomes one, wherever pictures lie. */
+/** Files of any type; an owner has each name once. A file that is a picture becomes one, wherever pictures lie. */
 export class Files {
   readonly #deps: FilesDeps;
 
@@ -59,7 +59,7 @@ export class Files {
     // The record first: whatever happens next, the sweeper knows of the bytes.
     await files.insert(pending);
     try {
-      // A caller whose account was deleted meanwhile has nothing stored.
+      // An account that was deleted during the upload stores nothing.
       return await this.#complete(pending, bytes, by).finally(() => authentication.confirm(by));
     } catch (error) {
       // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
@@ -68,7 +68,7 @@ export class Files {
     }
   }
 
-  /** Undefined for what is not there, or is somebody else's. */
+  /** Undefined for a file that does not exist, or is somebody else's. */
   async open(id: string, by: Principal): Promise<OpenedFile | undefined> {
     const { files, blobs, authentication, clock } = this.#deps;
     if (by.kind !== "user" || !isId(id)) return undefined;
@@ -101,12 +101,12 @@ export class Files {
     const imageId = look.seemsPicture ? await this.#toPicture(id, by) : null;
     await this.#update({ ...named, imageId, ready: true, expiresAt: createdAt + keepUploadMs });
     if (imageId === null) return id;
-    // Where that fails they go with the record.
+    // Where that fails, the bytes are deleted with the record.
     await blobs.delete(id).catch(() => {});
     return imageId;
   }
 
-  /** Null for what only begins like one. */
+  /** Null for a file that only begins like a picture. */
   async #toPicture(id: string, by: UserPrincipal): Promise<string | null> {
     const { blobs, images } = this.#deps;
     const bytes = await blobs.read(id);

@@ -2,10 +2,10 @@ import { DomainError } from "../../model/errors.ts";
 import { fileMaxBytes } from "../../model/file.ts";
 import { imageType } from "./image-header.ts";
 
-/** As many bytes as tell a picture's type. */
+/** The bytes that tell a picture's type. */
 const headBytes = 12;
 
-/** What shows of a file as it streams by. */
+/** Tells a file's size, and whether it looks like a picture, as it streams by. */
 export class FirstLook {
   #size = 0;
   #head = Buffer.alloc(0);
@@ -24,7 +24,7 @@ export class FirstLook {
     return this.#size;
   }
 
-  /** Whether it begins like one. */
+  /** Whether the file begins like a picture. */
   get seemsPicture(): boolean {
     return imageType(this.#head) !== undefined;
   }

@@ -1,6 +1,6 @@
 import type { ImageType } from "../../model/image.ts";
 
-/** What the first bytes of a picture say. By hand: the package for it reads past the end of what it is given. */
+/** What the first bytes of a picture say. Parsed by hand: the package for it reads past the end of its input. */
 export interface ImageHeader {
   /** Pixels. */
   readonly width: number;
@@ -49,14 +49,14 @@ function isFrame(marker: number): boolean {
 }
 
 /**
- * Not RST0 to RST7, SOI and EOI, nor what is below SOF0. Decoders go on right after those, so that to skip a length
- * would be to see other segments than they do.
+ * Whether the marker is followed by a length: not RST0 to RST7, SOI and EOI, nor those below SOF0. Decoders go on right
+ * after those, so skipping a length there would find other segments than they do.
  */
 function hasLength(marker: number): boolean {
   return marker >= 0xc0 && !(marker >= 0xd0 && marker <= 0xd9);
 }
 
-/** PNG, section 5: chunks up to the first of pixels, the first of all with the size. */
+/** PNG, section 5: the first chunk has the size; pixels begin with the first IDAT. */
 function readPng(head: Buffer): ImageHeader | undefined {
   if (head.length < 33 || text(head, 12) !== "IHDR") return undefined;
   const size = { width: head.readUInt32BE(16), height: head.readUInt32BE(20) };
@@ -66,7 +66,7 @@ function readPng(head: Buffer): ImageHeader | undefined {
   return undefined;
 }
 
-/** RFC 9649: one of three first chunks. */
+/** RFC 9649: the first chunk is one of three kinds. */
 function readWebp(head: Buffer): ImageHeader | undefined {
   if (head.length < 30) return undefined;
   const first = text(head, 12);
@@ -83,7 +83,7 @@ function webp(width: number, height: number): ImageHeader {
   return { width, height, dataAt: 0 };
 }
 
-/** Four letters. */
+/** The four letters of a chunk's name. */
 function text(head: Buffer, at: number): string {
   return head.toString("latin1", at, at + 4);
 }

@@ -11,7 +11,7 @@ export interface Inspected {
 
 /** A picture's header must be found within this; longer metadata in front of it is refused. */
 const headMax = 1024 * 1024;
-/** The header is first looked for in this much, then each time that has doubled, so that tiny pieces cost no more. */
+/** The header is looked for at this many bytes, then each time the bytes have doubled, so that tiny pieces cost no more. */
 const firstLook = 4096;
 const jpegEnd = Buffer.from([0xff, 0xd9]);
 const pngEnd = Buffer.from([0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82]);
@@ -43,7 +43,7 @@ export class ImageInspector {
     return this.#found !== undefined;
   }
 
-  /** After everything has passed; before that, once the header has, its size is that of what has passed. */
+  /** Final after all bytes have passed. Once the header has passed it can be read too, and `size` counts the bytes until then. */
   get result(): Inspected {
     if (this.#found === undefined) throw new Error("nothing was inspected");
     return { ...this.#found, size: this.#size };
@@ -65,7 +65,7 @@ export class ImageInspector {
     const all = Buffer.concat(this.#head);
     this.#head = [all];
     this.#nextLook = 2 * all.length;
-    // Never further, so that the verdict does not depend on how the bytes were cut.
+    // Never further than `headMax`, so that the verdict does not depend on how the bytes were cut into pieces.
     const head = all.subarray(0, headMax);
     const type = imageType(head);
     if (type === undefined) throw invalidField("data", "must be a JPEG, PNG or WebP picture");

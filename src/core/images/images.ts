@@ -4,11 +4,11 @@ import type { Principal } from "../../model/principal.ts";
 
 export interface OpenedImage {
   readonly image: ImageInfo;
-  /** In pieces of at most 64 KiB; rejects once who opened it is no longer signed in. */
+  /** In pieces of at most 64 KiB; rejects once the caller is no longer signed in. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** Pictures, wherever they lie. What somebody may not have is `not_found`, as what is not there. */
+/** Pictures, wherever they lie. A picture that the caller may not have is `not_found`, like one that does not exist. */
 export interface Images {
   /** Rejects with `invalid_argument` on `data` for what is no picture. */
   upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo>;
@@ -17,7 +17,7 @@ export interface Images {
   reserve(id: string, ownerId: string, until: number): Promise<void>;
   /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */
   adopt(ids: readonly string[], job: ImageJob, until: number): Promise<boolean>;
-  /** Deletes an owner's pictures. One that cannot be deleted keeps no other from it, here and in `sweep`. */
+  /** Deletes an owner's pictures. Here and in `sweep`, one that cannot be deleted does not stop the others. */
   deleteOf(ownerId: string): Promise<void>;
   /** Deletes pictures whose time has come. */
   sweep(): Promise<void>;

@@ -15,9 +15,9 @@ import { deleteAll } from "../delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
 
-/** How long an upload may take; after that what there is of it is swept. */
+/** How long an upload may take; after that its bytes are swept. */
 export const uploadMaxMs = hourMs;
-/** Pictures of jobs are kept to the end of such a step. */
+/** Jobs' pictures are kept until a multiple of this. */
 const keepStepMs = hourMs;
 
 interface OwnImagesDeps {
@@ -56,7 +56,7 @@ export class OwnImages implements Images {
     // The record first: whatever happens next, the sweeper knows of the bytes.
     await images.insert(pending);
     try {
-      // A caller whose account was deleted meanwhile has nothing stored.
+      // An account that was deleted during the upload stores nothing.
       return await this.#complete(pending, bytes).finally(() => authentication.confirm(by));
     } catch (error) {
       // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
@@ -114,7 +114,7 @@ export class OwnImages implements Images {
   async #adopt(image: Image): Promise<boolean> {
     const { images } = this.#deps;
     if (await images.adopt(image)) return true;
-    // Perhaps by an earlier reading of the same result.
+    // An earlier reading of the same result may have adopted it.
     const stored = await images.get(image.id);
     return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
   }
@@ -138,13 +138,13 @@ export class OwnImages implements Images {
 }
 
 function mayRead(image: Image, by: Principal): boolean {
-  // A worker of the first system says of no job that it does it: that it knows the id must do.
+  // A worker of the first system does not say which job it does: knowing the id must be enough.
   if (by.kind === "worker") return true;
   if (by.kind === "job") return image.id === by.inputImageId || image.jobId === by.jobId;
   return image.ownerId === ownerIdOf(by);
 }
 
-/** Whether this job's result may name it: uploaded with its token, or without any and not given to anybody yet. */
+/** Whether this job's result may name the picture: uploaded with the job's token, or without any and not given to anybody yet. */
 function mayBecome(image: Image, jobId: string): boolean {
   return image.jobId === jobId || (image.jobId === null && image.ownerId === null);
 }

@@ -16,8 +16,8 @@ interface ServiceImagesDeps {
 }
 
 /**
- * Pictures at an image service. It knows of no owners, so knowing an id is the right to the picture, and how long it
- * keeps one is its own affair. What comes from there is inspected as what comes from a caller is.
+ * Pictures at an image service. The service knows of no owners, so knowing an id is the right to the picture, and it
+ * alone decides how long it keeps one. Its pictures are inspected like those of callers.
  */
 export class ServiceImages implements Images {
   readonly #deps: ServiceImagesDeps;
@@ -50,7 +50,7 @@ export class ServiceImages implements Images {
     await this.#deps.authentication.confirm(by);
   }
 
-  /** Whether it is there shows when it is developed: a job is accepted while the service is away. */
+  /** The picture itself is not looked for: a job is accepted while the service is away, and fails later if there is none. */
   async reserve(id: string): Promise<void> {
     if (!isId(id)) throw notFound("image");
   }
@@ -65,7 +65,7 @@ export class ServiceImages implements Images {
   async sweep(): Promise<void> {}
 }
 
-/** The same bytes, from the first on, once the picture's header was among them. */
+/** Reads until the picture's header has passed. Resolves to all the bytes, from the first on. */
 async function begun(
   inspector: ImageInspector,
   bytes: AsyncGenerator<Uint8Array>,
@@ -76,7 +76,7 @@ async function begun(
     if (done) break;
     head.push(value);
   }
-  // No generator: one that nobody asks for its first piece would not let go of the others.
+  // No generator: if nobody asked it for a first piece, its `return` would not end `bytes`.
   const whole: AsyncIterableIterator<Uint8Array> = {
     async next() {
       const value = head.shift();
@@ -89,8 +89,8 @@ async function begun(
 }
 
 /**
- * What breaks a rule is `not_found`: it is no picture for anybody. The last piece is held back until the whole picture
- * has passed, so whoever got all the bytes that were announced has a valid picture.
+ * Turns a broken rule into `not_found`: such bytes are no picture for anybody. The last piece is held back until the
+ * whole picture has passed, so whoever got all the bytes that were announced has a valid picture.
  */
 async function* blamed(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {

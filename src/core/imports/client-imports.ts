@@ -13,12 +13,12 @@ interface ClientImportDeps extends ImportDeps {
   readonly clients: ClientStore;
   readonly apiKeys: Pick<ApiKeys, "issue">;
   readonly clock: Clock;
-  /** What all of them may do, whatever they might before; undefined for what they might. */
+  /** The scopes of all imported clients, whatever theirs were; undefined to keep theirs. */
   readonly scopes: readonly string[] | undefined;
 }
 
 /**
- * Brings clients in from the old relay, with new keys: an old one does not say whose it is, and here none is tried
+ * Imports clients from the old relay, with new keys: an old key does not say whose it is, and Darkroom tries no key
  * against all hashes.
  */
 export class ClientImports {
@@ -29,7 +29,7 @@ export class ClientImports {
     this.#deps = deps;
   }
 
-  /** The same one again changes nothing, and its key is not shown again. */
+  /** Importing the same client again changes nothing, and does not show its key again. */
   async take(foreign: ForeignClient): Promise<ImportOutcome> {
     const client = this.#compose(foreign);
     return this.#turns.take([client.id], () => this.#import(client));
@@ -49,7 +49,7 @@ export class ClientImports {
     return { outcome: "imported", id, name, key: key.token, notes };
   }
 
-  /** Writes it; or resolves to what another import at the same time wrote. */
+  /** Writes the client, or resolves to what another import wrote at the same time. */
   async #put(client: Client): Promise<Client | undefined> {
     const { clients } = this.#deps;
     const held = await clients.get(client.id);
@@ -70,7 +70,7 @@ function there({ id, name }: Client): ImportOutcome {
   return { outcome: "there", id, name };
 }
 
-/** Always the same one for the same client, told apart from another relay's with the same number by name or age. */
+/** The same client always gets the same id. Its name or age tells it apart from another relay's client with the same number. */
 function clientIdOf({ id, name, createdAt }: ForeignClient): string {
   const identity = JSON.stringify([id || name, createdAt ?? name]);
   const digest = createHash("sha256").update(identity).digest("hex");

@@ -2,40 +2,40 @@ import pRetry from "p-retry";
 import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
 import type { Audit } from "../audit.ts";
 
-/** What became of a record of another system. One that breaks a rule, or whose names are another's, is a DomainError. */
+/** What became of another system's record. A record that breaks a rule, or whose names are taken, is a DomainError instead. */
 export type ImportOutcome =
   | {
       readonly outcome: "imported";
-      /** Of the account or the client. */
+      /** The id of the account or client. */
       readonly id: string;
-      /** A client's. */
+      /** A client's name. */
       readonly name?: string;
-      /** A client's, shown this once; undefined where nothing is written. */
+      /** A client's key, shown only here; undefined where nothing is written. */
       readonly key?: string | undefined;
-      /** What differs from where it came from. */
+      /** What differs from the original. */
       readonly notes: readonly string[];
     }
-  /** By an earlier import of the same record. */
+  /** An earlier import of the same record wrote it. */
   | { readonly outcome: "there"; readonly id: string; readonly name?: string }
-  /** On purpose. */
+  /** Not imported on purpose. */
   | { readonly outcome: "left"; readonly reason: string };
 
 export interface ImportDeps {
   readonly audit: Audit;
-  /** Of all that is imported together. */
+  /** One id for all records of an import. */
   readonly requestId: string;
   /** Looks at everything and writes nothing. */
   readonly dryRun: boolean;
 }
 
-/** A database that is away is asked again for a minute; what was taken meanwhile, and what was written, is looked at again. */
+/** Tries again for a minute when the database is away, or when a name was taken or the record written meanwhile. */
 export function retry<T>(work: () => Promise<T>): Promise<T> {
   const shouldRetry = ({ error }: { error: Error }) =>
     error instanceof StoreUnavailable || error instanceof DuplicateKey;
   return pRetry(work, { retries: 60, factor: 1, minTimeout: 1000, shouldRetry });
 }
 
-/** By whoever may open the database. */
+/** The actor is an operator: whoever may open the database. */
 export function keepImport({ audit, requestId }: ImportDeps, kind: "user" | "client", id: string): Promise<void> {
   const event = { actor: "operator", address: "", requestId, reason: "" };
   return audit.record({ ...event, action: `${kind}.imported`, target: `${kind}:${id}` });

@@ -18,7 +18,7 @@ interface UserImportDeps extends ImportDeps {
   readonly clock: Clock;
 }
 
-/** Brings accounts in from another system, with their passwords. */
+/** Imports accounts from another system, with their passwords. */
 export class UserImports {
   readonly #deps: UserImportDeps;
   readonly #source: UserSource;
@@ -30,7 +30,7 @@ export class UserImports {
     this.#source = source;
   }
 
-  /** The same one again changes nothing: what was changed here since stays. Of two with one name the first gets it. */
+  /** Importing the same user again changes nothing: later changes here stay. Of two users with one name the first gets it. */
   async take(user: ForeignUser): Promise<ImportOutcome> {
     const reason = leftBehind(user);
     if (reason !== undefined) return { outcome: "left", reason };
@@ -50,7 +50,7 @@ export class UserImports {
     return { outcome: "imported", id: account.id, notes };
   }
 
-  /** Writes it; or resolves to what the same record became before. */
+  /** Writes the account, or resolves to the one that an earlier import of the same record wrote. */
   async #put(account: Account, user: ForeignUser): Promise<Account | undefined> {
     const { accounts, dryRun } = this.#deps;
     const held = await this.#holder(account);
@@ -111,7 +111,7 @@ export class UserImports {
     return bannedUntil > this.#deps.clock();
   }
 
-  /** Of a password that nobody knows. */
+  /** The hash of a password that nobody knows. */
   #unknownHash(): Promise<string> {
     this.#nobodysHash ??= this.#deps.passwords.hash(randomBytes(32).toString("base64url"));
     return this.#nobodysHash;
