@@ -28,7 +28,7 @@ export interface AuditSearch {
 
 const fields: readonly AuditField[] = ["action", "actor", "target"];
 const valueMax = 200;
-/** After every id. */
+/** Sorts after every id. */
 const last = "~";
 
 interface AuditDeps {
@@ -47,7 +47,10 @@ export class Audit {
     this.#deps = deps;
   }
 
-  /** Acts, and keeps what happened, refused or not, before it is answered. The result is undefined where it failed. */
+  /**
+   * Runs `act` and keeps what happened, refused or not, before the call is answered. `target` gets undefined where
+   * `act` failed.
+   */
   async keep<Result>(
     { principal, isOperator, address, requestId }: Call,
     action: AuditAction | readonly AuditAction[],
@@ -69,7 +72,7 @@ export class Audit {
     }
   }
 
-  /** What was done is done: where it cannot be kept, the log has it. */
+  /** The act is not undone: where its event cannot be stored, the log has it. */
   async record(event: Omit<AuditEvent, "id" | "at">): Promise<void> {
     const { audit, clock, log } = this.#deps;
     const at = clock();
@@ -80,7 +83,7 @@ export class Audit {
     }
   }
 
-  /** Events of one process are in their order, also within a millisecond. */
+  /** Keeps the events of one process in order, also within a millisecond. */
   #idOf(at: number): string {
     this.#sequence = at === this.#lastAt ? this.#sequence + 1 : 0;
     this.#lastAt = at;

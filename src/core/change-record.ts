@@ -2,7 +2,10 @@ import { DomainError } from "../model/errors.ts";
 
 const triesMax = 10;
 
-/** Writes `step` of the record as it stands, again when another writer came first, a bounded number of times. */
+/**
+ * Writes `step` of the record as it stands; reads and tries again, up to `triesMax` times in all, when another writer
+ * came first.
+ */
 export async function changeRecord<Record>(
   read: () => Promise<Record>,
   step: (record: Record) => Record,

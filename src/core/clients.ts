@@ -27,7 +27,7 @@ interface ClientsDeps {
   readonly clock: Clock;
 }
 
-/** The services that call with keys of their own, and the administrators' keeping of them. */
+/** Clients, which are services that call with keys of their own, and how administrators manage them. */
 export class Clients {
   readonly #deps: ClientsDeps;
 
@@ -67,7 +67,7 @@ export class Clients {
     });
   }
 
-  /** Its jobs end with it. What fails can be done again, until the record itself goes last. */
+  /** Cancels the client's jobs too. A call that fails can be repeated, since the record itself goes last. */
   async delete(id: string): Promise<void> {
     const { clients, imageJobs } = this.#deps;
     await this.#change(id, (client) => ({ ...client, disabled: true }));
@@ -109,7 +109,7 @@ export class Clients {
   async #issueKey(id: string, by: Principal | undefined): Promise<Secret> {
     const { apiKeys, authentication } = this.#deps;
     const key = await apiKeys.issue(id);
-    // Its hash may wait for others'.
+    // The hash may have waited in a queue, and `by` may have lost access meanwhile.
     if (by !== undefined) await authentication.confirm(by);
     return key;
   }

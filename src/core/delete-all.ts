@@ -1,12 +1,12 @@
 import { StoreUnavailable } from "../ports/store-errors.ts";
 
 const batch = 100;
-/** After so many failures the fault is none of single records, and the rest waits. */
+/** After so many failures the fault is not in single records, and the rest waits for the next sweep. */
 const failuresMax = 1000;
 
 /**
- * Deletes all that `list` finds, one after the other. What cannot be deleted keeps nothing else from it, and the first
- * failure is thrown at the end; a store that is away ends it at once.
+ * Deletes all records that `list` finds, one after the other. One that cannot be deleted does not stop the others, and
+ * the first failure is thrown at the end; a store that is away ends it at once.
  */
 export async function deleteAll(
   list: (limit: number) => Promise<readonly { readonly id: string }[]>,

@@ -16,15 +16,15 @@ export type HealthStatus = "ok" | "degraded" | "unavailable" | "stopping";
 export interface HealthReport {
   readonly status: HealthStatus;
   readonly isReady: boolean;
-  /** Of each backend whether it is up. */
+  /** Whether each backend is up, by its name. */
   readonly backends: Readonly<Record<string, boolean>>;
 }
 
-/** How long a backend may take to answer, and for how long what it answered is told again. */
+/** How long a backend may take to answer, and how long its answer is cached. */
 const answerMs = 1000;
 const recentMs = 1000;
 
-/** Whether this process should be sent work. Asking costs nothing, however often: it is looked once a second at most. */
+/** Whether this process should be sent work. Asking is cheap, however often: each backend is asked once a second at most. */
 export class Health {
   readonly #backends: ReadonlyMap<string, Probe>;
   readonly #needed: ReadonlySet<string>;
@@ -40,7 +40,7 @@ export class Health {
     return [...this.#backends.keys()];
   }
 
-  /** False for one that is not known. */
+  /** False for an unknown backend. */
   async isUp(backend: string): Promise<boolean> {
     return (await this.#backends.get(backend)?.isUp()) ?? false;
   }
@@ -111,7 +111,7 @@ class Probe {
     await inTime(answerMs, this.#pinging);
   }
 
-  /** The log alone has the reason: who asks need not be known. */
+  /** Only the log has the reason: whoever asks need not be known. */
   #note(failure: unknown): void {
     const isUp = failure === undefined;
     if (isUp === this.#isUp) return;

@@ -22,7 +22,7 @@ import { isOwnerGone, type Owners } from "./jobs/owners.ts";
 import { type Repeating, repeat } from "./repeat.ts";
 
 const jobsEveryMs = 250;
-/** From one batch to the next: by then the process stood still, or the clock was set forward. */
+/** The gap between two batches that shows that the process stood still, or the clock was set forward. */
 const pauseMs = 5000;
 const retentionEveryMs = 60_000;
 const batch = 100;
@@ -45,8 +45,8 @@ interface SweeperDeps extends Owners {
 }
 
 /**
- * What happens by time alone: leases and deadlines that pass, jobs that wait to be sent (again), and what is kept no
- * longer. Any number of processes may sweep at once: each change is conditional.
+ * Does what happens by time alone: leases and deadlines that pass, jobs to be sent (again), and records to be deleted.
+ * Any number of processes may sweep at once: each change is conditional.
  */
 export class Sweeper {
   readonly #deps: SweeperDeps;
@@ -101,7 +101,7 @@ export class Sweeper {
     ]);
   }
 
-  /** The first timer after a pause fires before what workers sent meanwhile is read. */
+  /** Notes a pause of the process: the first timer after it fires before what workers sent meanwhile is read. */
   #lookAtClock(): number {
     const now = this.#deps.clock();
     if (now - this.#sweptAt > pauseMs) this.#renewableSince = now;
@@ -122,7 +122,7 @@ export class Sweeper {
       return next;
     });
     if (!isReserved) return;
-    // Taken by a server that had not heard yet that its client was deleted.
+    // A server that had not heard yet of its client's deletion may have accepted the job.
     if (await isOwnerGone(swept.ownerId, this.#deps))
       await records.change(swept, (current) => cancelOpen(current, clock()));
     else dispatcher.dispatch(swept);

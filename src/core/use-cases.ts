@@ -19,7 +19,7 @@ import type { DeadLetters } from "./jobs/dead-letters.ts";
 import type { ImageJobs } from "./jobs/image-jobs.ts";
 import type { Leases } from "./jobs/leases.ts";
 
-/** All that a caller can ask for, by whichever protocol, and what is told of how it is served. */
+/** All that a caller can ask for, by whichever protocol, and the settings that the protocols need. */
 export interface UseCases {
   readonly accounts: Accounts;
   readonly admission: Admission;
@@ -41,7 +41,7 @@ export interface UseCases {
   readonly users: Users;
   /** Where browsers send the session cookie to; undefined for the host alone that set it. */
   readonly cookieDomain: string | undefined;
-  /** Those whose routes are served. */
+  /** The old systems whose routes are served. */
   readonly oldApis: ReadonlySet<OldApi>;
   /** Undefined where nothing is relayed; then there is no `/v1/`. */
   readonly relay: { readonly settings: RelaySettings; readonly identities: RelayIdentities } | undefined;
