@@ -118,10 +118,10 @@ const audiences = {
   "GET /download/:uuid": ["user", "job", "worker", "images:read"],
 } as const satisfies Readonly<Record<string, readonly Audience[]>>;
 
-/** What can be called, by its name in the table. */
+/** A procedure or route, by its name in the table. */
 export type Operation = keyof typeof audiences;
 
-/** What a browser may get by its session cookie alone: reading, so that other sites can make it do nothing. */
+/** What a browser may call by its session cookie alone: only reads, so that other sites cannot make it change anything. */
 const byCookie: readonly Operation[] = ["GET /download/:uuid"];
 
 /** Every operation that the table has. */
@@ -140,7 +140,7 @@ export function takesSessionCookie(operation: string): boolean {
   return byCookie.some((one) => one === operation);
 }
 
-/** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the wrong one is. */
+/** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the caller may not make this call. */
 export function authorise(operation: string, principal: Principal | undefined): void {
   if (isOpen(operation)) return;
   if (principal === undefined) {
@@ -151,7 +151,7 @@ export function authorise(operation: string, principal: Principal | undefined): 
   throw notAllowed(principal.kind === "client" ? scopesOf(operation) : []);
 }
 
-/** Each of them opens the operation to a client. */
+/** The scopes of which any lets a client call the operation. */
 export function scopesOf(operation: string): readonly Scope[] {
   return scopes.filter((scope) => audiencesOf(operation).includes(scope));
 }
@@ -164,7 +164,7 @@ export function isAdmin(principal: Principal): boolean {
   return belongs(principal, "admin");
 }
 
-/** Whether the same caller was an administrator, or had a scope, and is or has it no more. */
+/** Whether the caller has lost the administrator's role, or a scope, since `before`. */
 export function hasLostRights(before: Principal, now: Principal): boolean {
   if (before.kind === "client" && now.kind === "client") return now.scopes.length < before.scopes.length;
   return isAdmin(before) && !isAdmin(now);

@@ -11,23 +11,23 @@ export interface Account {
   readonly recordId: string;
   readonly username: string;
   readonly email: string | null;
-  /** What is compared and unique: lower case, never null; an absent email is filled from the id. */
+  /** Names as they are compared and unique: lower case, never null; an absent email is filled from the id. */
   readonly usernameKey: string;
   readonly emailKey: string;
   readonly passwordHash: string;
   readonly role: Role;
   readonly disabled: boolean;
-  /** A token that sets a new password, if one is out. */
+  /** A token that sets a new password, if one was issued. */
   readonly passwordReset: HandedOut | null;
-  /** A token that makes `email` the account's address, if one is out. */
+  /** A token that makes `email` the account's address, if one was issued. */
   readonly emailChange: (HandedOut & { readonly email: string }) | null;
   /** What the account's owner, or a front end of theirs, keeps there: at most `metadataMaxBytes` as JSON. */
   readonly metadata: Readonly<Record<string, unknown>>;
-  /** Grows with what ends the account's sessions, by the same write. */
+  /** Grows with each write that ends the account's sessions. */
   readonly sessionEpoch: number;
-  /** The older session that goes on all the same: the one that made the last such change. */
+  /** The one older session that stays alive: it made the last such change. */
   readonly keptSessionId: string | null;
-  /** Set once it was deleted, while its data is. */
+  /** When the account was deleted; set while its data is being deleted. */
   readonly deletedAt: number | null;
   /** Milliseconds since the epoch, as every time in the model. */
   readonly createdAt: number;
@@ -56,7 +56,7 @@ const mailSyntax = /[()<>[\]\\,;:"]/;
 export const recordIdLength = 15;
 const recordIdPattern = new RegExp(`^[a-z0-9]{${recordIdLength}}$`);
 
-/** As JSON. */
+/** Bytes of the metadata as JSON. */
 const metadataMaxBytes = 16 * 1024;
 const metadataMaxLevels = 50;
 
@@ -82,7 +82,7 @@ export function usernameRule(username: string): string | undefined {
   return usernamePattern.test(username) ? undefined : "must be 3 to 64 of letters, digits, '.', '_' and '-'";
 }
 
-/** For an address that is to be set or written to: mail servers take others for the same mailbox. */
+/** For an address that is to be set or written to: mail servers treat other spellings as the same mailbox. */
 export function emailRule(email: string): string | undefined {
   const broken = knownEmailRule(email);
   if (broken !== undefined) return broken;
@@ -92,7 +92,10 @@ export function emailRule(email: string): string | undefined {
     : "must have its domain in the usual spelling";
 }
 
-/** Whether the domain is what is looked up for it, or what that is shown as: fullwidth letters and the like are neither. */
+/**
+ * Whether the domain is its ASCII form, as DNS looks it up, or what that is displayed as: fullwidth letters and the
+ * like are neither.
+ */
 function isUsualDomain(domain: string): boolean {
   const ascii = domainToASCII(domain);
   return ascii !== "" && (domain === ascii || domain === domainToUnicode(ascii));
@@ -144,7 +147,7 @@ export function isEmail(identity: string): boolean {
 
 type OwnFields = "id" | "recordId" | "username" | "email" | "passwordHash";
 
-/** One that nobody has used yet. */
+/** An account that nobody has used yet. */
 export function newAccount(
   own: Pick<Account, OwnFields> & Partial<Pick<Account, "role" | "disabled" | "metadata" | "createdAt">>,
   now: number,
@@ -161,21 +164,21 @@ export function accountExists(violations: readonly FieldViolation[], cause?: unk
   return new DomainError("already_exists", "ACCOUNT_EXISTS", invalidFields(violations).message, { violations, cause });
 }
 
-/** With a new password, which shuts out whoever came in by the old one. */
+/** The account with a new password, which ends the access of whoever used the old one. */
 export function withPassword(account: Account, passwordHash: string, keptSessionId: string | null): Account {
   return { ...shut(account, keptSessionId), passwordHash };
 }
 
 /**
- * With every way in shut but the password and one session: the others are ended before their records are gone, and every token
- * is spent, as whoever holds one may be who it is to keep out.
+ * The account without any access but by the password and one session. The other sessions end before their records are
+ * deleted. All tokens are void, since whoever holds one may be the intruder.
  */
 export function shut(account: Account, keptSessionId: string | null = null): Account {
   const spent = { passwordReset: null, emailChange: null };
   return { ...account, ...spent, sessionEpoch: account.sessionEpoch + 1, keptSessionId };
 }
 
-/** A deleted account until its data is gone: nobody's, and its names are free. */
+/** A deleted account until its data is deleted: it belongs to nobody, and its names are free. */
 export function buried(account: Account, now: number): Account {
   const { id } = account;
   // An id can be somebody's username; what has an @ cannot.

@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
 
-/** What one caller has: an IPv4 address, or all of an IPv6 address's /64. */
+/** The network of one caller: an IPv4 address, or an IPv6 address's /64. */
 export function networkOf(address: string): string {
-  // An IPv4 caller of a port that takes both.
+  // An IPv4 caller of a port that listens on IPv4 and IPv6.
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
   const [head = "", tail] = address.split("::");

@@ -1,9 +1,9 @@
 import { clientIdSource, uuidSource } from "./ids.ts";
 import type { Principal } from "./principal.ts";
 
-/** Something that happened to an account, a session, a client, a key, or what was given up. It never holds a secret. */
+/** An event of an account, a session, a client, a key or a dead letter. It never holds a secret. */
 export interface AuditEvent {
-  /** Unique; in the order of time, to the millisecond among several servers. */
+  /** Unique; sorts by time, to the millisecond among several servers. */
   readonly id: string;
   readonly at: number;
   readonly action: string;
@@ -18,7 +18,7 @@ export interface AuditEvent {
   readonly reason: string;
 }
 
-/** What is kept, whether it succeeded or not. */
+/** The actions that are recorded, whether they succeed or not. */
 export type AuditAction =
   | "user.signed_up"
   | "user.created"
@@ -62,17 +62,20 @@ export function isAuditId(text: string): boolean {
 
 const idPattern = new RegExp(`^(?:${clientIdSource}|${uuidSource})$`);
 
-/** Whom an event names. Empty for what is no id of ours: people paste keys and passwords into the wrong field. */
+/**
+ * The actor or target of an event. Empty for a text that is no id of ours: people paste keys and passwords into the
+ * wrong field.
+ */
 export function auditSubject(kind: "user" | "client" | "session" | "job", id: string | undefined): string {
   return id !== undefined && idPattern.test(id) ? `${kind}:${id}` : "";
 }
 
-/** Whose a token is that was sent by mail: it names them, whether or not it is good. */
+/** The owner of a mailed token: it names them, valid or not. */
 export function auditTokenOwner(token: string): string {
   return auditSubject("user", token.split("_")[1]);
 }
 
-/** Whose an API key is: it names its client, whether or not it is good. */
+/** The client of an API key: it names the client, valid or not. */
 export function auditKeyOwner(key: string): string {
   return auditSubject("client", /^dk_([a-z0-9]+)_/.exec(key)?.[1]);
 }

@@ -1,10 +1,10 @@
 import type { DomainError } from "./errors.ts";
 import { attemptOver } from "./job-life.ts";
 
-/** Why a credential that was given does not work; other refusals ask for a first one. */
+/** The reasons for which a given credential does not work; other refusals ask for a first one. */
 const spent = ["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", ...attemptOver];
 
-/** The `WWW-Authenticate` header of a refusal that another credential may be spared: RFC 6750, section 3. */
+/** The `WWW-Authenticate` header of a refusal that another credential may avoid: RFC 6750, section 3. */
 export function challengeOf({ code, reason, scopes }: DomainError): string | undefined {
   const challenge = 'Bearer realm="darkroom"';
   if (scopes.length > 0) return `${challenge}, error="insufficient_scope", scope="${scopes.join(" ")}"`;
@@ -17,7 +17,7 @@ export interface CredentialHeaders {
   readonly apiKey: string | undefined;
   /** Whether a token may stand in `Authorization` without its scheme. */
   readonly bareToken?: boolean | undefined;
-  /** A browser's, which some routes take where no other header has a credential. */
+  /** A browser's session token, which some routes accept where no other header has a credential. */
   readonly sessionToken?: string | undefined;
 }
 

@@ -1,16 +1,16 @@
 import type { JobPrincipal, Owner, Principal, UserPrincipal } from "./principal.ts";
 
-/** Room in memory for a call's body, until it is answered. */
+/** The memory reserved for a call's body, until the call is answered. */
 export interface BodyRoom {
-  /** Once the call may be made, or strangers could take it all. Throws when there is no room. */
+  /** Reserves the memory; only once the call is admitted, or strangers could take it all. Throws when there is none left. */
   take(): void;
-  /** What needs the body, even when the caller has left. */
+  /** Keeps the memory reserved while `work` needs the body, even when the caller has left. */
   keepFor(work: Promise<unknown>): void;
 }
 
-/** A request as whoever reads its body whole knows it. */
+/** A request as the reader of its whole body knows it. */
 export interface CountedBody {
-  /** Is shown each piece before it is kept. Throws when it must not be. */
+  /** Called with each piece before it is kept. Throws when the piece must not be kept. */
   onPiece?: (piece: Buffer) => void;
 }
 
@@ -25,19 +25,19 @@ export interface Call {
   /** The headers that a credential comes in. */
   readonly authorization: string | undefined;
   readonly apiKey: string | undefined;
-  /** Sets a header of the answer, whatever it is going to be; until then. */
+  /** Sets a header of the answer, whatever the answer is going to be; works until it begins. */
   readonly setHeader: (name: string, value: string) => void;
   /** Whether it came by TLS. */
   readonly isSecure: boolean;
-  /** Made on the machine itself, straight on the store. */
+  /** Made by an operator on the machine itself, straight on the store. */
   readonly isOperator?: true;
-  /** Why it is refused: whoever answers it says so, and asks nothing again. */
+  /** The reason the call is refused: whoever answers it sends this, and checks nothing again. */
   refusal?: unknown;
-  /** Of calls with large bodies. */
+  /** Only on calls with large bodies. */
   bodyRoom?: BodyRoom;
   /** Set once the credential was checked. */
   principal?: Principal;
-  /** What the principal was admitted to, by its name in the table of who may call what. */
+  /** The operation that the principal was admitted to, by its name in the table of who may call what. */
   operation?: string;
   /** How it ended, in Connect's terms, when that says more than the HTTP status. */
   outcome?: string;

@@ -24,11 +24,11 @@ export interface Client {
   /** Calls it may make in a minute; null for the default. */
   readonly limitPerMinute: number | null;
   readonly disabled: boolean;
-  /** bcrypt's, of the key that is good now. */
+  /** The bcrypt hash of the key that is valid now. */
   readonly keyHash: string;
   /** Grows with each new key; a client token names the one it was made from. */
   readonly keyVersion: number;
-  /** Of the key before, good until `previousKeyUntil`. */
+  /** The hash of the key before, which is valid until `previousKeyUntil`. */
   readonly previousKeyHash: string | null;
   readonly previousKeyUntil: number | null;
   /** Written at most once a minute, without a new version. */
@@ -64,14 +64,14 @@ export function clientChecks(wanted: ClientSettings, now: number) {
   };
 }
 
-/** One that has never called. */
+/** A client that has never called. */
 export function newClient(settings: ClientSettings, id: string, keyHash: string, now: number, createdAt = now): Client {
   const unused = { previousKeyHash: null, previousKeyUntil: null, lastUsedAt: null };
   const scopes = toScopes(settings.scopes);
   return { ...settings, id, scopes, keyHash, keyVersion: 1, ...unused, createdAt, updatedAt: now, version: 1 };
 }
 
-/** Those of `wanted`, each once, in the order of the list. */
+/** The known scopes among `wanted`, each once, in the order of `scopes`. */
 export function toScopes(wanted: readonly string[]): Scope[] {
   return scopes.filter((scope) => wanted.includes(scope));
 }

@@ -20,7 +20,7 @@ export interface FieldViolation {
   readonly rule: string;
 }
 
-/** An expected failure. Its message and details, but the subject, are for the caller: no secret, nothing of the inside. */
+/** An expected failure. Its message and details, except the subject, are for the caller: they hold no secret and no internals. */
 export class DomainError extends Error {
   override readonly name: string = "DomainError";
   readonly code: ErrorCode;
@@ -30,7 +30,7 @@ export class DomainError extends Error {
   readonly retryAfterMs: number | undefined;
   /** A client with any of them would not have been refused. */
   readonly scopes: readonly string[];
-  /** Whom it is about, as the audit trail names them. For the trail alone: callers may be told of nobody's account. */
+  /** The audit subject that the error is about. For the audit trail alone: callers must not learn of anybody's account. */
   readonly subject: string;
 
   constructor(
@@ -68,7 +68,7 @@ export function notFound(what: "job" | "image" | "user" | "session" | "client"):
   return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
 }
 
-/** `scopes` are those of which any would have been enough. */
+/** Any of `scopes` would have been enough. */
 export function notAllowed(scopes: readonly string[] = []): DomainError {
   const needed = scopes.length > 0 ? `: it needs the scope ${scopes.join(" or ")}` : "";
   const message = `this credential may not make this call${needed}`;

@@ -6,7 +6,7 @@ import { textRule, utf8Length } from "./text.ts";
 export interface StoredFile {
   readonly id: string;
   readonly ownerId: string;
-  /** As the owner has it: data, and no path. */
+  /** The owner's name for the file: data, and never used as a path. */
   readonly name: string;
   /** What is unique: the owner and the name, or the id while the bytes are on their way. */
   readonly nameKey: string;

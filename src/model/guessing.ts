@@ -1,12 +1,12 @@
 import { hourMs, minuteMs } from "./time.ts";
-/** The tries to sign in to one account that did not succeed, or have not yet. */
+/** The tries to sign in to one account that failed or are still running. */
 export interface SignInAttempts {
   /** The account's id, or a hash of a name that nobody has: both are treated alike. */
   readonly id: string;
-  /** Those from everywhere, since the last quiet hour. */
+  /** Failures from all addresses, since the last hour without one. */
   readonly failures: number;
   readonly lastAt: number;
-  /** Those from each address, the latest last. */
+  /** Failures by address, the latest last. */
   readonly addresses: readonly AddressAttempts[];
   readonly version: number;
 }
@@ -17,16 +17,19 @@ interface AddressAttempts {
   readonly lastAt: number;
 }
 
-/** From one address: so many are free, then each waits twice as long as the one before, from 1 s; then a lock. */
+/** From one address: `freeTries` tries are free; then each waits twice as long as the one before, from 1 s; then a lock. */
 const freeTries = 5;
 const lockedTries = 10;
 const lockMs = 15 * minuteMs;
-/** From everywhere: after so many each is held a little and then made. None is refused, or strangers could keep the owner out. */
+/**
+ * From all addresses: after `widespreadTries` each try is delayed and then made. None is refused, or strangers could
+ * keep the owner out.
+ */
 const widespreadTries = 20;
 const heldMs = 2000;
 /** How long failures count after the last one. */
 export const memoryMs = hourMs;
-/** So far ahead another server's clock may be; what is later was counted before a clock was set back. */
+/** How far ahead another server's clock may be; a later time was counted before a clock was set back. */
 const aheadMaxMs = minuteMs;
 const addressesMax = 100;
 
@@ -39,7 +42,7 @@ export function waitMs(attempts: SignInAttempts | undefined, address: string, no
   return Math.max(0, Math.min(delay, here.lastAt + delay - now));
 }
 
-/** How long a try that may be made is held before. */
+/** How long an allowed try is delayed. */
 export function holdMs(attempts: SignInAttempts | undefined): number {
   return (attempts?.failures ?? 0) >= widespreadTries ? heldMs : 0;
 }
@@ -55,7 +58,7 @@ export function counted(
   const addresses = (remembered?.addresses ?? []).filter((each) => isRemembered(each, now));
   const here = addresses.find((each) => each.address === address);
   const others = addresses.filter((each) => each !== here).slice(-(addressesMax - 1));
-  // A lock that has passed leaves the last step before it.
+  // After a lock has passed, the last step before it applies.
   const before = Math.min(here?.failures ?? 0, lockedTries - 1);
   return {
     id,
@@ -77,7 +80,7 @@ export function forgiven(attempts: SignInAttempts, address: string): SignInAttem
   };
 }
 
-/** A try that was counted and not made: one less. Not forgiven, or to keep the server busy would reset the count. */
+/** Takes back a try that was counted and not made. It is not forgiven, or keeping the server busy would reset the count. */
 export function takenBack(attempts: SignInAttempts, address: string): SignInAttempts {
   const less = (each: SignInAttempts["addresses"][number]) => ({ ...each, failures: Math.max(0, each.failures - 1) });
   return {

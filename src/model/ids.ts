@@ -11,7 +11,7 @@ export function isId(text: string): boolean {
   return idPattern.test(text);
 }
 
-/** Accounts' ids, which are UUIDs, are none. */
+/** Whether this can be a client's id; an account's id, which is a UUID, cannot. */
 export function isClientId(text: string): boolean {
   return clientIdPattern.test(text);
 }

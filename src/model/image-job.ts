@@ -6,7 +6,7 @@ import { dayMs } from "./time.ts";
 export const jobStates = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 export type JobState = (typeof jobStates)[number];
 export const openStates = ["QUEUED", "RUNNING"] as const satisfies readonly JobState[];
-/** Those of jobs that nobody wanted to end so: they can be sent again. */
+/** The states of jobs whose end nobody asked for: these can be sent again. */
 export const deadStates = ["FAILED", "EXPIRED"] as const satisfies readonly JobState[];
 
 export interface JobError {
@@ -23,7 +23,7 @@ export interface ImageJob {
   /** Unique: the owner and the request_id, or filled from the job's id when none was given. */
   readonly requestKey: string;
   readonly requestId: string;
-  /** Of the request, so that another one under the same request_id is noticed; empty without one. */
+  /** A hash of the request, so that another request under the same request_id is noticed; empty without one. */
   readonly fingerprint: string;
 
   readonly prompt: string;
@@ -48,8 +48,9 @@ export interface ImageJob {
   /** Counts deliberate publishes; with the id it names the message. */
   readonly dispatch: number;
   /**
-   * The first message since it was last QUEUED: this and those after it may claim the job, so that one that was only sent
-   * again keeps its place in the queue. While RUNNING: the one that did. Missing in what was stored before there was one.
+   * The first message since the job was last QUEUED. It and those after it may claim the job, so a job that was only
+   * sent again keeps its place in the queue. While RUNNING: the message that claimed it. Missing in records from before
+   * this field.
    */
   readonly oldestDispatch?: number;
   /** Whether the queue has confirmed that message. */
@@ -88,7 +89,7 @@ export interface Submission {
 export const promptMax = 4000;
 export const deadlineDefaultMs = dayMs;
 export const deadlineMaxMs = 7 * dayMs;
-/** How many a job has before it fails. */
+/** How many attempts a job has before it fails. */
 export const attemptsMax = 3;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
 
@@ -162,7 +163,7 @@ export function newJob(
   };
 }
 
-/** Undefined without a request_id: nothing to find again. */
+/** Undefined without a request_id, since nothing can be found by it. */
 export function requestKey(ownerId: string, requestId: string): string | undefined {
   return requestId === "" ? undefined : `${ownerId}/${requestId}`;
 }

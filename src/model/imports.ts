@@ -2,7 +2,7 @@ import { type Account, knownEmailRule, metadataRule, recordIdRule, usernameRule 
 import { type ClientSettings, clientChecks, type Scope, scopes } from "./client.ts";
 import { uuidSource } from "./ids.ts";
 
-/** An account as another system has it. Of what it has not: empty, false or undefined. */
+/** An account as another system has it. What that system does not store is empty, false or undefined. */
 export interface ForeignUser {
   readonly id: string;
   readonly username: string;
@@ -12,14 +12,14 @@ export interface ForeignUser {
   readonly createdAt: number | undefined;
   readonly isDeleted: boolean;
   readonly isAnonymous: boolean;
-  /** Whether somebody else says who they are. */
+  /** Whether another identity provider signs the user in. */
   readonly isSso: boolean;
   readonly bannedUntil: number | undefined;
 }
 
 /** A system that accounts come from. */
 export interface UserSource {
-  /** Which of the account's two ids its own stays. */
+  /** Which of our account's two ids keeps the user's id from that system. */
   readonly keeps: "id" | "recordId";
   /** What its fields are called there. */
   readonly names: Readonly<Record<"username" | "email" | "passwordHash" | "metadata", string>>;
@@ -30,7 +30,7 @@ export interface ForeignClient {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** Undefined where nothing is said. */
+  /** Undefined where the relay has none. */
   readonly scopes: readonly string[] | undefined;
   readonly expiresAt: number | null;
   readonly limitPerMinute: number | null;
@@ -44,10 +44,10 @@ const uuidPattern = new RegExp(`^${uuidSource}$`);
 const bcryptPattern = /^\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}$/;
 /** What the old relay gave to each of its clients. */
 const defaultScopes: readonly Scope[] = ["relay"];
-/** Here it is the right to everything, and not what another system meant by it. */
+/** Darkroom's `admin` is the right to everything, which another system did not mean by it. */
 const takenScopes = scopes.filter((scope) => scope !== "admin");
 
-/** Why somebody stays where they are, to be told; undefined for who is imported. */
+/** Why a user is not imported, for the operator to read; undefined for one who is. */
 export function leftBehind({ isDeleted, isAnonymous, isSso, username, email }: ForeignUser): string | undefined {
   if (isDeleted) return "was deleted";
   if (isAnonymous) return "is anonymous";
@@ -82,14 +82,14 @@ export function knownHash(hash: string): string {
   return hash.replace(/^\$2y\$/, "$2b$");
 }
 
-/** What it may do here: `chosen` when an operator chose, else what it was given there. */
+/** The client's settings here. Its scopes are `chosen` when an operator chose, else those that it had there. */
 export function settingsOf(client: ForeignClient, chosen: readonly string[] | undefined): ClientSettings {
   const { name, description, expiresAt, limitPerMinute, disabled } = client;
   const wanted = chosen ?? client.scopes ?? defaultScopes;
   return { name, description, expiresAt, limitPerMinute, disabled, scopes: wanted };
 }
 
-/** The rules of the fields by their names in the source. One that has expired may come. */
+/** The rules of the fields by their names in the source. An expired client may be imported. */
 export function foreignClientChecks(client: ForeignClient, settings: ClientSettings, isChosen: boolean) {
   const { expire_time: _, scopes: chosenRule, ...checks } = clientChecks(settings, 0);
   const named = Object.entries(checks).map(([field, check]) => [client.names[field] ?? field, check] as const);

@@ -32,10 +32,10 @@ export const moves = {
 /** Reasons of refusals after which a worker need not ask again for its attempt. */
 export const attemptOver: readonly string[] = ["JOB_ENDED", "LEASE_LOST", "OWNER_UNUSABLE"];
 
-/** Why an attempt failed whose worker gave it up to stop. */
+/** The reason of an attempt that failed because its worker was stopped. */
 export const workerStopped = "WORKER_STOPPED";
 
-/** Why one failed whose engine calls a server that is away, or too busy to answer. */
+/** The reason of an attempt that failed because the engine's image server is away, or too busy to answer. */
 export const imageServerUnavailable = "IMAGE_SERVER_UNAVAILABLE";
 
 type Move = keyof typeof moves;
@@ -48,13 +48,13 @@ export type Outcome =
 export interface Timing {
   /** How long a lease lives without a heartbeat. */
   readonly leaseMs: number;
-  /** How much longer than its worker is told: the server that ends it may have another clock than the one that gave it. */
+  /** How much longer the lease lives than its worker is told: another server with another clock may end it. */
   readonly leaseMarginMs: number;
   /** How long one publish may take before another process tries. */
   readonly publishMs: number;
   /** How long a sent job may stay unclaimed before it is sent again; doubles each time. */
   readonly resendMs: number;
-  /** At most so long. */
+  /** The longest such wait. */
   readonly resendMaxMs: number;
   /** How long an ended job is kept. */
   readonly keepMs: number;
@@ -74,7 +74,7 @@ export function claim(job: ImageJob, dispatch: number, now: number, timing: Timi
   });
 }
 
-/** While the job waits, any message sent since it began to; while it runs, the one that claimed it. */
+/** While the job waits, any message since it was QUEUED may claim it; while it runs, only the one that did. */
 function mayClaim({ state, dispatch: newest, oldestDispatch = newest }: ImageJob, dispatch: number): boolean {
   return oldestDispatch <= dispatch && dispatch <= (state === "QUEUED" ? newest : oldestDispatch);
 }
@@ -110,7 +110,7 @@ export function cancel(job: ImageJob, now: number): ImageJob {
   return end(job, "cancel", "CANCELLED", { reason: "CANCELLED", message: "cancelled by its owner" }, now);
 }
 
-/** The job itself when it has ended: of an owner that is deleted. */
+/** Cancels a deleted owner's job; the job itself when it has ended. */
 export function cancelOpen(job: ImageJob, now: number): ImageJob {
   return hasEnded(job) ? job : cancel(job, now);
 }
@@ -122,7 +122,7 @@ export function bury(job: ImageJob, dispatch: number, now: number): ImageJob {
   return end(job, "bury", "FAILED", error, now);
 }
 
-/** Another life. Attempts and dispatches go on counting, so that nothing left of the first one counts in it. */
+/** Starts a dead job again. Attempts and dispatches go on counting, so that nothing from before counts now. */
 export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
   if (!isDead(job))
     throw refused("JOB_NOT_DEAD", `only a job that FAILED or EXPIRED is sent again; it is ${job.state}`);
@@ -171,14 +171,14 @@ function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
   };
 }
 
-/** The job itself when the confirmed publish is no longer its newest, or somebody has it already. */
+/** Notes a confirmed publish; the job itself when that is no longer its newest, or a worker has the job already. */
 export function confirmPublished(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
   if (job.state !== "QUEUED" || job.dispatch !== dispatch || job.sent) return job;
   const wait = Math.min(timing.resendMs * 2 ** (dispatch - 1), timing.resendMaxMs);
   return { ...job, sent: true, dispatchAt: now + wait };
 }
 
-/** For a queue that has nothing of what was sent before: due to be published at once. The same however often it is asked. */
+/** For a queue that has none of the messages sent before: makes the job due to be published at once. Idempotent. */
 export function dueAgain(job: ImageJob): ImageJob {
   return job.state === "QUEUED" ? { ...job, dispatchAt: job.queuedAt } : job;
 }
@@ -191,8 +191,8 @@ export function dueAt(job: ImageJob, keepMs: number): number {
 }
 
 /**
- * What failed may need a while to come back: 2 s, then 8 s; an image server that starts anew 30 s, then 2 min. Of a worker
- * that was stopped, nothing did.
+ * The cause of a failure may need a while to come back: 2 s, then 8 s; for an image server that restarts 30 s, then 2
+ * min. A stopped worker's job need not wait.
  */
 function retryDelay({ attempt, attemptLimit }: ImageJob, { reason }: JobError): number {
   if (reason === workerStopped) return 0;
@@ -216,7 +216,7 @@ function giveBack(job: ImageJob, error: JobError, now: number, delayMs = 0): Ima
   });
 }
 
-/** Of a job that is QUEUED again: no message from before counts. */
+/** The dispatch of a job that is QUEUED again: no message from before counts. */
 function nextDispatch({ dispatch }: ImageJob) {
   return { dispatch: dispatch + 1, oldestDispatch: dispatch + 1, sent: false };
 }

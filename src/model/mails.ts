@@ -1,4 +1,4 @@
-/** What is mailed, in plain text. Nothing that a stranger typed stands in it. */
+/** A mail in plain text. It contains nothing that a stranger typed. */
 export interface Letter {
   readonly subject: string;
   readonly text: string;
@@ -43,7 +43,7 @@ If it was not you, turn to an administrator at once.
 };
 
 function handedOver(what: string, token: string, page: string | undefined): string {
-  // In the fragment, which browsers send to no server.
+  // The token is in the fragment, which browsers send to no server.
   const way = page === undefined ? `use this token:\n\n${token}` : `open this page:\n\n${page}#token=${token}`;
   return `To choose ${what}, ${way}\n`;
 }

@@ -8,23 +8,23 @@ export interface Model {
 export const ownQueueName = "darkroom-jobs";
 export const resultQueueName = "darkroom-results";
 
-/** Which models there are, and in which queue the jobs of each are waited for. */
+/** Which models there are, and to which queue each one's jobs go. */
 export interface ModelRoutes {
-  /** Those of Darkroom's own workers; the first is one that all of them have. */
+  /** The models of Darkroom's own workers; the first is one that all of them have. */
   readonly own: readonly Model[];
   /** The queues of other workers, by the names of their models. */
   readonly named: ReadonlyMap<string, string>;
-  /** The queue of whoever knows any other model; undefined where nobody does. */
+  /** The queue for all other models; undefined where there is none. */
   readonly rest: string | undefined;
-  /** For a job that names none. */
+  /** The model of a job that names none. */
   readonly defaultModel: string;
 }
 
 const namePattern = /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/;
-/** As Service Bus has it. */
+/** Service Bus's rule for queue names. */
 const queueNamePattern = /^(?=.{1,260}$)[a-z\d]([\w./-]*[a-z\d_])?$/i;
 
-/** The queue for a model's jobs; undefined for a model that there is not. */
+/** The queue for a model's jobs; undefined for an unknown model. */
 export function queueNameOf({ own, named, rest }: ModelRoutes, model: string): string | undefined {
   return own.some(({ name }) => name === model) ? ownQueueName : (named.get(model) ?? rest);
 }
@@ -34,7 +34,7 @@ export function queueNames({ named, rest }: ModelRoutes): string[] {
   return [...new Set([ownQueueName, ...named.values(), ...(rest === undefined ? [] : [rest])])];
 }
 
-/** Those that are known by name; the default first. */
+/** The models that are known by name; the default first. */
 export function listedModels({ own, named, defaultModel }: ModelRoutes): Model[] {
   const known = [...own, ...[...named.keys()].map(fromOutside)];
   const first = known.find(({ name }) => name === defaultModel) ?? fromOutside(defaultModel);
@@ -53,7 +53,7 @@ export function isQueueName(name: string): boolean {
   return queueNamePattern.test(name);
 }
 
-/** Whether a job may ask for it. */
+/** The broken rule when a job may not ask for the model. */
 export function modelRule(name: string, routes: ModelRoutes): string | undefined {
   if (queueNameOf(routes, name) !== undefined) return modelNameRule(name);
   const names = listedModels(routes).map((model) => model.name);

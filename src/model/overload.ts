@@ -19,11 +19,11 @@ export const uploadsFull = new DomainError(
   { retryAfterMs },
 );
 
-/** Its body is kept whole in memory. */
+/** The operation whose large bodies are kept whole in memory. */
 export const uploadOperation: Operation = "darkroom.imagejob.v1.ImageJobService/UploadImage";
 
 const worker = "darkroom.worker.v1.WorkerService";
-/** Never refused for the load: how others know how we are, and what a running job lives by. */
+/** Never refused under load: health checks, and the calls that a running job depends on. */
 const neverShed: readonly Operation[] = [...healthChecks, `${worker}/ClaimJob`, `${worker}/Heartbeat`];
 const neverShedPaths: ReadonlySet<string> = new Set(neverShed.map(pathOfOperation));
 
@@ -31,7 +31,7 @@ export function isNeverShed(path: string): boolean {
   return neverShedPaths.has(path);
 }
 
-/** Where an operation is asked for, as model/access.ts names it. */
+/** The URL path of an operation, as model/access.ts names it. */
 export function pathOfOperation(operation: Operation): string {
   return operation.includes(" ") ? operation.slice(operation.indexOf(" ") + 1) : `/${operation}`;
 }

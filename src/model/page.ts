@@ -17,21 +17,21 @@ export function pageSize(requested: number): number {
   return requested;
 }
 
-/** Some of a list, in its order. */
+/** A part of a list, in the list's order. */
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
 }
 
-/** The page that `found` begins, read with one more than `size` to see whether there is another. */
+/** The first `size` of `found`, which was read with one more to see whether there is another page. */
 export function pageOf<Item>(found: readonly Item[], size: number, tokenAfter: (last: Item) => string): Page<Item> {
   const items = found.slice(0, size);
   const last = items.at(-1);
   return { items, nextPageToken: found.length > size && last !== undefined ? tokenAfter(last) : "" };
 }
 
-/** A page that goes on after a key of its records. */
+/** The token of a page that begins after a record's key. */
 export function encodeKey(key: string): string {
   return Buffer.from(key).toString("base64url");
 }

@@ -5,8 +5,8 @@ export function pathOf(url = ""): string {
 }
 
 /**
- * As PocketBase and FastAPI have it, a path may end with a slash, as clients and balancers' probes write it; and it may begin
- * with two, where a caller's base URL ends with one. One that is relayed stays what it is.
+ * As in PocketBase and FastAPI, a path may end with a slash, as clients and balancers' probes write it; and it may
+ * begin with two, where a caller's base URL ends with one. A relayed path is left as it is.
  */
 export function withoutExtraSlashes(url: string): string {
   if (/^\/+v1\//.test(url)) return url;

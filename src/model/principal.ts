@@ -18,9 +18,9 @@ export interface UserPrincipal {
 export interface ClientPrincipal {
   readonly kind: "client";
   readonly client: Client;
-  /** Of the key that was shown, or that its token was made from. */
+  /** The version of the key that was sent, or that the token was made from. */
   readonly keyVersion: number;
-  /** Those of this credential that the client still has. */
+  /** The credential's scopes that the client still has. */
   readonly scopes: readonly Scope[];
 }
 
@@ -42,7 +42,7 @@ export interface WorkerPrincipal {
   readonly kind: "worker";
 }
 
-/** What jobs and pictures are owned by; accounts' ids are UUIDs and clients' are shorter, so the two never meet. */
+/** The id that owns jobs and pictures. Accounts' ids are UUIDs and clients' are shorter, so no two are equal. */
 export function ownerIdOf(owner: Owner | JobPrincipal["owner"]): string {
   return owner.kind === "user" ? owner.account.id : owner.client.id;
 }

@@ -105,7 +105,7 @@ function isName(name: unknown): name is string {
   return typeof name === "string" && name !== "";
 }
 
-/** Nobody could fetch the picture, so its owner need not wait for another. */
+/** Nobody could fetch the picture, so the job fails without a retry. */
 const unfetchable: Outcome = {
   kind: "failed",
   error: {

@@ -3,22 +3,22 @@ import { networkOf } from "./address.ts";
 import { ownerIdOf, type Principal } from "./principal.ts";
 import { dayMs, hourMs, minuteMs } from "./time.ts";
 
-/** So many calls in a window that begins with the first of them. */
+/** At most `count` calls in a window that begins with the first of them. */
 export interface RateLimit {
   readonly count: number;
   readonly windowMs: number;
 }
 
-/** By name: an operation as model/access.ts has it, or `user`, `client`, `address` for all calls of one such caller. */
+/** Limits by name: an operation as model/access.ts has it, or `user`, `client`, `address` for all calls of one such caller. */
 export type RateLimits = Readonly<Record<string, RateLimit>>;
 
 /** One limit as it applies to one caller. */
 export interface Quota {
   readonly name: string;
   readonly limit: RateLimit;
-  /** Who is counted together. */
+  /** Calls with the same key are counted together. */
   readonly key: string;
-  /** As callers are told. */
+  /** The value that callers read in `RateLimit-Policy`. */
   readonly policy: string;
 }
 
@@ -32,7 +32,7 @@ export interface Standing {
 
 const service = "darkroom.auth.v1.AuthService";
 
-/** What a caller may ask for at most, in any window. */
+/** The most that a limit can allow, in any window. */
 export const countMax = 100_000_000;
 export const windowMaxMs = dayMs;
 

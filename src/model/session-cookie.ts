@@ -9,7 +9,7 @@ export interface CookieSetting {
   readonly isSecure: boolean;
 }
 
-/** `Set-Cookie` for a browser that is to keep the session token; undefined makes it forget. */
+/** `Set-Cookie` that stores the session token in a browser; undefined deletes it. */
 export function sessionCookie(token: string | undefined, { domain, isSecure }: CookieSetting): string {
   const maxAge = token === undefined ? 0 : sessionTokenLifeMs / 1000;
   const attributes = ["Path=/", `Max-Age=${maxAge}`, "HttpOnly", "SameSite=Lax"];

@@ -2,7 +2,7 @@ import type { Account } from "./account.ts";
 import type { Surface } from "./surface.ts";
 import { dayMs } from "./time.ts";
 
-/** A session token lives this long, and this long after its session was last used. */
+/** How long a session token lives, and how long after its session was last used. */
 export const sessionTokenLifeMs = 7 * dayMs;
 const sessionTokenIdleMs = dayMs;
 
@@ -15,7 +15,7 @@ export interface Session {
   readonly id: string;
   readonly accountId: string;
   readonly surface: Surface;
-  /** The account's when it began. */
+  /** The account's epoch when the session began. */
   readonly epoch: number;
   readonly createdAt: number;
   /** When it ends, used or not. */
@@ -26,7 +26,7 @@ export interface Session {
   readonly lastUsedAt: number;
   /** SHA-256 of the refresh token that is good now. */
   readonly refreshHash: string;
-  /** SHA-256 of the one before, for a caller that lost the answer. */
+  /** SHA-256 of the refresh token before, for a caller that lost the answer. */
   readonly previousRefreshHash: string | null;
   readonly refreshedAt: number;
   /** SHA-256 of its session token, or null when none was asked for. */
@@ -46,8 +46,8 @@ export function isSessionAlive(session: Session, now: number): boolean {
 }
 
 /**
- * Whether the session outlived the last time that its account ended all of them. Its epoch may be the greater one: this
- * server may still hold an older record of the account.
+ * Whether the session began after the account last ended all its sessions, or was kept. Its epoch may be the greater
+ * one: this server may still hold an older record of the account.
  */
 export function isSessionOf({ id, epoch }: Session, { sessionEpoch, keptSessionId }: Account): boolean {
   return epoch >= sessionEpoch || id === keptSessionId;

@@ -1,4 +1,4 @@
-/** What an operator says, of what several rooms must know. */
+/** The operator's settings that several rooms read. */
 
 /** Where `/v1/*` goes, and its limits. */
 export interface RelaySettings {
@@ -12,7 +12,7 @@ export interface RelaySettings {
   readonly callsMax: number;
 }
 
-/** What an operator must say before an engine can be used; servers list, and workers load, what is here. */
+/** The settings that engines need; servers list models by them, and workers load engines by them. */
 export interface EngineSettings {
   /** Undefined when there is no such server. */
   readonly sdWebui: SdWebuiSettings | undefined;
@@ -38,5 +38,5 @@ export interface Tls {
   readonly key: string;
 }
 
-/** Whether an address is one of the proxies whose word on where a request comes from is taken; undefined for nobody's. */
+/** Whether an address is one of the proxies whose word on a request's origin is trusted; undefined to trust none. */
 export type TrustedProxies = ((address: string, hops: number) => boolean) | undefined;

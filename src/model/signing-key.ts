@@ -8,26 +8,26 @@ export interface SigningKey {
   readonly id: string;
   readonly algorithm: SigningAlgorithm;
   readonly createdAt: number;
-  /** When tokens are signed with it. Before, services may read it from the key set. */
+  /** From when tokens are signed with it. Services can read it from the key set before that. */
   readonly activeAt: number;
-  /** When the last token that it signed has expired and it is forgotten; null for the newest. */
+  /** When the last token that it signed has expired, and the key is deleted; null for the newest. */
   readonly expiresAt: number | null;
 }
 
 /** How long before its use a new key is published: longer than others keep the key set. */
 export const publishAheadMs = 5 * minuteMs;
-/** How long a key set may be kept by those who read it. */
+/** How long readers may cache the key set. */
 export const keySetMaxAgeMs = 60_000;
 
-/** The newest that is active; the oldest of all when none is, as by a clock that is behind. */
+/** The newest active key; the oldest of all when none is active, as when this clock is behind. */
 export function signingKeyOf<Key extends SigningKey>(keys: readonly Key[], now: number): Key | undefined {
   const active = keys.filter((key) => key.activeAt <= now);
   return active.toSorted((a, b) => b.activeAt - a.activeAt)[0] ?? keys.toSorted((a, b) => a.activeAt - b.activeAt)[0];
 }
 
 /**
- * The keys with a new one, which the others outlive by `tokenMs`, the longest life of a token; `immediately` it is alone
- * and at once: for a key that leaked.
+ * The keys with a new one. The old keys live on until `tokenMs`, the longest life of a token, after the new one is
+ * active. With `immediately` the new key is alone, and active at once: for a key that leaked.
  */
 export function rotated<Key extends SigningKey>(
   keys: readonly Key[],

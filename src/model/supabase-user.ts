@@ -1,12 +1,12 @@
 import { type Account, nameKey } from "./account.ts";
 import { utf8Length } from "./text.ts";
 
-/** Of whoever is signed in. */
+/** The role of every signed-in user. */
 export const supabaseRole = "authenticated";
 /** The one way to sign in. */
 export const supabaseProviders = { provider: "email", providers: ["email"] } as const;
 
-/** As JSON, in a token: it must fit into a header. */
+/** The metadata's bytes as JSON in a token, which must fit into a header. */
 const metadataMaxBytes = 2048;
 
 /** The address as GoTrue tells it. */
@@ -25,7 +25,7 @@ export function supabaseMetadata(account: Account): Readonly<Record<string, unkn
   return { ...identity, ...account.metadata, ...identity };
 }
 
-/** The same for a token, without what is too long for one. */
+/** The metadata for a token; the account's own is left out when it is too long. */
 export function supabaseTokenMetadata(account: Account): Readonly<Record<string, unknown>> {
   const isShort = utf8Length(JSON.stringify(account.metadata)) <= metadataMaxBytes;
   return isShort ? supabaseMetadata(account) : supabaseIdentity(account);

@@ -1,12 +1,12 @@
 import { dayMs, hourMs, minuteMs } from "./time.ts";
-/** By whose API somebody signed in: its callers expect that system's lifetimes, and tokens that say what its tokens say. */
+/** The API by which somebody signed in: its callers expect that system's lifetimes and token claims. */
 export type Surface = "own" | "supabase" | "pocketbase";
 
 /** PocketBase's id of its collection of users. */
 export const usersCollectionId = "_pb_users_auth_";
 
 interface Terms {
-  /** How long after it began a session may set a password without the one before. */
+  /** How long after its start a session may set a password without the old one. */
   readonly freshMs: number;
   /** How long an access token lives. */
   readonly accessMs: number;
@@ -14,7 +14,10 @@ interface Terms {
   readonly idleMs: number;
   /** How long it lives, used or not. */
   readonly lifeMs: number;
-  /** Whether an access token is enough to go on, and to delete the account: its callers send no refresh token or password. */
+  /**
+   * Whether an access token is enough to extend the session, and to delete the account: the API's callers send no
+   * refresh token or password.
+   */
   readonly isAccessEnough: boolean;
 }
 

@@ -6,7 +6,7 @@ import { dayMs } from "./time.ts";
 /** A user's day, in UTC. */
 export interface UserDay {
   readonly userId: string;
-  /** The account's, as it was at the day's first request. */
+  /** The account's email at the day's first request. */
   readonly email: string | null;
   /** `YYYY-MM-DD`. */
   readonly date: string;
@@ -26,7 +26,7 @@ export const dailyRequestsMax = 1_000_000;
 const daysDefault = 30;
 const daysMax = 90;
 
-/** What causes work: the calls that are counted, and every route that is limited as one of them. */
+/** The calls that cause work and are counted, as is every route that is limited as one of them. */
 const metered: ReadonlySet<string> = new Set<Operation>([
   "darkroom.imagejob.v1.ImageJobService/SubmitImageJob",
   "POST /upload",
@@ -45,7 +45,7 @@ export function dateOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-/** How much of its day is left. */
+/** Milliseconds until the end of the day, UTC. */
 export function restOfDayMs(time: number): number {
   return dayMs - (time % dayMs);
 }
