@@ -1,11 +1,11 @@
 import type { Account } from "../model/account.ts";
 
 export interface AccountQuery {
-  /** By which key they are looked up, and in whose order they come. */
+  /** The key that accounts are looked up and sorted by. */
   readonly by: "usernameKey" | "emailKey";
   /** What the key begins with; all when empty. */
   readonly prefix: string;
-  /** Only those whose key is greater. */
+  /** Only accounts whose key is greater; all when undefined. */
   readonly after: string | undefined;
   readonly limit: number;
 }
@@ -29,7 +29,7 @@ export interface AccountStore {
   /** Whether it was there. */
   delete(id: string): Promise<boolean>;
   list(query: AccountQuery): Promise<Account[]>;
-  /** Those that were deleted, in any order. */
+  /** Deleted accounts whose records are still there, in any order. */
   listDeleted(limit: number): Promise<Account[]>;
   /** Administrators, disabled ones too, in any order. */
   listAdmins(limit: number): Promise<Account[]>;

@@ -10,12 +10,12 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
-/** What happened, append-only. Every method may reject when the engine cannot be reached. */
+/** The audit trail, append-only. Every method may reject when the engine cannot be reached. */
 export interface AuditStore {
   /** When it resolves, the event survives a power cut. Rejects with DuplicateKey when the id is taken. */
   append(event: AuditEvent): Promise<void>;
   /** By id, descending. */
   list(query: AuditQuery): Promise<AuditEvent[]>;
-  /** Deletes those whose id is less, the oldest first, at most `limit`; how many it deleted. */
+  /** Deletes events whose id is less, the oldest first, at most `limit`; resolves to their number. */
   deleteBefore(id: string, limit: number): Promise<number>;
 }

@@ -3,7 +3,7 @@ import type { Account } from "../model/account.ts";
 import type { Client, Scope } from "../model/client.ts";
 import type { Session } from "../model/session.ts";
 
-/** Thrown by every `verify` for a token that is not good; why is for the log, not for the caller. */
+/** Thrown by every `verify` for an invalid token; the cause is for the log, not for the caller. */
 export class InvalidToken extends Error {
   override readonly name = "InvalidToken";
 }
@@ -25,9 +25,9 @@ export interface AccessToken {
 }
 
 export interface AccessTokens {
-  /** Never lives longer than the session. */
+  /** The token never outlives the session. */
   forSession(session: Session, account: Account): Promise<AccessToken>;
-  /** Never lives longer than the client. */
+  /** The token never outlives the client. */
   forClient(client: Client, keyVersion: number, scopes: readonly Scope[]): Promise<AccessToken>;
   /** Checks signature, algorithm, type, issuer, audience and times. Rejects with InvalidToken. */
   verify(token: string): MaybePromise<AccessClaims>;
@@ -39,12 +39,15 @@ export interface JobClaims {
   readonly attempt: number | null;
 }
 
-/** Signed by an internal key that nothing else is signed by. */
+/** Tokens signed by an internal key that signs nothing else. */
 export interface JobTokens {
   issue(claims: JobClaims, expiresAt: number): string;
   /** Whether this could be a job token, by its declared type; the signature is not looked at. */
   recognises(token: string): boolean;
-  /** Throws InvalidToken; for one of ours that has expired, DomainError with the reason JOB_ENDED, as a worker must hear. */
+  /**
+   * Throws InvalidToken; for a token of ours that has expired, a DomainError with the reason JOB_ENDED, which the
+   * worker must be told.
+   */
   verify(token: string): JobClaims;
 }
 
@@ -56,16 +59,16 @@ export interface Secret {
 
 export interface RefreshTokens {
   first(sessionId: string): Secret;
-  /** Always the same one for the same token. */
+  /** The same token always has the same successor. */
   successor(token: string): Secret;
   /** The session and hash of a token that was issued here, however long ago; undefined for any other. */
   read(token: string): { readonly sessionId: string; readonly hash: string } | undefined;
 }
 
-/** Secrets that name the record, by its UUID, which their hash is kept in. */
+/** Secrets that contain the UUID of the record that stores their hash. */
 export interface NamedSecrets {
   issue(id: string): Secret;
-  /** The record's id and the hash of what has the form of such a secret; undefined for anything else. */
+  /** The record's id and the secret's hash, for a text in such a secret's form; undefined for anything else. */
   read(token: string): { readonly id: string; readonly hash: string } | undefined;
   /** Compares hashes in constant time. */
   matches(hash: string, stored: string | null): boolean;
@@ -73,24 +76,24 @@ export interface NamedSecrets {
 
 export interface ApiKeys {
   issue(clientId: string): Promise<Secret>;
-  /** The client's id in what has a key's form; undefined for anything else. */
+  /** The client's id, for a text in a key's form; undefined for anything else. */
   read(key: string): string | undefined;
   /**
-   * Takes the same time without stored hashes, and is undefined then; otherwise the index of the first that matches.
-   * A key that was verified is remembered. Rejects with DomainError `resource_exhausted` when too many are waiting.
+   * The index of the first stored hash that matches. Without stored hashes it takes the same time, and is undefined. A
+   * key that was verified is remembered. Rejects with DomainError `resource_exhausted` when too many are waiting.
    */
   verify(key: string, stored: readonly string[]): MaybePromise<number | undefined>;
 }
 
-/** Whether it is the one key that the first system's workers share; in constant time. */
+/** Whether a credential is the one key that the first system's workers share; compares in constant time. */
 export type IsServiceKey = (credential: string) => boolean;
 
-/** All that hashes rejects with DomainError `resource_exhausted` when too many are waiting. */
+/** The methods that hash reject with DomainError `resource_exhausted` when too many are waiting. */
 export interface Passwords {
   hash(password: string): Promise<string>;
-  /** Of somebody who signs in. Takes the same time without a stored hash, and is false then. */
+  /** Checks the password of somebody who signs in. Takes the same time without a stored hash, and is false then. */
   verify(password: string, stored: string | undefined): Promise<boolean>;
-  /** Of somebody who is signed in. */
+  /** Checks the password of somebody who is already signed in. */
   confirm(password: string, stored: string): Promise<boolean>;
   isCommon(password: string): boolean;
 }

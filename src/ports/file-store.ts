@@ -1,6 +1,6 @@
 import type { StoredFile } from "../model/file.ts";
 
-/** What is known of files; the bytes are in the BlobStore under the same id. */
+/** The records of files; the bytes are in the BlobStore under the same id. */
 export interface FileStore {
   /** Rejects with DuplicateKey when the id or the nameKey is taken. */
   insert(file: StoredFile): Promise<void>;
@@ -8,7 +8,7 @@ export interface FileStore {
   findByNameKey(nameKey: string): Promise<StoredFile | undefined>;
   /** Writes all fields of a file that is there; false when it is not. Rejects with DuplicateKey when the nameKey is taken. */
   update(file: StoredFile): Promise<boolean>;
-  /** Those of an owner, ready or not, in any order. */
+  /** An owner's files, ready or not, in any order. */
   listByOwner(ownerId: string, limit: number): Promise<StoredFile[]>;
   /** Files whose expiresAt has come, ready or not, the longest expired first. */
   expired(now: number, limit: number): Promise<StoredFile[]>;

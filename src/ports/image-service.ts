@@ -1,16 +1,17 @@
 import { DomainError } from "../model/errors.ts";
 import type { ImageType } from "../model/image.ts";
 
-/** Pictures at a service that somebody else runs. It makes up their ids, and whoever knows one may read it. */
+/** Pictures at a service that somebody else runs. The service chooses their ids, and whoever knows an id may read the picture. */
 export interface ImageService {
   /**
-   * Stores everything `bytes` yields; its id there, which was checked (`isId`). Rejects with what `bytes` threw, with
-   * ImageServiceRefused, or with ImageServiceUnavailable; what was begun is then cut off, for the service to throw away.
+   * Stores everything `bytes` yields; resolves to the picture's id there, which was checked (`isId`). Rejects with what
+   * `bytes` threw, with ImageServiceRefused, or with ImageServiceUnavailable; the begun request is then cut off, for
+   * the service to throw away.
    */
   store(type: ImageType, bytes: AsyncIterable<Uint8Array>): Promise<string>;
   /**
-   * What is there under a checked id, or undefined. Whoever has begun to read it must end, or leave by `return`; reading
-   * rejects with ImageServiceUnavailable when not everything comes.
+   * The picture under a checked id, or undefined. Whoever has begun to read it must read to the end, or leave by
+   * `return`; reading rejects with ImageServiceUnavailable when not everything comes.
    */
   fetch(id: string): Promise<FetchedImage | undefined>;
   /** Rejects when the service does not answer as it should; cheap. */
@@ -24,7 +25,7 @@ export interface FetchedImage {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** The service answers, but takes no such picture, or names it so that it cannot be fetched: another try is in vain. */
+/** The service answers, but refuses the picture, or gives it an id that cannot be fetched: a retry is useless. */
 export class ImageServiceRefused extends DomainError {
   override readonly name = "ImageServiceRefused";
 
@@ -33,7 +34,7 @@ export class ImageServiceRefused extends DomainError {
   }
 }
 
-/** The service is away, too slow, or answers what makes no sense. It goes to the caller as it is. */
+/** The service is away, too slow, or its answer makes no sense. Callers get this error as it is. */
 export class ImageServiceUnavailable extends DomainError {
   override readonly name = "ImageServiceUnavailable";
 

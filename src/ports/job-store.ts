@@ -18,7 +18,7 @@ export interface JobStore {
   /** Rejects with DuplicateKey, and stores nothing, when the id or the requestKey is taken. */
   insert(job: ImageJob): Promise<void>;
   get(id: string): Promise<ImageJob | undefined>;
-  /** Those that exist, in any order. */
+  /** The jobs among `ids` that exist, in any order. */
   getMany(ids: readonly string[]): Promise<ImageJob[]>;
   findByRequestKey(requestKey: string): Promise<ImageJob | undefined>;
   /** One conditional write: stores `job` if the stored one has the version before it; false, and nothing written, if not. */

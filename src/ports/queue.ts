@@ -10,25 +10,25 @@ export interface Queue {
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 
   /**
-   * Calls `handler` for each message until stopped, `concurrency` at once at most. The lock is renewed for as long as the
-   * handler runs. What it resolves to settles the message; when it rejects, the message is abandoned. A message that
-   * was delivered `maxDeliveries` times and not completed goes to the dead letters with the reason
-   * `MaxDeliveryCountExceeded`. A settlement that the broker did not take means that the message comes again.
+   * Calls `handler` for each message until stopped, `concurrency` at once at most. The lock is renewed for as long as
+   * the handler runs. The handler's result settles the message; when it rejects, the message is abandoned. A message
+   * that was delivered `maxDeliveries` times and not completed goes to the dead letters with the reason
+   * `MaxDeliveryCountExceeded`. A message whose settlement the broker did not take is delivered again.
    */
   consume(handler: Handler, options: { readonly concurrency: number }): Consumer;
 
-  /** The same for the messages that were given up, which settle by being completed or abandoned. */
+  /** Calls `handler` for each dead letter in the same way; it can only complete or abandon them. */
   consumeDeadLetters(handler: (message: DeadLetter) => Promise<Settlement>): Consumer;
 
   /**
-   * The messages given up, in the order of their numbers, those after `after` (undefined for the first), `limit` at most;
-   * it takes none of them.
+   * The dead letters in the order of their numbers, those after `after` (undefined for the first), at most `limit`;
+   * they stay in the queue.
    */
   listDeadLetters(after: string | undefined, limit: number): Promise<readonly NumberedDeadLetter[]>;
 
   /**
-   * Puts these back among those to be delivered, each with a fresh delivery count. Resolves to how many were there; none
-   * is ever lost, and each may, after a crash, come twice.
+   * Puts dead letters back into the queue, each with a fresh delivery count. Resolves to how many were there. None is
+   * ever lost, and each may come twice after a crash.
    */
   redrive(numbers: readonly string[]): Promise<number>;
 }
@@ -67,7 +67,7 @@ export interface Consumer {
   stop(): Promise<void>;
 }
 
-/** What Service Bus takes at once, 256 KB, less what it adds to a hundred messages. */
+/** The size limit of one send to Service Bus, 256 KB, less its overhead for a hundred messages. */
 export const sendMaxBytes = 192 * 1024;
 
 /** Deliveries before a message is given up, as Service Bus has it by default. */
@@ -75,7 +75,7 @@ export const maxDeliveries = 10;
 
 export const complete: Settlement = { kind: "complete" };
 
-/** For what cannot be handled yet: abandoned for 1 s, twice as long each time it comes, a minute at most. */
+/** For a message that cannot be handled yet: abandons it for 1 s, twice as long each time it comes, a minute at most. */
 export function backOff({ deliveryCount }: IncomingMessage): Settlement {
   return { kind: "abandon", delayMs: Math.min(1000 * 2 ** (deliveryCount - 1), 60_000) };
 }

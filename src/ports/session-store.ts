@@ -8,9 +8,9 @@ export interface SessionStore {
   replace(session: Session): Promise<boolean>;
   /** Deleting what is not there is no error. */
   delete(id: string): Promise<void>;
-  /** Those of the account, ended or not, newest first, at most `limit`. */
+  /** The account's sessions, ended or not, newest first, at most `limit`. */
   listByAccount(accountId: string, limit: number): Promise<Session[]>;
-  /** Deletes all of the account's but `exceptId`; the ids of those it deleted. */
+  /** Deletes all of the account's sessions but `exceptId`; resolves to the ids of those it deleted. */
   deleteByAccount(accountId: string, exceptId?: string): Promise<string[]>;
   /** Sets lastUsedAt, unless it is later already, without a new version. Not being there is no error. */
   touch(id: string, lastUsedAt: number): Promise<void>;

@@ -9,6 +9,6 @@ export interface SignInAttemptStore {
   replace(attempts: SignInAttempts): Promise<boolean>;
   /** Deleting what is not there is no error. */
   delete(id: string): Promise<void>;
-  /** Deletes those whose lastAt is less, the oldest first, at most `limit`; how many it deleted. */
+  /** Deletes attempts whose lastAt is less, the oldest first, at most `limit`; resolves to their number. */
   deleteBefore(lastAt: number, limit: number): Promise<number>;
 }

@@ -1,14 +1,14 @@
 import { DomainError } from "../model/errors.ts";
 
-/** A unique value is taken. Which one, the caller looks up: not every engine can tell. */
+/** A unique value is taken. The caller looks up which one: not every engine can tell. */
 export class DuplicateKey extends Error {
   override readonly name = "DuplicateKey";
 }
 
 /**
- * The engine cannot be reached, did not answer in time, or has no room. A write that met this may have been done, or
- * may yet be.
- * It goes to the caller as it is.
+ * The engine cannot be reached, did not answer in time, or has no room. A write that failed with this may have been
+ * done, or may still be done.
+ * Callers get this error as it is.
  */
 export class StoreUnavailable extends DomainError {
   override readonly name = "StoreUnavailable";
