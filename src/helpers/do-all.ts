@@ -1,4 +1,4 @@
-/** Takes one step after the other, whatever becomes of those before; throws the first failure at the end. */
+/** Runs one step after the other, also after one has failed; throws the first failure at the end. */
 export async function doAll(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps) await step().catch((error: unknown) => failures.push(error));

@@ -1,4 +1,4 @@
-/** What `work` comes to, or a rejection with `late` when that takes longer: what it comes to then is nobody's matter. */
+/** The result of `work`, or a rejection with `late` after `ms`; a later result is ignored. */
 export function inTime<T>(
   ms: number,
   work: Promise<T>,

@@ -1,15 +1,15 @@
 /**
- * A value, or a promise of it where it is not there yet. What returns one may throw where it would reject. For what almost every
- * call asks and finds remembered: promises for each step on the way would take as long as the steps.
+ * A value, or a promise of it where it is not there yet. A function that returns one may throw where it would reject.
+ * It is for what almost every call reads from a cache: promises for each step would take as long as the steps.
  */
 export type MaybePromise<T> = T | Promise<T>;
 
-/** What `next` makes of a value, at once if the value is there. */
+/** The result of `next`, called at once if the value is there. */
 export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** What `work` comes to, or what `recover` makes of its error. */
+/** The result of `work`, or that of `recover` when `work` throws or rejects. */
 export function chainOr<T, R>(
   work: () => MaybePromise<T>,
   recover: (error: unknown) => MaybePromise<R>,

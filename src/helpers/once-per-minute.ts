@@ -1,6 +1,6 @@
 const everyMs = 60_000;
 
-/** Tells once a minute, and not once for each call that is refused. */
+/** Passes on at most one error a minute, and not one for each refused call. */
 export function oncePerMinute(tell: (error: Error) => void): (error: Error) => void {
   let quietUntil = 0;
   return (error) => {

@@ -1,9 +1,9 @@
 interface Slots {
-  /** Returns how to give it back; undefined when there is none left. */
+  /** Takes a slot; returns the function that gives it back, or undefined when none is left. */
   take(whose: string): (() => void) | undefined;
 }
 
-/** What callers hold for a while, so much each and so much together. */
+/** Slots that callers hold for a while: at most `each` for one caller and `all` together. */
 export function createSlots({ each, all }: { readonly each: number; readonly all: number }): Slots {
   const taken = new Map<string, number>();
   let together = 0;

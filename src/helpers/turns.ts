@@ -1,4 +1,4 @@
-/** Lets works that share a key happen one after the other, in the order in which they came, and all others at once. */
+/** Runs pieces of work that share a key one after the other, in the order in which they came, and all others at once. */
 export class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
 
