@@ -15,7 +15,7 @@ import {
 
 const issuer = "darkroom";
 const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-/** Characters of them, and how many a short one counts for, so that there are 20 000 of them at most. */
+/** The most characters of remembered tokens, and the least that one counts for, so that there are 20 000 at most. */
 const rememberedSizeMax = 16 * 1024 * 1024;
 const rememberedSizeMin = Math.ceil(rememberedSizeMax / 20_000);
 
@@ -32,7 +32,7 @@ interface Options {
 }
 
 export function openAccessTokens({ signer, clientTokenMs, clock }: Options): AccessTokens {
-  /** What a token says cannot change while its key counts; whether it still counts is asked elsewhere. */
+  /** A token's claims cannot change while its key is valid; whether its session or client still counts is checked elsewhere. */
   const remembered = new LRUCache<string, Remembered>({
     maxSize: rememberedSizeMax,
     sizeCalculation: (_known, token) => Math.max(token.length, rememberedSizeMin),
@@ -71,7 +71,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
     return { claims: readClaims(payload), expiresAt: Number(payload.exp) * 1000, kid };
   }
 
-  /** Also looks whether the key is still there: that reads the ring again when it is old. */
+  /** Also checks that the key is still in the ring, which is read again when it is old. */
   function recall(token: string): MaybePromise<Remembered | undefined> {
     const known = remembered.get(token);
     if (known === undefined || clock() >= known.expiresAt) return undefined;
@@ -92,7 +92,7 @@ export function openAccessTokens({ signer, clientTokenMs, clock }: Options): Acc
   };
 }
 
-/** Of what the header says only which of our keys and which of our types it claims to be of. */
+/** Reads from the header only the key and the type that the token claims. */
 function headerOf(token: string): { kid: string | undefined; type: TokenType } {
   try {
     const { kid, typ } = decodeProtectedHeader(token);
@@ -102,7 +102,7 @@ function headerOf(token: string): { kid: string | undefined; type: TokenType } {
   }
 }
 
-/** Of one token there are no other spellings: jose's base64url takes blanks and base64's own signs, too. */
+/** Allows only one spelling of a token: jose's base64url accepts blanks and base64's own signs too. */
 function assertCompact(token: string): void {
   if (!compact.test(token)) throw new InvalidToken("not in JWS's compact form");
 }

@@ -5,18 +5,21 @@ import { clientIdSource, isClientId } from "../model/ids.ts";
 import type { ApiKeys } from "../ports/credentials.ts";
 import type { BcryptLine, BcryptPool } from "./bcrypt-pool.ts";
 
-/** The secret has 256 random bits, which nobody guesses: the cost only has to be that of a hash of its kind. */
+/** The secret has 256 random bits, which nobody guesses, so a low cost is enough. */
 const cost = 10;
 const secretBytes = 32;
 const keyPattern = new RegExp(`^dk_(${clientIdSource})_([A-Za-z0-9_-]{43})$`);
-/** Of random bytes that were thrown away: compared with when there is no client, so that the answer takes as long. */
+/**
+ * The hash of random bytes that were thrown away. It is compared with when there is no client, so that the answer takes
+ * as long.
+ */
 const nobody = "$2b$10$HB25xjgKPQuZf2RKBLN3BOx4xa9aWia.oa9LdN66BIps6YYtywwYG";
 const rememberedMax = 10_000;
 const linesMax = 1000;
 
 /** `dk_<id>_<secret>`. */
 export function openApiKeys(pool: BcryptPool): ApiKeys {
-  /** Whether a key matched a hash, by a digest of both: each is compared once, however often it comes. */
+  /** Whether a key matched a hash, by a digest of both: each pair is compared once, however often it comes. */
   const remembered = lruCache<MaybePromise<boolean>>(rememberedMax);
   const issuing = pool.line();
   /** One line for each stored hash, so that wrong keys for one client, or for none, delay no other. */

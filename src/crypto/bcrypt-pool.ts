@@ -8,7 +8,7 @@ export const atOnce = { passwords: 2, keys: 1 } as const;
 const waitingMax = 64;
 const retryAfterMs = 5000;
 
-/** Lines take turns: how long one is keeps no other waiting. */
+/** Lines take turns, so a long line does not delay the others. */
 export interface BcryptPool {
   line(): BcryptLine;
 }
@@ -16,7 +16,7 @@ export interface BcryptPool {
 /** bcrypt, off the event loop; rejects with `resource_exhausted` when too many wait in this line. */
 export interface BcryptLine {
   hash(text: string, cost: number): Promise<string>;
-  /** Where it does not match, compares with `others` too, for the time that it takes. */
+  /** Where `hash` does not match, compares with `others` too, only to take as long. */
   compare(text: string, hash: string, others?: readonly string[]): Promise<boolean>;
 }
 
@@ -38,7 +38,8 @@ function openLine(concurrency: number, pool: LimitFunction): BcryptLine {
   }
 
   return {
-    // With its salt at hand the hash begins at once; its own comes by the event loop, which loads modules at a start.
+    // With a salt made here the hash begins at once; bcrypt's own salt comes by the event loop, which is busy loading
+    // modules at a start.
     hash: (text, cost) => bounded(() => bcrypt.hash(text, bcrypt.genSaltSync(cost))),
     compare: (text, hash, others = []) =>
       bounded(async () => {

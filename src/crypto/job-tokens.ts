@@ -6,20 +6,20 @@ import type { SecretStore } from "../ports/secret-store.ts";
 
 const issuer = "darkroom";
 const audience = "darkroom-job";
-/** What every token of ours begins with, to the letter: nothing is read of a header that came in. */
+/** The exact beginning of every token of ours: no field of a received header is read. */
 const beginning = `${encoded({ alg: "HS256", typ: "job+jwt" })}.`;
 
 /**
- * HS256 by a random key of its own, which stays in the store: only servers issue and check these. In JWS's compact form
- * (RFC 7515) by hand, since jose's Web Crypto goes by another thread and back, several times on each job's way, and each
- * time as long as to store the job.
+ * HS256 by a random key of its own, which stays in the store: only servers issue and check these. JWS's compact form
+ * (RFC 7515) is built by hand, since jose's Web Crypto switches to another thread and back, several times for each job,
+ * and each time takes as long as storing the job.
  */
 export async function openJobTokens(secrets: SecretStore, clock: Clock): Promise<JobTokens> {
   const stored = await secrets.getOrCreate("job-token-key", randomBytes(32).toString("base64url"));
   const key = createSecretKey(stored, "base64url");
   const macOf = (signed: string) => createHmac("sha256", key).update(signed).digest("base64url");
 
-  /** As text: of one MAC there are several spellings. */
+  /** Compares the MACs as text: one MAC has several base64url spellings. */
   function isOurs(token: string): boolean {
     if (!token.startsWith(beginning)) return false;
     const end = token.lastIndexOf(".");
@@ -48,7 +48,7 @@ function encoded(json: object): string {
   return Buffer.from(JSON.stringify(json)).toString("base64url");
 }
 
-/** Of one that we signed. `now`: seconds since 1970. */
+/** Reads the claims of a token that we signed. `now`: seconds since 1970. */
 function claimsOf(token: string, now: number): JobClaims {
   const [, payload = ""] = token.split(".");
   const { iss, aud, sub, exp, attempt } = JSON.parse(Buffer.from(payload, "base64url").toString());

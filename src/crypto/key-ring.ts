@@ -21,17 +21,20 @@ interface Options {
   readonly tokenMs: number;
   /** How old the newest key may become before another is made. */
   readonly rotateMs: number;
-  /** What the keys are for, as their secrets are named. */
+  /** The use of the keys, which is part of their secrets' names. */
   readonly use?: string;
 }
 
-/** How often the ring is read again at most, so that a dropped key ends everywhere; and how soon for an unknown one. */
+/**
+ * How long a read of the ring is fresh, so that a dropped key ends everywhere; and the least time between two reads for
+ * unknown keys.
+ */
 const freshMs = 1500;
 const unknownMs = 1000;
 const triesMax = 10;
 
 /**
- * Key pairs, those of access tokens unless told otherwise: the same ring for all servers, in one secret that is replaced
+ * Key pairs, for access tokens unless `use` says otherwise. All servers share one ring, in one secret that is replaced
  * as a whole.
  */
 export class KeyRing {
@@ -73,18 +76,18 @@ export class KeyRing {
     return chain(this.#recently(), () => this.#known(id) ?? this.#search().then(() => this.#known(id)));
   }
 
-  /** Those that are not forgotten, the newest first. */
+  /** The keys that have not expired, the newest first. */
   async list(): Promise<readonly LoadedKey[]> {
     await this.#recently();
     return this.#keys.filter((key) => this.#isAlive(key));
   }
 
-  /** What anybody may check its tokens with. */
+  /** The public keys by which anybody may check the ring's tokens. */
   async keySet(): Promise<{ readonly keys: readonly JWK[] }> {
     return { keys: (await this.list()).map(publicJwk) };
   }
 
-  /** Reads the ring again when that was long ago. */
+  /** Reads the ring again when the last read is older than `freshMs`. */
   #recently(): MaybePromise<void> {
     if (isRecent(this.#readAt, freshMs, this.#options.clock())) return;
     this.#reading ??= this.#read().finally(() => {
@@ -98,8 +101,8 @@ export class KeyRing {
   }
 
   /**
-   * A key that waits for its turn is the new one already, so that many who ask at once, or an administrator who asks again,
-   * get the same. `immediately` there is always another.
+   * Makes a new key. A key that is not active yet is taken as the new one, so that many who ask at once, or an
+   * administrator who asks again, get the same. With `immediately` there is always another.
    */
   async rotate(immediately: boolean): Promise<LoadedKey> {
     for (let left = triesMax; left > 0; left--) {
@@ -107,7 +110,7 @@ export class KeyRing {
       const now = this.#options.clock();
       const waiting = this.#keys.find((key) => key.activeAt > now);
       if (waiting !== undefined && !immediately) return waiting;
-      // Of when it was looked at: another call here may read a newer ring while the key is made.
+      // The ring as it was read above: another call here may read a newer one while the key is made.
       const seen = this.#stored;
       const fresh = await generated(now, immediately ? now : now + publishAheadMs);
       if (await this.#put(seen, fresh, immediately)) {
@@ -131,7 +134,7 @@ export class KeyRing {
     return isPut;
   }
 
-  /** What leaked may be the first key, which an older version would take up again. */
+  /** The leaked key may be the first key, which an older version would use again. */
   async #replaceFirst(jwk: JWK): Promise<void> {
     const { secrets } = this.#options;
     const value = JSON.stringify(jwk);
@@ -142,7 +145,10 @@ export class KeyRing {
     return expiresAt === null || this.#options.clock() < expiresAt;
   }
 
-  /** Apart from other reads: a ring read just before another server changed it lacks the new key. */
+  /**
+   * Reads the ring for an unknown key, apart from other reads: a ring read just before another server changed it lacks
+   * the new key.
+   */
   #search(): Promise<void> {
     const now = this.#options.clock();
     if (!isRecent(this.#searchedAt, unknownMs, now)) {
@@ -175,7 +181,7 @@ export class KeyRing {
   }
 }
 
-/** What anybody may know of a key. */
+/** The public part of a key. */
 export function publicJwk({ jwk: { d: _private, ...publicPart }, id, algorithm }: LoadedKey): JWK {
   return { ...publicPart, kid: id, alg: algorithm, use: "sig" };
 }

@@ -24,7 +24,7 @@ function namedSecrets(prefix: string): NamedSecrets {
   };
 }
 
-/** These come with every call: each is taken apart once. */
+/** Remembers parsed secrets: session tokens come with every call. */
 function remembered(secrets: NamedSecrets): NamedSecrets {
   const known = lruCache<Named>(rememberedMax);
   function read(token: string): Named | undefined {

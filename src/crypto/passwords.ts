@@ -4,13 +4,16 @@ import type { BcryptPool } from "./bcrypt-pool.ts";
 
 /** The exponent of bcrypt's rounds: about a quarter of a second on one core. */
 const cost = 12;
-/** Of random bytes that were thrown away: compared with when there is no account, so that the answer takes as long. */
+/**
+ * The hash of random bytes that were thrown away. It is compared with when there is no account, so that the answer
+ * takes as long.
+ */
 const nobody = nobodyAt(cost);
 
 const require = createRequire(import.meta.url);
 
 export function openPasswords(pool: BcryptPool): Passwords {
-  // Whoever signs up or changes what is theirs, however often, keeps nobody from signing in.
+  // Two lines of the pool: sign-ups and password changes, however many, must not delay logins.
   const [logins, changes] = [pool.line(), pool.line()];
   return {
     hash: (password) => changes.hash(password, cost),
@@ -24,8 +27,8 @@ export function openPasswords(pool: BcryptPool): Passwords {
 }
 
 /**
- * Takes 13 MiB, and 20 ms once: servers where nobody chooses a password do without, and all start without. Looked through
- * in 0.2 ms; a set of them would take 6 MiB more.
+ * Loads the list when it is first needed, since it takes 13 MiB and 20 ms: no start needs it, nor does a server where
+ * nobody chooses a password. Searching it takes 0.2 ms; a set would take 6 MiB more.
  */
 function commonPasswords(): readonly string[] {
   const { dictionary }: typeof import("@zxcvbn-ts/language-common") = require("@zxcvbn-ts/language-common");
@@ -37,8 +40,8 @@ function nobodyAt(exponent: number): string {
 }
 
 /**
- * Hashes to compare with after a cheaper one that was imported, so that a wrong password takes as long as an unknown
- * name: the rounds of the costs from its own on add up to those of the next one after the last.
+ * Hashes to compare with after a cheaper imported hash, so that a wrong password takes as long as an unknown name: its
+ * rounds, and those of each cost from its own to the one below `cost`, add up to those of `cost`.
  */
 function missingWork(stored: string | undefined): string[] {
   const own = Number(stored?.split("$")[2] ?? cost);

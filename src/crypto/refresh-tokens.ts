@@ -9,8 +9,8 @@ const tokenLength = 86;
 
 /**
  * A refresh token is base64url(session id, secret, seal). Only a hash of it is stored. The seal is a MAC by a key of
- * the store: it tells an old token of ours, whose use ends the session, from a made-up one, which must not.
- * A successor's secret is a MAC of its predecessor's, so a repeated refresh can be answered alike.
+ * the store: it tells an old token of ours, whose use ends the session, from a made-up one, which must not. A
+ * successor's secret is a MAC of its predecessor's, so a repeated refresh gets the same answer.
  */
 export async function openRefreshTokens(secrets: SecretStore): Promise<RefreshTokens> {
   const key = Buffer.from(
@@ -47,7 +47,7 @@ interface Parts {
   readonly secret: Buffer;
   readonly body: Buffer;
   readonly seal: Buffer;
-  /** The one spelling of these bytes: the last character of a token has bits that say nothing. */
+  /** The one valid spelling of these bytes: the last character of a token has unused bits. */
   readonly canonical: string;
 }
 

@@ -4,13 +4,13 @@ import type { SigningAlgorithm } from "../model/signing-key.ts";
 import type { SigningKeys } from "../ports/signing-keys.ts";
 import type { KeyRing } from "./key-ring.ts";
 
-/** A key is for one algorithm, whatever a token says of its own. */
+/** A key with its one algorithm, whatever a token's header says. */
 interface Key {
   readonly key: CryptoKey;
   readonly algorithm: SigningAlgorithm | "HS256";
 }
 
-/** What access tokens are signed and checked with. */
+/** The keys that access tokens are signed and checked with. */
 export interface Signer {
   signing(): Promise<Key & { readonly kid: string | undefined }>;
   /** The key that a token names; undefined for one that is not ours. */
@@ -18,7 +18,7 @@ export interface Signer {
 }
 
 export async function sharedSecret(secret: string): Promise<Signer> {
-  // Once: from bytes it would be imported for each token.
+  // Imported once: given as bytes, the secret would be imported for each token.
   const hmac = { name: "HMAC", hash: "SHA-256" };
   const imported = await crypto.subtle.importKey("raw", Buffer.from(secret), hmac, false, ["sign", "verify"]);
   const key = { key: imported, algorithm: "HS256" } as const;
@@ -38,7 +38,7 @@ export function ringSigner(ring: KeyRing): Signer {
   };
 }
 
-/** What JWT_SECRET signs, nobody else can check. */
+/** Where JWT_SECRET signs there are no public keys: nobody else can check the tokens. */
 export const noKeys: SigningKeys = { list: refuse, rotate: refuse, keySet: async () => ({ keys: [] }) };
 
 async function refuse(): Promise<never> {

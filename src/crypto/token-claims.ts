@@ -8,7 +8,7 @@ import { type AccessClaims, InvalidToken } from "../ports/credentials.ts";
 
 const audience = "darkroom";
 
-/** A token's type, of which its audience follows: RFC 9068's, and the plain one that Supabase's callers expect. */
+/** A token's type, which decides its audience: RFC 9068's, and the plain one that Supabase's callers expect. */
 export const audiences = { "at+jwt": audience, JWT: supabaseRole } as const;
 export type TokenType = keyof typeof audiences;
 
@@ -40,7 +40,7 @@ const surfaceClaims: Readonly<Record<Surface, (session: Session, account: Accoun
     phone: "",
     app_metadata: supabaseProviders,
     user_metadata: supabaseTokenMetadata(account),
-    // Theirs for anybody who is signed in: ours are read from the account's record, never from a token.
+    // Supabase's role for anybody who is signed in; ours is read from the account's record, never from a token.
     role: supabaseRole,
     aal: "aal1",
     amr: [{ method: "password", timestamp: Math.floor(session.createdAt / 1000) }],
@@ -69,7 +69,7 @@ export function clientContent(
   };
 }
 
-/** Of a token whose signature, type, audience and times are good. Throws InvalidToken. */
+/** Reads the claims of a token whose signature, type, audience and times are valid. Throws InvalidToken. */
 export function readClaims({ sub, sid, client_id, kv, scope }: JWTPayload): AccessClaims {
   if (typeof sub !== "string") throw new InvalidToken("no subject");
   if (typeof sid === "string") return { kind: "user", accountId: sub, sessionId: sid };
