@@ -18,7 +18,8 @@ import { warnOfStrangers, withoutSettings } from "./config/known-variables.ts";
 import type { RootLog } from "./log/log.ts";
 import { fail, onSignal, openLog, surviveNothing } from "./process.ts";
 
-// Each command loads what it needs: a server no pictures' library, a worker no web server. Compiled once a machine.
+// Each command loads only what it needs: a server no picture library, a worker no web server. The compile cache is made
+// once on each machine.
 enableCompileCache(join(import.meta.dirname, "../.cache/node"));
 
 const program = new Command("darkroom")
@@ -57,7 +58,7 @@ const operator = {
 await addOperatorsCommands();
 
 process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
-  // Who reads our output may go away before we do. Whatever else runs goes on.
+  // The reader of our output may go away before we do. Everything else goes on.
   if (code === "EPIPE" || process.exitCode === 1) return;
   process.exitCode = 1;
   const advice = "a key or password that it had is lost: make another";
@@ -65,7 +66,7 @@ process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
 });
 program.parseAsync().catch(fail);
 
-/** Only for those who ask for them: a server needs no client. */
+/** Adds the operators' commands only when one is called: a server needs no client. */
 async function addOperatorsCommands(): Promise<void> {
   if (program.commands.some((command) => command.name() === process.argv[2])) return;
   const { clientCommands } = await import("./cli/operators/client-commands.ts");
@@ -85,7 +86,7 @@ async function openStore() {
   const config = readServerConfig(process.env);
   if (isUnused(config))
     process.stderr.write(`darkroom: there was no database in ${config.dataDir}: a new one is made\n`);
-  // What a command says is its answer.
+  // The command's output is its answer, so only errors are logged.
   return openStoreApi(config, openLog("error"));
 }
 
@@ -121,7 +122,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
   process.stdout.write(advice(await starting, config));
 }
 
-/** Files that are no certificate with its key change nothing. */
+/** Keeps the old certificate when the files are no certificate with its key. */
 function renewTls(app: App, log: RootLog): void {
   try {
     const tls = readServerTls(process.env);
@@ -138,7 +139,7 @@ async function work(): Promise<void> {
   surviveNothing(log);
   const isInside = process.connected !== undefined;
   if (!isInside) warnOfStrangers(process.env, log);
-  // Its server is told, too, and knows what to do.
+  // A server's own worker ignores a hang-up: the server gets it too and decides.
   const stopBy = onSignal("worker", log, isInside ? () => {} : undefined);
   // The server that forked this process is gone, however it went; perhaps already.
   const end = () => void process.kill(process.pid, "SIGTERM");
@@ -173,18 +174,21 @@ async function demo(picture: string | undefined, options: Omit<DemoOptions, "pic
   );
 }
 
-/** npm changes into the project's before it starts us. */
+/** The directory of the user: npm changes into the project's before it starts us. */
 function callersDirectory(): string {
   return process.env.INIT_CWD ?? process.cwd();
 }
 
-/** Without the server's certificate, which it tells its worker itself: the file may have another by then. */
+/**
+ * The environment of the server's own worker. It leaves out the server's certificate, which the server sends to the
+ * worker: the file may have another by then.
+ */
 function workersEnvironment(url: string, dataDir: string): NodeJS.ProcessEnv {
   const own = { DARKROOM_SERVER_URL: url, DARKROOM_DATA_DIR: dataDir, DARKROOM_SERVER_CERT_FILE: "" };
   return { ...process.env, ...own };
 }
 
-/** With the same options of Node, which it needs as much: see docs/performance.md. */
+/** The worker inherits the options of Node, which it needs as much: see docs/performance.md. */
 function forkWorker(env: NodeJS.ProcessEnv): ChildProcess {
   return fork(import.meta.filename, ["worker"], { env });
 }

@@ -1,20 +1,24 @@
 import { createLog, type LogLevel, type RootLog } from "./log/log.ts";
 import { UserError } from "./user-error.ts";
 
-/** Whatever it holds back is written when the process ends. */
+/** Opens a log that writes out its waiting lines when the process ends. */
 export function openLog(level: LogLevel): RootLog {
   const log = createLog(level);
   process.once("exit", log.flush);
   return log;
 }
 
-/** One request to stop arrives several times: from the terminal, from npm, and from the server to its worker. */
+/**
+ * One request to stop may arrive several times within this time: from the terminal, from npm, and from the server to
+ * its worker.
+ */
 const sameWishMs = 1000;
 
 /**
- * Stops at the first signal, in order, as soon as it is told how; at one that is another wish, at once. A start ends at
- * any: what it has opened survives a crash. Left to itself, a container's first process would ignore the signal. A terminal
- * that is closed hangs up, which is the same wish unless something else is to be done.
+ * Stops in order at the first signal, as soon as `stop` is known; a second request, after `sameWishMs`, ends the
+ * process at once. During a start any signal does: what it has opened survives a crash. Without a listener, a
+ * container's first process would ignore the signal. A closed terminal sends SIGHUP, which is a request to stop too
+ * unless `onHangUp` is given.
  */
 export function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () => void) {
   let stop: (() => Promise<void>) | undefined;
@@ -38,7 +42,7 @@ export function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () 
   };
 }
 
-/** After a fault nobody foresaw the state is unknown: the process ends, and what runs it starts another. */
+/** After an unforeseen fault the state is unknown: the process ends, and its supervisor starts another. */
 export function surviveNothing(log: RootLog): void {
   process.on("uncaughtException", (error) => {
     log.error({ err: error }, "the process ends: a fault that nobody foresaw");
@@ -46,7 +50,7 @@ export function surviveNothing(log: RootLog): void {
   });
 }
 
-/** What an operator is told is for them to mend; of all else the stack is for us. */
+/** A UserError is for the operator to solve, so its message is enough; for any other error the stack is for us. */
 export function fail(error: unknown): void {
   const text =
     error instanceof UserError ? `darkroom: ${error.message}` : error instanceof Error ? error.stack : String(error);

@@ -42,7 +42,7 @@ export interface Stores {
   readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly secrets: SecretStore;
-  /** How much waits for the database. */
+  /** How many calls wait for the database. */
   pending(): number;
   /** Rejects when the database cannot be used; cheap. */
   ping(): Promise<void>;
@@ -50,7 +50,7 @@ export interface Stores {
 }
 
 export interface Queues {
-  /** That of Darkroom's own workers. */
+  /** The queue of Darkroom's own workers. */
   readonly jobQueue: Queue;
   readonly resultQueue: Queue;
   /** The queue of this name; Darkroom's own two as well. */
@@ -90,7 +90,7 @@ async function openEmbeddedStores(dataDir: string, due: (job: ImageJob) => numbe
 }
 
 export async function openMongodbStores(config: MongodbConfig, due: (job: ImageJob) => number, log: Log) {
-  // The driver is loaded where it is needed alone.
+  // The driver is loaded only where it is needed.
   const mongodb = await import("../adapters/mongodb/stores.ts");
   return mongodb.openStores(config, due, log).catch(blame(config.variable));
 }
@@ -112,7 +112,7 @@ export function openQueues(
 }
 
 async function openServiceBusQueues(config: ServiceBusConfig, clock: Clock, log: Log): Promise<Queues> {
-  // The SDK is loaded where it is needed alone.
+  // The SDK is loaded only where it is needed.
   const serviceBus = await import("../adapters/service-bus/queues.ts");
   return serviceBus.openQueues({ ...config, jobQueue: ownQueueName }, clock, log).catch(blame(config.variable));
 }
@@ -124,7 +124,7 @@ async function openEmbeddedQueues(dataDir: string, clock: Clock, log: Log): Prom
   return { ...queues, jobQueue: queues.queue(ownQueueName), resultQueue: queues.queue(resultQueueName) };
 }
 
-/** What an engine tells of why it cannot be opened, under the variable that says where it is. */
+/** Turns an engine's error at opening into one of the variable that says where the engine is. */
 function blame(variable: string): (error: Error) => never {
   return ({ message }) => {
     throw new ConfigError(variable, message);

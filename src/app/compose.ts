@@ -113,7 +113,7 @@ export async function compose(
       ...base,
       backends: {
         database: { ping: stores.ping, isNeeded: true },
-        // Without these jobs are accepted all the same, and wait.
+        // Without the queue or the image service, jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
         ...(service && { image_service: { ping: () => service.ping(), isNeeded: false } }),
         ...(config.relay && { relay: { ping: () => pingUpstream(config.relay?.upstreamUrl ?? ""), isNeeded: false } }),
@@ -152,7 +152,7 @@ function routesOf({ engines, models, defaultModel, serviceBus }: ServerConfig): 
 
 async function openMailer(config: MailConfig | undefined): Promise<Mailer | undefined> {
   if (config === undefined) return undefined;
-  // The package is loaded where mail is set up alone.
+  // The package is loaded only where mail is set up.
   const { smtpMailer } = await import("../adapters/smtp/mailer.ts");
   return smtpMailer(config);
 }

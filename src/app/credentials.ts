@@ -25,7 +25,7 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
   const accessTokens = openAccessTokens({ signer, clientTokenMs: config.clientTokenMs, clock });
   return {
     accessTokens,
-    // Of their own: whoever sends keys that are none keeps nobody from signing in.
+    // A pool of their own: whoever sends wrong keys must not delay logins.
     apiKeys: openApiKeys(openBcryptPool(atOnce.keys)),
     jobTokens,
     emailChanges,
@@ -47,7 +47,7 @@ async function openSigning(config: ServerConfig, secrets: SecretStore, clock: Cl
   return { signer: ringSigner(ring), signingKeys: ring };
 }
 
-/** Those of relayed calls live a minute; undefined where nothing is relayed. */
+/** The identities of relayed calls live a minute; undefined where nothing is relayed. */
 async function openIdentities({ relay, rotateKeyMs }: ServerConfig, secrets: SecretStore, clock: Clock) {
   if (relay === undefined) return undefined;
   const options = { secrets, clock, tokenMs: 2 * clockSkewMs, rotateMs: rotateKeyMs, use: "relay-identity" };

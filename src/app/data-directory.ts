@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { ConfigError } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 
-/** Where what lies in a data directory. */
+/** The files and directories of a data directory. */
 export function embeddedPaths(dataDir: string) {
   return {
     database: join(dataDir, "darkroom.db"),
@@ -13,7 +13,7 @@ export function embeddedPaths(dataDir: string) {
   };
 }
 
-/** Of which others may look in: each of the embedded engines opens it, and one warning is enough. */
+/** The directories that others may read: each embedded engine opens them, and one warning is enough. */
 const warnedOf = new Set<string>();
 
 export function prepareDataDirectory(dataDir: string, log: Log): void {
@@ -36,7 +36,10 @@ function makeWritable(directory: string, fault: string, advice = ""): void {
   }
 }
 
-/** Keys and pictures lie here: nobody else may look in. Some file systems refuse that, others take it and do nothing. */
+/**
+ * Makes the directory readable by its owner alone, since keys and pictures lie here. Some file systems refuse that,
+ * others accept it and do nothing.
+ */
 function makePrivate(directory: string, log: Log): void {
   const isPrivate = () => (statSync(directory).mode & 0o077) === 0;
   if (isPrivate()) return;
@@ -51,7 +54,7 @@ function makePrivate(directory: string, log: Log): void {
   log.warn({ directory, err }, "others may read the data directory, and its mode cannot be changed");
 }
 
-/** Not by mkdir's own `recursive`, which tries for ever where no directory can be made, as under /proc. */
+/** mkdir's own `recursive` would try for ever where no directory can be made, as under /proc. */
 function makeDirectory(path: string): void {
   if (existsSync(path)) return void readdirSync(path);
   if (dirname(path) !== path) makeDirectory(dirname(path));

@@ -1,16 +1,16 @@
 const lookMs = 1000;
-/** Of the event loop's time between two looks; timers alone take less where the processor is quick. */
+/** With less active time than this between two looks the event loop is idle; timers alone take less on a fast processor. */
 const quietMs = 20;
-/** Where they take more: thrice the least that was seen is quiet too, but never more than this. */
+/** On a slow processor three times the least time that was seen counts as idle too, but never more than this. */
 const quietMaxMs = 100;
 const quietLooks = 5;
-/** Of the event loop's time: less work leaves too little to stop for. */
+/** The least active time of the event loop since the last collection: less work leaves too little garbage to stop for. */
 const workedMs = 250;
 
 /**
- * Collects garbage once there is nothing else to do, which stops the process for 0.1 s. V8 does so by itself when it needs
- * room, so what the last calls left, whole pictures among it, would stay for as long as no others come. Does nothing
- * where Node was started without `--expose-gc`. Returns what ends it.
+ * Collects garbage when the process is idle, which stops it for 0.1 s. V8 does so by itself only when it needs room, so
+ * garbage of the last calls, whole pictures among it, would stay for as long as no others come. Does nothing where Node
+ * was started without `--expose-gc`. Returns the function that ends it.
  */
 export function collectWhenIdle(
   gc = globalThis.gc,

@@ -21,7 +21,7 @@ export type { Report } from "../imports/reports.ts";
 
 export interface ImportOptions {
   readonly dryRun: boolean;
-  /** What imported clients may do; undefined for what they might before. */
+  /** The scopes of imported clients; undefined to keep those that they had. */
   readonly scopes: readonly string[] | undefined;
 }
 
@@ -58,7 +58,7 @@ const systems = {
   },
 } as const satisfies Readonly<Record<string, System>>;
 
-/** Brings what another system has into the store that the configuration names. Servers may run beside it. */
+/** Imports another system's records into the configured store. Servers may run beside it. */
 export async function* importFrom(
   system: ImportSystem,
   path: string,
@@ -77,7 +77,10 @@ export async function* importFrom(
   }
 }
 
-/** An imported user may have the first administrator's name, and a mistyped place would take everybody in. */
+/**
+ * The error for a store without an administrator: an imported user may have the first one's name, and a mistyped
+ * location would take all records.
+ */
 function notStarted({ dataDir, mongodb }: ServerConfig): ConfigError {
   const rule = "has no administrator yet: start a server there once, or name the store that the servers have";
   if (mongodb === undefined) return new ConfigError("DARKROOM_DATA_DIR", `${dataDir} ${rule}`);

@@ -1,12 +1,12 @@
 import type { Log } from "../ports/log.ts";
 
-/** Tells how what was just started is ended. */
+/** Registers the function that ends the part that was just started. */
 export type OnStop = (end: () => Promise<unknown> | undefined) => void;
 
-/** What runs until it is stopped; stopping it again is the same stop. */
+/** Parts that run until `stop`; a second `stop` waits for the first. */
 export type Running<Parts> = Parts & { stop(): Promise<void> };
 
-/** Starts parts one after another. They end in reverse: when it is stopped, and when a later one fails to start. */
+/** Starts parts one after another. They end in reverse order, when stopped and when a later one fails to start. */
 export async function startParts<Parts>(log: Log, start: (onStop: OnStop) => Promise<Parts>): Promise<Running<Parts>> {
   const ends: Parameters<OnStop>[0][] = [];
   let stopped: Promise<void> | undefined;

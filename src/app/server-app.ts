@@ -11,9 +11,9 @@ import type { Surroundings } from "./serving.ts";
 
 export type App = Running<{
   readonly url: string;
-  /** Made up for the first administrator on the first start; otherwise undefined. */
+  /** The generated password of the first administrator on the first start; otherwise undefined. */
   readonly adminPassword: string | undefined;
-  /** Shows another certificate from here on, where it shows one. */
+  /** Uses another certificate from now on, where TLS is on. */
   renewTls(tls: Tls): void;
 }>;
 
@@ -22,7 +22,7 @@ export interface AppDeps extends Surroundings {
   readonly clock?: Clock;
 }
 
-/** A server with everything inside, serving when it resolves. */
+/** Starts a server with everything inside; it serves when this resolves. */
 export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
   return startParts(deps.log, (onStop) => start(config, deps, onStop));
 }
@@ -31,10 +31,10 @@ async function start(config: ServerConfig, { clock = Date.now, ...surroundings }
   const { log } = surroundings;
   const opening = openPart(openStores(config, log), onStop);
   const admin = firstAdmin(config, opening, clock);
-  // It is awaited last, and what comes before may fail.
+  // Awaited last; a step before may fail first, and leave this rejection unhandled.
   admin.catch(() => {});
   const openingQueues = openPart(openQueues(config, clock, log), onStop);
-  // Most of a start is to load this; the databases' threads and that of the hash have started already.
+  // Loading this is most of a start; the databases' threads and that of the hash have started already.
   const { serve } = await import("./serving.ts");
   const [stores, queues] = [await opening, await openingQueues];
   return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop).catch((error: unknown) => {
@@ -44,7 +44,7 @@ async function start(config: ServerConfig, { clock = Date.now, ...surroundings }
   });
 }
 
-/** What is still being opened when the start fails is closed once it is open. */
+/** A part that is still being opened when the start fails is closed once it is open. */
 function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part>, onStop: OnStop): Promise<Part> {
   const opened = opening.catch(() => undefined);
   onStop(async () => (await opened)?.close());

@@ -22,16 +22,16 @@ import type { OnStop } from "./parts.ts";
 
 /** How long running calls may take to end once the server stops. */
 const callsGraceMs = 10_000;
-/** After this the worker is ended; its job's lease lapses and another attempt is made. */
+/** After this time the worker is ended; its job's lease lapses and another attempt is made. */
 const workerGraceMs = 6000;
 
 export interface Surroundings {
   readonly log: Log;
-  /** Forks a worker process that lives by the server at `url`; undefined for a server without one inside. */
+  /** Forks a worker process for the server at `url`; undefined for a server without a worker. */
   readonly forkWorker: ((url: string) => ChildProcess) | undefined;
-  /** Called as soon as calls are answered; a password that is made up may still be on its way. */
+  /** Called as soon as calls are answered; the first administrator's generated password may come later. */
   readonly onListening?: (url: string) => void;
-  /** That of the event loop and the database unless another is given. */
+  /** The pressure of the event loop and the database, unless another is given. */
   readonly pressure?: Pressure;
 }
 
@@ -39,11 +39,11 @@ interface Deps extends Surroundings {
   readonly clock: Clock;
   readonly stores: Stores;
   readonly queues: Queues;
-  /** Still being prepared. */
+  /** The first administrator, who is still being prepared. */
   readonly admin: Promise<FirstAdmin | undefined>;
 }
 
-/** All that a server does on its stores and queues, from the use cases to the port. */
+/** Serves on the stores and queues: everything from the use cases to the port. */
 export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const { stores, queues, log, clock, forkWorker, onListening, pressure } = deps;
   const core = await compose(config, stores, queues, { log, clock, onStop });
@@ -76,7 +76,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     log,
   });
   const isPasswordGiven = config.admin.password !== undefined;
-  // Who gave it may log in at once. Nobody knows one that is made up before it is shown, which needs a port.
+  // Whoever configured the password may log in at once. A generated one is unknown before it is shown, which needs a
+  // port.
   if (isPasswordGiven) await core.accounts.addAdmin(deps.admin);
   const connectionsMax = connectionsWithin(openFilesMax(), limits.connectionsMax);
   const port = await openHttpServer(front, { ...config, connectionsMax }).catch((error: NodeJS.ErrnoException) => {
@@ -97,7 +98,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
       log,
       () => tls,
     );
-  // While connections that are open live on, so that the worker can bring its job home.
+  // Open connections live on meanwhile, so that the worker can report its job.
   onStop(() => worker?.stop(workerGraceMs));
   onStop(async () => {
     core.health.markStopping();

@@ -8,7 +8,7 @@ import { type Running, startParts } from "./parts.ts";
 
 export type StoreApi = Running<Api>;
 
-/** The API straight on the store, for its operator: nothing listens, sweeps or works here. Servers may run beside it. */
+/** The API straight on the store, for its operator: no port, sweeper or worker is started. Servers may run beside it. */
 export function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> {
   return startParts(log, async (onStop) => {
     const stores = await openStores(config, log);

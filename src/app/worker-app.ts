@@ -21,13 +21,13 @@ interface Parent {
 interface Deps {
   readonly log: Log;
   /**
-   * Speaks for the server that has started it, whose queue is there; undefined for a worker beside one. A server with TLS tells
-   * which certificate it shows, and again when that is another.
+   * The server process that started this worker and shares its queue; undefined for a worker by itself. A server with
+   * TLS sends the certificate that it shows, and again when that changes.
    */
   readonly parent: Parent | undefined;
 }
 
-/** A worker that shares its queues with the server at its URL; taking jobs when it resolves. */
+/** Starts a worker that shares its queues with the server at its URL; it takes jobs when this resolves. */
 export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promise<{ stop(): Promise<void> }> {
   return startParts(log, async (onStop) => {
     const queues = await openOwnQueues(config, log);
@@ -51,7 +51,10 @@ export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promis
   });
 }
 
-/** Tells what the worker lives by; until it is ended, looks for its server, which nobody would miss while there is no job. */
+/**
+ * Logs the worker's server, queue and models. Looks for the server until it is ended: while there is no job, nobody
+ * would notice that the server is missing.
+ */
 function introduce(config: WorkerConfig, models: string[], server: JobApi, log: Log): () => Promise<void> {
   const { serverUrl, serviceBus, dataDir } = config;
   const queue = serviceBus === undefined ? dataDir : namespaceOf(serviceBus);
