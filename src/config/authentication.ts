@@ -1,13 +1,13 @@
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
-/** Each switches authentication off: the names that the systems before had. */
+/** Either variable switches authentication off: the old systems had these names. */
 const switches = ["AUTH_ENABLED", "AUTHENTICATE"];
 const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
 
 /**
- * Whether credentials are asked for. Without, everybody is one test user: refused wherever others than this machine could
- * call, or other people's data may lie, unless a second switch insists.
+ * Whether credentials are required. Without them, every caller is one test user. That is refused wherever others than
+ * this machine could call, or other people's data may lie, unless a second switch insists.
  */
 export function readAuthentication(
   read: Reader,
@@ -26,7 +26,7 @@ export function readAuthentication(
 const safely = "listen on 127.0.0.1 with the embedded database, without TRUSTED_PROXIES";
 const how = `${safely}, or set ${insist}=true if that is meant`;
 
-/** The name that switches it off. */
+/** The variable that switches authentication off. */
 function switchedOff(read: Reader): string | undefined {
   const given = switches.filter((name) => read.text(name) !== undefined);
   const off = given.find((name) => !read.flag(name, true));

@@ -35,7 +35,7 @@ export interface ServerConfig {
   readonly mongodb: MongodbConfig | undefined;
   /** Where the queues are; undefined for the data directory. */
   readonly serviceBus: ServiceBusConfig | undefined;
-  /** Undefined where neither the first system's image service nor its workers are. */
+  /** Undefined where there is neither an image service nor a worker of the first system. */
   readonly imageService: ImageServiceConfig | undefined;
   readonly tls: Tls | undefined;
   readonly mail: MailConfig | undefined;
@@ -57,19 +57,19 @@ export interface ServerConfig {
   readonly keepAuditMs: number;
   readonly bodyMs: number;
   readonly leaseMs: number;
-  /** How long what comes may wait for the event loop before calls are refused. */
+  /** How long requests may wait for the event loop before calls are refused. */
   readonly waitMaxMs: number;
-  /** Bytes of UploadImage's large bodies at a time. */
+  /** The most bytes of UploadImage's large bodies at a time. */
   readonly uploadsMax: number;
   /** Whether unary calls and server streams take the fast path. */
   readonly fastRpc: boolean;
-  /** Which other workers there are: the queue for each of their models. */
+  /** Other workers' models, with the queue of each. */
   readonly models: ReadonlyMap<string, string>;
-  /** For jobs that name none; undefined for the first of our own. */
+  /** The model of jobs that name none; undefined for the first of our own. */
   readonly defaultModel: string | undefined;
-  /** Those of its workers: it lists the models that they have. */
+  /** The engines of the server's workers: it lists their models. */
   readonly engines: EngineSettings;
-  /** Those whose routes are served. */
+  /** The old systems whose routes are served. */
   readonly oldApis: ReadonlySet<OldApi>;
   /** Undefined where nothing is relayed. */
   readonly relay: RelaySettings | undefined;
@@ -81,13 +81,16 @@ export interface WorkerConfig extends ServerAddress {
   readonly serviceBus: ServiceBusConfig | undefined;
   /** Jobs at a time. */
   readonly concurrency: number;
-  /** Where it tells of its health; undefined for nowhere. */
+  /** Where the worker serves its health; undefined for nowhere. */
   readonly health: { readonly host: string; readonly port: number } | undefined;
   readonly engines: EngineSettings;
   readonly logLevel: LogLevel;
 }
 
-/** The longest that JWT_EXPIRY may be: signing keys outlive their use by no less, whatever it is on each server. */
+/**
+ * The longest that JWT_EXPIRY may be. Signing keys are kept at least this long after their last use, whatever each
+ * server's setting is.
+ */
 export const clientTokenMaxMs = dayMs;
 const healthPort = "DARKROOM_WORKER_HEALTH_PORT";
 
@@ -153,18 +156,18 @@ export function readWorkerConfig(env: Environment): WorkerConfig {
   };
 }
 
-/** The certificate and the key as the files have them by now. Throws ConfigError for whatever is doubtful. */
+/** Reads the certificate and the key again from their files. Throws ConfigError for whatever is doubtful. */
 export function readServerTls(env: Environment): Tls | undefined {
   return readTls(reader(env));
 }
 
-/** Of the worker inside a server: one that can never start would be started again and again. */
+/** Checks the configuration of the worker inside a server: one that can never start would be started again and again. */
 export function checkWorkerInside(env: Environment, { port }: ServerConfig): void {
   const { health } = readWorkerConfig(env);
   if (port !== 0 && health?.port === port) throw new ConfigError(healthPort, "must be another port than PORT");
 }
 
-/** Which server the operators' commands ask. Throws ConfigError for whatever is doubtful. */
+/** The server that the operators' commands call. Throws ConfigError for whatever is doubtful. */
 export function readOperatorsServer(env: Environment): ServerAddress {
   return readServerAddress(reader(env), "http://127.0.0.1:8080");
 }
@@ -178,7 +181,7 @@ function readOrigins(read: Reader): string[] {
   const name = "CORS_ORIGINS";
   const origins = read.list(name);
   for (const origin of origins) {
-    // Not a URL's own origin, which is none for an app's page, such as capacitor://localhost.
+    // URL.origin cannot be used: it is "null" for an app's page, such as capacitor://localhost.
     const { protocol, host } = URL.parse(origin) ?? { protocol: "", host: "" };
     if (host === "" || origin !== `${protocol}//${host}`) {
       throw new ConfigError(name, "must be origins such as https://app.example.com, separated by commas");
@@ -192,7 +195,7 @@ function readJwtSecret(read: Reader): string | undefined {
   const secret = read.text(name);
   if ((read.text("JWT_SECRET_KEY") ?? secret) !== secret)
     throw new ConfigError("JWT_SECRET_KEY", "must be the same as JWT_SECRET where both are set");
-  // RFC 7518, section 3.2: a key as long as the hash.
+  // RFC 7518, section 3.2: a key at least as long as the hash.
   if (secret !== undefined && Buffer.byteLength(secret) < 32)
     throw new ConfigError(name, "must have at least 32 bytes");
   return secret;
@@ -226,7 +229,7 @@ function readLogLevel(read: Reader): LogLevel {
   return known;
 }
 
-/** How others on this machine reach a server that listens on `host`. */
+/** The URL by which others on this machine reach a server that listens on `host`. */
 export function serverUrl(host: string, port: number, isTls: boolean): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${isTls ? "https" : "http"}://${isIP(reachable) === 6 ? `[${reachable}]` : reachable}:${port}`;

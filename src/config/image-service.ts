@@ -5,15 +5,18 @@ import type { Reader } from "./reader.ts";
 export interface ImageServiceConfig {
   /** Where pictures lie, without a slash at the end; undefined for our own store. */
   readonly url: string | undefined;
-  /** We show it to the image service, and workers of the first system show it to us. */
+  /** We send the key to the image service, and workers of the first system send it to us. */
   readonly key: string;
 }
 
 const [urlVariable, keyVariable] = ["IMAGE_SERVICE_URL", "IMAGE_SERVICE_API_KEY"];
-/** As a header can carry it, as much as is ever looked at, with the one scheme that is read in workers' headers. */
+/**
+ * What a header can carry, no longer than the credentials that are checked, with the one scheme that is read in
+ * workers' headers.
+ */
 const keyPattern = /^(bearer )?[\x21-\x7e]{16,1024}$/i;
 
-/** Undefined without a key: then no worker has one, and pictures are in our own store. */
+/** Undefined without a key: then no old worker can call, and pictures are in our own store. */
 export function readImageService(read: Reader): ImageServiceConfig | undefined {
   const url = readBaseUrl(read, urlVariable);
   const key = read.text(keyVariable);

@@ -2,29 +2,29 @@ import type { RootLog } from "../log/log.ts";
 import { type Environment, readServerConfig, readWorkerConfig } from "./config.ts";
 
 const prefix = "DARKROOM_";
-/** What Kubernetes sets in each container of a namespace for its services, of which one may be `darkroom`. */
+/** Variables that Kubernetes sets in each container of a namespace for its services, one of which may be named `darkroom`. */
 const ofService = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP)(_\w+)?)?$/;
 
-/** The environment without our settings, but for Stable Diffusion's: for a server with defaults. */
+/** The environment without our settings, except Stable Diffusion's: for a server with defaults. */
 export function withoutSettings(env: Environment): Environment {
   const settings = namesRead();
   const isKept = (name: string) => name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith(prefix));
   return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
 }
 
-/** Warns of each name that looks like ours and is none; a server's is one for a worker too, since they may share a file. */
+/** Warns of each variable that looks like ours and is not. Workers know servers' variables too, since they may share a file. */
 export function warnOfStrangers(env: Environment, log: RootLog): void {
   const known = namesRead().add("DARKROOM_API_KEY");
   const isStrange = (name: string) => name.startsWith(prefix) && !known.has(name) && !ofService.test(name);
   for (const variable of Object.keys(env).filter(isStrange)) log.warn({ variable }, "nothing reads this variable");
 }
 
-/** All names that are asked for, found by reading an empty environment. */
+/** All variables that are read, found by reading an empty environment. */
 function namesRead(): Set<string> {
   const names = new Set<string>();
   const get = (_: unknown, name: string) => {
     names.add(name);
-    // A worker needs one.
+    // A worker's configuration needs a server.
     return name === "DARKROOM_SERVER_URL" ? "http://127.0.0.1" : undefined;
   };
   const empty = new Proxy<Environment>({}, { get });

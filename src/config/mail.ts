@@ -10,7 +10,7 @@ export interface MailConfig {
   readonly page: string | undefined;
 }
 
-/** Undefined where mail is not set up. Repeats nothing of the URL: it may hold a password. */
+/** Undefined where mail is not set up. Errors repeat no part of the URL: it may hold a password. */
 export function readMail(read: Reader): MailConfig | undefined {
   const [url, from, page] = [read.text("SMTP_URL"), read.text("MAIL_FROM"), read.text("MAIL_PAGE_URL")];
   if (url === undefined) {

@@ -5,18 +5,18 @@ export interface MongodbConfig {
   /** Holds a password: for the driver alone. */
   readonly uri: string;
   readonly database: string;
-  /** That the URI came from. */
+  /** The variable that the URI came from. */
   readonly variable: string;
 }
 
 const host = String.raw`(\[[\da-f:.]+\]|[^\s/?#@:,[\]]+)(:\d{1,5})?`;
-/** As the driver has it, but for hosts that are none: in their place stands what was meant for a password. */
+/** The driver's rule, except for invalid hosts: in such a place stands a part of a password that was not percent-encoded. */
 const uriPattern = new RegExp(
   String.raw`^mongodb(\+srv)?://([^\s:@]+(:[^\s@]*)?@)?${host}(,${host})*(/(?<database>[^\s/?#@]*))?(\?[^\s#]*)?$`,
   "i",
 );
 
-/** Undefined for the embedded database. Repeats nothing of a URI that it refuses: a password may be anywhere in it. */
+/** Undefined for the embedded database. Errors repeat no part of the URI: a password may be anywhere in it. */
 export function readMongodb(read: Reader): MongodbConfig | undefined {
   const variable = read.text("MONGODB_URI") === undefined ? "DATABASE_URL" : "MONGODB_URI";
   const uri = read.text(variable);

@@ -6,7 +6,7 @@ import type { Reader } from "./reader.ts";
 /** Where workers and operators find their server. */
 export interface ServerAddress {
   readonly serverUrl: string;
-  /** PEM of the certificate that the server shows; undefined to trust whom the machine trusts. */
+  /** PEM of the certificate that the server shows; undefined to trust the machine's authorities. */
   readonly pinnedCert: string | undefined;
 }
 

@@ -5,9 +5,9 @@ import type { Reader } from "./reader.ts";
 export interface ServiceBusConfig {
   /** The connection string holds a key: for the SDK alone. */
   readonly access: { readonly connectionString: string } | { readonly namespace: string };
-  /** That the access came from. */
+  /** The variable that the access came from. */
   readonly variable: string;
-  /** Where the workers of the system before listen, which have models of their own; undefined without any. */
+  /** The queue where the first system's workers listen, which have models of their own; undefined without any. */
   readonly publishQueue: string | undefined;
   readonly resultQueue: string;
   /** Messages that a process takes beyond those that it handles. */
@@ -22,7 +22,7 @@ const prefetch = "AZURE_SERVICEBUS_PREFETCH";
 
 const shape = "Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=…;SharedAccessKey=…";
 
-/** Undefined for the embedded queue. Repeats nothing of a connection string that it refuses. */
+/** Undefined for the embedded queue. Errors repeat no part of the connection string. */
 export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
   const access = readAccess(read);
   if (access === undefined) {
@@ -42,7 +42,7 @@ export function readServiceBus(read: Reader): ServiceBusConfig | undefined {
   return { ...access, ...queues, prefetch: read.integer(prefetch, 0, 0, 100) };
 }
 
-/** Its host, which is no secret. */
+/** The namespace's host, which is no secret. */
 export function namespaceOf({ access }: ServiceBusConfig): string {
   if ("namespace" in access) return access.namespace;
   return /Endpoint\s*=\s*sb:\/\/([^\s/;]+)/.exec(access.connectionString)?.[1] ?? "";

@@ -10,8 +10,8 @@ const secretFields = ["authorization", "cookie", "password", "token", "credentia
 const secrets: ReadonlySet<string> = new Set(secretFields);
 
 /**
- * Lines are put into words and written many at a time: the code for it is at hand then, and each write wakes a thread, and
- * whoever reads them.
+ * Lines are formatted and written many at a time: the code for it is warm then, and each write wakes a thread and the
+ * reader.
  */
 const gatherMs = 100;
 const gatherMax = 256;
@@ -53,7 +53,7 @@ export function createLog(level: LogLevel): RootLog {
   };
 }
 
-/** Whether nothing is to be redacted or unfolded. The search for secrets takes longer than a whole small call. */
+/** Whether no field needs redaction or serialisation. pino's search for secrets takes longer than a whole small call. */
 function isPlain(fields: Fields): boolean {
   for (const name in fields) {
     const type = typeof fields[name];
@@ -98,7 +98,7 @@ function gatherLines(onLost: (lines: number) => void) {
   };
 }
 
-/** The time as text; of one millisecond always the same. */
+/** The time as text, formatted once for each millisecond. */
 function createClock(): () => string {
   let last = 0;
   let text = "";

@@ -4,28 +4,28 @@ const standardError = 2;
 
 /** Bytes that may wait to be written; lines that come on top of them are lost. */
 const waitingMax = 16 * 1024 * 1024;
-/** Before what was not taken is written again, twice as long each time: a pipe is full for a moment, a disk for longer. */
+/** The pause before a retry of a write, twice as long each time: a pipe is full for a moment, a disk for longer. */
 const againMs = { first: 1, most: 100 };
 /** How long a process that ends waits for a reader that takes nothing, and for one that is slow. */
 const flushMs = { still: 1000, most: 5000 };
 
 export interface Output {
-  /** Whole lines, so many of them. */
+  /** Writes text of `lines` whole lines. */
   write(text: string, lines: number): void;
-  /** Writes out what still waits, and `text` behind it, as far as it is taken. */
+  /** Writes out what still waits, and `text` after it, as far as the reader takes it. */
   flush(text: () => string): void;
 }
 
 /**
- * Writes to standard error while nobody waits for it. Whatever becomes of it, the process goes on: pino's own destination
- * tries for ever, and lets nothing else run meanwhile, once a flush finds the disk full.
+ * Writes to standard error without making anybody wait. Whatever happens to it, the process goes on: pino's own
+ * destination retries for ever, and blocks the process meanwhile, once a flush finds the disk full.
  */
 export function openOutput(onLost: (lines: number) => void): Output {
   const { fd, put, settle } = openDescriptor();
   const waiting: Buffer[] = [];
   let bytes = 0;
   let lost = 0;
-  /** Also while it waits to write again. */
+  /** Also true while it waits for a retry. */
   let isWriting = false;
   let pauseMs = againMs.first;
 
@@ -48,7 +48,7 @@ export function openOutput(onLost: (lines: number) => void): Output {
     pauseMs = Math.min(2 * pauseMs, againMs.most);
   }
 
-  /** While there is room for the line that tells it. */
+  /** Called while there is room for the line that tells it. */
   function tellLost(): void {
     if (lost > 0) onLost(lost);
     lost = 0;
@@ -88,22 +88,22 @@ export function openOutput(onLost: (lines: number) => void): Output {
 
 interface Descriptor {
   readonly fd: number;
-  /** Writes the beginning of a chunk, and tells how much of it was taken: 0 for nothing, by now. */
+  /** Writes the beginning of a chunk, and tells how many bytes were taken; 0 when none could be now. */
   put(chunk: Buffer, done: (written: number) => void): void;
-  /** Gives what is being written a moment to be: what follows at once would mix with it. */
+  /** Waits a moment for a running write: text that follows at once would mix with it. */
   settle(): void;
 }
 
 /**
- * A pipe is opened once more, to be non-blocking for us alone: a write to one that nobody reads would keep the process from
- * ending. A socket cannot be.
+ * Opens a pipe once more, to make it non-blocking for us alone: a write to a pipe that nobody reads would keep the
+ * process from ending. A socket cannot be opened again.
  */
 function openDescriptor(): Descriptor {
   try {
     if (fstatSync(standardError).isFIFO())
       return nonBlocking(openSync("/dev/stderr", constants.O_WRONLY | constants.O_NONBLOCK));
   } catch {
-    // It may be another user's, or nobody may have it open any more.
+    // The pipe may be another user's, or have no reader any more.
   }
   return inThreads(standardError);
 }
@@ -116,7 +116,7 @@ function nonBlocking(fd: number): Descriptor {
       try {
         written = writeSync(fd, chunk);
       } catch {
-        // Full, or nobody reads it any more.
+        // The pipe is full, or has no reader any more.
       }
       done(written);
     },
