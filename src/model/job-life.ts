@@ -140,8 +140,8 @@ export function redrive(job: ImageJob, now: number, timing: Timing): ImageJob {
 }
 
 /**
- * What time alone does to a job: the job itself when nothing is due. A lease that lapsed while no worker could renew it
- * lives until all could since `renewableSince`.
+ * What time alone does to a job: the job itself when nothing is due. A lease that lapsed while workers could not renew
+ * it lives until one whole lease after `renewableSince`.
  */
 export function age(job: ImageJob, now: number, timing: Timing, renewableSince = 0): ImageJob {
   if (hasEnded(job)) return job;

@@ -78,7 +78,7 @@ const unlimited: ReadonlySet<string> = new Set<Operation>([
   ...healthChecks,
 ]);
 
-/** The limits that count this call; none for workers, whose calls their jobs bound. */
+/** The limits that count this call; none for workers, whose calls are limited by their jobs. */
 export function quotasOf(
   limits: RateLimits,
   operation: string,

@@ -31,7 +31,7 @@ export interface Session {
   readonly refreshedAt: number;
   /** SHA-256 of its session token, or null when none was asked for. */
   readonly sessionTokenHash: string | null;
-  /** Of the client that logged in, for the owner's eyes; cut to 256 characters. */
+  /** Names the client that logged in, for the owner to read; cut to 256 characters. */
   readonly userAgent: string;
   readonly address: string;
   readonly version: number;

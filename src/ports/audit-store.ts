@@ -3,9 +3,9 @@ import type { AuditEvent, AuditField } from "../model/audit.ts";
 export interface AuditQuery {
   /** Only events with this value; all when undefined. */
   readonly where: { readonly field: AuditField; readonly value: string } | undefined;
-  /** Only events whose id is not less, */
+  /** Only events whose id is not less than this. */
   readonly from: string;
-  /** and less than this. */
+  /** Only events whose id is less than this. */
   readonly before: string;
   readonly limit: number;
 }

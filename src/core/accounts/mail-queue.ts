@@ -13,7 +13,7 @@ interface PostDeps {
   readonly log: Log;
 }
 
-/** Sends letters while nobody waits for them: how long a mail server takes would tell which addresses are known. */
+/** Sends letters in the background: the time that a mail server takes would tell which addresses are known. */
 export class MailQueue {
   readonly #deps: PostDeps;
   readonly #stopping = new AbortController();

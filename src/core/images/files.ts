@@ -20,7 +20,7 @@ interface FilesDeps {
   readonly images: Images;
   readonly authentication: Pick<Authentication, "confirm">;
   readonly clock: Clock;
-  /** As long as a picture that no job uses. */
+  /** How long a file is kept: as long as a picture that no job uses. */
   readonly keepUploadMs: number;
 }
 
