@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import sharp from "sharp";
 import { bearer, type Darkroom, hasEnded, type ImageJob } from "../../src/client/index.ts";
+import { retry } from "../../src/client/retry.ts";
 import { studio } from "../../src/worker/engines/studio/studio.ts";
 
 const prompt = "sepia with a vignette";
@@ -66,10 +67,13 @@ export class Client {
     }
   }
 
-  async picture(imageId: string): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = [];
-    for await (const { data } of this.#any().jobs.getImage({ imageId }, this.#credential)) pieces.push(data);
-    return Buffer.concat(pieces);
+  /** Rejects with what does not pass, above all that it is not there. */
+  picture(imageId: string): Promise<Uint8Array> {
+    return retry(async () => {
+      const pieces: Uint8Array[] = [];
+      for await (const { data } of this.#any().jobs.getImage({ imageId }, this.#credential)) pieces.push(data);
+      return Buffer.concat(pieces);
+    });
   }
 
   /** Asks again, somebody else perhaps, until there is an answer. */
