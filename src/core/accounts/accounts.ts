@@ -114,8 +114,11 @@ export class Accounts {
     try {
       await this.#insert(admin.account);
     } catch (error) {
+      const { accounts } = this.#deps;
+      // Our own, whose answer was lost: nobody else can tell its password.
+      if ((await accounts.get(admin.account.id)) !== undefined) return admin.madeUp;
       // Another process that starts at the same moment made it.
-      if (await hasAdmin(this.#deps.accounts)) return undefined;
+      if (await hasAdmin(accounts)) return undefined;
       throw error;
     }
     return admin.madeUp;
