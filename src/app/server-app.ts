@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError, type ServerConfig } from "../config/config.ts";
 import { hasAdmin, prepareAdmin } from "../core/accounts/accounts.ts";
 import { atOnce, openBcryptPool } from "../crypto/bcrypt-pool.ts";
@@ -5,6 +6,7 @@ import { openPasswords } from "../crypto/passwords.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Tls } from "../model/settings.ts";
 import type { Clock } from "../ports/clock.ts";
+import { StoreUnavailable } from "../ports/store-errors.ts";
 import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
 import { type OnStop, type Running, startParts } from "./parts.ts";
 import type { Surroundings } from "./serving.ts";
@@ -22,9 +24,29 @@ export interface AppDeps extends Surroundings {
   readonly clock?: Clock;
 }
 
+/** How long a start is made again whose database went away once it had answered, and how long between two of them. */
+const startMs = 30_000;
+const againMs = 500;
+
 /** Starts a server with everything inside; it serves when this resolves. */
-export function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
-  return startParts(deps.log, (onStop) => start(config, deps, onStop));
+export async function startServer(config: ServerConfig, deps: AppDeps): Promise<App> {
+  const until = performance.now() + startMs;
+  let isOpen = false;
+  const onListening = (url: string) => {
+    isOpen = true;
+    deps.onListening?.(url);
+  };
+  for (;;) {
+    try {
+      return await startParts(deps.log, (onStop) => start(config, { ...deps, onListening }, onStop));
+    } catch (error) {
+      // An embedded one does not come back by itself; what was opened has been told, perhaps with a password.
+      const mayPass = config.mongodb !== undefined && !isOpen && error instanceof StoreUnavailable;
+      if (!mayPass || performance.now() > until) throw error;
+      deps.log.warn({}, "the database went away during the start, which is made again");
+    }
+    await delay(againMs);
+  }
 }
 
 async function start(config: ServerConfig, { clock = Date.now, ...surroundings }: AppDeps, onStop: OnStop) {

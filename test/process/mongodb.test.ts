@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { run } from "../support/process.ts";
+import { proxyTo } from "../support/proxy.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
 
@@ -88,5 +89,29 @@ describeOnFerretdb("darkroom serve on MongoDB", (ferretdb) => {
     expect((await signIn(connect(url))).account?.username).toBeTruthy();
     server.child.kill("SIGTERM");
     expect((await server.finished).code).toBe(0);
+  });
+
+  test("starts all the same when its database goes away in the middle of it", async () => {
+    let wasAway = false;
+    const proxy = await proxyTo(ferretdb.uri, (bytes) => {
+      // What a start reads once it has made the indexes.
+      if (wasAway || !bytes.includes("secrets") || bytes.includes("Indexes")) return;
+      wasAway = true;
+      proxy.away = true;
+      proxy.cut();
+    });
+    const env = {
+      PORT: "0",
+      DARKROOM_DATA_DIR: scratchDirectory(),
+      MONGODB_URI: `mongodb://${new URL(proxy.url).host}`,
+    };
+    const server = run(["serve", "--no-worker"], { ...env, LOG_LEVEL: "error" });
+    await vi.waitUntil(() => wasAway && (server.output.stderr !== "" || server.child.exitCode !== null), {
+      timeout: 30_000,
+    });
+    proxy.away = false;
+    const url = await server.printed(/listens on (\S+),/);
+    expect(wasAway).toBe(true);
+    expect((await signIn(connect(url))).account?.username).toBeTruthy();
   });
 });

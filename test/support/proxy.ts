@@ -12,8 +12,8 @@ export interface Proxy {
   cut(): void;
 }
 
-/** A TCP relay to a server, for tests of what callers do when the network fails. */
-export async function proxyTo(target: string): Promise<Proxy> {
+/** A TCP relay to a server, for tests of what callers do when the network fails. `hear` is told what they send, before it goes on. */
+export async function proxyTo(target: string, hear: (bytes: Buffer) => void = () => {}): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const open = new Set<Socket>();
   let connections = 0;
@@ -21,6 +21,7 @@ export async function proxyTo(target: string): Promise<Proxy> {
     connections++;
     if (proxy.away) return void socket.destroy();
     const onward = connect(Number(port), hostname);
+    socket.on("data", hear);
     for (const [from, to] of [
       [socket, onward],
       [onward, socket],
