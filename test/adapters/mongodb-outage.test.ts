@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createClient } from "../../src/adapters/mongodb/client.ts";
@@ -102,11 +103,17 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     await database.close();
   });
 
-  test("closing it ends all the same", async () => {
-    const database = await Database.open(createClient(ferretdb.uri), "darkroom", recordingLog());
+  test("closing it ends all the same, and a call that is under way says nothing of the database", async () => {
+    const log = recordingLog();
+    const client = createClient(ferretdb.uri, { monitorCommands: true });
+    const database = await Database.open(client, "darkroom", log);
     ferretdb.pause();
+    const call = Promise.allSettled([mongodbJobStore(database, () => 0).get("nothing")]);
+    await once(client, "commandStarted");
     const closed = database.close().then(() => "closed");
     expect(await Promise.race([closed, delay(8_000, "still open")])).toBe("closed");
+    expect(await call).toMatchObject([unavailable]);
+    expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
     ferretdb.resume();
   });
 });

@@ -17,6 +17,7 @@ export class CircuitBreaker {
   readonly #refused: (error: Error) => void;
   #isAway = false;
   #isTrying = false;
+  #isClosing = false;
   #passing = 0;
   /** Grows each time the database answers again: a call that began before and fails later does not mark it as away. */
   #returns = 0;
@@ -31,6 +32,11 @@ export class CircuitBreaker {
   /** Calls that have no answer yet. */
   get passing(): number {
     return this.#passing;
+  }
+
+  /** What is still under way fails, which says nothing of the database. */
+  close(): void {
+    this.#isClosing = true;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
@@ -69,7 +75,7 @@ export class CircuitBreaker {
   }
 
   #silent(thrown: Error): void {
-    if (this.#isAway) return;
+    if (this.#isAway || this.#isClosing) return;
     this.#isAway = true;
     const reason = thrown instanceof StoreUnavailable ? "no answer in time" : thrown.message;
     this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");

@@ -58,6 +58,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#breaker.close();
     // It says goodbye to the server, which may be away.
     await inTime(closeMs, this.#client.close()).catch(() => {});
   }
