@@ -116,15 +116,15 @@ export class Sweeper {
       return;
     }
     let isReserved = false;
-    const swept = await records.change(job, (current) => {
+    const swept = await records.changeKept(job, (current) => {
       const next = age(current, clock(), timing, this.#renewableSince);
       isReserved = hasReservedPublish(current, next);
       return next;
     });
-    if (!isReserved) return;
+    if (swept === undefined || !isReserved) return;
     // A server that had not heard yet of its client's deletion may have accepted the job.
     if (await isOwnerGone(swept.ownerId, this.#deps))
-      await records.change(swept, (current) => cancelOpen(current, clock()));
+      await records.changeKept(swept, (current) => cancelOpen(current, clock()));
     else dispatcher.dispatch(swept);
   }
 }

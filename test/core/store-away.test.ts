@@ -155,3 +155,32 @@ test("what a file left when the database or the disk went away is swept, bytes a
 async function* notes(): AsyncGenerator<Uint8Array> {
   yield Buffer.from("notes");
 }
+
+test("a job that is deleted while it is being changed is no failure of the queue, nor of sweeping or sending", async () => {
+  const core = await openCore();
+  const { replace } = core.jobs;
+  core.jobs.replace = async (job) => {
+    await core.jobs.delete(job.id, job.version - 1);
+    return replace(job);
+  };
+  const [told, swept] = [await core.submit(), await core.submit()];
+  // Notes that both were sent, the first too late.
+  await core.dispatcher.idle();
+  expect(await core.jobs.getMany([told.id, swept.id])).toEqual([]);
+
+  const reported = await core.submit();
+  const asides: string[] = [];
+  core.results.start();
+  const consumer = core.resultQueue.consumeDeadLetters(async ({ reason }) => {
+    asides.push(reason);
+    return { kind: "complete" };
+  });
+  await core.resultQueue.send([failure(reported.id)]);
+  await vi.waitFor(() => expect(asides).toEqual(["UnknownJob"]), { timeout: 20_000 });
+  await consumer.stop();
+
+  await core.submit();
+  core.clock.advance(hour);
+  await core.sweeper.sweepJobs();
+  expect(core.log.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([]);
+});

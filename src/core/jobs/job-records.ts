@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { notFound } from "../../model/errors.ts";
+import { DomainError, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { JobStore } from "../../ports/job-store.ts";
@@ -42,6 +42,16 @@ export class JobRecords {
       if (await this.#replace(attempted)) return this.#announce(attempted);
       current = await this.get(current.id);
       if (current.operation === attempted.operation) return this.#announce(current);
+    }
+  }
+
+  /** The same; undefined when the job was deleted meanwhile, most often with its owner. */
+  async changeKept(job: ImageJob, step: (job: ImageJob) => ImageJob): Promise<ImageJob | undefined> {
+    try {
+      return await this.change(job, step);
+    } catch (error) {
+      if (error instanceof DomainError && error.code === "not_found") return undefined;
+      throw error;
     }
   }
 

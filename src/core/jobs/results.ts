@@ -14,6 +14,8 @@ const concurrency = 16;
 /** Between two tries while the database is away. */
 const againMs = 1000;
 
+const unknownJob = discard("UnknownJob", "message_id names no job that is kept");
+
 interface ResultsDeps {
   readonly records: JobRecords;
   readonly images: Images;
@@ -65,22 +67,22 @@ export class Results {
   async #accept(result: Result): Promise<Settlement> {
     const { records, images, clock, timing } = this.#deps;
     const job = await records.store.get(result.jobId);
-    if (job === undefined) return discard("UnknownJob", "message_id names no job that is kept");
+    if (job === undefined) return unknownJob;
     if (finish(job, result.attempt, result.outcome, clock()) === job) return complete;
     // The pictures become the owner's before the job says so: whoever sees SUCCEEDED can fetch them.
     const until = clock() + timing.keepMs;
     if (result.outcome.kind === "succeeded" && !(await images.adopt(result.outcome.imageIds, job, until))) {
       return discard("ForeignPicture", "the result names a picture that was not uploaded for its job");
     }
-    await records.change(job, (current) => finish(current, result.attempt, result.outcome, clock()));
-    return complete;
+    const kept = await records.changeKept(job, (current) => finish(current, result.attempt, result.outcome, clock()));
+    return kept === undefined ? unknownJob : complete;
   }
 
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
     const { records, clock } = this.#deps;
     const job = await records.store.get(message_id);
     if (job === undefined || hasEnded(job)) return;
-    await records.change(job, (current) => bury(current, dispatch, clock()));
+    await records.changeKept(job, (current) => bury(current, dispatch, clock()));
   }
 
   async #read(message: IncomingMessage): Promise<Settlement> {

@@ -77,7 +77,7 @@ export class SentJobs {
   async #confirm(job: ImageJob, dispatch: number): Promise<void> {
     const { records, jobQueues, clock, timing } = this.#deps;
     const resending = resendingOf(job.modelType, jobQueues, timing);
-    await records.change(job, (current) => confirmPublished(current, dispatch, clock(), resending));
+    await records.changeKept(job, (current) => confirmPublished(current, dispatch, clock(), resending));
   }
 }
 
