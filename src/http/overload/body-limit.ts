@@ -4,7 +4,7 @@ import { networkOf } from "../../model/address.ts";
 import { Shares } from "./shares.ts";
 import type { UnderWay } from "./under-way.ts";
 
-/** A turn may bring a thousand requests, and what is kept until its end is copied by the collector. */
+/** New calls between two clean-ups: a turn may bring a thousand, and the garbage collector copies what is kept until its end. */
 const freshMax = 64;
 
 export interface BodyLimit {
@@ -21,9 +21,9 @@ interface LateBody {
 
 /**
  * Cuts a request whose body does not come within `ms`: half a body holds memory for as long as its sender likes. Most
- * bodies come with their headers, so that only those count that are not there at the end of the event loop's turn; and
- * since all may take equally long, one timer for the oldest is enough. Of more than `lateMax` one is cut at once, the oldest
- * of the address that sends most of them: who sends half bodies in numbers must not have the places of all others.
+ * bodies come with their headers, so only those that are incomplete at the end of the event loop's turn are tracked. All
+ * have the same time, so one timer for the oldest is enough. When there are more than `lateMax`, the oldest of the address
+ * that has most of them is cut at once: a sender of many half bodies must not take the places of all others.
  */
 export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
   let fresh: UnderWay[] = [];
@@ -83,7 +83,7 @@ export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
   };
 }
 
-/** One without a body is complete only when it was read, which it need not be. */
+/** Node calls a request without a body complete only once it was read, which it need not be. */
 function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
   if (request.complete) return true;
   if ("stream" in request) return request.stream.endAfterHeaders;
@@ -92,7 +92,7 @@ function isWhole(request: IncomingMessage | Http2ServerRequest): boolean {
 }
 
 function cut(request: IncomingMessage | Http2ServerRequest): void {
-  // Over HTTP/2 the request is but a view of its stream, and would leave it open.
+  // Over HTTP/2 the request is only a view of its stream: to destroy it would leave the stream open.
   if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
   else request.destroy();
 }

@@ -1,31 +1,31 @@
 import { MessageChannel } from "node:worker_threads";
 
-/** Calls. A wait behind fewer was long for another reason, such as a machine that has other things to do. */
+/** A long wait counts behind more calls than this. Behind fewer it has another cause, such as a machine that is busy elsewhere. */
 export const crowd = 32;
-/** Writes, or on MongoDB calls, that wait for the database. */
+/** When so many writes, or on MongoDB calls, wait for the database, it is too much. */
 export const pendingMax = 1000;
 
-/** Milliseconds: standing in the queue takes as long as a small call, so not each call does. */
+/** Milliseconds between two measurements: one takes as long as a small call, so not each call makes one. */
 const everyMs = 10;
 
-/** Times the longest wait: after that the next one is not the next in a row. */
+/** After this many times the longest wait, the next long one no longer counts as the second in a row. */
 const longAgo = 10;
 
 export interface PressureOptions {
-  /** How long what comes may wait for the event loop, milliseconds. */
+  /** How long requests may wait for the event loop, milliseconds. */
   readonly waitMaxMs: number;
   /** How much waits for the database. */
   readonly pending: () => number;
-  /** Runs what it is given once all is dealt with that has come so far: by `lineUp` unless another is given. */
+  /** Runs `run` once everything that came before it is handled; `lineUp` unless given. */
   readonly behindAll?: (run: () => void) => void;
 }
 
-/** Asked once for each call, with the time: whether it comes on top of more than can be answered. */
+/** Whether a call comes on top of more than can be answered. Asked once for each call, with the time. */
 export type Pressure = (now: number) => boolean;
 
 /**
- * Somebody stands in the queue to see how long it takes, again and again. Two long waits in a row are a queue that
- * stands: what is still before that somebody in the second is too much. One alone is a burst, or a single heavy call.
+ * Measures the queue again and again by a message of our own that waits in it. Two long waits in a row mean an overload:
+ * the calls still before the message in the second are too many. One long wait alone is a burst, or a single heavy call.
  */
 export function createPressure({ waitMaxMs, pending, behindAll = lineUp() }: PressureOptions): Pressure {
   let since = Number.NEGATIVE_INFINITY;
@@ -54,8 +54,8 @@ export function createPressure({ waitMaxMs, pending, behindAll = lineUp() }: Pre
 }
 
 /**
- * By a message to oneself, which stands in the system's queue of what is ready, behind the requests that came before it. A turn
- * of the event loop takes a thousand of them at a time, so that its end says nothing of those that are left.
+ * Sends this process a message, which waits in the system's ready queue behind the requests that came before it. A turn of
+ * the event loop takes a thousand requests at a time, so its end would say nothing of those that are left.
  */
 function lineUp(): NonNullable<PressureOptions["behindAll"]> {
   const { port1, port2 } = new MessageChannel();

@@ -1,4 +1,4 @@
-/** What many have shares of. Whose is the largest is known at once, however many there are, since each changes by one. */
+/** Parts, grouped by whose they are. The largest share is known at once, however many there are, since a share changes by one. */
 export class Shares<T> {
   readonly #shares = new Map<string, Set<T>>();
   readonly #bySize: Set<Set<T>>[] = [];

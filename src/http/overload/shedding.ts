@@ -20,7 +20,7 @@ export interface SheddingOptions {
   readonly isTooMuch: Pressure;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly uploadsMax: number;
-  /** As what reads a body may throw it. */
+  /** The refusal as an error that a reader of the body may throw. */
   readonly toWire: (refusal: DomainError) => Error;
   readonly log: Log;
 }
@@ -28,7 +28,7 @@ export interface SheddingOptions {
 const uploadPath = pathOfOperation(uploadOperation);
 const reportMs = 1000;
 
-/** Refuses what is too much before anything is done for it, whosever it is; large bodies before they are read. */
+/** Refuses calls beyond the load before any work is done for them, whoever makes them; large bodies before they are read. */
 export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
   const report = createReport(log);
   const uploads = new UploadRoom(uploadsMax, (refusal) => {
@@ -48,7 +48,7 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
   };
 }
 
-/** One line a second for all that are refused, which have none of their own. */
+/** Logs one line a second for all refused calls, which have no lines of their own. */
 function createReport(log: Log): (refusal: DomainError) => void {
   const counts = new Map<string, number>();
   function write(): void {

@@ -8,7 +8,6 @@ export interface CallsMax {
   readonly all: number;
 }
 
-/** A call that is under way. */
 export interface UnderWay {
   readonly response: HttpResponse;
   readonly address: string;
@@ -16,25 +15,25 @@ export interface UnderWay {
   at: number;
 }
 
-/** How much was taken of an answer, and for how many looks that has been all. */
+/** How much of an answer its caller has taken, and for how many looks that has not changed. */
 interface Stillness {
   readonly taken: number;
   readonly looks: number;
 }
 
-/** Under siege the calls of each address are counted anew so often, instead of at each call. */
+/** How often the calls of each address are counted anew under siege, instead of at each call. */
 const tallyMs = 100;
 /** How many looks an answer must stand still for. */
 const looks = 4;
 
 /**
  * The calls whose answers are not over. An answer of which its caller takes nothing for `stillMs`, give or take a quarter,
- * is cut: it would count, and hold what it needs, for as long as its caller likes. A stream that has nothing to say waits
- * for nobody.
+ * is cut: it would count, and hold what it needs, for as long as its caller likes. A stream that has nothing to send is
+ * never cut for that.
  */
 export class CallsUnderWay {
   readonly #max: CallsMax;
-  /** No map: the tables that it leaves behind as it is filled and emptied keep answers that are over, for the collector to copy. */
+  /** No map: the old tables that a map leaves behind as it changes keep finished answers, which the garbage collector copies. */
   readonly #open: UnderWay[] = [];
   #untaken: ReadonlyMap<HttpResponse, Stillness> = new Map();
   #tally: ReadonlyMap<string, number> = new Map();
@@ -54,7 +53,7 @@ export class CallsUnderWay {
     return call;
   }
 
-  /** The last one takes its place. */
+  /** The last call of the list takes the place of the removed one. */
   remove({ at }: UnderWay): void {
     const last = this.#open.pop();
     if (last === undefined || last.at === at) return;

@@ -5,7 +5,7 @@ import { type DomainError, invalidField } from "../../model/errors.ts";
 import { uploadsFull } from "../../model/overload.ts";
 import { onceAnswered } from "../server/http-messages.ts";
 
-/** Of commas, brackets and braces. Each may become an object, which takes fifty times its bytes and as long to make. */
+/** Commas, brackets and braces in JSON. Each may become an object, which takes fifty times its bytes and as long to make. */
 const signsMax = 1000;
 const signs = [",", "[", "{"].map((sign) => sign.charCodeAt(0));
 
@@ -13,15 +13,15 @@ const manifold = invalidField(
   "data",
   `must be all but alone: at most ${signsMax} commas, brackets and braces in the JSON`,
 );
-/** What is compressed shows its signs only when it is in memory whole. */
+/** The signs of compressed JSON could be counted only once it is in memory whole. */
 const compressedJson = invalidField(
   "data",
   "must come uncompressed as JSON: leave out content-encoding, or send application/proto",
 );
 
 /**
- * The memory for large bodies, of which each has room: for as much as it says that it is, or as has come of it. One that
- * is compressed may become the largest that there is.
+ * The memory for large bodies. Each body holds room for the length that it announces, or for what has come of it. One that
+ * is compressed holds room for the largest that is allowed, which it may become.
  */
 export class UploadRoom {
   readonly #max: number;
@@ -39,7 +39,7 @@ export class UploadRoom {
     let work: Promise<unknown> = Promise.resolve();
     const release = () => {
       this.#taken -= held;
-      // A caller may have left before it was known to be one: nothing is held any more.
+      // A caller may have left before they were admitted: nothing may be held after this.
       held = Number.POSITIVE_INFINITY;
     };
     const hold = (bytes: number) => {
@@ -68,7 +68,7 @@ export class UploadRoom {
     };
   }
 
-  /** One alone has its room however large it is. */
+  /** A body that is alone gets its room, however large it is. */
   #grow(from: number, to: number): void {
     const others = this.#taken - from;
     if (others > 0 && others + to > this.#max) this.#refuse(uploadsFull);
@@ -81,11 +81,11 @@ function isJson(headers: IncomingHttpHeaders): boolean {
 }
 
 function isCompressed(headers: IncomingHttpHeaders): boolean {
-  // Which of the two counts is the protocol's affair.
+  // Which of the two headers counts depends on the protocol.
   return [headers["content-encoding"], headers["grpc-encoding"]].some((name = "identity") => name !== "identity");
 }
 
-/** Looks at a picture's JSON, piece by piece, before it is parsed: one text makes nearly all of it. Refuses it when it does not. */
+/** Checks an upload's JSON piece by piece before it is parsed: it is refused unless one text makes up nearly all of it. */
 function uploadJsonCheck(refuse: (refusal: DomainError) => never): (piece: Buffer) => void {
   let count = 0;
   return (piece) => {
