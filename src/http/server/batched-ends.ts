@@ -2,7 +2,7 @@ interface Ending {
   endNow(): void;
 }
 
-/** With more, the first would wait too long for the last. */
+/** With more answers together, the first would wait too long for the last. */
 const togetherMax = 64;
 let ready: Ending[] = [];
 let isScheduled = false;

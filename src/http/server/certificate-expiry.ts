@@ -6,7 +6,7 @@ import type { Log } from "../../ports/log.ts";
 /** Certificates that live for six days are renewed when they have two left. */
 const soonMs = 2 * dayMs;
 
-/** Warns of a certificate that callers refuse, or soon will, if there is one: each day, until it is ended. */
+/** Warns each day of a certificate that has expired or soon will, if there is one, until the returned function is called. */
 export function warnOfExpiry(cert: () => string | undefined, clock: Clock, log: Log): () => void {
   const look = () => {
     const pem = cert();

@@ -11,7 +11,7 @@ export interface ConnectionsMax {
   readonly all: number;
 }
 
-/** Those that are open. What comes on top of what there may be is closed before a byte of it is read. */
+/** The open connections. One above the limits is closed before a byte of it is read. */
 export function trackConnections(
   server: Server,
   { each, all }: ConnectionsMax,
@@ -32,7 +32,7 @@ export function trackConnections(
   return open;
 }
 
-/** Each may need a file of its own, for the picture that goes by it; so half of what the process may open is left for those. */
+/** Limits by the files that the process may open: half are left for pictures, of which each connection may need one. */
 export function connectionsWithin(filesMax: number, { each, all }: ConnectionsMax): ConnectionsMax {
   const most = Math.min(all, Math.floor(filesMax / 2));
   return { each: Math.min(each, Math.floor(most / 2)), all: most };

@@ -4,8 +4,8 @@ import type { Http2ServerRequest } from "node:http2";
 import type { HttpResponse, RequestListener } from "./http-messages.ts";
 
 /**
- * Takes what callers expect by `Expect` away from Node, which would end the process where the stream of one who expects to be
- * told to continue is gone already, and would answer any other expectation itself: under no id, with no line in the log.
+ * Handles `Expect` headers in place of Node. Where the stream of a request with `100-continue` is gone already, Node would end
+ * the process. Any other expectation it would answer itself, without a request id and without a line in the log.
  */
 export function takeExpectations(server: EventEmitter, listener: RequestListener): void {
   server.on("checkExpectation", listener);

@@ -7,14 +7,14 @@ import type { TrustedProxies } from "../../model/settings.ts";
 import type { HttpResponse } from "./http-messages.ts";
 import { newRequestId } from "./request-id.ts";
 
-/** The same, whether or not a proxy has written the address's port too, as some do. */
+/** The same check, also for an address with a port, as some proxies write it. */
 export function trustedByAddress(trusted: TrustedProxies): TrustedProxies {
   return trusted && ((address, hops) => trusted(withoutPort(address), hops));
 }
 
 const requestIdPattern = /^[\w.-]{1,64}$/;
 
-/** A request on the port as what answers it knows it. */
+/** A request on the port, as the code that answers it knows it. */
 export class HttpCall implements Call {
   readonly requestId: string;
   readonly startedAt = performance.now();
@@ -43,7 +43,7 @@ export class HttpCall implements Call {
 }
 
 function addressOf(request: IncomingMessage | Http2ServerRequest): string {
-  // Over HTTP/2 each request would make a view of the socket of its own.
+  // Over HTTP/2 `request.socket` would make a view of the socket for each request.
   const socket = "stream" in request ? request.stream.session?.socket : request.socket;
   return socket?.remoteAddress ?? "";
 }
@@ -55,7 +55,7 @@ function isEncrypted(request: IncomingMessage | Http2ServerRequest): boolean {
 /** Whether a trusted proxy says that it was called by TLS. */
 function isForwardedSecure(request: IncomingMessage, trusted: TrustedProxies): boolean {
   const protocols = request.headers["x-forwarded-proto"]?.toString();
-  // Of several proxies the first was called by the caller.
+  // With several proxies, the first value tells how the caller called.
   return protocols !== undefined && /^\s*https\s*(,|$)/i.test(protocols) && trusted?.(addressOf(request), 0) === true;
 }
 

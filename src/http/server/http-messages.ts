@@ -5,24 +5,24 @@ import { finished } from "node:stream";
 import type { CountedBody } from "../../model/call.ts";
 import { endTogether } from "./batched-ends.ts";
 
-/** Characters; a third of what Node's sockets hold before they want no more, since one may take three bytes. */
+/** Characters; a third of the bytes that Node's sockets buffer before they ask to wait, since a character may take three. */
 const smallMax = 20 * 1024;
 
 type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
 type Common = Record<string, string>;
 
-/** What the port's listener answers by, over HTTP/2 as well. */
+/** The response that the port's listener is given, over HTTP/2 as well. */
 export type HttpResponse = ServerResponse & {
   /**
-   * Headers of whatever is answered, their names in lower case; those that `writeHead` is given count first. Once anything
-   * was told to `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
+   * Headers of every answer, their names in lower case; those that `writeHead` is given take precedence. After a call of
+   * `setHeader`, Node writes all headers by a detour that takes as long as the rest of a small answer.
    */
   readonly common: Common;
 };
 
 export type RequestListener = (request: IncomingMessage, response: HttpResponse) => void;
 
-/** Of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
+/** An authority of Node's own client, which takes an IPv6 address out of the brackets that any URL needs. */
 const bareIpv6 = /^([0-9a-f]*:[0-9a-f:]*):(\d+)$/i;
 
 /** What Node does by `optimizeEmptyRequests` to a request that announces no body: no event tells of its end then. */
@@ -35,12 +35,12 @@ export class Http1Request extends IncomingMessage implements CountedBody {
 
   constructor(socket: Socket) {
     super(socket);
-    // Node looks whether anybody listens, and emits a tick later that the caller has left: to nobody, which ends the process,
-    // where the last one, of Connect, has gone meanwhile with an answer that waited behind another.
+    // Node checks for `error` listeners and emits, a tick later, that the caller has left. Meanwhile the last listener, Connect's,
+    // may be gone with an answer that waited behind another; an `error` without a listener ends the process.
     this.on("error", ignore);
   }
 
-  /** Node's name. Others than GET are waited for to end, also without a body. */
+  /** A method of Node's. For requests other than GET, Node must emit their end, also without a body. */
   _dumpAndCloseReadable(): void {
     if (this.method === "GET") endAtOnce.call(this);
   }
@@ -69,7 +69,7 @@ export class Http1Response extends ServerResponse implements HttpResponse {
   private ending: unknown[] = [];
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
-    // Who is told so sends nothing more on a connection that is about to be closed.
+    // The answer says that the connection is about to close, so that the caller sends nothing more on it.
     if (isStopping(this.req.socket)) this.shouldKeepAlive = false;
     const own = typeof reason === "string" ? fields : reason;
     const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
@@ -93,7 +93,7 @@ export class Http1Response extends ServerResponse implements HttpResponse {
 
 export class Http2Response extends Http2ServerResponse {
   readonly common: Common = {};
-  /** How many pieces: while the caller takes none, whoever waits for room adds none. */
+  /** The number of pieces written. While the caller takes none, a writer that waits for room adds none. */
   writes = 0;
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
@@ -123,21 +123,21 @@ export class Http2Response extends Http2ServerResponse {
     return super.end(...(input as []));
   }
 
-  /** What breaks off must not look whole: Node would end the stream as if nothing had been missing. */
+  /** An answer that breaks off must not look whole: Node would end the stream as if nothing were missing. */
   override destroy(): this {
     if (!this.writableEnded) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     return this;
   }
 }
 
-/** When the answer has been written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
+/** Calls `then` once the answer is written, or can no longer be. Over HTTP/2 its stream may stay open for the request's body. */
 export function onceAnswered(response: ServerResponse | Http2Response, then: () => void): void {
   if (!isHttp2(response)) finished(response, { readable: false }, then);
   else if (isOpenHead(response)) response.stream.once("close", then);
   else finished(response.stream, { readable: false }, then);
 }
 
-/** Node ends the writing of a stream that asks for headers alone at once, before there are any. */
+/** Node ends the writable side of a HEAD request's stream at once, before any headers are sent. */
 function isOpenHead({ req, stream }: Http2Response): boolean {
   return req.method === "HEAD" && !stream.destroyed;
 }
@@ -150,21 +150,21 @@ export function isUntaken(response: HttpResponse): boolean {
   return writableEnded || writableNeedDrain;
 }
 
-/** A number that changes as an answer is taken. */
+/** A number that changes whenever the caller takes some of the answer. */
 export function takenOf(response: HttpResponse): number {
   if (isHttp2(response)) return response.writes;
   const socket = response.socket as (Socket & { _handle?: { writeQueueSize: number } | null }) | null;
-  // Node looks there too, for its own timeouts: what the system has not taken yet of what it was given.
+  // `writeQueueSize` is what the system has not taken yet of what it was given; Node's own timeouts use it too.
   return (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0) - (socket?._handle?.writeQueueSize ?? 0);
 }
 
-/** Alone, over HTTP/2; its connection is left to others. */
+/** Cuts an answer; over HTTP/2 its connection stays for others. */
 export function cutAnswer(response: HttpResponse): void {
   if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
   else response.destroy();
 }
 
-/** For an answer that is still open when it was cut: nothing leaves by its connection any more. */
+/** For an answer that is still open after `cutAnswer`: nothing leaves by its connection any more. */
 export function cutConnection(response: HttpResponse): void {
   if (isHttp2(response)) response.stream.session?.destroy();
 }
@@ -173,7 +173,7 @@ function isHttp2(response: unknown): response is Http2Response {
   return response instanceof Http2Response;
 }
 
-/** Whether the server of this connection takes no more of them. Node keeps it there. */
+/** Whether the server of this connection takes no more connections. Node keeps the server on the socket. */
 function isStopping(socket: Socket): boolean {
   return (socket as Socket & { server?: Server }).server?.listening === false;
 }
@@ -183,8 +183,8 @@ function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHead
 }
 
 /**
- * For whoever iterates over a body and leaves early. That would destroy the request, and nothing would read its connection
- * any more: the refusal's answer still goes out over HTTP/1.1, but no later request comes in.
+ * An iterator over a body, to be left early. Node's own would then destroy the request, and nothing would read its
+ * connection any more: over HTTP/1.1 the answer with the refusal still goes out, but no later request comes in.
  */
 function surviving(request: Http1Request | Http2Request): NodeJS.AsyncIterator<unknown> {
   const pieces = request.iterator({ destroyOnReturn: false });
@@ -200,8 +200,8 @@ async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (piece: Buffer) 
 }
 
 /**
- * What was refused before it was read: over HTTP/1.1 the connection's next request waits behind it, and over HTTP/2 a
- * caller may wait until it can send the rest. The body's time limit still holds.
+ * Drops the rest of a body that was refused before it was read: over HTTP/1.1 the connection's next request waits behind
+ * it, and over HTTP/2 a caller may wait until it can send the rest. The body's time limit still holds.
  */
 function discardRest(request: IncomingMessage | Http2ServerRequest): void {
   if (request.readableEnded) return;

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session } from "node:http2";
 
-/** How many looks a connection must stand still for. */
+/** After this many looks without traffic a connection is closed. */
 const looks = 5;
 
 export interface Http2Sessions {
@@ -10,22 +10,22 @@ export interface Http2Sessions {
 }
 
 interface Http2Timeouts {
-  /** How long nothing may move. */
+  /** How long a connection may be without traffic. */
   readonly idleMs: number;
   /** How long the first request's headers may take. */
   readonly headersMs: number;
 }
 
 /**
- * The open connections of HTTP/2. One on which nothing moves for `idleMs`, give or take a fifth, is closed; a watch may be
- * silent for longer and goes on, but what comes next takes another connection. Node's own timer for this is set anew
- * with each frame, which takes a tenth of a small call.
+ * The open connections of HTTP/2. One without traffic for `idleMs`, give or take a fifth, takes no new streams: a silent
+ * watch goes on, but later requests need another connection. Node's own timer for this is set anew with each frame,
+ * which takes a tenth of a small call.
  */
 export function trackSessions({ idleMs, headersMs }: Http2Timeouts): Http2Sessions {
   const open = new Map<ServerHttp2Session, { bytes: number; still: number; cut(): void }>();
   const timer = setInterval(() => {
     for (const [session, seen] of open) {
-      // Closed, but its socket is not, since the other side keeps its half; the session does not lead to it any more.
+      // The socket is still open, since the other side keeps its half. `session.socket` does not lead to it any more.
       if (session.destroyed) {
         seen.cut();
         continue;
@@ -40,7 +40,7 @@ export function trackSessions({ idleMs, headersMs }: Http2Timeouts): Http2Sessio
 
   return {
     add(session) {
-      // Node binds what it gives of a session's socket.
+      // `session.socket` gives its methods bound, so that `cut` can be called alone.
       const cut = session.socket.destroySoon;
       open.set(session, { bytes: 0, still: 0, cut });
       session.once("close", () => open.delete(session));
@@ -54,8 +54,8 @@ export function trackSessions({ idleMs, headersMs }: Http2Timeouts): Http2Sessio
 }
 
 /**
- * Cuts one that asks for nothing within `ms` and does not answer either: who connects ahead of the first call, as gRPC's
- * channels do, answers a ping, and who has sent half the headers cannot.
+ * Cuts a session that neither sends a request within `ms` nor answers a ping. A caller that connects ahead of its first
+ * call, as gRPC's channels do, answers the ping; one that has sent half its headers cannot.
  */
 function cutSilent(session: ServerHttp2Session, ms: number, cut: () => void): void {
   let timer = setTimeout(ask, ms / 2).unref();

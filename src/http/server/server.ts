@@ -27,11 +27,11 @@ export const limits = {
   headersMs: 10_000,
   /** How long an idle HTTP/1.1 connection is kept; longer than usual load balancers keep theirs. */
   keepAliveMs: 75_000,
-  /** Streams of one HTTP/2 connection at a time, and requests of one of HTTP/1.1 that wait behind another. */
+  /** Streams at a time of an HTTP/2 connection, and requests of an HTTP/1.1 connection that wait behind another. */
   streamsMax: 256,
   /**
-   * Bytes that an HTTP/2 client may send before it must wait for more room, by one stream and by all of a connection. By
-   * 64 KiB, HTTP/2's own, a caller who is 50 ms away uploads no more than 1.3 MB a second.
+   * Bytes that an HTTP/2 client may send before it must wait for more room, by one stream and by all of a connection. With
+   * 64 KiB, HTTP/2's default, a caller who is 50 ms away uploads no more than 1.3 MB a second.
    */
   windowBytes: 1024 * 1024,
   connectionsMax: { each: 5000, all: 20_000 },
@@ -42,7 +42,7 @@ export const limits = {
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
-/** After the last new connection was taken: what was sent on one that is idle may still be on its way. */
+/** How long idle connections stay open once no new ones are accepted: a request may still be on its way. */
 const idleGraceMs = 500;
 
 export interface Where {
@@ -103,7 +103,7 @@ export async function openHttpServer(listener: RequestListener, where: Where): P
   };
 }
 
-/** Node's servers do not know yet of those that have said nothing. */
+/** Closes idle connections, also those that have sent nothing yet, of which Node's servers do not know. */
 function closeIdle(server: NetServer, sockets: Iterable<Socket>): void {
   (server as Partial<Server>).closeIdleConnections?.();
   for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -116,7 +116,7 @@ const http1Options: ServerOptions = {
   requestTimeout: 0,
   keepAliveTimeout: limits.keepAliveMs,
   connectionsCheckingInterval: 1000,
-  // Node would refuse who names no host under no id, and with no line in the log: see front.ts.
+  // Node itself would refuse a request without a host, with no id and no line in the log: see front.ts.
   requireHostHeader: false,
   optimizeEmptyRequests: true,
 };
@@ -159,8 +159,8 @@ function clearServer(listener: RequestListener, sessions: Http2Sessions): NetSer
   http1.removeAllListeners("connection");
   http1.on("connection", (socket: Socket) => {
     sniff(socket, (isHttp2) => {
-      // As HTTP/2's own servers have it. Those of HTTP/1.1 send what was answered, and end what was not: a caller who has
-      // closed their half cannot be told from one who has left, for whom a poll or a watch would wait on.
+      // As Node's HTTP/2 servers set it. An HTTP/1.1 server sends what was answered, and ends the other requests: a caller who
+      // has closed their half cannot be told from one who has left, for whom a poll or a watch would go on waiting.
       socket.allowHalfOpen = !isHttp2;
       if (isHttp2) http2.emit("connection", socket);
       else for (const accept of asHttp1) accept.call(http1, socket);
@@ -169,7 +169,7 @@ function clearServer(listener: RequestListener, sessions: Http2Sessions): NetSer
   return http1;
 }
 
-/** Node holds an HTTP/2 client to the limit of headers only once they have acknowledged it; as it does then, so do we before. */
+/** Enforces the header limit until an HTTP/2 client has acknowledged it; from then on Node does so, in the same way. */
 function withinHeaderMax(listener: RequestListener): RequestListener {
   return (request: IncomingMessage | Http2ServerRequest, response) => {
     if ("stream" in request && request.stream.session?.pendingSettingsAck && headerBytes(request) > limits.headerMax)
@@ -178,7 +178,7 @@ function withinHeaderMax(listener: RequestListener): RequestListener {
   };
 }
 
-/** By the measure of HTTP/2. */
+/** The size of the headers as HTTP/2 counts it. */
 function headerBytes({ rawHeaders }: Http2ServerRequest): number {
   const overhead = 32 * (rawHeaders.length / 2);
   return rawHeaders.reduce((sum, { length }) => sum + length, overhead);
@@ -194,10 +194,10 @@ const refusals: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
 };
 
-/** After these nobody is there to read an answer, or none can be written. */
+/** Errors after which nobody is there to read an answer, or none can be written. */
 const unheard: readonly string[] = ["ECONNRESET", "ERR_TLS_HANDSHAKE_TIMEOUT"];
 
-/** What is no request is answered too, by hand, since there is nothing to answer it with; under an id like any other. */
+/** Answers bytes that are no request, by hand, since there is no response object; under an id like any other answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (unheard.includes(error.code ?? "") || !socket.writable) return void socket.destroy();
   const status = refusals[error.code ?? ""] ?? "400 Bad Request";
