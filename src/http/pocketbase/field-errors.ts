@@ -11,9 +11,9 @@ export const blankRule = "must not be empty";
 export const mismatchRule = "must be the same as the password";
 export const fixedRule = "is not changed here";
 
-/** What the use cases call otherwise than these routes do. */
+/** These routes' names for fields that the use cases call otherwise. */
 const names: Readonly<Record<string, string>> = {
-  // All that a record has besides its names; only this has no limit of its own.
+  // `data` is all that a record has besides its names; only its `name` has no limit of its own.
   data: "name",
   image_id: "uuid",
   new_password: "password",
@@ -26,7 +26,7 @@ const passwordLength = {
   message: `The length must be between ${passwordMinLength} and ${passwordMaxBytes}.`,
 };
 
-/** The first that fits: of the field, or of any, and of the rule. */
+/** PocketBase's error for a field (undefined: any) and a broken rule. The first that fits counts. */
 const known: readonly (readonly [field: string | undefined, rule: RegExp, Partial<FieldError>])[] = [
   [undefined, /^must (not be empty|be given)$/, { code: "validation_required", message: "Cannot be blank." }],
   [undefined, new RegExp(`^${mismatchRule}$`), { code: "validation_values_mismatch", message: "Values don't match." }],
@@ -53,20 +53,20 @@ const known: readonly (readonly [field: string | undefined, rule: RegExp, Partia
   ["token", /^is unknown/, { code: "validation_invalid_token", message: "Invalid or expired token." }],
 ];
 
-/** By field, in the order of their names; of several rules the first. */
+/** The errors by field, sorted by name; of several rules that a field broke, the first. */
 export function fieldErrors(violations: readonly FieldViolation[]): Record<string, FieldError> {
   const named = violations.map(({ field, rule }) => ({ field: names[field] ?? field, rule }));
   const errors = named.map(({ field, rule }) => [field, fieldError(field, rule)] as const);
   return Object.fromEntries(errors.toReversed().toSorted(([a], [b]) => (a < b ? -1 : Number(a > b))));
 }
 
-/** Where PocketBase has no words of its own, or says less, the rule itself. */
+/** PocketBase's error, or the rule itself where PocketBase has no words of its own, or says less. */
 function fieldError(field: string, rule: string): FieldError {
   const found = known.find(([name, pattern]) => (name === undefined || name === field) && pattern.test(rule));
   return { code: "validation_invalid_value", message: sentence(rule), ...found?.[2] };
 }
 
-/** As PocketBase writes what it says. */
+/** A message as PocketBase writes it: with a capital letter and a full stop. */
 export function sentence(text: string): string {
   const full = text.endsWith(".") ? text : `${text}.`;
   return full.charAt(0).toUpperCase() + full.slice(1);

@@ -5,7 +5,7 @@ import { unreadableForm } from "../common/form.ts";
 
 /** Bytes of one field. */
 const fieldMax = 4096;
-/** More than a record has. */
+/** More parts than a record has fields. */
 const limits = { files: 8, fields: 32, parts: 40, fieldSize: fieldMax };
 
 /** Reads what front ends send as forms: of a multipart form its text, and of a field that is repeated the first. */
@@ -21,7 +21,7 @@ async function fieldsOf(request: FastifyRequest): Promise<Map<string, unknown>> 
   try {
     for await (const part of request.parts({ limits })) {
       const { fieldname: name } = part;
-      // The inputs for files that were left empty come too.
+      // File inputs that were left empty are sent too.
       if (part.type === "file") for await (const _ of part.file) throw invalidField(name, "must not be a file");
       else if (part.valueTruncated) throw invalidField(name, `must have at most ${fieldMax} bytes`);
       else if (!fields.has(name)) fields.set(name, part.value);

@@ -37,7 +37,7 @@ export function addGatewayRoutes(scope: FastifyInstance, core: UseCases): void {
     return { messageId: job.id };
   }
 
-  /** Looks once, whatever there is: a poll never waits. */
+  /** Looks at the job once: a poll never waits. */
   async function fetch(request: ByParameters, reply: FastifyReply) {
     const owner = ownerOf(request.call);
     const { message_id: id } = parametersOf(request, pictureNeeds);
@@ -82,7 +82,7 @@ function submissionOf({ prompt, prompt_guidance, strength, uuid, model_type = ""
   };
 }
 
-/** What is none is NaN, which breaks the rule of whatever it stands for. */
+/** Text that is no number becomes NaN, which breaks the rule of any field. */
 function numberOf(value: string | number | undefined): number {
   return decimal.test(String(value)) ? Number(value) : Number.NaN;
 }

@@ -14,9 +14,9 @@ import { refusalAnswer } from "./schemas.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What nobody who is known, or may call this, is answered; otherwise that a token is asked for. */
+    /** The answer to a caller who is not known, or may not make this call, in place of the usual refusal. */
     readonly guest?: { readonly status: number; readonly body: object };
-    /** What is said of a request that broke a rule. */
+    /** The message for a request that broke a rule. */
     readonly failure?: string;
   }
 }
@@ -34,7 +34,7 @@ const users = new RegExp(`^${prefix}/collections/(?:${usersCollectionId}|(?i:use
 export const pocketbase: OldApiRoutes = {
   add: addRoutes,
   fastRoutes: () => ({ [checkPath]: tokenCheck }),
-  // As PocketBase has it, a path names the collection in any letters, or by its id, which records tell.
+  // As in PocketBase, a path may name the collection in any letter case, or by the id that records show.
   toRoute: (url) => url.replace(users, `${prefix}/collections/users/`),
   unreadable: {
     isOwn: (url) => url.startsWith(`${prefix}/`),
@@ -53,7 +53,7 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
         route.config = { ...route.config, bareToken: true, refusalAnswer };
       });
       scope.setErrorHandler(refuseBy(envelopes, log));
-      // What is there for other methods too.
+      // Also for paths that exist for other methods.
       scope.setNotFoundHandler((_request, reply) => send(reply, 404, nothing));
       addGatewayRoutes(scope, core);
       addAuthRoutes(scope, core);
@@ -63,7 +63,7 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
   );
 }
 
-/** As servers in Go read a query: of a parameter that is repeated, the first counts, and an empty one is none. */
+/** Reads a query as servers in Go do: of a repeated parameter the first counts, and an empty one is not given. */
 function readQueries(scope: FastifyInstance): void {
   scope.addHook("preValidation", async (request) => {
     const given = Object.entries(request.query as Readonly<Record<string, string | readonly string[]>>);

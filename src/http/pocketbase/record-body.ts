@@ -13,7 +13,7 @@ export interface RecordBody extends PasswordFields {
 
 const booleans = ["emailVisibility", "verified"];
 
-/** What Go's `strconv.ParseBool` takes for true; a number is none to PocketBase. */
+/** The values that Go's `strconv.ParseBool` takes for true; PocketBase takes no number for true. */
 const trues: readonly unknown[] = [true, "1", "t", "T", "true", "TRUE", "True"];
 
 /** As PocketBase reads a record: each value is cast to its field's type, and null becomes the field's empty value. */

@@ -30,7 +30,7 @@ const changes = {
   oldPassword: text("Needed with a new password."),
 };
 
-/** Such a body for the document: what castRecord makes text of. */
+/** A record's body for the document: with all the types that castRecord turns into text. */
 const asSent = (properties: Readonly<Record<string, object>>) => {
   const castable = Object.entries(properties).map(([name, field]) => [
     name,

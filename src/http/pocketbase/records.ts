@@ -29,7 +29,7 @@ const pageDefault = 30;
 const pageMax = 500;
 const notThere = { guest: { status: 404, body: recordNotFound } };
 
-/** Accounts as records: of others nobody sees any. */
+/** Accounts as records. Nobody sees anybody else's. */
 export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
   const { accounts, audit, deletions } = core;
 
@@ -125,25 +125,25 @@ async function change(core: UseCases, request: FastifyRequest<ById>, body: Recor
   return account;
 }
 
-/** Nothing is no change either. */
+/** The rule of a field that must stay as it is. An empty value is no change either. */
 function fixed(given: unknown, own: unknown): string | undefined {
   return given && given !== own ? fixedRule : undefined;
 }
 
-/** Of an avatar, PocketBase takes only from a text that there is none: its name comes with a file. */
+/** PocketBase takes an avatar's name from a file. As text it takes only the empty one, which removes the avatar. */
 function metadataOf({ name, avatar, emailVisibility }: RecordBody): Account["metadata"] {
   const given = Object.entries({ name, avatar: avatar === "" ? avatar : undefined, emailVisibility });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
-/** Somebody else's record is not there. */
+/** The caller's own record; somebody else's is answered as not found. */
 function ownRecord(request: FastifyRequest<ById>): UserPrincipal {
   const user = userOf(request.call);
   if (user.account.recordId !== request.params.id) throw notFound("user");
   return user;
 }
 
-/** As PocketBase does with numbers that make no page. */
+/** A page of the list. Numbers that make no page are corrected as PocketBase does. */
 function pageOf(items: readonly object[], wanted: Page) {
   const page = Math.max(1, wanted.page ?? 1);
   const perPage = Math.min(pageMax, (wanted.perPage ?? 0) > 0 ? (wanted.perPage ?? 0) : pageDefault);

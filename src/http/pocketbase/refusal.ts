@@ -3,7 +3,7 @@ import { statuses } from "../common/problem.ts";
 import { frameworkRefusal, isUnreadableJson } from "../common/refusal.ts";
 import { type FieldError, fieldErrors, sentence } from "./field-errors.ts";
 
-/** What PocketBase answers where it refuses. */
+/** A refusal as PocketBase answers it. */
 export interface Envelope {
   readonly code: number;
   readonly message: string;
@@ -16,7 +16,7 @@ export const recordNotFound = envelope(404, "The requested resource wasn't found
 export const tokenRequired = envelope(401, "The request requires valid record authorization token to be set.");
 export const notAllowed = envelope(403, "You are not allowed to perform this request.");
 
-/** What has no code of its own there is a request that failed. */
+/** Codes that PocketBase does not have: it answers 400, a request that failed. */
 const asFailed: readonly ErrorCode[] = ["already_exists", "failed_precondition", "aborted"];
 const forUnreadable = "Failed to load the submitted data due to invalid formatting.";
 
@@ -25,8 +25,8 @@ export function envelope(code: number, message: string, data: Envelope["data"] =
 }
 
 /**
- * What goes on the wire, or undefined for an error that nobody foresaw. `failure` is what a route says of a request that
- * broke a rule, before the fields say which.
+ * The answer's body for an error; undefined for one that nobody foresaw. `failure` is the route's message for a request that
+ * broke a rule; the fields say which.
  */
 export function toEnvelope(error: unknown, failure: string | undefined): Envelope | undefined {
   if (error instanceof DomainError) return fromDomain(error, failure);

@@ -1,6 +1,6 @@
 import { text } from "../common/schema.ts";
 
-/** What the OpenAPI document tells of all these routes. */
+/** What all these routes share in the OpenAPI document. */
 const fieldError = {
   type: "object",
   properties: { code: { type: "string", description: "Stable, for programs." }, message: { type: "string" } },
@@ -23,7 +23,7 @@ export function refusalAnswer(description: string) {
 export const tags = ["PocketBase"];
 /** The token with its scheme or without. */
 export const withToken = { tags, security: [{ bearer: [] }, { apiKey: [] }, { bareToken: [] }] };
-/** Who sends none is answered as if nothing were there. */
+/** Without a token, the answer is as if nothing were there. */
 export const withTokenOrNot = { tags, security: [...withToken.security, {}] };
 export const withoutToken = { tags, security: [] };
 
