@@ -8,7 +8,7 @@ export interface OAuthError {
 
 type Form = Readonly<Record<string, unknown>>;
 
-/** Whether a token is asked for as OAuth 2 has it, so that refusals must be too. */
+/** Whether the request for a token follows OAuth 2, as its refusal must then, too. */
 export function isOAuth(request: FastifyRequest): boolean {
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers["content-type"] ?? "");
   return isForm || /^basic /i.test(request.headers.authorization ?? "");

@@ -30,7 +30,7 @@ export interface ClientBody {
   readonly expire_time?: string | null;
 }
 
-/** What of a client a body sets. */
+/** The client's settings that a body changes. */
 export function changesOf({ limit_per_minute, expire_time, ...body }: ClientBody): Partial<ClientSettings> {
   const { name, description, scopes, disabled } = body;
   return {

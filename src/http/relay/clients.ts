@@ -62,7 +62,7 @@ export function addClientRoutes(
   );
 }
 
-/** The key is shown this once, and kept by nobody on its way. */
+/** The key is shown only once, and no cache on its way may keep it. */
 function sendKey(reply: FastifyReply, { client, key }: { client: Client; key: string }): FastifyReply {
   return reply.header("cache-control", "no-store").send({ ...toJson(client), api_key: key });
 }

@@ -52,7 +52,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
   let open = 0;
   app.addHook("onClose", () => upstream.close());
   app.removeAllContentTypeParsers();
-  // Bodies stay what they are.
+  // Bodies are passed on unparsed.
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   await app.register(replyFrom, { undici: upstream.dispatcher, disableCache: true, disableRequestLogging: true });
 
@@ -102,7 +102,7 @@ function stream(reply: FastifyReply, body: unknown): void {
 
 function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   const { requestId } = reply.request.call;
-  // The call's own end: its body was too large, its caller may not call any more.
+  // Not the upstream's failure: the body was too large, or the caller may not call any more.
   if (error instanceof DomainError || (error as { statusCode?: number }).statusCode === 413)
     return void reply.send(error);
   const { status, reason, detail } = failureOf(error);
@@ -112,7 +112,7 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   sendProblem(reply, { ...problem(status, detail, requestId), reason });
 }
 
-/** Upstreams may take a path for the chat's whatever its letters, slashes and parameters: its limit and quota hold for all of those. */
+/** Upstreams may accept the chat's path in any letter case, with more slashes or parameters: its limit and quota hold for all. */
 function limitOf({ method, url }: FastifyRequest): Operation | undefined {
   const path = decodeURIComponent(pathOf(url))
     .replace(/;[^/]*/g, "")
@@ -120,7 +120,7 @@ function limitOf({ method, url }: FastifyRequest): Operation | undefined {
   return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
 }
 
-/** Refuses what a URL's parser would make another path of, which might lead out of `/v1/`. */
+/** The request's path. Refuses one that a URL parser would change, since it might lead out of `/v1/`. */
 function plainPathOf({ url }: FastifyRequest): string {
   const path = pathOf(url);
   const isPlain = new URL(path, "http://upstream").pathname === path;

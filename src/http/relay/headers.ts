@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Call } from "../../model/call.ts";
 
-/** RFC 9110, section 7.6.1; what `Connection` names besides, reply-from takes off. */
+/** RFC 9110, section 7.6.1. reply-from removes the other headers that `Connection` names. */
 const hopByHop = [
   "connection",
   "expect",
@@ -18,11 +18,11 @@ const hopByHop = [
 ];
 const credentials = ["authorization", "cookie", "cookie2", "x-api-key", "x-session-token"];
 /**
- * What a caller would have an upstream believe of where it comes from, and of what was asked for. Those behind CGI or WSGI
- * take `_` for `-`, so by such a name any of these could come, and what we send besides.
+ * Headers by which a caller may claim another origin, or another target of the request. Upstreams behind CGI or WSGI read
+ * `_` as `-`, so a name with `_` could stand for any of these headers, or for one that we send.
  */
 const claimed = /_|^(forwarded|via|x-forwarded-.*|x-original-url|x-real-ip|x-request-id|x-rewrite-url)$/;
-/** This origin's own affairs. */
+/** Headers of an answer that only this origin may set. */
 const ours = /^(access-control-.*|alt-svc|clear-site-data|set-cookie2?|strict-transport-security|x-request-id)$/;
 
 /** A request's headers for the upstream: without its credentials, with who calls and from where. */
@@ -41,8 +41,8 @@ export function upstreamHeaders<Headers extends IncomingHttpHeaders>(
 }
 
 /**
- * An answer's headers for the caller, who knows the upstream's paths by this origin. `target` is what was asked for there,
- * `vary` what our own part of the answer depends on.
+ * An answer's headers for the caller, with the upstream's `Location` as a path of this origin. `target` is the URL that was
+ * requested from the upstream, `vary` names the headers that our own part of the answer depends on.
  */
 export function callerHeaders<Headers extends IncomingHttpHeaders>(
   headers: Headers,
@@ -58,7 +58,7 @@ export function callerHeaders<Headers extends IncomingHttpHeaders>(
   };
 }
 
-/** By the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. */
+/** Compares the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. */
 function locationHere(location: string, target: string, { host, pathname }: URL): string {
   const url = URL.parse(location, target);
   const base = pathname.replace(/\/$/, "");

@@ -6,8 +6,8 @@ import { onceAnswered } from "../server/http-messages.ts";
 const callMaxMs = hourMs;
 
 /**
- * A signal that ends with the answer, with its caller's leaving, its hour, or what `confirmed` says. `onEnd` is called once,
- * also where the caller has left already.
+ * A signal that aborts when the answer has ended, its caller has left, its hour is over, or `confirmed` aborts. `onEnd` is
+ * called once, also where the caller has left already.
  */
 export function lifeOf(reply: FastifyReply, confirmed: AbortSignal, onEnd: () => void): AbortSignal {
   const life = new AbortController();

@@ -21,7 +21,7 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
   if (core.relay === undefined) return;
   const { settings, identities } = core.relay;
   addKeySet(app, identities);
-  // Its packages are loaded where something is relayed alone.
+  // Its packages are loaded only where something is relayed.
   const { addForwardRoute } = await import("./forward.ts");
   await app.register((scope) => addForwardRoute(scope, { ...core, settings, identities, log }));
 }

@@ -8,7 +8,7 @@ import { DomainError } from "../../model/errors.ts";
 import { clientCredentials, invalidClient, isOAuth, type OAuthError, refused } from "./client-credentials.ts";
 import { tokenSchema as schema } from "./token-schema.ts";
 
-/** Answers callers that exchange their key before they call. */
+/** The route by which clients exchange their API key for a token. */
 export async function addTokenRoute(
   app: FastifyInstance,
   { audit, clients }: { readonly audit: Audit; readonly clients: Clients },
@@ -56,7 +56,7 @@ function sendOAuth(reply: FastifyReply, answer: object): FastifyReply {
     .send(JSON.stringify(answer));
 }
 
-/** What has no name there, for example that there is too much to do, is thrown again. */
+/** The error in OAuth's terms. One that OAuth has no name for, such as too much load, is thrown again. */
 function oauthErrorOf(error: unknown): OAuthError {
   if (!(error instanceof DomainError)) throw error;
   if (error.code === "unauthenticated") return invalidClient;

@@ -4,7 +4,7 @@ import { Agent, type Dispatcher } from "undici";
 const connectMs = 5000;
 const retriesMax = 2;
 const retryDelayMs = 100;
-/** What HTTP knows: RFC 9110. */
+/** The highest status of HTTP: RFC 9110. */
 const statusMax = 599;
 
 type Done = (error: Error | null, data: Dispatcher.ResponseData) => void;
@@ -12,7 +12,7 @@ type Done = (error: Error | null, data: Dispatcher.ResponseData) => void;
 export interface Upstream {
   /** What reply-from sends by. */
   readonly dispatcher: { readonly request: Dispatcher["request"] };
-  /** Runs what sends a request, which ends with the signal. */
+  /** Runs `send`. The request that it sends is aborted with the signal. */
   until<Result>(signal: AbortSignal, send: () => Result): Result;
   close(): Promise<void>;
 }
