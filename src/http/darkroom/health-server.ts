@@ -11,10 +11,10 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** Probes need few. */
+/** Health probes need few. */
 const connectionsMax = 100;
 
-/** The paths of health and nothing else, for a process that serves nothing else. */
+/** Serves the health paths alone, for a process that has no other server. */
 export async function openHealthServer(health: Health, where: { host: string; port: number }): Promise<HealthServer> {
   const timeouts = { headersTimeout: limits.headersMs, requestTimeout: limits.headersMs };
   const server = createServer({ maxHeaderSize: limits.headerMax, ...timeouts }, (request, response) => {

@@ -30,7 +30,7 @@ interface HealthPath {
   answer(health: Health): Promise<HealthAnswer>;
 }
 
-/** Nothing of hosts or reasons: anybody may ask. */
+/** Says nothing of hosts or reasons: anybody may ask. */
 async function readiness(health: Health): Promise<HealthAnswer> {
   const { status, isReady, backends } = await health.report();
   const states = Object.entries(backends).map(([name, isUp]) => [name, isUp ? "up" : "down"]);

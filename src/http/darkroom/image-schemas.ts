@@ -3,7 +3,7 @@ import { problemAnswer } from "../common/schema.ts";
 
 const tags = ["Images"];
 const types = ["image/jpeg", "image/png", "image/webp"];
-/** Of bodies that are a picture's bytes. */
+/** Content types of bodies that are a picture's bytes. */
 export const rawTypes = [...types, "application/octet-stream"];
 export const formType = "multipart/form-data";
 const id = { type: "string", format: "uuid" };

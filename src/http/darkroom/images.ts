@@ -32,7 +32,7 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
 
 function addUploadRoute(scope: FastifyInstance, images: Images): void {
   scope.removeContentTypeParser(["application/json", "text/plain"]);
-  // They stay streams.
+  // Bodies stay streams.
   scope.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
   scope.setErrorHandler((error: FastifyError) => {
     throw error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ? noPictureType() : error;

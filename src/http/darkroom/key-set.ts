@@ -13,7 +13,7 @@ export function sendKeySet(reply: FastifyReply, keySet: object): FastifyReply {
   return reply.header("cache-control", `public, max-age=${keySetMaxAgeMs / 1000}`).send(keySet);
 }
 
-/** RFC 7517: what other services check access tokens with by themselves. */
+/** RFC 7517: the keys by which other services check access tokens themselves. */
 export function addKeySetRoute(app: FastifyInstance, signingKeys: SigningKeys): void {
   app.get("/.well-known/jwks.json", { schema, exposeHeadRoute: true }, async (_request, reply) =>
     sendKeySet(reply, await signingKeys.keySet()),

@@ -3,13 +3,13 @@ import { DomainError, type FieldViolation } from "../../model/errors.ts";
 import { statuses } from "../common/problem.ts";
 import { frameworkRefusal, isUnreadableJson } from "../common/refusal.ts";
 
-/** What GoTrue, the server behind Supabase's auth, answers where it refuses. */
+/** A refusal as GoTrue, the server behind Supabase's auth, answers it. */
 export interface Refusal {
   readonly code: number;
   readonly error_code: string;
   readonly msg: string;
   readonly weak_password?: { readonly reasons: readonly string[] };
-  /** The request's id, of what nobody foresaw. */
+  /** The request's id, for an error that nobody foresaw. */
   readonly error_id?: string;
 }
 
@@ -48,7 +48,7 @@ export class Refused extends DomainError {
   }
 }
 
-/** What goes on the wire, or undefined for an error that nobody foresaw. */
+/** The answer's body for an error; undefined for one that nobody foresaw. */
 export function toRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refused) return error.refusal;
   if (error instanceof DomainError) return byReason[error.reason] ?? ofRule(error);

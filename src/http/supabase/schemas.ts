@@ -1,6 +1,6 @@
 import { text } from "../common/schema.ts";
 
-/** What the OpenAPI document tells of all these routes. */
+/** What all these routes share in the OpenAPI document. */
 const refused = {
   type: "object",
   required: ["code", "error_code", "msg"],

@@ -29,7 +29,7 @@ interface Grant {
   readonly limitedAs: Operation;
   readonly action: AuditAction;
   take(call: Call, body: Credentials): Promise<SignedIn>;
-  /** Whom the body names by what may end with it. */
+  /** Whose session the body's token is of, for the audit: asked first, since the grant may end the session. */
   subjectOf?(body: Credentials): Promise<string>;
 }
 

@@ -24,7 +24,7 @@ export const supabase: OldApiRoutes = { add: addRoutes };
 async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promise<void> {
   await app.register(
     async (scope) => {
-      // As GoTrue does, whatever type they are said to have.
+      // As GoTrue does, whatever the content type.
       readJsonBodies(scope, "*");
       readStructs(scope);
       scope.addHook("onRoute", (route) => {

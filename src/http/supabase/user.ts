@@ -45,7 +45,7 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
     return audit.keep(call, "user.email_change_requested", async () => {
       await recovery.checkEmailChange(by, call.address, email, old);
       const account = await change(call, by, update);
-      // Last: a new password voids what was mailed before it, and counts as the one that was checked.
+      // Mailed last: a new password voids what was mailed before it, and counts as the password that was checked.
       await recovery.mailEmailChange(password === undefined ? by.account : account, email);
       return account;
     });

@@ -18,9 +18,9 @@ export const uploadField = "uploadFile";
 export const fieldMissing = "must be given";
 export const fileExpected = "must be a file";
 
-/** What is answered otherwise than elsewhere. */
+/** Reasons with another status than elsewhere. */
 const ownStatuses: Readonly<Record<string, number>> = { FILE_EXISTS: 403, FILE_TOO_LARGE: 413 };
-/** Where a field stands. */
+/** Where a field stands in the request, in Pydantic's terms. */
 const places: Readonly<Record<string, readonly string[]>> = { chat_id: ["query", "chat_id"] };
 /** Pydantic's words for some rules. */
 const terms: Readonly<Record<string, { readonly msg: string; readonly type: string }>> = {
@@ -29,7 +29,7 @@ const terms: Readonly<Record<string, { readonly msg: string; readonly type: stri
   "must be a UUID": { msg: "Input should be a valid UUID", type: "uuid_parsing" },
 };
 
-/** What goes on the wire, or undefined for an error that nobody foresaw. */
+/** The answer to an error; undefined for one that nobody foresaw. */
 export function toRefusal(error: unknown, authorization = ""): Refusal | undefined {
   if (error instanceof DomainError) return fromDomain(error, authorization);
   const refused = frameworkRefusal(error);
@@ -43,7 +43,7 @@ function fromDomain({ code, reason, message, violations }: DomainError, authoriz
   return { status: ownStatuses[reason] ?? statuses[code], detail: message };
 }
 
-/** Nothing that could be a credential was found in the header. */
+/** The refusal when the header holds nothing that could be a credential. */
 function withoutCredential(authorization: string): Refusal {
   if (/^(bearer)? *$/i.test(authorization)) return { status: 403, detail: "Authentication credentials missing" };
   const isBearer = /^bearer /i.test(authorization);

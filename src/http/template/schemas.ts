@@ -16,7 +16,7 @@ function answer(description: string, detail: object) {
   return { description, type: "object", required: ["detail"], properties: { detail } };
 }
 
-/** As FastAPI refuses. */
+/** A refusal in FastAPI's shape. */
 export function refusalAnswer(description: string) {
   return answer(description, { type: "string", description: "What is wrong, for people." });
 }

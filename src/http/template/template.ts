@@ -11,7 +11,7 @@ import type { OldApiRoutes } from "../old-api-routes.ts";
 import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusal.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
 
-/** Of parts of any name. */
+/** These count parts of any name. */
 const uploadFormLimits = { files: 8, parts: 16 };
 const manyFiles = new DomainError(
   "invalid_argument",
@@ -30,7 +30,7 @@ export const template: OldApiRoutes = { add: addRoutes };
 
 async function addRoutes(app: FastifyInstance, { files }: UseCases, log: Log): Promise<void> {
   await app.register(async (scope) => {
-    // What is no form is looked at no further: it has no file.
+    // A body that is no form is not read: it has no file.
     scope.removeContentTypeParser(["application/json", "text/plain"]);
     scope.addContentTypeParser("*", (_request, _payload, done) => done(null));
     scope.setErrorHandler(refuseBy(refusals, log));
@@ -50,8 +50,8 @@ async function addRoutes(app: FastifyInstance, { files }: UseCases, log: Log): P
 }
 
 /**
- * A form's file: the first of its name, unless the form's end shows that there is more of it. Where there is none, what else is
- * broken is told too, as FastAPI does.
+ * A form's file: the first part with its name, unless the form's end shows another. Without a file, the other broken fields
+ * are told too, as FastAPI does.
  */
 async function fileOf(
   request: FastifyRequest,
@@ -84,7 +84,7 @@ async function* namesakes(request: FastifyRequest): AsyncGenerator<Multipart, vo
       else if (part.type === "file") part.file.resume();
     }
   } catch (cause) {
-    // It is malformed, or has too many parts: its sender's matter.
+    // The form is malformed, or has too many parts: its sender's fault.
     throw unreadableForm(cause);
   }
 }
