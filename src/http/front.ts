@@ -21,20 +21,20 @@ export interface FrontOptions {
     readonly exposedHeaders: readonly string[];
   };
   readonly trusted: TrustedProxies;
-  /** Whether the load allows no more. */
+  /** Refuses a request when the load is too high. */
   readonly shed: Shed;
   readonly callsMax: CallsMax;
-  /** How long a request's body may take to arrive, from its headers on, and its answer to be taken on. */
+  /** How long a request's body may take to arrive after its headers, and for how long a caller may take nothing of an answer. */
   readonly bodyMs: number;
   readonly log: Log;
 }
 
 const ownExposedHeaders = ["location", "x-request-id", "ratelimit", "ratelimit-policy", "retry-after"];
 const preflightMaxAgeS = 7200;
-/** A refusal comes about as late as an answer would have: who calls again at once, as some do, costs less so. */
+/** A refusal is delayed about as long as an answer takes, so that callers that retry at once, as some do, cost less. */
 const refusalMs = 100;
 
-/** Pages of these origins may send any header: none brings the cookie along, since credentials are not allowed. */
+/** Pages of these origins may send any header. Their requests carry no cookie, since credentials are not allowed. */
 function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
   if (origins.length === 0) return noCors;
   return cors({
@@ -47,7 +47,7 @@ function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
-/** As RFC 9112 has it; HTTP/1.0 needs none, and HTTP/2 sees to it by itself. */
+/** RFC 9112 requires the Host header in HTTP/1.1. HTTP/1.0 needs none, and HTTP/2 has its own check. */
 function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
   return httpVersion === "1.1" && headers.host === undefined;
 }
@@ -65,7 +65,7 @@ export function createFront(options: FrontOptions): RequestListener {
       if (lacksHost(request)) throw new Error("the request names no host");
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
-      // A host or a path that is none; nothing has looked at the request yet.
+      // The host or the path is malformed; nothing has looked at the request yet.
       log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
       response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
     }
@@ -79,7 +79,7 @@ export function createFront(options: FrontOptions): RequestListener {
     const open = underWay.add(response, call.address);
     response.on("close", () => {
       underWay.remove(open);
-      // One line for many of those: see shedding.ts.
+      // Refused requests share a line: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call);
     });
     bodyLimit.expect(open);

@@ -49,7 +49,7 @@ export interface Routes {
 const oldApiRoutes: Readonly<Record<OldApi, OldApiRoutes>> = { sessions, relay, pocketbase, supabase, template };
 
 const parameterMax = 128;
-/** By Node's parser of HTTP/1.1, which refuses others by itself, and by Fastify, which has no answer to them. */
+/** The methods that Node's HTTP/1.1 parser knows. The parser refuses others itself; Fastify has no answer to them. */
 const knownMethods: ReadonlySet<string | undefined> = new Set(METHODS);
 
 const problems: RefusalTerms<Problem> = {
@@ -95,7 +95,7 @@ export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
 function createApp(oldApis: readonly OldApiRoutes[], callOf: CallOf, log: Log): FastifyInstance {
   const refuse = refuseBy(problems, log);
   const spellings = oldApis.flatMap(({ toRoute }) => toRoute ?? []);
-  /** A path that cannot be decoded, or has too long a part: no hook has seen the request. */
+  /** Answers a path that cannot be decoded, or has too long a part: no hook has seen the request. */
   const answerUnrouted = (error: Error, request: FastifyRequest, reply: FastifyReply) => {
     request.call = callOf(request);
     const owner = oldApis.find(({ unreadable }) => unreadable?.isOwn(request.url));
@@ -114,7 +114,7 @@ function createApp(oldApis: readonly OldApiRoutes[], callOf: CallOf, log: Log): 
   }).setErrorHandler(refuse);
 }
 
-/** What all routes share: who may call them, and what is answered where there is none. */
+/** What all routes share: who may call them, and the answer where there is no route. */
 function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): void {
   app.decorateRequest("call");
   app.addHook("onRequest", async (request) => {
@@ -136,7 +136,7 @@ function admit(request: FastifyRequest, admission: Admission): MaybePromise<void
   return admission.admit(`${method} ${url}`, request.call, headers, config.limitedAs?.(request));
 }
 
-/** A path that is there for other methods is told from one that is not there. */
+/** Answers 405 for a path that has routes for other methods, 404 for one that has none. */
 function answerNothing(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -150,7 +150,7 @@ function answerNothing(
   return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
 }
 
-/** HTTP/2 lets any through. */
+/** Answers a method that nobody knows: HTTP/2 lets any through. */
 function answerUnknownMethod(response: ServerResponse, { requestId }: Call): void {
   response.writeHead(501, { "content-type": problemType });
   response.end(JSON.stringify(problem(501, "there is no such method", requestId)));

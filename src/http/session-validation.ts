@@ -33,7 +33,7 @@ const schema = {
 
 const path = "/session/validate";
 
-/** What the Serverless Proxy's services ask before they show a page. */
+/** The route that the Serverless Proxy's services ask before they show a page. */
 export const sessions: OldApiRoutes = {
   add(app, { authentication }) {
     const { answer } = validation(app, authentication);

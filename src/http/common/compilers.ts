@@ -3,12 +3,12 @@ import { SerializerSelector } from "@fastify/fast-json-stringify-compiler";
 
 const validators = AjvCompiler();
 const serializers = SerializerSelector();
-/** The schemas are ours: to check them by the schema of schemas takes a tenth of a start. */
+/** Our own schemas are not checked against the meta-schema, which would take a tenth of a start. */
 const unchecked = { meta: false, validateSchema: false };
 
 /**
- * What a query or a header has is text, and becomes what its schema asks for; a body has types, and is taken at its word.
- * Like answers' serializers, each is compiled when it is first needed: a start would wait for a hundred that few ask for.
+ * Values of queries and headers are text and are coerced to their schema's types; those of bodies are not coerced.
+ * Validators and serializers are compiled when first needed: a start would wait for a hundred that few callers use.
  */
 export const buildValidator: typeof validators = (schemas, options) => {
   const compiler = (coerceTypes: boolean) =>

@@ -5,7 +5,7 @@ import type { Call } from "../../model/call.ts";
 import { DomainError } from "../../model/errors.ts";
 import { retryHeader } from "./refusal.ts";
 
-/** What a route answers without a look at anything but its request's headers. */
+/** An answer that is made from the request's headers alone. */
 export interface FastAnswer {
   readonly status: number;
   readonly body: object;
@@ -13,7 +13,7 @@ export interface FastAnswer {
 }
 
 export interface FastRoute {
-  /** Answers a call that may be made. An error is what the same route by Fastify would be refused for. */
+  /** Answers a call that may be made. An error that it throws is answered by the same route on Fastify, as a refusal. */
   readonly answer: (headers: IncomingHttpHeaders, call: Call) => MaybePromise<FastAnswer>;
   /** Answers a call that is refused before it is looked at, in the route's own shape. */
   readonly refuse: (error: DomainError, call: Call) => FastAnswer;
@@ -26,8 +26,8 @@ type Handle = (request: IncomingMessage, response: ServerResponse, call: Call) =
 const json = "application/json; charset=utf-8";
 
 /**
- * The routes, by their URL, that others ask before each of their own answers: by GET, and without Fastify, which takes longer
- * for one than all the rest does. What is refused goes to `slowly`, which knows how each is told.
+ * Answers GET of these routes, by URL, without Fastify, which takes longer than the rest of the call: other services ask them
+ * before each of their own answers. A call that is refused goes to `slowly`, which knows how each route tells it.
  */
 export function withFastRoutes(routes: ReadonlyMap<string, FastRoute>, admission: Admission, slowly: Handle): Handle {
   const served = new Map([...routes].map(([url, route]) => [url, { route, operation: `GET ${url}` }]));

@@ -21,8 +21,8 @@ export function readJsonBodies(scope: FastifyInstance, type: "application/json" 
 }
 
 /**
- * As servers in Go read a body: a field's name comes in any letters, and one that is null is one that is not given, as some of
- * their clients write it. A route's own word on it counts.
+ * Reads bodies as servers in Go do: a field's name may be in any letter case, and null means not given, as some of their
+ * clients write it. A route's own `isStruct` takes precedence.
  */
 export function readStructs(scope: FastifyInstance): void {
   scope.addHook("onRoute", (route) => {
@@ -36,7 +36,7 @@ export function readStructs(scope: FastifyInstance): void {
   });
 }
 
-/** What a body's schema calls a field that is written so. */
+/** The field's name in the body's schema, whatever its letter case here. */
 function fieldOf(key: string, schema: unknown): string {
   const { properties = {} } = (schema ?? {}) as { readonly properties?: object };
   return Object.keys(properties).find((name) => name.toLowerCase() === key.toLowerCase()) ?? key;

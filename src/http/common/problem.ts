@@ -16,7 +16,7 @@ export const statuses: Readonly<Record<ErrorCode, number>> = {
 };
 
 export const bodyTypeUnsupported = "BODY_TYPE_UNSUPPORTED";
-/** Of reasons that HTTP tells from others of their code. */
+/** The statuses of reasons that HTTP tells from others with the same code. */
 const ownStatuses: Readonly<Record<string, number>> = { [bodyTypeUnsupported]: 415 };
 
 /** RFC 9457, with our reason, the fields that broke a rule, and the request's id. */
@@ -30,7 +30,7 @@ export interface Problem {
   readonly request_id: string;
 }
 
-/** What goes on the wire, or undefined for an error that nobody foresaw. */
+/** The answer's body for an error; undefined for one that nobody foresaw. */
 export function toProblem(error: unknown, requestId: string): Problem | undefined {
   if (error instanceof DomainError) return fromDomain(error, requestId);
   if (isOfUnknownType(error)) return { ...problem(415, jsonWanted, requestId), reason: bodyTypeUnsupported };

@@ -23,7 +23,7 @@ export function refuseBy<Body>({ toBody, unforeseen, send }: RefusalTerms<Body>,
   };
 }
 
-/** What every refusal brings beside its body, whatever shape that has: the reason in the log, and headers. */
+/** Adds what every refusal has beside its body, whatever the body's shape: the reason in the log, and headers. */
 function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   if (!(error instanceof DomainError)) return;
   request.call.outcome = error.reason;
@@ -39,7 +39,7 @@ export function frameworkRefusal(error: unknown): { readonly status: number; rea
   return isRefusal ? { status, message: String(message) } : undefined;
 }
 
-/** Whether it tells that a body is no JSON. */
+/** Whether the error says that a body is no JSON. */
 export function isUnreadableJson(error: unknown): boolean {
   return error instanceof SyntaxError || (error as { code?: unknown }).code === "FST_ERR_CTP_INVALID_JSON_BODY";
 }

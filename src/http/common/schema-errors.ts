@@ -1,7 +1,7 @@
 import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import { type DomainError, invalidFields } from "../../model/errors.ts";
 
-/** What a route's schema refuses, in our terms; `part` is where it stood: `body`, `querystring`, … */
+/** The refusal by a route's schema, in our terms; `part` of the request is `body`, `querystring`, … */
 export function invalidBySchema(errors: readonly FastifySchemaValidationError[], part: string): DomainError {
   return invalidFields(
     errors.map(({ instancePath, params, message = "is not valid" }) => {

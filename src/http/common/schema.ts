@@ -27,16 +27,16 @@ export function problemAnswer(description: string) {
 }
 
 export const text = (description: string) => ({ type: "string", description });
-/** Which may be left out. */
+/** A body that may be left out. */
 export const bodyOf = (properties: object) => ({ type: ["object", "null"], properties });
-/** A query or a body as the document has it, where the route itself refuses to do without these fields. */
+/** A query or a body for the OpenAPI document, where the route's handler, not its schema, requires these fields. */
 export const needing = ({ properties }: { readonly properties: object }, ...required: readonly string[]) => ({
   type: "object",
   properties,
   required,
 });
 
-/** Such a body, and what the document says of it. */
+/** A body whose schema requires nothing, and its form in the document, with the fields that the handler requires. */
 export const bodyNeeding = (properties: object, ...required: readonly string[]) => {
   const body = bodyOf(properties);
   return { body, documented: { body: needing(body, ...required) } };

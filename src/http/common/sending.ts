@@ -16,13 +16,13 @@ export function sendImage(reply: FastifyReply, { image, bytes }: OpenedImage): F
   return sendBytes(reply.type(image.type).header("content-disposition", disposition), bytes);
 }
 
-/** What a browser must save, and never show: nobody has looked into it. */
+/** Sends a file that a browser must save and never show: its content was not checked. */
 export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): FastifyReply {
   reply.type("application/octet-stream").header("content-length", file.size);
   return sendBytes(reply.header("content-disposition", attachment(file.name)), bytes);
 }
 
-/** Somebody's own, in which nothing may run. A browser that kept it would show it to whoever uses it next. */
+/** Sends private bytes, in which no script may run. A browser that cached them would show them to its next user. */
 function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): FastifyReply {
   const body = Readable.from(bytes, { objectMode: false });
   if (reply.request.method === "HEAD") body.destroy();
@@ -32,7 +32,7 @@ function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): Fasti
     .send(body);
 }
 
-/** RFC 6266: the name as far as it is plain, and as it is, without what a file system could take for a path or a command. */
+/** RFC 6266: the name in plain ASCII and in full, both without what a file system could take for a path or a command. */
 function attachment(name: string): string {
   const safe = name.replace(/[/\\\p{C}]/gu, "_").replace(/^\.+/, "_");
   const plain = safe.replace(/[^A-Za-z0-9 ._-]/g, "_");

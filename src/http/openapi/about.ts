@@ -7,7 +7,7 @@ A path that is there for other methods is answered 405 with \`Allow\`, one that 
 \`/api\` and \`/auth/v1\` both are the old systems' own 404. What is no HTTP request, takes too long to come, or has more than
 16 KiB of headers is answered 400, 408 or 431 without a body.`;
 
-/** What the document says of everything together. */
+/** What the document says of the API as a whole. */
 export const about = {
   openapi: "3.1.0",
   info: {

@@ -7,8 +7,8 @@ import { refusalsOf, securityOf } from "./shared-answers.ts";
 declare module "fastify" {
   interface FastifySchema {
     /**
-     * Takes the place of the schema's query or body in the document, where the handler itself refuses more, to do so in
-     * the old system's words.
+     * Replaces the schema's query or body in the document, where the handler refuses more than the schema does, in the
+     * old system's words.
      */
     readonly documented?: { readonly querystring?: object; readonly body?: object };
   }
@@ -37,7 +37,7 @@ const schema = {
   response: { 200: { description: "OpenAPI 3.1.", type: "object", additionalProperties: true } },
 };
 
-/** Adds to what a route says of itself what holds for all of its kind. */
+/** Adds what holds for all routes of a kind to what a route says itself. */
 const transform: SwaggerTransform = ({ schema, url, route }) => {
   const { response, security, documented, ...validated } = schema ?? {};
   const own = { ...validated, ...documented };
@@ -86,7 +86,7 @@ const transformObject: SwaggerTransformObject = (made) => {
   return document as ReturnType<SwaggerTransformObject>;
 };
 
-/** With what the plugin has no way to say: headers that are always there, bodies that may be left out. */
+/** Adds what the plugin has no way to say: headers that are always there, bodies that may be left out. */
 function complete({ requestBody, responses }: Operation): void {
   for (const [status, answer] of Object.entries(responses))
     answer.headers = { ...headersOf(status), ...answer.headers };

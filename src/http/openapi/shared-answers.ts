@@ -4,12 +4,12 @@ import { problemAnswer } from "../common/schema.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** What the document says of a refusal of this route, where that is no problem. */
+    /** How the document describes a refusal of this route that is no RFC 9457 problem. */
     readonly refusalAnswer?: (description: string) => object;
   }
 }
 
-/** By status; `of` says which operations have it. */
+/** Refusals by status; `of` says which operations have one. */
 const refusals: Readonly<Record<number, { readonly description: string; of(about: About): boolean }>> = {
   400: {
     description: "Something is malformed or breaks its rule.",
@@ -33,7 +33,7 @@ interface About {
   readonly isRead: boolean;
 }
 
-/** What hooks and parsers may answer before or beside the route itself, but for what it tells of by itself. */
+/** The refusals of hooks and parsers, before or beside the route's own, without those that the route describes itself. */
 export function refusalsOf(
   operation: string,
   { querystring, headers }: FastifySchema,
@@ -47,7 +47,7 @@ export function refusalsOf(
   return Object.fromEntries(found.map(([status, { description }]) => [status, make(description)]));
 }
 
-/** By the table of who may call what; a route names by itself what it takes beside that. */
+/** The credentials by the table of who may call what; a route itself names any others that it takes. */
 export function securityOf(operation: string): Record<string, readonly string[]>[] {
   if (isOpen(operation)) return [];
   const byCookie = takesSessionCookie(operation) ? [{ sessionCookie: [] }] : [];
