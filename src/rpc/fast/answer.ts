@@ -39,17 +39,17 @@ export function toNode(fields: Fields): OutgoingHttpHeaders {
   return out;
 }
 
-/** Takes less than an end that has a body. */
+/** Writing the body before the end takes less time than an end that has a body. */
 function endHttp2(response: ServerResponse, body: string | Uint8Array): void {
   response.write(body, () => response.end());
 }
 
-/** Characters or bytes; a third of what Node's sockets hold before they want no more, since a character may be three. */
+/** Characters or bytes; a third of what Node's sockets buffer before they ask to wait, since a character may be three bytes. */
 const smallMax = 20 * 1024;
 
 /**
- * Keeps the last byte back until all others are on their way. Node stops to read a connection that has much to send; when
- * the caller has got it all nevertheless and makes its next request, Node takes what comes by TLS for an error.
+ * Keeps the last byte back until all others are on their way. Node stops reading a connection that has much to send; when
+ * the caller has received it all nevertheless and sends its next request by TLS, Node takes that for an error.
  */
 function endLarge(response: ServerResponse, body: string | Uint8Array): void {
   const bytes = Buffer.from(body as string);

@@ -2,18 +2,18 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type FastCall, isGone } from "./call.ts";
 
 /**
- * Is shown what has come of a body, again with each piece. Throws when that is, or will be, too much; returns how many bytes
- * there will be, as far as they say, or 0.
+ * Called with what has come of a body, again after each piece. Throws when the body is, or will be, too large. Returns the
+ * length that the body announces, or 0 while it announces none.
  */
 type Check = (sofar: Buffer) => number;
 
-/** Room is made at once for so many bytes more that a body promises; it may not keep its promise. */
+/** Room is allocated ahead for so many bytes that a body announces: they may never come. */
 const aheadMax = 1024 * 1024;
 
-/** All of a body; at once if it came with its headers, as most do. What comes after too much flows away. */
+/** Reads a whole body; at once if it came with its headers, as most do. The rest of a body that is too large is dropped. */
 export function readBody(call: FastCall, check: Check): Buffer | Promise<Buffer> {
   const { request } = call;
-  // Node's parser is past the last byte then, but may not have said so yet.
+  // When all bytes are there, Node's parser is past the last one, but may not have said so yet.
   if (request.readableLength !== Number(request.headers["content-length"]) || isGone(call)) return gather(call, check);
   const body: Buffer = request.read() ?? none;
   request.onPiece?.(body);
@@ -47,7 +47,7 @@ function gather(call: FastCall, check: Check): Promise<Buffer> {
 
 const none: Buffer = Buffer.alloc(0);
 
-/** Copied together as it comes: pieces may be as many as bytes, and each kept would take a hundred more. */
+/** A body, copied together as it comes: there may be as many pieces as bytes, and to keep one takes a hundred bytes more. */
 class Gathered {
   bytes = none;
   private room: Buffer = this.bytes;

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type FastCall, isGone } from "./call.ts";
 
-/** One for all calls that ended in order: each new one would record a stack that nobody reads. */
+/** The abort reason of all calls that ended in order: each new error would record a stack that nobody reads. */
 export const ended = new DOMException("This operation was aborted", "AbortError");
 /** The longest that Node's timers can wait. */
 const timerMaxMs = 2 ** 31 - 1;
@@ -41,7 +41,7 @@ export function openSignal(call: FastCall, deadline: number | undefined): CallSi
 
 const known = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** By one listener of the signal's own: Node looks through all of them to add or remove one, and there may be many calls. */
+/** Functions behind one listener of the signal: Node searches all listeners to add or remove one, and calls may be many. */
 function listenersOf(signal: AbortSignal): Set<() => void> {
   const listeners = known.get(signal) ?? new Set();
   if (known.has(signal)) return listeners;

@@ -8,7 +8,7 @@ import type { CountedBody } from "../../model/call.ts";
 export type Options = ReturnType<typeof validateUniversalHandlerOptions>;
 export type Compression = NonNullable<ReturnType<typeof compressionNegotiate>["response"]>;
 
-/** What goes on the wire for whatever was thrown. */
+/** The error for the wire, of anything that was thrown. */
 export type ToWire = (error: unknown, values: ContextValues) => ConnectError;
 
 /** What a procedure is, however it is served. */
@@ -22,7 +22,7 @@ export interface Terms {
   readonly name: string;
   /** The version of HTTP that it needs at least. */
   readonly httpMin: 1 | 2;
-  /** Of the request's headers, in lower case. */
+  /** Names of request headers, in lower case. */
   readonly timeoutHeader: string;
   readonly encodingHeader: string;
   readonly acceptEncodingHeader: string;
@@ -48,23 +48,22 @@ export interface FastCall<K extends Described = Described, P extends Terms = Ter
   readonly toWire: ToWire;
 }
 
-/** Whether the caller has left. */
 export function isGone({ request, response }: Pick<FastCall, "request" | "response">): boolean {
   return isHttp2(request) ? request.stream.destroyed : response.destroyed;
 }
 
-/** Empty when the caller named none. */
+/** The host that the caller named; empty for none. */
 export function authorityOf(request: IncomingMessage): string {
   return (isHttp2(request) ? request.authority : request.headers.host) ?? "";
 }
 
-/** Null unless it came once. */
+/** The header's value; null unless it came exactly once. */
 export function headerOf(request: IncomingMessage, name: string): string | null {
   const value = request.headers[name];
   return typeof value === "string" ? value : null;
 }
 
-/** Node makes requests over HTTP/2 look like others, and our front calls them so. */
+/** Node makes requests over HTTP/2 look like those over HTTP/1.1, and our front gives them that type. */
 function isHttp2(request: unknown): request is Http2ServerRequest {
   return (request as IncomingMessage).httpVersionMajor > 1;
 }

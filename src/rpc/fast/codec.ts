@@ -7,8 +7,8 @@ import { pooled } from "./pooled.ts";
 import { serializedOnce } from "./serialized-once.ts";
 
 /**
- * A method's messages in one format: the request's from bytes, the response's to what can be written. Only a fault of ours
- * makes a message that cannot: those errors are not Connect's, whose text the caller would read.
+ * Parses a method's requests and serializes its responses, in one format. A response that cannot be serialized is a fault of
+ * ours: its error is not Connect's, whose text the caller would read.
  */
 export interface Codec {
   parse(bytes: Uint8Array): Message;

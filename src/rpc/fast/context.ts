@@ -30,7 +30,7 @@ export class CallContext implements HandlerContext {
     this.protocolName = call.format.protocol.name;
     this.values = call.values;
     this.call = call;
-    // gRPC's may be fractions of a millisecond.
+    // gRPC's timeouts may have fractions of a millisecond.
     this.deadline = timeoutMs === undefined ? undefined : Math.trunc(Date.now() + timeoutMs);
   }
 
@@ -52,7 +52,7 @@ export class CallContext implements HandlerContext {
   get signal(): AbortSignal {
     if (this.life === undefined) {
       this.life = openSignal(this.call, this.deadline);
-      // Whoever works on after the answer may look at it only then.
+      // Code that goes on after the answer may read the signal only then.
       if (this.endReason !== undefined) this.life.end(this.endReason);
     }
     return this.life.signal;
@@ -69,7 +69,7 @@ export class CallContext implements HandlerContext {
     return new URL(request.url ?? "", `${scheme}://${authorityOf(request)}`).toString();
   }
 
-  /** What somebody asked for, and may have changed. */
+  /** The answer's headers and trailers, where somebody has read and may have changed them. */
   get changed(): { header: Headers | undefined; trailer: Headers | undefined } {
     return { header: this.header, trailer: this.trailer };
   }

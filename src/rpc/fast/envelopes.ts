@@ -6,10 +6,10 @@ import type { Compression, FastCall } from "./call.ts";
 
 export type Envelope = Parameters<typeof encodeEnvelopes>[number];
 
-/** Before the data of each: a byte of flags, and four of its length. */
+/** The head of an envelope, before its data: one byte of flags, and four of the length. */
 const headBytes = 5;
 
-/** What comes before the data, which is here in parts. */
+/** The head of an envelope whose data is in parts. */
 export function headOf(flags: number, parts: readonly Uint8Array[]): Uint8Array {
   const head = Buffer.allocUnsafe(headBytes);
   head.writeUInt8(flags);
@@ -34,7 +34,7 @@ export function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** The one message of a body; envelopes with `skippedFlag` count for nothing. */
+/** Reads the one message of a body; envelopes with `skippedFlag` are ignored. */
 export function receiveEnveloped(
   call: FastCall,
   compression: Compression | null,
@@ -50,8 +50,8 @@ export function receiveEnveloped(
 }
 
 /**
- * Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. The bytes
- * of that envelope, or 0 while it does not say.
+ * Refuses a body as soon as its first envelope says that it is too large, or when more follows than one can hold. Returns
+ * the bytes of that envelope, or 0 while its head is not complete.
  */
 function assertBeginning(body: Buffer, max: number): number {
   if (body.length < headBytes) return 0;

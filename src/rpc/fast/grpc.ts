@@ -45,13 +45,13 @@ export const grpcWeb: UnaryProtocol & StreamProtocol = {
   },
 };
 
-/** The trailers, unless they are as they were. */
+/** The trailers where somebody may have changed them; undefined otherwise. */
 function changedBy(context: CallContext, error: ConnectError | undefined): Headers | undefined {
   if (error !== undefined) setTrailerStatus(context.responseTrailer, error);
   return context.changed.trailer;
 }
 
-/** A stream of one message, or none, at once. */
+/** Writes a stream of one message, or none, at once. */
 function respond(
   call: FastCall,
   context: CallContext,

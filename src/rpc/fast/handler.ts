@@ -6,11 +6,11 @@ import { fastProcedures } from "./procedures.ts";
 import { serveStream } from "./stream.ts";
 import { serveUnary } from "./unary.ts";
 
-/** Answers a call; false when it is none of those that this room knows in every detail. */
+/** Answers a call; false for one that the fast path does not know in every detail. */
 export type FastHandler = (request: IncomingMessage, response: ServerResponse, values: ContextValues) => boolean;
 
 /**
- * Calls that send one message, as connect-node answers them, in a fraction of its time: the body is read once and each
+ * Answers calls that send one message as connect-node does, in a fraction of its time: the body is read once and each
  * message of the answer written once, with no stream, signal or headers in between that nobody asks for. `onFault`
  * hears of an answer that could not be written, and must end it.
  */
@@ -47,7 +47,7 @@ function formatOf<P extends Terms>(request: IncomingMessage, formats: Formats<P>
 
 let knownHost: string | undefined;
 
-/** Most calls name the host that the one before named. */
+/** Remembers the last valid host: most calls name the same one. */
 function isHost(authority: string): boolean {
   const isKnown = authority === knownHost || URL.canParse(`http://${authority}`);
   if (isKnown) knownHost = authority;

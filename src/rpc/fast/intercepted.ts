@@ -61,10 +61,10 @@ export class Response<T> extends Intercepted<T> {
 /** A response as an interceptor left it. */
 export type Made<T> = Pick<Response<T>, "message">;
 
-/** What the interceptors left of the answer's headers and trailers becomes the call's. */
+/** Gives the call the answer's headers and trailers as the interceptors left them. */
 export function adopt(made: Made<unknown>, context: CallContext): void {
   const response = whole(made, Response);
-  // To read them of one that nobody changed would build them.
+  // Reading the headers of a response that nobody changed would build them.
   if (!response.changed) return;
   replace(context.responseHeader, response.header);
   replace(context.responseTrailer, response.trailer);

@@ -39,7 +39,7 @@ export function interceptStream({ impl, method }: StreamSpec, interceptors: read
 
 type Step<T> = (request: Request<T>) => Promise<Made<T>>;
 
-/** Wrapped once for all calls. */
+/** Wraps the implementation in its interceptors, once for all calls. */
 function intercept<T>(interceptors: readonly Interceptor[], implementation: Step<T>): Invoke<T> {
   const around = (interceptor: Interceptor, inner: Step<T>) =>
     interceptor(((request: object) => inner(whole(request, Request))) as object as Next) as object as Step<T>;
@@ -53,7 +53,7 @@ function intercept<T>(interceptors: readonly Interceptor[], implementation: Step
   return (input, context) => step(new Request(context, input));
 }
 
-/** The body was found to hold no more. */
+/** The one message of the stream: the body was found to hold no more. */
 async function only(messages: Messages): Promise<Message> {
   for await (const message of messages) return message;
   throw missingMessage();

@@ -13,7 +13,7 @@ type Call = FastCall<Procedure, Protocol>;
 export interface Opened {
   readonly context: CallContext;
   readonly compression: Negotiated;
-  /** Why its message is not looked at. */
+  /** Why the call's message is not read. */
   readonly error: ConnectError | undefined;
 }
 
@@ -27,7 +27,6 @@ export function open(call: Call): Opened {
   return { context: new CallContext(call, timeout.timeoutMs), compression, error: compression.error ?? timeout.error };
 }
 
-/** Reads the request's message. */
 export function receive(call: Call, { compression, error }: Opened): MaybePromise<Message> {
   if (error !== undefined) throw error;
   const { procedure, format } = call;

@@ -6,7 +6,7 @@ import type { CallContext } from "./context.ts";
 import { type Envelope, headOf, joined, sizeOf } from "./envelopes.ts";
 import type { Ending } from "./protocol.ts";
 
-/** What a stream's messages leave by, one after the other, as its caller takes them. */
+/** Writes a stream's messages, one after the other, as its caller takes them. */
 export class Outlet {
   private readonly call: FastCall;
   private readonly context: CallContext;
@@ -72,7 +72,7 @@ export class Outlet {
     this.begin();
     response.cork();
     response.write(headOf(flags, parts));
-    // Before anything can leave: then there may be room again at once.
+    // Set before `uncork` sends anything, after which there may be room again at once.
     for (const part of parts) this.isFull = !response.write(part);
     response.uncork();
   }

@@ -4,14 +4,14 @@ import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 
 type Parts = readonly Uint8Array[];
 
-/** Bytes; less is copied sooner than written by itself. */
+/** Bytes; fewer are copied faster than they are written by themselves. */
 const largeMin = 4 * 1024;
 const none = new Uint8Array();
 
 /**
- * A message in protobuf's binary format in parts, together what `serialize` makes of it. It copies all bytes twice, into
- * buffers that keep the garbage collector busier than all the rest of a download; the last field, if it holds many, is
- * a part as it is.
+ * A message in protobuf's binary format in parts, together what `serialize` makes of it. `serialize` copies all bytes
+ * twice, into buffers that keep the garbage collector busier than all the rest of a download. So the last field, if it
+ * holds many bytes, is a part of its own, uncopied.
  */
 export function inParts(type: DescMessage, serialize: (message: Message) => Uint8Array): (message: Message) => Parts {
   const last = type.fields.toSorted((a, b) => a.number - b.number).at(-1);
@@ -19,7 +19,7 @@ export function inParts(type: DescMessage, serialize: (message: Message) => Uint
   const { localName, number } = last;
   return (message) => {
     const bytes = message[localName as keyof Message] as unknown as Uint8Array;
-    // What this version does not know comes after the last field.
+    // Unknown fields come after the last field.
     if (bytes.length < largeMin || message.$unknown !== undefined) return [serialize(message)];
     const rest = Object.assign(Object.create(Object.getPrototypeOf(message)), message, { [localName]: none });
     const writer = new BinaryWriter().raw(serialize(rest)).tag(number, WireType.LengthDelimited);

@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** What protobuf's writer, whose version is pinned, keeps to itself. */
+/** Private members of protobuf's writer, whose version is pinned. */
 interface Writer {
   buffer: Uint8Array;
   readonly pos: number;
@@ -11,7 +11,7 @@ interface Writer {
 
 type Serialize = (message: Message) => Uint8Array;
 
-/** Whoever writes more grows out of it. */
+/** The buffer that is lent to one writer at a time; one that writes more allocates its own. */
 const lent = new Uint8Array(16 * 1024);
 let isFree = false;
 const writer = BinaryWriter.prototype as object as Writer;
@@ -30,8 +30,8 @@ writer.finish = function () {
 };
 
 /**
- * The same bytes, in a buffer from Node's pool. protobuf allocates three for a small message; another thread frees them, and
- * together that takes a seventh of a call. So the first writer that `serialize` makes is lent one; all others stay as they are.
+ * The same bytes, in a buffer from Node's pool. protobuf allocates three buffers for a small message, and another thread frees
+ * them: a seventh of a call. So the first writer that `serialize` makes is lent a buffer; all others stay as they are.
  */
 export function pooled(serialize: Serialize): Serialize {
   return (message) => {

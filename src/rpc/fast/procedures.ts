@@ -31,7 +31,7 @@ export type Procedure = UnaryProcedure | StreamProcedure;
 /** Options whose effect only the adapter knows; a procedure that has one is left to it. */
 const unknownOptions = ["connect", "grpc", "grpcWeb", "requireConnectProtocolHeader", "writeMaxBytes"] as const;
 
-/** Those among the routes that take one message, by path: a router that keeps what the adapter's own hides. */
+/** The procedures that take one message, by path. Found by a router of our own, since the adapter's hides them. */
 export function fastProcedures(
   routes: (router: ConnectRouter) => void,
   base: ConnectRouterOptions,

@@ -7,15 +7,13 @@ import type { Envelope } from "./envelopes.ts";
 /** What became of a unary call: the answer's message in its format, or why there is none. */
 export type UnaryOutcome = string | Uint8Array | ConnectError;
 
-/** One of the three protocols, as far as all calls go. */
+/** One of the three protocols, as far as unary calls and streams share it. */
 export interface Protocol extends Terms {
   parseTimeout(value: string | null, maxMs: number): { timeoutMs?: number; error?: ConnectError | undefined };
-  /** Reads the request's message. */
   receive(call: FastCall, compression: Compression | null): Uint8Array | Promise<Uint8Array>;
 }
 
 export interface UnaryProtocol extends Protocol {
-  /** Writes the answer. */
   respond(
     call: FastCall,
     context: CallContext,
@@ -25,7 +23,7 @@ export interface UnaryProtocol extends Protocol {
 }
 
 export interface StreamProtocol extends Protocol {
-  /** How a stream is told to have ended, after its messages. */
+  /** What tells the caller, after a stream's messages, how the stream ended. */
   endOf(call: FastCall, context: CallContext, error: ConnectError | undefined): Ending;
 }
 

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** What wants all of them; `get` and `has` do not. */
+/** The methods that need all headers; `get` and `has` do not. */
 const copying = ["append", "delete", "set", "getSetCookie", "forEach", "keys", "values", "entries"] as const;
 
 /**
- * A request's headers, copied only once more is wanted than a look at some of them: the copy takes longer than the rest
- * of a call's way through this room, and most calls look at `authorization` alone.
+ * A request's headers, copied only when one of these methods is called: the copy takes longer than the rest of the fast
+ * path, and most calls read `authorization` alone.
  */
 export class RequestHeaders extends Headers {
   private received: IncomingHttpHeaders | undefined;

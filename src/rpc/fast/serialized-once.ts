@@ -10,14 +10,14 @@ export function reusable<M extends Message>(message: M): M {
   return message;
 }
 
-/** What `write` makes of a message; of a reusable one what it made before. */
+/** Serializes a message by `write`; for a reusable one, gives what it made before. */
 export function serializedOnce(write: (message: Message) => Written): (message: Message) => Written {
   return (message) => {
     const known = texts.get(message);
     const before = known?.get(write);
     if (before !== undefined) return before;
     const written = write(message);
-    // Bytes of their own: those from a pool would keep its whole block.
+    // A copy outside Node's pool: bytes from a pool would keep its whole block in memory.
     known?.set(write, typeof written === "string" ? written : Uint8Array.from(written));
     return written;
   };

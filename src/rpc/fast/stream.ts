@@ -9,7 +9,7 @@ import type { StreamProtocol } from "./protocol.ts";
 
 type StreamCall = FastCall<StreamProcedure, StreamProtocol>;
 
-/** Whatever ends it, the implementation's iterator is told so. */
+/** Whatever ends the stream, the implementation's iterator is told so. */
 export async function serveStream(call: StreamCall): Promise<void> {
   const { procedure, format } = call;
   const opened = open(call);
@@ -22,7 +22,7 @@ export async function serveStream(call: StreamCall): Promise<void> {
     const response = await procedure.invoke(received(call, opened), context);
     adopt(response, context);
     for await (const message of response.message) await outlet.send(serializeInParts(message));
-    // Which interceptors may fill in only now.
+    // Interceptors may fill in the trailers only now.
     adopt(response, context);
     context.end();
   } catch (thrown) {

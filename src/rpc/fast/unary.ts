@@ -10,7 +10,7 @@ export async function serveUnary(call: FastCall<UnaryProcedure, UnaryProtocol>):
   const { context } = opened;
   let outcome: UnaryOutcome;
   try {
-    // Also where it has decided at once: Node's parser has the body only when this turn is over.
+    // Awaited even if the gate has decided at once: Node's parser has the body only when this turn is over.
     await procedure.options.requestGate?.(context);
     const received = receive(call, opened);
     const message = received instanceof Promise ? await received : received;
