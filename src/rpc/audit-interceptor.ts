@@ -15,7 +15,7 @@ interface Entry {
   target(request: unknown, response: unknown): string;
 }
 
-/** How an action is named, and to whom it was done; `response` is undefined where it failed. */
+/** The action's name, and to whom it was done; `response` is undefined where the call failed. */
 function entry<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { readonly input: I; readonly output: O },
   action: AuditAction,
@@ -58,7 +58,7 @@ const client = (id: string | undefined) => auditSubject("client", id);
 const job = (id: string | undefined) => auditSubject("job", id);
 const session = (id: string | undefined) => auditSubject("session", id);
 
-/** Empty when it was everything. */
+/** The audit's subject for a redrive; empty when everything was redriven. */
 function dead({ what }: RedriveRequest): string {
   if (what.case !== "one") return "";
   const { source, id } = what.value;
@@ -67,8 +67,8 @@ function dead({ what }: RedriveRequest): string {
 }
 
 /**
- * What is kept of each call, whether it succeeded or not: the one table. A call that is not here changes nobody's access,
- * and only what is the caller's own.
+ * The one table of what the audit keeps of each call, whether it succeeded or not. A call that is not here changes nobody's
+ * access, and only what is the caller's own.
  */
 const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
@@ -101,9 +101,9 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(redrive, "dead_letters.redriven", dead),
 ]);
 
-/** Keeps what happened before it is answered. */
+/** Keeps the audit event before the call is answered. */
 export function auditInterceptor({ audit, sessions }: UseCases): Interceptor {
-  /** Whose session a refresh token is of is asked first: it may end by that call. */
+  /** Asks first whose session a refresh token is of: the call may end the session. */
   const subjectOf = async (message: object) =>
     isMessage(message, RefreshTokenRequestSchema) ? sessions.subjectOf(message.refreshToken) : "";
 

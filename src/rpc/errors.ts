@@ -20,13 +20,13 @@ const codes: Readonly<Record<ErrorCode, Code>> = {
   unavailable: Code.Unavailable,
 };
 
-/** What goes on the wire. What nobody foresaw is logged with its cause and says nothing but `internal`. */
+/** The error for the wire. One that nobody foresaw is logged with its cause and says nothing but `internal`. */
 export function toConnectError(error: unknown, log: Log, requestId: string): ConnectError {
   const wire = known(error) ?? unforeseen(error, log, requestId);
   return Object.assign(wire, { rawMessage: quotable(wire.rawMessage) });
 }
 
-/** It may quote what its caller sent: any number of characters, and half a surrogate pair, which no header can hold. */
+/** A message may quote what its caller sent: any number of characters, and half a surrogate pair, which no header can hold. */
 export function quotable(message: string): string {
   return (message.length > messageMax ? `${message.slice(0, messageMax)}…` : message).toWellFormed();
 }

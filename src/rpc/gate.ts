@@ -31,7 +31,7 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
   };
 }
 
-/** Once more when the body has come. A stream's has once there is an answer, of which nothing is made before it is read. */
+/** Admits a call once more when its body has come: a stream's has with the response, whose messages are made as they are read. */
 export function readmission(admission: Admission): Interceptor {
   return (next) => (request) => {
     const call = request.contextValues.get(callKey);
@@ -51,7 +51,7 @@ function operationOf(method: DescMethod): string {
   return known;
 }
 
-/** An error's place on the wire, which is also how its call is said to have ended. */
+/** The error for the wire. Its code is also the call's outcome in the log. */
 export function failed(error: unknown, values: ContextValues, log: Log): ConnectError {
   const call = values.get(callKey);
   const wire = toConnectError(error, log, call?.requestId ?? "");
@@ -59,7 +59,7 @@ export function failed(error: unknown, values: ContextValues, log: Log): Connect
   return wire;
 }
 
-/** Gives every error of a handler its place on the wire, those of a stream that is being read too. */
+/** Turns every error of a handler into one for the wire, also while a stream is being read. */
 export function errorInterceptor(log: Log): Interceptor {
   async function* guarded<T>(messages: AsyncIterable<T>, values: ContextValues): AsyncGenerator<T> {
     try {

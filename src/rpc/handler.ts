@@ -23,7 +23,7 @@ import { workerService } from "./services/worker-service.ts";
 /** The longest timeout a caller may ask for. */
 const timeoutMaxMs = 2 * hourMs;
 
-/** Pictures are compressed already, and of reflection's answers anybody gets as many as they like. */
+/** For pictures, which are compressed already, and for reflection, whose answers anybody may ask for without limit. */
 const uncompressed = { compressMinBytes: 0xffffffff };
 
 const services: readonly DescService[] = [

@@ -23,7 +23,7 @@ export type Adapter = (request: IncomingMessage, response: ServerResponse, value
 const illFormed = new ConnectError("the message holds half a surrogate pair, which is no text", Code.InvalidArgument);
 
 /**
- * All calls, as Connect answers them. Made of the parts of connect-node's own adapter, which leaves a call open for ever
+ * Answers all calls as Connect does. Made of the parts of connect-node's own adapter, which leaves a call open for ever
  * when its answer fails. `onFault` hears of that, and must end it.
  */
 export function createAdapter(
@@ -64,7 +64,7 @@ function leavable(answer: UniversalServerResponse): UniversalServerResponse {
   return { ...answer, body: { [Symbol.asyncIterator]: () => source } };
 }
 
-/** Connect's own errors pass no interceptor. They stand in the trailers, which are read when the body is over. */
+/** Connect's own errors, which no interceptor sees, are made quotable in the trailers, which are read when the body is over. */
 function quotably(answer: UniversalServerResponse): UniversalServerResponse {
   const { trailer } = answer;
   if (trailer === undefined) return answer;

@@ -41,7 +41,7 @@ async function* blamed<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
     yield* messages;
   } catch (cause) {
     const error = ConnectError.from(cause, Code.Canceled);
-    // By its text: with the same code Connect refuses compressed messages that nobody announced, as gRPC has it.
+    // Told by its text: Connect has the same code for compressed messages that nobody announced, as gRPC has it.
     const isUnreadable = error.code === Code.Internal && error.rawMessage.startsWith("parse binary");
     throw isUnreadable ? new ConnectError(error.rawMessage, Code.InvalidArgument) : error;
   }

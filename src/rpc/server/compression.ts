@@ -7,13 +7,13 @@ const compress = promisify(brotliCompress);
 /** The default, 11, takes some twenty times as long and gains little, in threads that files and hashes wait for too. */
 const params = { [constants.BROTLI_PARAM_QUALITY]: 4 };
 
-/** In which messages may come, and answers go. */
+/** The compressions that requests and answers may have. */
 export const compressions = [
   callersFault(compressionGzip),
   callersFault({ ...compressionBrotli, compress: (bytes: Uint8Array) => compress(bytes, { params }) }),
 ];
 
-/** Bytes that cannot be decompressed, for example half of a message: of some Connect says `internal`. */
+/** Bytes that cannot be decompressed, such as half a message, are the caller's fault: for some Connect says `internal`. */
 function callersFault(compression: typeof compressionGzip): typeof compressionGzip {
   const decompress: typeof compression.decompress = (bytes, readMaxBytes) =>
     compression.decompress(bytes, readMaxBytes).catch((error: unknown) => {

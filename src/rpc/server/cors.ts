@@ -1,6 +1,6 @@
 import { cors } from "@connectrpc/connect";
 
-/** What browsers must be let read, for the three protocols to work across origins. */
+/** The headers that browsers must be allowed to read, for the three protocols to work across origins. */
 export const exposedHeaders: readonly string[] = [
   ...cors.exposedHeaders,
   // Details of errors and of retries; gRPC-Web's are in the list already.

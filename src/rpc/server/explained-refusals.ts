@@ -26,7 +26,7 @@ export function explained(handler: UniversalHandler): Handle {
   };
 }
 
-/** As text, from whose status every client makes a code; one of Connect's own codes would be another. */
+/** A refusal as text: every client makes a code of its status. A code in Connect's own format would be another. */
 function refusal(status: number, message: string, header: Record<string, string> = {}) {
   return {
     status,

@@ -21,10 +21,10 @@ interface Answer {
 
 type Answers = ReturnType<typeof toAnswers>;
 
-/** Answers a call that is refused before it was looked at, and why. */
+/** Answers a call that is refused before it was looked at, with the reason. */
 export type Refuse = (request: IncomingMessage, response: ServerResponse, error: DomainError) => void;
 
-/** In the protocol of each call, by answers that are made once: who refuses for want of time cannot take long for it. */
+/** Refuses calls, each in its protocol, by answers that are made once: a server that is overloaded must refuse quickly. */
 export function createRefuse(log: Log): Refuse {
   const known = new WeakMap<DomainError, Answers>();
   const answersTo = (error: DomainError): Answers => {

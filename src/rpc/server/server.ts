@@ -52,7 +52,7 @@ export function createRpcServer(rpc: Rpc, { stopping, fast, log }: RpcServerOpti
     interceptors: [...rpc.interceptors],
     readMaxBytes: rpc.messageMax,
     maxTimeoutMs: rpc.timeoutMaxMs,
-    // Protobuf would keep what it does not know: an object of 150 bytes for each field of two.
+    // Protobuf would keep unknown fields: an object of 150 bytes for each field of two bytes.
     binaryOptions: { readUnknownFields: false },
     shutdownSignal: stopping,
     acceptCompression: compressions,

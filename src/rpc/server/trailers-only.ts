@@ -6,7 +6,7 @@ export type TrailersOnly = Readonly<Record<string, string>>;
 
 const grpcType = /^application\/grpc/i;
 
-/** Or gRPC-Web. */
+/** True for gRPC-Web, too. */
 export function isGrpc(contentType: string): boolean {
   return grpcType.test(contentType);
 }

@@ -6,7 +6,7 @@ import { isGrpc, sendTrailersOnly, trailersOnly } from "./trailers-only.ts";
 const procedurePath = /^\/[a-z][\w.]*\.[A-Z]\w*\/\w+$/;
 const longestName = 200;
 
-/** Whether the request asks for one, there or not. By gRPC nothing else is asked for, whatever its name. */
+/** Whether the request is for a procedure, known or not. A gRPC request is for nothing else, whatever its path. */
 export function isProcedure({ url = "", headers }: IncomingMessage): boolean {
   return procedurePath.test(pathOf(url)) || isGrpc(headers["content-type"] ?? "");
 }

@@ -3,7 +3,7 @@ import type { AuthService } from "../../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { UseCases } from "../../core/use-cases.ts";
 import { fromTimestamp, toAuditEvent } from "./convert.ts";
 
-/** What administrators ask of the past. */
+/** The administrators' calls about audit events. */
 export function auditCalls({ audit }: UseCases) {
   return {
     async listAuditEvents({ pageSize, pageToken, action, actor, target, startTime, endTime }) {

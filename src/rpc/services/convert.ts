@@ -163,13 +163,13 @@ export function fromStates(wanted: readonly imagejob.State[]): JobState[] {
   });
 }
 
-/** Of protobuf, from the year 1 to the end of 9999. */
+/** Protobuf's range of timestamps: from the year 1 to the end of 9999. */
 const timestampSeconds = { min: -62_135_596_800n, max: 253_402_300_799n };
-/** Of protobuf, about 10,000 years either way. */
+/** Protobuf's longest duration: about 10,000 years either way. */
 const durationSecondsMax = 315_576_000_000n;
 const nanosMax = 999_999_999;
 
-/** Whole milliseconds since 1970, down. JSON has no other times than these, but binary messages may. */
+/** Whole milliseconds since 1970, rounded down. JSON has no times outside these limits, but binary messages may. */
 export function fromTimestamp(field: string, timestamp: Timestamp | undefined): number | undefined {
   if (timestamp === undefined) return undefined;
   const { seconds, nanos } = timestamp;

@@ -6,8 +6,8 @@ export function cutShort({ reason }: AbortSignal, message: string): ConnectError
 }
 
 /**
- * Passes the messages on until the signal aborts, then throws as {@link cutShort} says. It does not wait for their source, which
- * hears of no abort while its next message is waited for.
+ * Passes the messages on until the signal aborts, then throws the error of {@link cutShort}. It does not wait for the source,
+ * which cannot be told of the abort while its next message is awaited.
  */
 export async function* untilAborted<T>(
   messages: AsyncIterable<T>,
@@ -27,7 +27,7 @@ export async function* untilAborted<T>(
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
-    // Not awaited: it waits for the next message, too.
+    // Not awaited: `return` waits for the next message, too.
     void source.return?.();
   }
 }

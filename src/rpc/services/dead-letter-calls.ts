@@ -16,7 +16,7 @@ import { toImageJob } from "./convert.ts";
 /** Bytes of a message that are shown. */
 const bodyMax = 4096;
 
-/** What administrators do with what was given up. */
+/** The administrators' calls about dead letters. */
 export function deadLetterCalls({ deadLetters }: UseCases) {
   return {
     async listDeadLetters({ pageSize, pageToken, source }) {

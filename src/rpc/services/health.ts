@@ -61,7 +61,7 @@ export function healthService(health: Health, services: readonly string[]): Serv
       const end = performance.now() + watchMaxMs;
       try {
         let last: Status | undefined;
-        // Once more when it is aborted: a server that stops says that first.
+        // The status is read once more after an abort: a server that stops says so first.
         for (;;) {
           const current = (await statusOf(service)) ?? Status.SERVICE_UNKNOWN;
           if (current !== last) yield { status: current };

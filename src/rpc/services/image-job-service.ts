@@ -34,7 +34,7 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
 
     async pollImageJob({ jobId, wait }, context) {
       const waitMs = fromDuration("wait", wait);
-      // A signal is built when it is read, which takes as long as the job.
+      // `context.signal` is built when it is read, which takes as long as reading the job.
       if (waitMs === 0) return { job: toImageJob(await core.jobs.get(jobId, ownerId(context))) };
       const job = await core.jobs.poll(jobId, ownerId(context), waitMs, context.signal);
       await core.authentication.confirm(principalOf(callOf(context)));

@@ -6,7 +6,7 @@ import { userOf } from "../../model/call.ts";
 import { callOf } from "../call.ts";
 import { toAccount } from "./convert.ts";
 
-/** New passwords and addresses by tokens. */
+/** Calls that set new passwords and addresses by mailed tokens. */
 export function recoveryCalls({ recovery }: UseCases) {
   return {
     async requestEmailChange({ email, password }, context) {

@@ -20,7 +20,7 @@ import { cutShort, untilAborted } from "./cut-short.ts";
 type Question = Pick<ServerReflectionRequest, "messageRequest"> | Pick<ServerReflectionRequestAlpha, "messageRequest">;
 /** The same for both versions, which differ in name alone. */
 type Answer = PlainAnswer<ServerReflectionResponse["messageResponse"]>;
-// What a message is made from: without its type's name.
+// The fields that a message is made from, without its type's name.
 type PlainAnswer<T> = T extends { case: infer C; value: infer V } ? { case: C; value: Plain<V> } : never;
 type Plain<T> = T extends Uint8Array | string | number
   ? T
@@ -73,7 +73,7 @@ export function reflection(services: readonly string[], files: readonly DescFile
     if (signal.aborted) throw cutShort(signal, streamEnds);
     const leave = slots.take(networkOf(callOf(context).address));
     if (leave === undefined) throw streamsFull;
-    // Not at the iterator's end, of which connect-node may not tell it over HTTP/2.
+    // Not in a `finally`: over HTTP/2, connect-node may not tell the iterator of its end.
     signal.addEventListener("abort", leave);
     let left: number = reflectionMax.questions;
     for await (const request of untilAborted(requests, signal, streamEnds)) {
