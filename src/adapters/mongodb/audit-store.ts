@@ -3,7 +3,7 @@ import type { AuditStore } from "../../ports/audit-store.ts";
 import type { Database } from "./database.ts";
 import { before, between, is, Records } from "./records.ts";
 
-/** `place` is the id again: in an index behind another field, and in descending order. */
+/** `place` repeats the id, to be indexed behind another field, in descending order. */
 export function mongodbAuditStore(db: Database): AuditStore {
   const events = new Records<AuditEvent>(db, "audit", { derived: { place: ({ id }) => id } });
   return {

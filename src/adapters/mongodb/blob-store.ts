@@ -19,7 +19,7 @@ interface Chunk {
   readonly data: Binary;
 }
 
-/** GridFS's own. */
+/** GridFS's own chunk size. */
 const chunkBytes = 255 * 1024;
 
 /**

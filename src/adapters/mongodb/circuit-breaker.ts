@@ -4,12 +4,12 @@ import type { Log } from "../../ports/log.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 import { isAway, isRefusing, translated } from "./errors.ts";
 
-/** How long a call waits for its answer; and how long one that only tries whether there are answers again. */
+/** How long a call waits for its answer; and how long one that only tests whether the database answers again. */
 const answerMs = 2500;
 const tryMs = 1000;
 
 /**
- * What every call passes. One without an answer ends in time. Then, until one has an answer, a single call at a time
+ * Every call passes here. A call without an answer ends in time. From then on, until a call is answered, one at a time
  * tries and all others are refused at once: nothing piles up before a database that is away.
  */
 export class CircuitBreaker {

@@ -14,13 +14,13 @@ const tuning: MongoClientOptions = {
   socketTimeoutMS: 60_000,
 };
 
-/** One for each process; connects to nothing yet. Throws what the driver has against the URI. */
+/** One client for each process; connects to nothing yet. Throws the driver's error for a URI that is not valid. */
 export function createClient(uri: string, options: MongoClientOptions = {}): MongoClient {
   const open = Object.entries(tuning).filter(([name]) => !new RegExp(`[?&]${name}=`, "i").test(uri));
   return new MongoClient(uri, {
     ...Object.fromEntries(open),
     ...selectionTimeouts,
-    // As JSON has it: a field without a value is not there.
+    // As in JSON: a field that is undefined is not stored.
     ignoreUndefined: true,
     ...options,
   });

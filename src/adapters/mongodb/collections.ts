@@ -4,8 +4,8 @@ import { dayMs } from "../../model/time.ts";
 type Key = Readonly<Record<string, 1 | -1>>;
 
 /**
- * Each collection with its indexes, beside that of `_id`. A new version adds some and never changes one: they are known
- * by their names, which their keys make.
+ * Each collection with its indexes, beside that of `_id`. A new version adds indexes and never changes one: an index is
+ * known by its name, which is made of its keys.
  */
 export const collections = {
   accounts: [
@@ -38,7 +38,7 @@ export const collections = {
 
 export type CollectionName = keyof typeof collections;
 
-/** The fields whose values no two documents of it share. */
+/** The fields whose values no two documents of the collection share. */
 export function uniqueFields(name: CollectionName): string[] {
   const indexes: readonly IndexDescription[] = collections[name];
   return indexes.flatMap(({ key, unique }) => (unique ? Object.keys(key) : []));

@@ -20,7 +20,7 @@ export function mongodbCounterStore(db: Database): CounterStore {
       for (;;) {
         const running = await all.increase({ _id: is(id), startedAt: isRunning }, "count", amount);
         if (running !== undefined) return running;
-        // Who began it meanwhile began a window that this one is counted in.
+        // If another call has begun a window meanwhile, this one is counted in it.
         if (await begin(fresh, windowMs)) return fresh;
       }
     },

@@ -52,7 +52,7 @@ export class Database {
     return this.#breaker.passing;
   }
 
-  /** What every call goes through. Rejects with StoreUnavailable within a few seconds, or with DuplicateKey. */
+  /** Every call goes through here. Rejects with StoreUnavailable within a few seconds, or with DuplicateKey. */
   run<T>(work: () => Promise<T>): Promise<T> {
     return this.#breaker.pass(work);
   }

@@ -18,7 +18,7 @@ export async function makeIndexes(db: Db, log: Log): Promise<void> {
 async function makeFor(collection: Collection, indexes: readonly IndexDescription[]): Promise<string | undefined> {
   const names = await namesOf(collection);
   let refusal: string | undefined;
-  // One by one: not every server takes a command with some that are there and some that are not.
+  // One index a command: not every server takes a command in which some indexes exist and some do not.
   for (const index of indexes.filter(({ name }) => !names.has(name ?? ""))) {
     try {
       await collection.createIndexes([index]);

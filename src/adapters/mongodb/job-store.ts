@@ -16,7 +16,7 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
     },
   });
 
-  /** The fields that are equal come first in the order too: Cosmos DB sorts by an index's fields only, and by all. */
+  /** The fields that are equal come first in the sort too: Cosmos DB sorts only by all fields of an index. */
   function listOne({ ownerId, after, limit }: JobQuery, state: string | undefined): Promise<ImageJob[]> {
     const equal = { ownerId: is(ownerId), ...(state === undefined ? {} : { state: is(state) }) };
     const query = after === undefined ? equal : { ...equal, place: before(sortKey(after)) };

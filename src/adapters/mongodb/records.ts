@@ -82,7 +82,7 @@ export class Records<T extends { readonly id: string }> {
     await this.#db.run(() => this.#collection.insertOne(this.#toDocument(record)));
   }
 
-  /** The same; false, and nothing stored, when a unique value is taken. */
+  /** Inserts the record; false, and nothing stored, when the id or another unique value is taken. */
   async insertNew(record: T): Promise<boolean> {
     try {
       await this.insert(record);
@@ -125,19 +125,19 @@ export class Records<T extends { readonly id: string }> {
     }
   }
 
-  /** Adds to a number in the one that matches, and gives it as it is then; undefined when none does. */
+  /** Adds to a number in the record that matches, and returns the record as it is then; undefined when none matches. */
   async increase(query: Query, field: string, amount: number): Promise<T | undefined> {
     const change = { $inc: { [field]: amount } } as UpdateFilter<Stored>;
     const found = await this.#db.run(() =>
       this.#collection.findOneAndUpdate(query, change, { returnDocument: "after" }),
     );
     if (found === null) return undefined;
-    // Not by a projection, which FerretDB has none of here.
+    // Not by a projection, which FerretDB does not support here.
     const own = Object.entries(found).filter(([name]) => !Object.hasOwn(this.#projection, name));
     return this.#toRecord(Object.fromEntries(own) as Stored);
   }
 
-  /** Raises a number to at least `value` in the one that matches; false when none does. */
+  /** Raises a number to at least `value` in the record that matches; false when none does. */
   async raise(query: Query, field: string, value: number): Promise<boolean> {
     const change = { $max: { [field]: value } };
     return (await this.#db.run(() => this.#collection.updateOne(query, change))).matchedCount === 1;
@@ -154,16 +154,16 @@ export class Records<T extends { readonly id: string }> {
     return found.map(({ _id }) => _id);
   }
 
-  /** Deletes those of these that match; how many it deleted. */
+  /** Deletes the records with these ids that match; returns how many. */
   async deleteMany(ids: readonly string[], query: Query = {}): Promise<number> {
     if (ids.length === 0) return 0;
     const filter = { ...query, _id: oneOf(ids) };
     return (await this.#db.run(() => this.#collection.deleteMany(filter))).deletedCount;
   }
 
-  /** Deletes the first of those that match; how many it deleted. */
+  /** Deletes the first records that match; returns how many. */
   async deleteFirst(query: Query, order: Order): Promise<number> {
-    // Each is looked at again as it is deleted.
+    // The deletion checks the query again for each.
     return this.deleteMany(await this.ids(query, order), query);
   }
 

@@ -21,7 +21,7 @@ export function mongodbSecretStore(db: Database): SecretStore {
   return {
     getOrCreate: (name, candidate) =>
       getOrCreate(name, candidate).catch((error: unknown) => {
-        // Two found none and one was first: now it is there.
+        // Another call made the secret first: now it is there.
         if (error instanceof DuplicateKey) return getOrCreate(name, candidate);
         throw error;
       }),

@@ -4,7 +4,7 @@ import { purgeAfter } from "./collections.ts";
 import type { Database } from "./database.ts";
 import { atMost, is, Records } from "./records.ts";
 
-/** Of an account's sessions, deleted by one call, each of which must be answered in time. */
+/** How many of an account's sessions one call deletes: each call must be answered in time. */
 const batch = 100;
 
 export function mongodbSessionStore(db: Database): SessionStore {

@@ -40,7 +40,7 @@ export async function openStores(
     files: mongodbFileStore(db),
     blobs: mongodbBlobStore(db),
     secrets: mongodbSecretStore(db),
-    /** How many documents a collection has, as the server's books say: at no cost, and a few off after it was killed. */
+    /** How many documents a collection has, by the server's metadata: at no cost, and a few off after it was killed. */
     count: (name: CollectionName) => db.run(() => db.collection(name).estimatedDocumentCount()),
     pending: () => db.pending,
     async ping() {

@@ -18,7 +18,7 @@ export function mongodbUsageStore(db: Database): UsageStore {
       const id = usageId(day);
       const increase = () => all.increase({ _id: is(id), count: atMost(limit - amount) }, "count", amount);
       if ((await increase()) !== undefined) return true;
-      // There is none, or it is full; or somebody else begins it now.
+      // The day's count does not exist, or is full, or another call begins it now.
       return (await all.insertNew({ id, ...day, count: amount })) || (await increase()) !== undefined;
     },
     get: (id) => all.get(id),
