@@ -3,7 +3,7 @@ import { ServiceBusClient, type ServiceBusClientOptions } from "@azure/service-b
 
 export type Access = { readonly connectionString: string } | { readonly namespace: string };
 
-/** One try waits this long for an answer; settling finds out by it that its link is gone. */
+/** How long one try waits for an answer. Settling finds out by this timeout that its link is gone. */
 const options: ServiceBusClientOptions = {
   retryOptions: { timeoutInMs: 5000, maxRetries: 2, retryDelayInMs: 250, maxRetryDelayInMs: 4000, mode: 0 },
 };

@@ -1,6 +1,6 @@
 import { inTime } from "../../helpers/in-time.ts";
 
-/** A link that does not come to an end is left behind after this. */
+/** A link that has not closed after this is left behind. */
 const closeMs = 2000;
 
 /** Resolves when it is closed, could not be, or takes too long. */

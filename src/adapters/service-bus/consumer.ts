@@ -13,7 +13,7 @@ export interface Source {
   readonly concurrency: number;
   /** Messages taken beyond those that are handled. */
   readonly prefetch: number;
-  /** Infinity for those that were given up already. */
+  /** Infinity for dead letters. */
   readonly maxDeliveries: number;
   open(): ServiceBusReceiver;
   handle(message: DeadLetter): Promise<Settlement>;
@@ -21,7 +21,7 @@ export interface Source {
   readonly outageLog: OutageLog;
 }
 
-/** Messages that wait for another try do not hold up others, up to so many; they stay locked meanwhile. */
+/** How many messages may wait for another try without holding up others; they stay locked meanwhile. */
 const heldMax = 100;
 
 /** As many receivers as messages may be taken at once, each with one message at a time. */

@@ -29,7 +29,7 @@ export async function list(
   return found;
 }
 
-/** By one receiver, since another would hold what this one looks for. */
+/** Uses one receiver, since a second would hold messages that the first looks for. */
 export async function redrive(
   receiver: ServiceBusReceiver,
   sender: ServiceBusSender,

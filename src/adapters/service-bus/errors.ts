@@ -1,13 +1,13 @@
 import { isServiceBusError } from "@azure/service-bus";
 
-/** Of a message that is no longer this receiver's, whoever has it now. */
+/** Whether the error says that the message is no longer this receiver's, whoever has it now. */
 export function isLost(error: unknown): boolean {
   const last = lastOf(error);
   const isSettled = /already settled/.test(last.message);
   return isSettled || (isServiceBusError(last) && ["MessageLockLost", "MessageNotFound"].includes(last.code));
 }
 
-/** What trying again cannot mend: an operator has to. */
+/** Whether trying again cannot help, and an operator has to mend the cause. */
 export function isRefusal(error: unknown): boolean {
   const last = lastOf(error);
   if (isServiceBusError(last)) {
@@ -16,14 +16,14 @@ export function isRefusal(error: unknown): boolean {
   return /^(CredentialUnavailable|Authentication|AggregateAuthentication)Error$/.test(last.name);
 }
 
-/** In one line, and without what the error carries along: a request, a message. */
+/** The error in one line, without what it carries along: a request, a message. */
 export function reasonOf(error: unknown): string {
   const last = lastOf(error);
   const code = isServiceBusError(last) ? last.code : last.name;
   return `${code}: ${last.message.split("\n", 1)[0]}`;
 }
 
-/** Of several tries the SDK reports each. */
+/** The last error: after several tries the SDK reports one for each. */
 function lastOf(error: unknown): Error {
   return error instanceof AggregateError && error.errors.length > 0 ? error.errors.at(-1) : (error as Error);
 }

@@ -19,7 +19,7 @@ interface Alarm {
 
 interface Kept {
   readonly receiver: ServiceBusReceiver;
-  /** In which it need not be locked again. */
+  /** While this lasts, the lock need not be renewed. */
   span: Span;
   isRenewing: boolean;
 }
@@ -78,7 +78,7 @@ export class Locks {
       await inTime(renewMs.timeout, kept.receiver.renewMessageLock(message));
       kept.span = this.#untilRenewal(message);
     } catch (error) {
-      // Somebody else's by now: what the handler does of it is fenced off elsewhere.
+      // Another receiver has the message by now: what this handler does with it is fenced off elsewhere.
       if (isLost(error)) this.release(message);
       this.#onError(error);
     } finally {

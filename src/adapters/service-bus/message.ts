@@ -1,7 +1,7 @@
 import type { ServiceBusMessage, ServiceBusReceivedMessage } from "@azure/service-bus";
 import type { DeadLetter, OutgoingMessage } from "../../ports/queue.ts";
 
-/** A message that is put back must have another id, or duplicate detection drops it; here stays its own. */
+/** The property with the own id of a message that was put back: it has another id, or duplicate detection would drop it. */
 const ownId = "darkroom-id";
 
 export function outgoing({ id, body }: OutgoingMessage): ServiceBusMessage {
@@ -21,7 +21,7 @@ export function incoming(message: ServiceBusReceivedMessage): DeadLetter {
   return {
     id: idOf(message),
     body: bytes(message.body),
-    // On the wire stands how often it was delivered before.
+    // The wire tells how often the message was delivered before.
     deliveryCount: (message.deliveryCount ?? 0) + 1,
     reason: message.deadLetterReason ?? "",
     description: message.deadLetterErrorDescription ?? "",

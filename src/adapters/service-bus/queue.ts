@@ -37,7 +37,7 @@ export function serviceBusQueue(
     outageLog.answered();
   }
 
-  /** After a send without an answer the next one has a link of its own. */
+  /** After a send without an answer the next send gets a new link. */
   async function sendInTime(messages: readonly OutgoingMessage[]): Promise<void> {
     const used = sender;
     const tooLate = performance.now() + sendMs;

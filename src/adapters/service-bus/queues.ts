@@ -12,7 +12,7 @@ import { serviceBusQueue } from "./queue.ts";
 const startMs = 30_000;
 const againMs = 500;
 
-/** A namespace's queues by one connection, once all that are named here have answered. Rejects with what an operator should do. */
+/** Opens a namespace's queues by one connection, once all named here have answered. Rejects with what an operator should do. */
 export async function openQueues(
   {
     access,

@@ -2,8 +2,8 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/servi
 import { closed } from "./closed.ts";
 
 /**
- * The next message, with nothing else asked for: the receiver takes no other until it is called again. So a connection
- * that is made anew while a message is handled brings no second one. Undefined once `signal` aborts.
+ * Receives the next message. The receiver requests no other until this is called again, so a connection that is made
+ * anew while a message is handled brings no second one. Undefined once `signal` aborts.
  */
 export function receiveOne(
   receiver: ServiceBusReceiver,
@@ -15,7 +15,7 @@ export function receiveOne(
       {
         async processMessage(message) {
           signal.removeEventListener("abort", stop);
-          // Before this returns, which would ask for another.
+          // Closed before this returns, which would request another message.
           subscription.close().catch(onError);
           resolve(message);
         },
@@ -26,7 +26,7 @@ export function receiveOne(
       { maxConcurrentCalls: 1, autoCompleteMessages: false, abortSignal: signal },
     );
     async function stop(): Promise<void> {
-      // What was on its way still comes, and is handed over.
+      // A message that was on its way still comes, and is handed over.
       await closed(subscription.close());
       resolve(undefined);
     }

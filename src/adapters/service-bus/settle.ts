@@ -9,7 +9,7 @@ import type { OutageLog } from "./outage-log.ts";
 const againMs = 500;
 /** Longer than the SDK waits for the answer of a link that was lost. */
 const tryMs = 6000;
-/** As Service Bus has it, in characters. */
+/** Service Bus's own limit, in characters. */
 const reasonMax = 4096;
 
 interface Circumstances {
@@ -19,7 +19,7 @@ interface Circumstances {
   readonly outageLog: OutageLog;
 }
 
-/** Tries until the broker took it or the lock has lapsed, and the message comes again anyway. */
+/** Tries until the broker takes the settlement, or the lock has lapsed and the message comes again anyway. */
 export async function settle(
   message: ServiceBusReceivedMessage,
   receiver: ServiceBusReceiver,
