@@ -5,7 +5,7 @@ import { pieceBytes, piecesOf } from "../../helpers/pieces.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
 import { StoreUnavailable } from "../../ports/store-errors.ts";
 
-/** Read at a time: each read goes by another thread and back, which takes as long as to read some pieces. */
+/** Bytes of one read: a read goes to another thread and back, which takes as long as reading some pieces. */
 const blockBytes = 8 * pieceBytes;
 
 /** The disk is full, or its owner's share of it. */
@@ -13,7 +13,7 @@ const fullCodes = ["ENOSPC", "EDQUOT"];
 
 /**
  * A file for each blob, in 256 folders by the id's first two characters, so that no folder grows long. `onDiskFault`
- * hears of each time that the disk took nothing.
+ * is called each time that the disk is full.
  */
 export function filesystemBlobStore(directory: string, onDiskFault: (error: Error) => void = () => {}): BlobStore {
   const pathOf = (id: string) => join(directory, id.slice(0, 2).toLowerCase(), id);
@@ -66,12 +66,12 @@ async function write(path: string, bytes: AsyncIterable<Uint8Array>, directory: 
 /** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
 async function* pieces(path: string, size: number): AsyncGenerator<Uint8Array> {
   if (size === 0) return;
-  // Not a byte more is made room for, or asked for, than is there.
+  // Neither the buffer nor the read is larger than the file.
   const blocks = createReadStream(path, { highWaterMark: Math.min(blockBytes, size), end: size - 1 });
   for await (const block of blocks as AsyncIterable<Buffer>) yield* piecesOf(block);
 }
 
-/** An empty file, in a folder that is made when it is the folder's first. */
+/** Creates an empty file, and its folder when it is the folder's first. */
 async function create(path: string, directory: string): Promise<FileHandle> {
   try {
     return await open(path, "w");

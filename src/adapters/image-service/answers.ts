@@ -6,7 +6,7 @@ import type { IdleTimeout } from "./idle-timeout.ts";
 /** Bytes of an answer that names a picture. */
 const answerMax = 64 * 1024;
 
-/** What it sends, `max` bytes at most. */
+/** The bytes that the service sends, `max` at most. */
 export async function* limited(response: Response, max: number, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
   let size = 0;
   timeout.start();
@@ -20,7 +20,7 @@ export async function* limited(response: Response, max: number, timeout: IdleTim
   timeout.pause();
 }
 
-/** Null when it is not said. */
+/** The picture's bytes; null when the service does not say how many. */
 export function sizeOf({ headers }: Response): number | null {
   const length = headers.get("content-length");
   if (length === null || headers.has("content-encoding")) return null;
@@ -28,20 +28,20 @@ export function sizeOf({ headers }: Response): number | null {
   return Number(length);
 }
 
-/** The same call would be answered so again. */
+/** A refusal that the same call would meet again. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
-/** A redirect or a key that it does not know is for the operator to mend: until then it counts as an outage. */
+/** A redirect or a key that the service does not know is for the operator to mend: until then it counts as an outage. */
 export function isRefusal({ status }: Response): boolean {
   return status === 501 || (status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status));
 }
 
-/** Of the picture that was stored. Rejects with {@link Refusal} for what would not be stored, or found again, ever. */
+/** The id of the stored picture. Rejects with {@link Refusal} when it would never be stored, or never be found again. */
 export async function idIn(response: Response, timeout: IdleTimeout): Promise<string> {
   const { status, ok } = response;
-  // Each other try that is answered 200 may leave a copy there.
+  // A service that answers 200 may have stored the picture: each further try may leave a copy there.
   if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
   if (!ok) throw new Error(`POST /images was answered ${status}`);
   const { uuid } = parsed(await text(limited(response, answerMax, timeout)));

@@ -4,8 +4,8 @@ import { hourMs } from "../../model/time.ts";
 const wholeMs = hourMs;
 
 /**
- * Aborts its signal when we wait for the other side too long at a time, where what others take meanwhile does not count,
- * or when all has taken too long.
+ * Aborts its signal when one wait for the other side takes too long, or when everything together does. Time that others
+ * take meanwhile does not count as waiting.
  */
 export class IdleTimeout {
   readonly #ms: number;
@@ -30,7 +30,7 @@ export class IdleTimeout {
     clearTimeout(this.#timer);
   }
 
-  /** Lets go of whatever the signal was given to. */
+  /** Ends whatever the signal was given to. */
   end(): void {
     this.pause();
     clearTimeout(this.#whole);

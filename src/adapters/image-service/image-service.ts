@@ -7,7 +7,7 @@ import { IdleTimeout } from "./idle-timeout.ts";
 
 /** How long the service may be silent while we wait for it. */
 const silenceMaxMs = 10_000;
-/** That of no picture: to see whether there is an answer. */
+/** The id of no picture: to see whether the service answers. */
 const nobody = "00000000-0000-0000-0000-000000000000";
 
 interface Where {
@@ -96,7 +96,7 @@ interface Watched {
   failure: { readonly error: unknown } | undefined;
 }
 
-/** The service's time runs while it does not take what we have, not while its sender has nothing. */
+/** The service's timeout runs while the service does not take the bytes that we have, not while their sender has none. */
 function watched(bytes: AsyncIterable<Uint8Array>, timeout: IdleTimeout): Watched {
   const result: Watched = { bytes: pass(), failure: undefined };
   async function* pass(): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,7 @@ import type { AccountStore } from "../../ports/account-store.ts";
 import type { Database } from "./database.ts";
 
 const columns = { usernameKey: "username_key", emailKey: "email_key" } as const;
-/** After every text that begins with what stands before it. */
+/** A prefix with this behind it sorts after every text that begins with the prefix. */
 const last = "\u{10FFFF}";
 
 export function sqliteAccountStore(db: Database): AccountStore {

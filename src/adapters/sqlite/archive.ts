@@ -25,7 +25,7 @@ interface Records {
   readonly jobs: ImageJob;
 }
 
-/** It is in use, or not of this version. */
+/** The database is in use, or not of this version. */
 export class NotAtRest extends Error {
   override readonly name = "NotAtRest";
 }
@@ -58,7 +58,7 @@ export class Archive {
     return this.#db.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count as number;
   }
 
-  /** In the order of their ids, read as they are asked for. */
+  /** The records of a table in the order of their ids, read as they are asked for. */
   *records<Table extends keyof Records>(table: Table): Generator<Records[Table]> {
     for (const { doc } of this.#db.prepare(`SELECT doc FROM ${table} ORDER BY id`).iterate())
       yield JSON.parse(doc as string);
@@ -74,7 +74,7 @@ export class Archive {
   }
 }
 
-/** Whoever has a database open that is in WAL mode holds it against every other mode. The next server sets it again. */
+/** A database in WAL mode cannot change its mode while anybody else has it open. The next server sets WAL again. */
 function takeAlone(db: DatabaseSync): void {
   try {
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");

@@ -2,7 +2,7 @@ import { closeSync, type FSWatcher, openSync, watch, writeSync } from "node:fs";
 
 /**
  * Tells every process that has the queue open that there is something to look at: a byte is written to a file that all
- * of them watch. Only a hint, a few microseconds, nothing that must survive; who misses it polls.
+ * of them watch. It is only a hint, takes a few microseconds and need not survive: a process that misses it polls.
  */
 export class Bell {
   readonly #file: number;

@@ -17,7 +17,7 @@ const busyMs = 5000;
 /** The most writes in one message. Under load a turn of the event loop may take seconds: libuv takes in up to 48 times 1024 events. */
 const togetherMax = 64;
 
-/** Who hears of each write that met this. */
+/** Functions that are called for each write that met this fault. */
 export interface Alarms {
   /** The disk took nothing. */
   readonly disk: (error: Error) => void;
@@ -46,8 +46,8 @@ export class Database {
   readonly #alarms: Alarms;
   readonly #exited: Promise<unknown>;
   /**
-   * For units in the order in which they were handed over, as they are answered. No map: the tables that it leaves behind as
-   * it is filled and emptied keep calls that are over, for the collector to copy.
+   * The calls that wait for their units, in the order in which these were handed over and are answered. No map: the old
+   * tables that a map leaves behind as it changes keep calls that are over, which the garbage collector copies.
    */
   #waiting: Waiting[] = [];
   #outgoing: Unit[] = [];
@@ -92,9 +92,9 @@ export class Database {
 
   /** Rejects when the file cannot be used; cheap. */
   async ping(): Promise<void> {
-    // One that was moved away can still be written here, and nobody else will find what is in it.
+    // A file that was moved away can still be written here, but nobody else will find it.
     await access(this.#path, constants.R_OK | constants.W_OK);
-    // What it is already, and a write all the same: one page, which a full disk refuses.
+    // The value is the same as before, but is written all the same: one page, which a full disk refuses.
     await this.write("PRAGMA application_id = 0");
   }
 
@@ -141,7 +141,7 @@ export class Database {
     });
   }
 
-  /** What is written in one turn of the event loop goes over together: each message takes as long as some units do. */
+  /** Hands over the units of one turn of the event loop together: each message takes as long as some units do. */
   #hand(unit: Unit): void {
     const count = this.#outgoing.push(unit);
     if (count === 1) setImmediate(() => this.#send());

@@ -52,7 +52,7 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
   };
 }
 
-/** As the index of the dead has it: by another text it would not be found. */
+/** The same text as in the partial index of dead jobs: with another, SQLite would not use the index. */
 const deadSql = "state IN ('FAILED', 'EXPIRED')";
 
 function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobState | undefined): ImageJob[] {

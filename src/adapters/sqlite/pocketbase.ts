@@ -13,8 +13,8 @@ const reasons: Readonly<Record<number, string>> = {
 const busyMs = 5000;
 
 /**
- * Those of `wanted` columns that PocketBase's users have, a row each, in the order in which they were made, read as they
- * are asked for. The file is only read, as it is when it is opened. Throws NotPocketBase.
+ * PocketBase's users in the order in which they were made, a row each, with those of the `wanted` columns that there are,
+ * read as they are asked for. The file is only read, as it is when it is opened. Throws NotPocketBase.
  */
 export function* pocketbaseUsers(path: string, wanted: readonly string[]): Generator<Record<string, unknown>> {
   const db = open(path);

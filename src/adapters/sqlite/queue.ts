@@ -53,7 +53,7 @@ export function sqliteQueue(
       },
       settle: async (taken, settlement) => {
         await settle(part, taken, settlement);
-        // Given up or put back: somebody may wait for just this.
+        // The message was given up or put back: a consumer may wait for it.
         if (settlement.kind !== "complete") bell.ring();
       },
       onRing: (listener) => bell.onRing(listener),
@@ -120,7 +120,7 @@ const listDeadSql =
   "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +
   `WHERE queue = ? AND ${conditions.dead} AND seq > ? ORDER BY seq LIMIT ?`;
 
-/** Also takes them from a receiver that holds them, whose locks are then no longer good. */
+/** Also takes dead letters from a receiver that holds them, whose locks are then no longer good. */
 const redriveSql =
   "UPDATE messages SET dead_reason = NULL, dead_description = NULL, lock = NULL, deliveries = 0, visible_at = ? " +
   `WHERE queue = ? AND seq IN (SELECT value FROM json_each(?)) AND ${conditions.dead} RETURNING seq`;

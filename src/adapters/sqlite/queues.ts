@@ -24,7 +24,7 @@ export async function openQueues(paths: Paths, clock: Clock, log: Log, alarms: A
     ping: () => db.ping(),
     async close() {
       await db.close();
-      // Writes that were under way ring it.
+      // Writes that were under way ring the bell.
       bell.close();
     },
   };

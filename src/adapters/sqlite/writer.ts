@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /** SQLITE_BUSY. */
 const busy = 5;
-/** Between two tries for another process's lock, which is held for less than a millisecond as a rule; SQLite's own are longer. */
+/** Between two tries for another process's lock, usually held for less than a millisecond. SQLite itself waits longer. */
 const againMs = 0.2;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
@@ -30,7 +30,7 @@ export interface Written {
   readonly error?: { readonly code: number; readonly message: string };
 }
 
-/** Of units, in their order. */
+/** The results of units, in their order. */
 export type Commit = readonly Written[];
 
 if (parentPort !== null) serve(parentPort, workerData as Opening);
@@ -111,7 +111,7 @@ function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   return db;
 }
 
-/** Waits for whoever has the file, here in this thread, which has nothing else to do. */
+/** Waits until another process releases the file, here in this thread, which has nothing else to do. */
 function insist(busyMs: number, begin: () => void): void {
   const until = performance.now() + busyMs;
   while (!begins(begin, until)) Atomics.wait(never, 0, 0, againMs);
@@ -127,7 +127,7 @@ function begins(begin: () => void, until: number): boolean {
   }
 }
 
-/** For whatever reason: the byte above says it, such as that another process is recovering the file. */
+/** Whether the file is busy for any reason. The code's next byte tells the reason, such as another process's recovery. */
 function isBusy(error: unknown): boolean {
   return (described(error).code & 0xff) === busy;
 }
