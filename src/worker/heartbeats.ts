@@ -39,7 +39,7 @@ export class Heartbeats {
     if (!isDue || this.#sending !== undefined) return;
     this.#sent = this.#progress;
     this.#sentAt = performance.now();
-    // One that hangs leaves room for another within the lease.
+    // A heartbeat that hangs ends early enough for another within the lease.
     this.#sending = this.#send(this.#sent, AbortSignal.timeout(this.#keepAliveMs * 2))
       .catch((error: unknown) => {
         // A server that does not answer has refused nothing; the lease may live on.

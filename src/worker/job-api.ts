@@ -27,12 +27,12 @@ export class JobApi {
     this.#log = log;
   }
 
-  /** What it is asked from here on, and what is tried again, goes there. */
+  /** Later calls, and those that are tried again, go to this server. */
   moveTo(darkroom: Darkroom): void {
     this.#darkroom = darkroom;
   }
 
-  /** Rejects when no server answers; whether that one is ready is its own affair. */
+  /** Rejects when no server answers. A server that answers need not be ready. */
   async ping(): Promise<void> {
     await this.#darkroom.health.check({}, { timeoutMs: pingMs });
   }
@@ -44,7 +44,7 @@ export class JobApi {
     });
   }
 
-  /** Tries once more only while `closing` has not aborted: a worker that stops need not begin. */
+  /** Claims the job. Tries again only until `closing` aborts: a worker that stops need not begin. */
   claim(token: string, dispatch: number, closing: AbortSignal): Promise<Claim> {
     return this.#ask(undefined, closing, async () => {
       const options = { ...bearer(token), timeoutMs: claimMs };
@@ -54,7 +54,7 @@ export class JobApi {
     });
   }
 
-  /** Once: the next one follows soon. */
+  /** Sent once, without retries: the next heartbeat follows soon. */
   async heartbeat(token: string, progress: number, signal: AbortSignal): Promise<void> {
     await this.#darkroom.worker.heartbeat({ progress }, bearer(token, signal));
   }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { Log } from "../ports/log.ts";
 
-/** Before another is forked; doubled each time that one dies soon after its start. */
+/** The pause before another child is forked; doubled each time that one dies soon after its start. */
 const pauseMs = { first: 500, most: 30_000 };
 const soonMs = 10_000;
 
@@ -11,7 +11,7 @@ export interface CertificateMessage {
 }
 
 export interface Supervisor {
-  /** Tells the child that lives; one that is forked is told anyway. */
+  /** Sends the certificate to the running child; a new child gets it when it is forked. */
   tellCertificate(): void;
   /** Lets the child end its work for at most `graceMs`, then ends it. */
   stop(graceMs: number): Promise<void>;
@@ -34,7 +34,7 @@ export function supervise(
 
   function tellCertificate(): void {
     const { cert } = shown() ?? {};
-    // One that could not be forked, or is about to be another, cannot be told.
+    // A child that could not be forked, or is being replaced, cannot be told.
     if (cert !== undefined && child?.connected) child.send({ cert } satisfies CertificateMessage, () => {});
   }
 
@@ -43,7 +43,7 @@ export function supervise(
     exited = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
       child = fork();
       child.once("exit", (code, signal) => resolve({ code, signal }));
-      // What could not be forked exits never; some reasons are thrown, others told here.
+      // A child that could not be forked never exits. Some reasons are thrown by `fork`, others come as this event.
       child.on("error", reject);
       tellCertificate();
     })

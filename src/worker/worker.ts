@@ -36,7 +36,7 @@ interface Attempt {
   readonly claim: Claim;
   /** The job's input, on its way. */
   readonly picture: Promise<Uint8Array>;
-  /** Aborts when what was begun is given up. */
+  /** Aborts when the attempt is given up. */
   readonly signal: AbortSignal;
   readonly refuse: (reason: Refused) => void;
 }
@@ -94,7 +94,7 @@ async function takeMessage(
   if (engine === undefined) return leaveToOthers(message, job, deps.log);
   const refused = new AbortController();
   const signal = AbortSignal.any([stopping, refused.signal]);
-  // Most claims are granted: the picture is on its way meanwhile.
+  // Most claims are granted, so the picture is fetched meanwhile.
   const picture = deps.server.picture(job.token, job.uuid, signal);
   picture.catch(() => {});
   let claim: Claim;
@@ -109,8 +109,8 @@ async function takeMessage(
 }
 
 /**
- * A job whose model only other workers have. Those may be busy for longer than a message has deliveries: before they are
- * used up, which would fail the job, it is left to its server, which sends it again as one that nobody claimed.
+ * A job whose model only other workers have. They may be busy for longer than the message's deliveries last. Before these
+ * are used up, which would fail the job, the job is left to its server, which sends it again as one that nobody claimed.
  */
 function leaveToOthers(message: IncomingMessage, job: JobMessage, log: Log): Settlement {
   if (message.deliveryCount < maxDeliveries) return backOff(message);
@@ -148,7 +148,7 @@ async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
   }
 }
 
-/** Until the queue takes it, since what was developed is worth the wait. By its id what is sent twice counts once. */
+/** Tries until the queue takes the result, since the work is done. Its id makes a result that is sent twice count once. */
 async function sendResult(result: ResultMessage, { job, claim, signal }: Attempt, { resultQueue, log }: WorkerDeps) {
   const message = { id: `${job.message_id}.${claim.attempt}`, body: encodeResult(result) };
   await pRetry(() => resultQueue.send([message]), {
@@ -156,7 +156,7 @@ async function sendResult(result: ResultMessage, { job, claim, signal }: Attempt
     onFailedAttempt: ({ attemptNumber, error }) => {
       if (attemptNumber === 1) log.warn({ err: error, job: job.message_id }, "a result could not be sent; it will be");
     },
-    // Not by `signal` itself: the result that says why it aborted is sent once at least.
+    // p-retry does not get `signal` itself: the result that says why it aborted is sent at least once.
     shouldRetry: () => !signal.aborted,
   });
 }
@@ -192,7 +192,7 @@ function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, l
   }
   if (error instanceof EngineError) {
     const { reason, message, retryable, cause } = error;
-    // What the owner is not told.
+    // The cause, which the owner is not told.
     const fields = { err: cause ?? error, job: job.message_id, attempt, reason };
     if (retryable) log.warn(fields, "an attempt failed; another may do better");
     else if (cause !== undefined) log.info(fields, "why the job failed");

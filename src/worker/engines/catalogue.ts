@@ -3,7 +3,7 @@ import type { EngineSettings } from "../../model/settings.ts";
 import type { Engine } from "../engine.ts";
 import { isInstalled } from "./upscale-2x/packages.ts";
 
-/** An engine that Darkroom has, told of without loading it: servers list models, and leave pictures to workers. */
+/** An engine of Darkroom's, described without loading it: servers list models, and leave pictures to workers. */
 interface Entry {
   readonly model: Model;
   load(settings: EngineSettings): Promise<Engine>;
@@ -57,7 +57,7 @@ export function listModels(settings: EngineSettings): readonly [Model, ...Model[
   return [studio.model, ...available(settings).map(({ model }) => model)];
 }
 
-/** By the name that jobs give in `model_type`. */
+/** Loads the available engines, by the names that jobs give in `model_type`. */
 export async function loadEngines(settings: EngineSettings): Promise<ReadonlyMap<string, Engine>> {
   const entries = [studio, ...available(settings)];
   return new Map(

@@ -8,9 +8,9 @@ export interface Request {
   readonly prompt: string;
   readonly cfg_scale: number;
   readonly denoising_strength: number;
-  /** Of the first picture; each other one's is one more. */
+  /** The first picture's seed; each further picture's is one more. */
   readonly seed: number;
-  /** Pictures one after the other: as many at a time would need as much more of the server's memory. */
+  /** How many pictures, one after the other: as many at a time would need as much more of the server's memory. */
   readonly n_iter: number;
   readonly batch_size: 1;
   readonly width: number;

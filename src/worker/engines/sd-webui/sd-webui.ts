@@ -15,7 +15,7 @@ const pollEveryMs = 500;
 const interruptEveryMs = 400;
 const interruptForMs = 1500;
 
-/** Has a server with AUTOMATIC1111's API make the picture; one request at a time, since an interrupt hits any. */
+/** Has a server with AUTOMATIC1111's API make the picture; one request at a time, since an interrupt stops any request. */
 export function createSdWebui(settings: SdWebuiSettings): Engine {
   const server = new SdWebuiServer(settings);
   const inTurn = takeTurns();
@@ -53,7 +53,7 @@ async function generate(
   }
 }
 
-/** The answer, with progress meanwhile. When `stop` aborts, the server is told so too. */
+/** Waits for the answer and reports progress meanwhile. When `stop` aborts, the server is interrupted too. */
 async function watched(
   server: SdWebuiServer,
   answer: Promise<Answer>,
@@ -74,7 +74,7 @@ async function watched(
   }
 }
 
-/** Until `ended` aborts. A progress that cannot be had is no reason to fail. */
+/** Reports progress until `ended` aborts. A failure to read the progress does not fail the job. */
 async function follow(server: SdWebuiServer, report: Report, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {
     const progress = await server.progress(ended).catch(() => undefined);

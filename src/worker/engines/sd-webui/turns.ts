@@ -1,4 +1,4 @@
-/** Runs works one after the other, in the order in which they came. Who is aborted meanwhile waits no longer. */
+/** Runs tasks one after the other, in the order in which they came. One that is aborted meanwhile waits no longer. */
 export function takeTurns(): <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T> {
   let last: Promise<void> = Promise.resolve();
   return async (work, signal) => {

@@ -57,7 +57,7 @@ export function addGrain(frame: Frame, amount: number, seed: number): Frame {
   return frame;
 }
 
-/** By luma, in 65536ths of the tile's values: a deviation of 11 levels in the mid-tones at amount 1. */
+/** The grain's weight by luma, in 65536ths of the tile's values: a deviation of 11 levels in the mid-tones at amount 1. */
 function grainWeights(amount: number): Uint32Array {
   const strongest = (11 * amount * 65_536) / tileDeviation;
   return Uint32Array.from({ length: 256 }, (_, luma) => {
