@@ -1,6 +1,6 @@
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 
-/** How long a server is waited for that says nothing. */
+/** How long to wait for a server that says nothing. */
 export const silenceMaxMs = 30_000;
 
 /** Call options that carry a credential. */
@@ -13,7 +13,7 @@ export function within(signal: AbortSignal | undefined, timeoutMs?: number): Cal
   return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }
 
-/** For one stream: `signal` aborts when the caller's does, when time has passed since it was renewed, and when it is ended. */
+/** For one stream: `signal` aborts when the caller's does, when the time since the last `renew` has passed, and at `end`. */
 export interface StreamLimit {
   readonly signal: AbortSignal;
   renew(): void;

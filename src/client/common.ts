@@ -1,4 +1,4 @@
-/** What both entries have. */
+/** What both entries of the package export. */
 export { Code, ConnectError } from "@connectrpc/connect";
 export {
   type Account,

@@ -13,7 +13,7 @@ export interface CredentialSource {
 type Next = Parameters<Interceptor>[0];
 
 const { method } = AuthService;
-/** What anybody may call: an old credential would only be in the way. */
+/** The calls that anybody may make: an old credential would only be in the way. */
 export const openCalls: readonly DescMethod[] = [
   method.confirmEmailChange,
   method.exchangeApiKey,
@@ -40,7 +40,7 @@ export function withCredential(source: CredentialSource): Interceptor {
   };
 }
 
-/** The call as something that can be made twice. */
+/** A function that makes the call, and can be called twice. */
 async function repeatable(
   request: UnaryRequest | StreamRequest,
   next: Next,

@@ -46,7 +46,7 @@ export interface Developed {
   readonly pictures: readonly DevelopedPicture[];
 }
 
-/** Bytes in a millisecond: as slow as a line may be that a picture is sent by. */
+/** Bytes in a millisecond: the slowest line that a picture may be sent by. */
 const slowestLine = 16;
 const cancelFailuresMax = 3;
 
@@ -99,7 +99,7 @@ async function ended(jobs: ImageJobClient, jobId: string, { signal, onProgress }
 
 type Wish = MessageInitShape<typeof SubmitImageJobRequestSchema>;
 
-/** All but the picture. Refuses what no request can carry: sending it would look like a broken connection. */
+/** The request without the picture. Refuses values that no request can carry: sending them would look like a broken connection. */
 function wish(prompt: string, options: DevelopOptions): Wish {
   const { model = "", strength, promptGuidance, seed, imageCount, deadline } = options;
   const wanted = {
@@ -126,7 +126,7 @@ async function submit(jobs: ImageJobClient, wanted: Wish, signal: AbortSignal | 
   return job?.id ?? "";
 }
 
-/** As well as can be: a job that ended first needs none, and one out of reach ends by its deadline. */
+/** Cancels the job if it can: a job that ended first needs no cancelling, and one out of reach ends by its deadline. */
 async function cancel(jobs: ImageJobClient, jobId: string): Promise<void> {
   const call = () => jobs.cancelImageJob({ jobId }, within(undefined, silenceMaxMs));
   await retry(call, undefined, cancelFailuresMax).catch(() => {});

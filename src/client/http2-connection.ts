@@ -4,8 +4,8 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 /** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
 const maxSessionMemory = 64;
 /**
- * A server that sends nothing is asked for a sign of life. The question may stand behind a megabyte of a picture that is being
- * sent, which takes 66 s on the slowest line that develop.ts counts on.
+ * A server that sends nothing is sent a ping. The ping may wait behind a megabyte of a picture that is being sent, which
+ * takes 66 s on the slowest line that develop.ts allows for.
  */
 const liveliness = { pingIntervalMs: 15_000, pingTimeoutMs: 75_000 };
 

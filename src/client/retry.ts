@@ -20,7 +20,7 @@ export async function retry<T>(call: () => Promise<T>, signal?: AbortSignal, fai
   }
 }
 
-/** What is borne of failures in a row. */
+/** The failures in a row that are still borne. */
 export class RetryBudget {
   readonly #failuresMax: number;
   #failed = 0;
@@ -53,7 +53,7 @@ function delayAfter(failed: number): number {
   return Math.min(firstDelayMs * 2 ** (failed - 1), longestDelayMs) * (0.5 + Math.random() / 2);
 }
 
-/** What is too much once is too much again, unless the server says when to come back. */
+/** A call for which a resource is exhausted fails again, unless the server says when to come back. */
 function isWorthRepeating(error: unknown): boolean {
   const isExhausted = ConnectError.from(error).code === Code.ResourceExhausted;
   return isTransient(error) && (!isExhausted || retryDelayOf(error) !== undefined);

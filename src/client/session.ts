@@ -7,10 +7,10 @@ import { fromWire, type TokenStore, type Tokens } from "./tokens.ts";
 
 /** An access token is renewed this long before it expires, so that no call meets its end. */
 const renewBeforeMs = 60_000;
-/** No sooner after the last time, so that a clock that runs ahead does not renew at every call. */
+/** The least time between two renewals, so that a clock that runs ahead does not renew at every call. */
 const renewAgainMs = 60_000;
 const refreshTimeoutMs = 10_000;
-/** Within the 30 seconds for which the server repeats a lost answer. */
+/** So few tries end within the 30 seconds for which the server repeats a lost answer. */
 const refreshFailuresMax = 3;
 
 /** Signs in and out, and has an access token that works whenever one is needed. */
@@ -51,7 +51,7 @@ export class Session implements CredentialSource {
     try {
       return await this.#renew(tokens);
     } catch (error) {
-      // It may be good for a while yet.
+      // The access token may be good for a while yet.
       if (isTransient(error)) return tokens.accessToken;
       throw error;
     }
@@ -69,7 +69,7 @@ export class Session implements CredentialSource {
     return now >= accessTokenExpiresAt - renewBeforeMs && now >= this.#renewedAt + renewAgainMs;
   }
 
-  /** Once for all who ask at the same time. */
+  /** Renews once for all calls that ask at the same time. */
   #renew(tokens: Tokens): Promise<string | undefined> {
     if (this.#renewal?.refreshToken === tokens.refreshToken) return this.#renewal.done;
     const renewal = { refreshToken: tokens.refreshToken, done: this.#refresh(tokens) };
@@ -95,7 +95,7 @@ export class Session implements CredentialSource {
     }
   }
 
-  /** Who signed out or in meanwhile is not overruled. Returns the access token that counts now. */
+  /** Stores `next`, unless somebody has signed out or in meanwhile. Returns the access token that counts now. */
   async #exchange(spent: Tokens, next: Tokens | undefined): Promise<string | undefined> {
     const current = await this.#store.get();
     if (current?.refreshToken !== spent.refreshToken) return current?.accessToken;

@@ -12,7 +12,7 @@ export async function* snapshots(jobs: ImageJobClient, jobId: string, signal?: A
   const budget = new RetryBudget();
   for (;;) {
     const stream = limited(signal, streamMaxMs);
-    // What was seen last comes once more: a server that has nothing new differs from one that is silent.
+    // The last version seen is sent once more: so a server that has nothing new differs from one that is silent.
     const afterVersion = seen > 0n ? seen - 1n : seen;
     let loss: unknown = new ConnectError("the server ended the watch early", Code.Unavailable);
     try {
