@@ -1,7 +1,7 @@
 import type { App } from "../app/server-app.ts";
 import type { ServerConfig } from "../config/config.ts";
 
-/** What a person reads first who starts a server. */
+/** The first line that a person sees who starts a server. */
 export function heading(url: string, { dataDir, mongodb, serviceBus }: ServerConfig): string {
   const data = mongodb === undefined ? dataDir : `MongoDB (${mongodb.database})`;
   const queues = serviceBus === undefined ? dataDir : "Azure Service Bus";
@@ -9,7 +9,7 @@ export function heading(url: string, { dataDir, mongodb, serviceBus }: ServerCon
   return `Darkroom listens on ${url}, with its data in ${place}\n\n`;
 }
 
-/** And next: the password that was made up, and lines to try. */
+/** The lines after it: the password that was made up, and commands to try. */
 export function advice({ url, adminPassword }: App, { admin, authEnabled, tls }: ServerConfig): string {
   const lines: string[] = [];
   if (!authEnabled) {

@@ -21,7 +21,7 @@ export interface DemoSurroundings {
   readonly directory: string;
   readonly isTerminal: boolean;
   print(text: string): void;
-  /** With these settings and no others. */
+  /** Starts a server with these settings and no others. */
   startServer(env: Readonly<Record<string, string>>): ChildProcess;
   onInterrupt(listener: () => void): void;
 }
@@ -37,7 +37,7 @@ export async function runDemo(options: DemoOptions, surroundings: DemoSurroundin
     PORT: "0",
     DARKROOM_DATA_DIR: scratch,
     LOG_LEVEL: "error",
-    // The one caller is here, and may keep the machine busy.
+    // The demo is the only caller, and may keep the machine busy.
     DARKROOM_SHED_AFTER_MS: "60000",
   });
   const gone = new AbortController();

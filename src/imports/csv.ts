@@ -14,10 +14,10 @@ const options = {
   skip_empty_lines: true,
 } satisfies Options;
 
-/** As PostgreSQL writes it with `csv header`: a line that names the columns, `"` around what needs it and doubled within. */
+/** CSV as PostgreSQL writes it with `csv header`: a line that names the columns, `"` around what needs it and doubled within. */
 export async function* csvRows(path: string): AsyncGenerator<Row> {
   const parser = parse(options);
-  // What fails is thrown where it is read.
+  // A failure is thrown where the rows are read.
   pipeline(createReadStream(path), parser, () => {});
   let line = 2;
   try {
@@ -37,7 +37,7 @@ function lineEnds(text: string): number {
   return text.match(/\r\n|\r|\n/g)?.length ?? 0;
 }
 
-/** Not in its own words, which quote what was read. */
+/** Not in the parser's own words, which quote what was read. */
 function ruleOf({ code }: CsvError): string {
   if (code === "CSV_RECORD_INCONSISTENT_COLUMNS") return "has not as many values as there are columns";
   if (code === "CSV_MAX_RECORD_SIZE") return `a record must have at most ${recordMax} characters; is a quote missing?`;

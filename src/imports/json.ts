@@ -2,7 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { UserError } from "../user-error.ts";
 import type { Row, Values } from "./rows.ts";
 
-/** It is read as a whole. */
+/** The file is read as a whole. */
 const bytesMax = 100 * 1024 * 1024;
 
 /** The objects of an array. */
@@ -20,7 +20,7 @@ function parse(path: string, text: string): unknown[] {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch {
-    // Not in its own words, which quote what was read.
+    // Not in the parser's own words, which quote what was read.
     throw new UserError(`${path}: must be a JSON array of objects`);
   }
 }

@@ -41,7 +41,7 @@ export function pocketbaseUser(values: Values): ForeignUser {
     id: textOf(values, "id"),
     username: textOf(values, "username"),
     email: textOf(values, "email"),
-    // Before 0.23 and from then on.
+    // The column's names before PocketBase 0.23 and from then on.
     passwordHash: textOf(values, "passwordHash") || textOf(values, "password"),
     metadata: metadataOf(values),
     createdAt: timeOf(values, "created"),
@@ -52,7 +52,7 @@ export function pocketbaseUser(values: Values): ForeignUser {
   };
 }
 
-/** What is empty there is not kept. */
+/** Fields that are empty in PocketBase are not kept. */
 function metadataOf(values: Values): Record<string, unknown> {
   const all = {
     name: textOf(values, "name"),

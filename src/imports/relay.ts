@@ -18,7 +18,7 @@ const columns = {
 } as const;
 type Field = keyof typeof columns;
 
-/** Nothing of them is of use here. */
+/** Columns that are of no use here. */
 const dropped = [
   ...["api_key_hash", "key_hash", "hashed_key", "api_key", "api_key_prefix", "key_prefix"],
   ...["updated_at", "updated", "last_used_at", "last_used"],
@@ -70,7 +70,7 @@ function wordsOf(text: string): string[] {
   return text === "null" ? [] : text.split(/[\s,[\]{}"]+/).filter((word) => word !== "");
 }
 
-/** Null for the default, as 0 is where administrators set it. */
+/** The limit; null for the default, which 0 stands for too, as where administrators set it. */
 function limitOf(values: Values, name: string): number | null {
   const text = textOf(values, name);
   if (text === "") return null;

@@ -4,7 +4,7 @@ import type { Values } from "./rows.ts";
 import { flagOf, isForEver, objectOf, textOf, timeOf } from "./values.ts";
 
 const needed = ["id", "email", "encrypted_password", "raw_user_meta_data", "created_at"];
-/** What GoTrue writes there itself, from other columns. */
+/** The metadata that GoTrue writes itself, from other columns. */
 const own = ["sub", "email", "email_verified", "phone_verified"];
 
 export const supabase: UserSource = {

@@ -16,7 +16,7 @@ const flags: Readonly<Record<string, boolean>> = {
 };
 const timePattern = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:(\.\d{1,3})\d*)? ?(?:Z|([+-]\d\d):?(\d\d)?)?$/;
 
-/** Empty where there is none. */
+/** The value as text; empty where there is none. */
 export function textOf(values: Values, name: string): string {
   const value = givenOf(values, name);
   if (value === undefined) return "";
@@ -57,7 +57,7 @@ export function objectOf(values: Values, name: string): Values {
   throw invalidField(name, "must be a JSON object");
 }
 
-/** What is not there, null or empty is undefined: CSV does not tell them apart. */
+/** Undefined for a value that is missing, null or empty: CSV does not tell these apart. */
 function givenOf(values: Values, name: string): unknown {
   const value = Object.hasOwn(values, name) ? values[name] : undefined;
   return value === null || value === "" ? undefined : value;

@@ -34,7 +34,7 @@ export interface Moved {
   readonly copied: number;
 }
 
-/** Looked up by its id, and stored under it; `insert` may be repeated. */
+/** Finds and stores records by their ids; `insert` may be repeated. */
 interface Keeper<T> {
   get(id: string): Promise<T | undefined>;
   insert(record: T): Promise<void>;
@@ -84,7 +84,7 @@ async function copySecrets(from: Archive, to: Target): Promise<number> {
   return (await to.count("secrets")) - before;
 }
 
-/** How many of them were not there. */
+/** Copies the records; returns how many were not there. */
 async function copyTable<T extends { readonly id: string }>(
   records: Generator<T>,
   to: Keeper<T>,
@@ -92,7 +92,7 @@ async function copyTable<T extends { readonly id: string }>(
   changed = (record: T) => record,
 ): Promise<number> {
   let copied = 0;
-  // Where one lane fails, the records end for all.
+  // A lane that fails ends the iterator of records for all lanes.
   const lane = async () => {
     for (const record of records) if (await retry(() => put(changed(record), to))) copied += 1;
   };
@@ -110,7 +110,7 @@ async function put<T extends { readonly id: string }>(record: T, to: Keeper<T>):
   return false;
 }
 
-/** What was written although the answer was lost is found by the next try. */
+/** A record that was written although the answer was lost is found by the next try. */
 function retry<T>(work: () => Promise<T>): Promise<T> {
   return pRetry(work, { ...whileAway, shouldRetry: ({ error }) => error instanceof StoreUnavailable });
 }
@@ -141,7 +141,7 @@ function blobKeeper<T extends { readonly id: string; readonly ready: boolean }>(
     async insert(record) {
       if (record.ready) {
         await copyBytes(record.id).catch((error: unknown) => {
-          // What an interrupted run left was in the way, and is gone now.
+          // Bytes that an interrupted run left were in the way, and are gone now.
           if (error instanceof DuplicateKey) return copyBytes(record.id);
           throw error;
         });

@@ -15,8 +15,8 @@ export interface MigrationOptions {
 }
 
 /**
- * Copies what a stopped server has in its data directory to MongoDB, where another goes on with it. It may be interrupted
- * and repeated: what is there already is left, and what is there and differs ends it. The directory stays as it was.
+ * Copies what a stopped server has in its data directory to MongoDB, where another server goes on with it. It may be
+ * interrupted and repeated: a record that is there already is left, one that differs ends it. The directory stays as it was.
  */
 export async function migrate(config: ServerConfig, { dryRun, log }: MigrationOptions): Promise<Moved[]> {
   const { dataDir, mongodb, keepResultMs } = config;

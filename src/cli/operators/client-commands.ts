@@ -77,7 +77,7 @@ function limitOption(): Option {
   return option.argParser(wholeNumber).default(0, "the server's own limit");
 }
 
-/** As many digits as any message can carry. */
+/** A number with no more digits than any message can carry. */
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("it must be a whole number of at most 9 digits");
   return Number(text);

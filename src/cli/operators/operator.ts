@@ -8,7 +8,7 @@ import { type Row, render } from "./render.ts";
 export interface OperatorSettings {
   /** The server that is asked. */
   readServer(): ServerAddress;
-  /** Of a client with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
+  /** A client's key with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
   readonly credential: string | undefined;
   /** Opens the store that the environment names. */
   openStore(): Promise<StoreApi>;
@@ -25,7 +25,7 @@ export interface Operator extends Pick<Darkroom, "auth" | "jobs"> {
 
 /** The longest that a call may take: one redrives up to a thousand dead letters. */
 const timeoutMs = 60_000;
-/** How calls end that no Darkroom has answered; what one refuses without a reason ends otherwise. */
+/** The codes of calls that no Darkroom has answered. Refusals by one that give no reason have other codes. */
 const unanswered: readonly Code[] = [
   Code.Aborted,
   Code.Canceled,
@@ -40,7 +40,7 @@ It asks the server at DARKROOM_SERVER_URL (http://127.0.0.1:8080 when unset) by
 the credential in DARKROOM_API_KEY: an administrator's token, or the key of a
 client with the scope admin.`;
 
-/** How Node and OpenSSL call what is wrong with a server's certificate. */
+/** The codes of Node and OpenSSL for what is wrong with a server's certificate. */
 const untrusted = /^(?!ERR_SSL_).*(CERT|LEAF_SIGNATURE)/;
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
@@ -93,7 +93,7 @@ async function onServer({ readServer, credential }: OperatorSettings, act: Act):
 }
 
 function whyUnanswered(error: ConnectError, serverUrl: string): string {
-  // Behind it is advice for programmers.
+  // What follows the reason is advice for programmers.
   const [reason = ""] = describe(error).trim().split("; ");
   if (untrusted.test((error.cause as NodeJS.ErrnoException | undefined)?.code ?? ""))
     return `DARKROOM_SERVER_CERT_FILE: must have the certificate that ${serverUrl} shows, which is not trusted (${reason})`;

@@ -23,7 +23,7 @@ function cell(value: Row[string]): string {
   return printable(String(value ?? ""));
 }
 
-/** What others have named may hold control characters, which a terminal would obey. */
+/** Names that others chose may hold control characters, which a terminal would obey. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, "�");
 }

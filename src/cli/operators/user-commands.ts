@@ -82,10 +82,10 @@ export function userCommands(settings: OperatorSettings): Command {
   return group;
 }
 
-/** What looks like an id is one, and nobody's name: whoever took it for theirs is not meant. */
+/** A text that looks like an id is taken for one, even if somebody has it as their username. */
 async function idOf({ auth, as }: Operator, wanted: string): Promise<string> {
   if (uuid.test(wanted)) return wanted;
-  // In the order of the names, in which the whole one comes before those that begin with it.
+  // Users come sorted by name: the whole name stands before those that begin with it.
   const { users } = await auth.listUsers({ query: wanted, pageSize: 1 }, as);
   const [first] = users;
   const name = wanted.includes("@") ? first?.email : first?.username;
