@@ -14,9 +14,11 @@ export async function openDatabase(
   name: string,
   { log = createLog("silent") as Log, onCommand = (_: Document): void => {} } = {},
 ): Promise<Database> {
-  const client = createClient(uri, { monitorCommands: true });
-  client.on("commandStarted", ({ command }: CommandStartedEvent) => onCommand(command));
-  const database = await Database.open(client, name, log);
+  const connect = () =>
+    createClient(uri, { monitorCommands: true }).on("commandStarted", ({ command }: CommandStartedEvent) =>
+      onCommand(command),
+    );
+  const database = await Database.open(connect, name, log);
   afterAll(() => database.close());
   return database;
 }

@@ -7,6 +7,7 @@ import { mongodbJobStore } from "../../src/adapters/mongodb/job-store.ts";
 import { atOnce, sampleJob } from "../contracts/samples.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { recordingLog } from "../support/log.ts";
+import { proxyTo } from "../support/proxy.ts";
 import { openDatabase } from "./mongodb-harness.ts";
 
 const unavailable = {
@@ -91,7 +92,7 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     await ferretdb.kill();
     const log = recordingLog();
     const client = createClient(ferretdb.uri);
-    const opening = Database.open(client, "later", log);
+    const opening = Database.open(() => client, "later", log);
     await vi.waitUntil(() => log.lines.length > 0, { timeout: 30_000 });
     expect(log.lines).toMatchObject([{ level: "warn", message: "the database cannot be reached; waiting for it" }]);
     await ferretdb.start();
@@ -103,10 +104,30 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     await database.close();
   });
 
+  test("a client that finds its server no more is replaced by one that does", async () => {
+    const log = recordingLog();
+    const first = await proxyTo(ferretdb.uri);
+    let made = 0;
+    const connect = () => createClient(made++ === 0 ? first.url.replace(/^http/, "mongodb") : ferretdb.uri);
+    const database = await Database.open(connect, "darkroom", log, 1000);
+    const store = mongodbJobStore(database, () => 0);
+    const job = sampleJob();
+    await store.insert(job);
+    first.away = true;
+    first.cut();
+    await expect(store.get(job.id)).rejects.toMatchObject(unavailable.reason);
+    const found = await vi.waitUntil(() => store.get(job.id).catch(() => undefined), { timeout: 30_000 });
+    expect(found).toStrictEqual(job);
+    expect(log.lines.filter(({ level }) => level === "warn").map(({ message }) => message)).toEqual([
+      "the database answers a new client, which takes the place of the one before",
+    ]);
+    await database.close();
+  });
+
   test("closing it ends all the same, and a call that is under way says nothing of the database", async () => {
     const log = recordingLog();
     const client = createClient(ferretdb.uri, { monitorCommands: true });
-    const database = await Database.open(client, "darkroom", log);
+    const database = await Database.open(() => client, "darkroom", log);
     ferretdb.pause();
     const call = Promise.allSettled([mongodbJobStore(database, () => 0).get("nothing")]);
     await once(client, "commandStarted");

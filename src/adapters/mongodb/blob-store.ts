@@ -27,30 +27,30 @@ const chunkBytes = 255 * 1024;
  * driver's streams, whose calls know no deadline and which read a whole picture ahead.
  */
 export function mongodbBlobStore(db: Database): BlobStore {
-  const files = db.collection<File>("fs.files");
-  const chunks = db.collection<Chunk>("fs.chunks");
+  const files = () => db.collection<File>("fs.files");
+  const chunks = () => db.collection<Chunk>("fs.chunks");
 
   async function store(id: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
     let length = 0;
     let n = 0;
     for await (const chunk of cut(bytes)) {
-      await db.run(() => chunks.insertOne({ files_id: id, n, data: new Binary(chunk) }));
+      await db.run(() => chunks().insertOne({ files_id: id, n, data: new Binary(chunk) }));
       length += chunk.byteLength;
       n += 1;
     }
     const file = { _id: id, length, chunkSize: chunkBytes, uploadDate: new Date(), filename: id };
-    await db.run(() => files.insertOne(file));
+    await db.run(() => files().insertOne(file));
   }
 
   async function remove(id: string): Promise<void> {
     // The file first: chunks without one are seen by nobody.
-    await db.run(() => files.deleteOne({ _id: is(id) }));
-    await db.run(() => chunks.deleteMany({ files_id: is(id) }));
+    await db.run(() => files().deleteOne({ _id: is(id) }));
+    await db.run(() => chunks().deleteMany({ files_id: is(id) }));
   }
 
   async function* pieces({ _id, length, chunkSize }: File): AsyncGenerator<Uint8Array> {
     for (let n = 0; n * chunkSize < length; n += 1) {
-      const chunk = await db.run(() => chunks.findOne({ files_id: is(_id), n: is(n) }));
+      const chunk = await db.run(() => chunks().findOne({ files_id: is(_id), n: is(n) }));
       if (chunk === null) throw new Error(`chunk ${n} of blob ${_id} is missing`);
       yield* piecesOf(chunk.data.value());
     }
@@ -66,7 +66,7 @@ export function mongodbBlobStore(db: Database): BlobStore {
       }
     },
     async read(id) {
-      const file = await db.run(() => files.findOne({ _id: is(id) }));
+      const file = await db.run(() => files().findOne({ _id: is(id) }));
       return file === null ? undefined : pieces(file);
     },
     delete: remove,

@@ -15,7 +15,8 @@ const tryMs = 1000;
 export class CircuitBreaker {
   readonly #log: Log;
   readonly #refused: (error: Error) => void;
-  #isAway = false;
+  /** When the first call had no answer, by `performance.now`; undefined while calls are answered. */
+  #awaySince: number | undefined;
   #isTrying = false;
   #isClosing = false;
   #passing = 0;
@@ -29,6 +30,11 @@ export class CircuitBreaker {
     });
   }
 
+  /** For how long no call has had an answer; 0 while calls are answered. */
+  get awayMs(): number {
+    return this.#awaySince === undefined ? 0 : performance.now() - this.#awaySince;
+  }
+
   /** Calls that have no answer yet. */
   get passing(): number {
     return this.#passing;
@@ -40,7 +46,7 @@ export class CircuitBreaker {
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#isAway) return this.#attempt(work, answerMs);
+    if (this.#awaySince === undefined) return this.#attempt(work, answerMs);
     if (this.#isTrying) throw new StoreUnavailable();
     this.#isTrying = true;
     try {
@@ -68,15 +74,15 @@ export class CircuitBreaker {
   }
 
   #answered(): void {
-    if (!this.#isAway) return;
-    this.#isAway = false;
+    if (this.#awaySince === undefined) return;
+    this.#awaySince = undefined;
     this.#returns += 1;
     this.#log.info({}, "the database answers again");
   }
 
   #silent(thrown: Error): void {
-    if (this.#isAway || this.#isClosing) return;
-    this.#isAway = true;
+    if (this.#awaySince !== undefined || this.#isClosing) return;
+    this.#awaySince = performance.now();
     const reason = thrown instanceof StoreUnavailable ? "no answer in time" : thrown.message;
     this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");
   }

@@ -18,31 +18,44 @@ const durability: DbOptions = {
 const startMs = 30_000;
 const againMs = 500;
 const closeMs = 2000;
+/** How long no call has had an answer before a new client is tried, and how long between two of them. */
+const awayMaxMs = 30_000;
 
 /** One database of a MongoDB server, or of one that speaks its protocol. It is closed with its client. */
 export class Database {
-  readonly #client: MongoClient;
-  readonly #db: Db;
+  readonly #createClient: () => MongoClient;
+  readonly #name: string;
+  readonly #log: Log;
+  readonly #renewMs: number;
   readonly #breaker: CircuitBreaker;
+  #client: MongoClient;
+  #db: Db;
+  #renewsAt = 0;
+  #isClosed = false;
 
   /** Resolves once its indexes are made. Rejects when the server refuses, or cannot be reached for half a minute. */
-  static async open(client: MongoClient, name: string, log: Log): Promise<Database> {
-    const database = new Database(client, name, log);
+  static async open(createClient: () => MongoClient, name: string, log: Log, renewMs = awayMaxMs): Promise<Database> {
+    const database = new Database(createClient, name, log, renewMs);
     try {
       await database.#prepare(log);
       return database;
     } catch (error) {
       await database.close();
-      throw isAway(error) ? unreachable(client, error as Error) : refused(error);
+      throw isAway(error) ? unreachable(database.#client, error as Error) : refused(error);
     }
   }
 
-  private constructor(client: MongoClient, name: string, log: Log) {
-    this.#client = client;
-    this.#db = client.db(name, durability);
+  private constructor(createClient: () => MongoClient, name: string, log: Log, renewMs: number) {
+    this.#createClient = createClient;
+    this.#name = name;
+    this.#log = log;
+    this.#renewMs = renewMs;
     this.#breaker = new CircuitBreaker(log);
+    this.#client = createClient();
+    this.#db = this.#client.db(name, durability);
   }
 
+  /** To be asked for anew for each call: its client may have been replaced. */
   collection<Schema extends Document>(name: CollectionName): Collection<Schema> {
     return this.#db.collection<Schema>(name);
   }
@@ -54,13 +67,34 @@ export class Database {
 
   /** Every call goes through here. Rejects with StoreUnavailable within a few seconds, or with DuplicateKey. */
   run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#breaker.awayMs > this.#renewMs) void this.#renew();
     return this.#breaker.pass(work);
   }
 
   async close(): Promise<void> {
     this.#breaker.close();
-    // It says goodbye to the server, which may be away.
-    await inTime(closeMs, this.#client.close()).catch(() => {});
+    this.#isClosed = true;
+    await closed(this.#client);
+  }
+
+  /**
+   * Replaces a client that finds no server by a new one that does. The driver (7.9) waits for ever where a connection is
+   * cut while it writes to it, and then looks for servers no more.
+   */
+  async #renew(): Promise<void> {
+    if (performance.now() < this.#renewsAt) return;
+    this.#renewsAt = performance.now() + this.#renewMs;
+    const fresh = this.#createClient();
+    const db = fresh.db(this.#name, durability);
+    const isFound = await db.command({ ping: 1 }).then(
+      () => true,
+      () => false,
+    );
+    if (!isFound || this.#isClosed) return closed(fresh);
+    const before = this.#client;
+    [this.#client, this.#db] = [fresh, db];
+    this.#log.warn({}, "the database answers a new client, which takes the place of the one before");
+    await closed(before);
   }
 
   async #prepare(log: Log): Promise<void> {
@@ -77,6 +111,11 @@ export class Database {
       await delay(againMs);
     }
   }
+}
+
+/** Closing sends the server a last message, and the server may be away. */
+async function closed(client: MongoClient): Promise<void> {
+  await inTime(closeMs, client.close()).catch(() => {});
 }
 
 function unreachable({ options }: MongoClient, { message }: Error): Error {

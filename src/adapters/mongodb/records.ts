@@ -62,7 +62,7 @@ interface Order {
  */
 export class Records<T extends { readonly id: string }> {
   readonly #db: Database;
-  readonly #collection: Collection<Stored>;
+  readonly #name: CollectionName;
   readonly #unique: readonly string[];
   readonly #derived: readonly (readonly [string, (record: T) => unknown])[];
   readonly #projection: Readonly<Record<string, 0>>;
@@ -70,16 +70,20 @@ export class Records<T extends { readonly id: string }> {
 
   constructor(db: Database, name: CollectionName, { derived = {}, defaults = {} }: Options<T> = {}) {
     this.#db = db;
-    this.#collection = db.collection(name);
+    this.#name = name;
     this.#unique = uniqueFields(name);
     this.#derived = Object.entries(derived);
     this.#projection = Object.fromEntries(this.#derived.map(([field]) => [field, 0]));
     this.#defaults = defaults;
   }
 
+  #collection(): Collection<Stored> {
+    return this.#db.collection(this.#name);
+  }
+
   /** Rejects with DuplicateKey, and stores nothing, when the id or another unique value is taken. */
   async insert(record: T): Promise<void> {
-    await this.#db.run(() => this.#collection.insertOne(this.#toDocument(record)));
+    await this.#db.run(() => this.#collection().insertOne(this.#toDocument(record)));
   }
 
   /** Inserts the record; false, and nothing stored, when the id or another unique value is taken. */
@@ -99,13 +103,13 @@ export class Records<T extends { readonly id: string }> {
 
   async findOne(query: Query): Promise<T | undefined> {
     const projection = this.#projection;
-    const found = await this.#db.run(() => this.#collection.findOne(query, { projection }));
+    const found = await this.#db.run(() => this.#collection().findOne(query, { projection }));
     return found === null ? undefined : this.#toRecord(found);
   }
 
   async find(query: Query, order: Partial<Order> = {}): Promise<T[]> {
     const options = { projection: this.#projection, ...order };
-    const found = await this.#db.run(() => this.#collection.find(query, options).toArray());
+    const found = await this.#db.run(() => this.#collection().find(query, options).toArray());
     return found.map((document) => this.#toRecord(document));
   }
 
@@ -117,7 +121,7 @@ export class Records<T extends { readonly id: string }> {
     const { _id, ...fields } = this.#toDocument(record);
     const filter = { ...query, _id: is(_id) };
     try {
-      return (await this.#db.run(() => this.#collection.replaceOne(filter, fields))).matchedCount === 1;
+      return (await this.#db.run(() => this.#collection().replaceOne(filter, fields))).matchedCount === 1;
     } catch (error) {
       if (error instanceof DuplicateKey || error instanceof StoreUnavailable) throw error;
       // FerretDB has no code of its own for a key that an update finds taken.
@@ -129,7 +133,7 @@ export class Records<T extends { readonly id: string }> {
   async increase(query: Query, field: string, amount: number): Promise<T | undefined> {
     const change = { $inc: { [field]: amount } } as UpdateFilter<Stored>;
     const found = await this.#db.run(() =>
-      this.#collection.findOneAndUpdate(query, change, { returnDocument: "after" }),
+      this.#collection().findOneAndUpdate(query, change, { returnDocument: "after" }),
     );
     if (found === null) return undefined;
     // Not by a projection, which FerretDB does not support here.
@@ -140,17 +144,17 @@ export class Records<T extends { readonly id: string }> {
   /** Raises a number to at least `value` in the record that matches; false when none does. */
   async raise(query: Query, field: string, value: number): Promise<boolean> {
     const change = { $max: { [field]: value } };
-    return (await this.#db.run(() => this.#collection.updateOne(query, change))).matchedCount === 1;
+    return (await this.#db.run(() => this.#collection().updateOne(query, change))).matchedCount === 1;
   }
 
   /** Whether there was one to delete. */
   async delete(query: Query): Promise<boolean> {
-    return (await this.#db.run(() => this.#collection.deleteOne(query))).deletedCount === 1;
+    return (await this.#db.run(() => this.#collection().deleteOne(query))).deletedCount === 1;
   }
 
   async ids(query: Query, order: Partial<Order>): Promise<string[]> {
     const options = { ...order, projection: { _id: 1 } };
-    const found = await this.#db.run(() => this.#collection.find(query, options).toArray());
+    const found = await this.#db.run(() => this.#collection().find(query, options).toArray());
     return found.map(({ _id }) => _id);
   }
 
@@ -158,7 +162,7 @@ export class Records<T extends { readonly id: string }> {
   async deleteMany(ids: readonly string[], query: Query = {}): Promise<number> {
     if (ids.length === 0) return 0;
     const filter = { ...query, _id: oneOf(ids) };
-    return (await this.#db.run(() => this.#collection.deleteMany(filter))).deletedCount;
+    return (await this.#db.run(() => this.#collection().deleteMany(filter))).deletedCount;
   }
 
   /** Deletes the first records that match; returns how many. */

@@ -9,12 +9,12 @@ interface Secret {
 }
 
 export function mongodbSecretStore(db: Database): SecretStore {
-  const secrets = db.collection<Secret>("secrets");
+  const secrets = () => db.collection<Secret>("secrets");
 
   async function getOrCreate(name: string, candidate: string): Promise<string> {
     const options = { upsert: true, returnDocument: "after" } as const;
     const change = { $setOnInsert: { value: candidate } };
-    const secret = await db.run(() => secrets.findOneAndUpdate({ _id: is(name) }, change, options));
+    const secret = await db.run(() => secrets().findOneAndUpdate({ _id: is(name) }, change, options));
     return (secret as Secret).value;
   }
 
@@ -27,7 +27,7 @@ export function mongodbSecretStore(db: Database): SecretStore {
       }),
     async replace(name, expected, value) {
       const filter = { _id: is(name), value: is(expected) };
-      return (await db.run(() => secrets.updateOne(filter, { $set: { value } }))).matchedCount === 1;
+      return (await db.run(() => secrets().updateOne(filter, { $set: { value } }))).matchedCount === 1;
     },
   };
 }

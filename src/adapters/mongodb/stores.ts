@@ -25,7 +25,7 @@ export async function openStores(
   dueAt: (job: ImageJob) => number,
   log: Log,
 ) {
-  const db = await Database.open(createClient(uri), database, log);
+  const db = await Database.open(() => createClient(uri), database, log);
   const counters = mongodbCounterStore(db);
   return {
     accounts: mongodbAccountStore(db),
