@@ -255,6 +255,21 @@ describe("a result", () => {
   });
 });
 
+describe("a result where results are kept for a day, and uploads for longer", async () => {
+  const brief = await workshop({ DARKROOM_KEEP_RESULTS_DAYS: "1" });
+
+  test("is kept for a day", async () => {
+    const { message_id, attempt, jobToken } = await brief.claimed();
+    const imageId = await brief.upload(jobToken);
+    await brief.queues.send({ message_id, uuid_processed: imageId, attempt });
+    await brief.reaches(message_id, State.SUCCEEDED);
+    const [first] = await drain(brief.jobs.getImage({ imageId }, brief.owner.credential));
+    const left = Number(first?.image?.expireTime?.seconds) - Date.now() / 1000;
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(24 * 3600);
+  });
+});
+
 describe("an old worker, which never claims", () => {
   const post = async (token: string, authorization = `Bearer ${token}`) =>
     fetch(`${shop.url}/images`, {

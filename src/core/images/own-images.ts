@@ -87,7 +87,7 @@ export class OwnImages implements Images {
     const found = await Promise.all(ids.map((id) => this.#find(id)));
     const results = found.flatMap((image) => (image !== undefined && mayBecome(image, jobId) ? image : []));
     if (results.length < ids.length) return false;
-    const given = results.map((image) => ({ ...image, ownerId, jobId, expiresAt: Math.max(image.expiresAt, until) }));
+    const given = results.map((image) => ({ ...image, ownerId, jobId, expiresAt: until }));
     const adopted = await Promise.all(given.map((image) => this.#adopt(image)));
     return adopted.every(Boolean);
   }
