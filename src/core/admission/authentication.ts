@@ -80,7 +80,6 @@ export class Authentication {
   /** Whether the credential may be a worker's: workers alone may send theirs without a scheme such as `Bearer`. */
   isOfWorker(credential: string): boolean {
     const { isServiceKey, jobTokens } = this.#deps;
-    if (credential.length > credentialMax) return false;
     return isServiceKey(credential) || jobTokens.recognises(credential);
   }
 

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { hasEnded } from "../../model/image-job.ts";
 import { bury, finish, type Timing } from "../../model/job-life.ts";
 import { decodeJob, decodeResult, type JobMessage, MalformedMessage, type Result } from "../../model/queue-messages.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -81,7 +80,7 @@ export class Results {
   async #bury({ message_id, dispatch }: JobMessage): Promise<void> {
     const { records, clock } = this.#deps;
     const job = await records.store.get(message_id);
-    if (job === undefined || hasEnded(job)) return;
+    if (job === undefined) return;
     await records.changeKept(job, (current) => bury(current, dispatch, clock()));
   }
 
