@@ -1,12 +1,14 @@
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
+import { runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -17,6 +19,7 @@ const { tokens: adminTokens } = await auth.login({ identity: "admin", password: 
 const admin = bearer(adminTokens?.accessToken ?? "");
 
 const refused = { code: "Unauthenticated", reason: "CREDENTIAL_INVALID" };
+const minute = 60_000;
 
 async function newClient(scopes: string[] = ["jobs:submit", "jobs:read", "images:write", "images:read", "auth:check"]) {
   const { client, apiKey } = await auth.createClient({ client: { name: "a service", scopes } }, admin);
@@ -236,6 +239,12 @@ describe("an API client", () => {
       admin,
     );
     expect(renamed).toEqual({ ...client, name: "renamed" });
+    const scopes = ["images:read", "jobs:submit", "images:read"];
+    const { client: changed } = await auth.updateClient(
+      { client: { id, scopes }, updateMask: { paths: ["scopes"] } },
+      admin,
+    );
+    expect(changed?.scopes).toEqual(["jobs:submit", "images:read"]);
     for (const paths of [[], ["id"], ["name", "key_hash"], ["*"]]) {
       expect(
         await refusal(auth.updateClient({ client: { id, name: "x" }, updateMask: { paths } }, admin)),
@@ -261,6 +270,59 @@ describe("an API client", () => {
     expect(new Set(seen).size).toBe(4);
     expect(seen.slice(0, 3).toSorted()).toEqual(made.toSorted());
     expect(await refusal(auth.listClients({ pageSize: 101 }, admin))).toMatchObject({ fields: ["page_size"] });
+  });
+});
+
+describe("by the clock", () => {
+  async function timed() {
+    const clock = runningClock();
+    const { auth } = await serve({}, { worker: false, clock });
+    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+    const admin = bearer(tokens?.accessToken ?? "");
+    const inMinutes = (minutes: number) => timestampFromMs(clock() + minutes * minute);
+    return { auth, admin, clock, inMinutes, check: (credential: string) => auth.checkAuth({}, bearer(credential)) };
+  }
+
+  test("an API client is shut out when its end has come, and may be given another", async () => {
+    const { auth, admin, clock, inMinutes, check } = await timed();
+    const wanted = { name: "a service", scopes: ["auth:check"], expireTime: inMinutes(5) };
+    const { client, apiKey } = await auth.createClient({ client: wanted }, admin);
+    const update = (change: { name?: string; expireTime?: Timestamp }, path: string) =>
+      auth.updateClient({ client: { id: client?.id ?? "", ...change }, updateMask: { paths: [path] } }, admin);
+    const { accessToken } = await auth.exchangeApiKey({ apiKey });
+    for (const credential of [apiKey, accessToken]) await check(credential);
+    clock.advance(5 * minute);
+    for (const credential of [apiKey, accessToken]) expect(await refusal(check(credential))).toMatchObject(refused);
+    expect(await refusal(auth.exchangeApiKey({ apiKey }))).toMatchObject(refused);
+
+    expect((await update({ name: "late" }, "name")).client?.name).toBe("late");
+    expect(await refusal(update({ expireTime: inMinutes(-1) }, "expire_time"))).toMatchObject({
+      fields: ["expire_time"],
+    });
+    await update({ expireTime: inMinutes(5) }, "expire_time");
+    await check(apiKey);
+    // A token was made for no longer than its client had then.
+    expect(await refusal(check(accessToken))).toMatchObject(refused);
+  });
+
+  test("an API client's old key and its tokens end with their grace, and the key before it at once", async () => {
+    const { auth, admin, clock, check } = await timed();
+    const wanted = { name: "a service", scopes: ["auth:check"] };
+    const { client, apiKey: first } = await auth.createClient({ client: wanted }, admin);
+    const regenerate = async () => {
+      const gracePeriod = { seconds: 60n, nanos: 0 };
+      return (await auth.regenerateClientKey({ clientId: client?.id ?? "", gracePeriod }, admin)).apiKey;
+    };
+    const tokenOf = async (apiKey: string) => (await auth.exchangeApiKey({ apiKey })).accessToken;
+    const before = [first, await tokenOf(first)];
+    const second = await regenerate();
+    const old = [second, await tokenOf(second)];
+    const third = await regenerate();
+    for (const credential of [...old, third]) await check(credential);
+    for (const credential of before) expect(await refusal(check(credential))).toMatchObject(refused);
+    clock.advance(minute);
+    for (const credential of old) expect(await refusal(check(credential))).toMatchObject(refused);
+    await check(third);
   });
 });
 
