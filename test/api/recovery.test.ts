@@ -105,6 +105,13 @@ describe("a forgotten password", () => {
   });
 });
 
+test("whoever has an address hears there that their password was changed", async () => {
+  const { mail, server } = await opened();
+  const { email, password, credential } = await signUp(server);
+  await server.auth.changePassword({ oldPassword: password, newPassword: "a good new one" }, credential);
+  await mail.mailTo(email, "Your password was changed");
+});
+
 describe("a new address", () => {
   test("counts once it is confirmed, and the old one hears of it", async () => {
     const { mail, server } = await opened();
@@ -189,6 +196,15 @@ describe("tokens that are out", () => {
     expect(await refusal(useReset(reset))).toMatchObject(spent);
     expect(await refusal(useChange(change))).toMatchObject(spent);
     await auth.login({ identity: user.email, password: user.password });
+  });
+
+  test("of a disabled account work once it is enabled again, and not before", async () => {
+    const { auth, user, admin, useReset } = await issued();
+    await auth.setUserDisabled({ userId: user.id, disabled: true }, admin);
+    const { token } = await auth.issueUserToken({ userId: user.id }, admin);
+    expect(await refusal(useReset(token))).toMatchObject(spent);
+    await auth.setUserDisabled({ userId: user.id, disabled: false }, admin);
+    await useReset(token);
   });
 
   test("and went to an address are spent when it is no more the account's", async () => {

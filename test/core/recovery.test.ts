@@ -47,7 +47,7 @@ async function opened() {
   });
   const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
   await accounts.insert(account);
-  return { recovery, mailQueue, asked, sent, account, accounts, passwords, clock };
+  return { recovery, mailQueue, asked, sent, account, accounts, watched, passwords, clock };
 }
 
 test("a letter is asked for without a look at who has the address, which comes later", async () => {
@@ -69,6 +69,7 @@ test("a server that stops sends what it was asked for", async () => {
 });
 
 const quarter = 15 * 60_000;
+const hour = 4 * quarter;
 
 test("whoever asks for a letter takes no token from its owner that is new, whoever gave it", async () => {
   const { recovery, mailQueue, sent, account, clock } = await opened();
@@ -88,6 +89,43 @@ test("a token that was not used for a quarter of an hour is replaced by a letter
   await mailQueue.stop();
   expect(sent).toEqual(["anna@example.com"]);
   await expect(recovery.resetPassword(token, "a good new one")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+});
+
+test("a token for a password works for an hour, and one for an address for a day", async () => {
+  const { recovery, account, clock } = await opened();
+  const works = async (lifeMs: number, email: string, use: (token: string) => Promise<unknown>) => {
+    for (const isLate of [false, true]) {
+      const { token, expiresAt } = await recovery.issue(account.id, email);
+      expect(expiresAt).toBe(clock() + lifeMs);
+      clock.advance(isLate ? lifeMs : lifeMs - 1);
+      if (isLate) await expect(use(token)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+      else await use(token);
+    }
+  };
+  await works(hour, "", (token) => recovery.resetPassword(token, "a good new one"));
+  await works(24 * hour, "new@example.com", (token) => recovery.confirmEmailChange(token));
+});
+
+test("a token confirms the address that it was sent to, whatever another one is for meanwhile", async () => {
+  const { recovery, account, accounts, watched } = await opened();
+  const { token } = await recovery.issue(account.id, "new@example.com");
+  watched.get = async (id) => {
+    watched.get = accounts.get;
+    const found = await accounts.get(id);
+    await recovery.issue(id, "another@example.com");
+    return found;
+  };
+  await expect(recovery.confirmEmailChange(token)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
+  expect(await accounts.get(account.id)).toMatchObject({ email: "anna@example.com" });
+});
+
+test("no letter goes to who is disabled", async () => {
+  const { recovery, mailQueue, sent, account, accounts } = await opened();
+  await accounts.replace({ ...account, disabled: true, version: 2 });
+  recovery.requestPasswordReset("anna@example.com");
+  await mailQueue.stop();
+  expect(sent).toEqual([]);
+  expect(await accounts.get(account.id)).toMatchObject({ passwordReset: null });
 });
 
 test("a letter comes although the clock was set back since the last one", async () => {
