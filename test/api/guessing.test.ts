@@ -38,6 +38,15 @@ test("a name that nobody has is answered alike", async () => {
   const name = `nobody-${randomBytes(4).toString("hex")}`;
   for (let tries = 1; tries <= 5; tries++) expect(await wrong(name)).toMatchObject(failed);
   await untilSlowed(() => wrong(name));
+  expect(await wrong(name.toUpperCase())).toMatchObject(slowed);
+});
+
+test("a disabled account is answered alike, the right password too", async () => {
+  const { account, username, password } = await signIn(server);
+  await auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, admin);
+  const attempt = () => refusal(auth.login({ identity: username, password }));
+  for (let free = 1; free <= 5; free++) expect(await attempt()).toMatchObject(failed);
+  await untilSlowed(attempt);
 });
 
 test("wrong old passwords count too, whoever is signed in", async () => {

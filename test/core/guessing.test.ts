@@ -31,6 +31,14 @@ test("a locked address is free again after its time, and another was free all al
   expect(await guessing.guard("account", "192.0.2.1", right)).toBe(true);
 });
 
+test("of the first tries at once each is made and counts", async () => {
+  const { guessing } = await opened();
+  const tries = () => guessing.guard("account", "192.0.2.1", wrong);
+  expect(await atOnce(4, tries)).toEqual([false, false, false, false]);
+  expect(await tries()).toBe(false);
+  await expect(tries()).rejects.toMatchObject(slowed);
+});
+
 test("tries that could not be made lock nobody, and clear nothing", async () => {
   const { guessing } = await opened();
   const busy = () => Promise.reject(new DomainError("resource_exhausted", "PASSWORDS_BUSY", "busy"));
@@ -40,6 +48,18 @@ test("tries that could not be made lock nobody, and clear nothing", async () => 
   }
   expect(await guessing.guard("account", "a", wrong)).toBe(false);
   await expect(guessing.guard("account", "a", right)).rejects.toMatchObject(slowed);
+});
+
+test("of one account's tries from one address 64 are made or wait, and keep no other from its own", async () => {
+  const { guessing } = await opened();
+  const checked = Promise.withResolvers<boolean>();
+  const checking = () => checked.promise;
+  const tries = Array.from({ length: 64 }, () => guessing.guard("account", "192.0.2.1", checking));
+  await expect(guessing.guard("account", "192.0.2.1", right)).rejects.toMatchObject({ ...slowed, retryAfterMs: 1000 });
+  expect(await guessing.guard("account", "192.0.2.2", right)).toBe(true);
+  expect(await guessing.guard("another", "192.0.2.1", right)).toBe(true);
+  checked.resolve(true);
+  expect(new Set(await Promise.all(tries))).toEqual(new Set([true]));
 });
 
 test("a stranger on many networks does not keep the owner out", async () => {

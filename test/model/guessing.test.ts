@@ -85,6 +85,13 @@ describe("failed tries from one address", () => {
     expect(next).toMatchObject({ failures: 1, addresses: [{ failures: 1 }] });
   });
 
+  test("lock nobody again by one that could not be made when the lock had passed", () => {
+    const { attempts, now } = fail(10, "a");
+    const later = now + 15 * minute;
+    const left = takenBack(counted(attempts, "account", "a", later), "a");
+    expect(waitMs(left, "a", later)).toBe(16_000);
+  });
+
   test("are forgiven where a try succeeds, and count on elsewhere", () => {
     const { attempts, now } = fail(7, "b", fail(8, "a").attempts);
     const left = forgiven(attempts, "b");
