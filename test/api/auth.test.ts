@@ -90,6 +90,21 @@ describe("sign-up", () => {
     });
     expect((await auth.login({ identity: username, password: longest })).account?.username).toBe(username);
   });
+
+  test.each([
+    ["/auth/v1/token?grant_type=password", "email"],
+    ["/api/collections/users/auth-with-password", "identity"],
+  ])("takes nothing longer for a password of 72 bytes at %s", async (path, name) => {
+    const email = `${newName()}@example.com`;
+    const longest = "x".repeat(72);
+    await auth.signUp({ email, password: longest });
+    const headers = { "content-type": "application/json" };
+    const statusOf = async (password: string) => {
+      const body = JSON.stringify({ [name]: email, password });
+      return (await fetch(server.url + path, { method: "POST", headers, body })).status;
+    };
+    expect([await statusOf(`${longest}x`), await statusOf(longest)]).toEqual([400, 200]);
+  });
 });
 
 describe("login", () => {

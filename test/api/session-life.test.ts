@@ -20,14 +20,14 @@ async function opened() {
   const login = await auth.login({ identity: username, password, sessionToken: true });
   const refresh = async (refreshToken: string) => (await auth.refreshToken({ refreshToken })).tokens;
   const isValid = async (credential: string) => (await auth.validate({ credential })).valid;
-  return { ...server, clock, login, refresh, isValid };
+  return { ...server, clock, username, password, login, refresh, isValid };
 }
 
 /** Milliseconds from now, by that clock; calls take a moment. */
 const left = (time: { seconds: bigint } | undefined, clock: () => number) => Number(time?.seconds) * 1000 - clock();
 
 test("an idle session ends after a week, with all that is bound to it", async () => {
-  const { auth, clock, login, refresh, isValid } = await opened();
+  const { auth, clock, login, username, password, refresh, isValid } = await opened();
   clock.advance(7 * day - minute);
   const next = await refresh(login.tokens?.refreshToken ?? "");
   clock.advance(7 * day);
@@ -37,6 +37,8 @@ test("an idle session ends after a week, with all that is bound to it", async ()
   expect(await refusal(auth.checkAuth({}, bearer(next?.accessToken ?? "")))).toMatchObject({
     code: "Unauthenticated",
   });
+  const { tokens } = await auth.login({ identity: username, password });
+  expect((await auth.listSessions({}, bearer(tokens?.accessToken ?? ""))).sessions).toHaveLength(1);
 });
 
 test("a session ends after 30 days, however often it was used, and no token of it lives longer", async () => {
@@ -72,14 +74,18 @@ test("a session token ends after a day without use, and after a week with it", a
   const idle = await signIn({ auth, ...server });
   const unused = await auth.login({ identity: idle.username, password: idle.password, sessionToken: true });
   let other = unused.tokens?.refreshToken ?? "";
+  let own = login.tokens?.refreshToken ?? "";
   for (let hours = 23; hours < 7 * 24; hours += 23) {
     clock.advance(23 * hour);
     expect([hours, await isValid(login.sessionToken)]).toEqual([hours, true]);
     // Its use is noted in the background; this write comes after that one.
     other = (await refresh(other))?.refreshToken ?? "";
+    // The session itself goes on.
+    if (hours === 4 * 23) own = (await refresh(own))?.refreshToken ?? "";
   }
   clock.advance(7 * hour);
   expect(await isValid(login.sessionToken)).toBe(false);
+  await refresh(own);
 
   const fresh = await auth.login({ identity: idle.username, password: idle.password, sessionToken: true });
   clock.advance(day - minute);
@@ -137,6 +143,8 @@ test.each(Object.entries(endings))(
     onTestFinished(() => db.close());
     db.exec("CREATE TEMP TABLE kept AS SELECT * FROM sessions");
     await end(server, user, bearer(tokens?.accessToken ?? ""));
+    const left = db.prepare("SELECT count(*) AS count FROM sessions WHERE account_id = ?");
+    expect(left.get(user.account?.id ?? "")).toEqual({ count: isKept ? 1 : 0 });
     db.exec("INSERT OR IGNORE INTO sessions SELECT * FROM kept");
 
     const isValid = async (credential = "") => (await auth.validate({ credential })).valid;

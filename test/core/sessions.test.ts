@@ -149,7 +149,7 @@ describe("logging in", () => {
 
 describe("refreshing", () => {
   test("gives new tokens of the same session, time after time", async () => {
-    const { sessions, sessionOf, clock, tokens, sessionId } = await opened();
+    const { sessions, sessionOf, clock, tokens, sessionId, stored } = await opened();
     const seen = new Set([tokens.refreshToken]);
     let latest = tokens;
     for (let day = 1; day <= 5; day += 1) {
@@ -157,6 +157,7 @@ describe("refreshing", () => {
       latest = await refreshed(sessions, latest.refreshToken);
       expect(await sessionOf(latest.accessToken)).toBe(sessionId);
       expect(latest.refreshTokenExpiresAt).toBe(clock() + sessionIdleMs);
+      expect((await stored())?.lastUsedAt).toBe(clock());
       expect(seen.has(latest.refreshToken)).toBe(false);
       seen.add(latest.refreshToken);
     }

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { credentialOf } from "../../src/model/auth-headers.ts";
 import { checkFields, DomainError } from "../../src/model/errors.ts";
 import { isId } from "../../src/model/ids.ts";
-import { isSessionAlive, sessionEnd } from "../../src/model/session.ts";
-import { sampleSession, sampleTime } from "../contracts/samples.ts";
+import { isSessionAlive, isSessionOf, sessionEnd } from "../../src/model/session.ts";
+import { firstDate } from "../../src/model/usage.ts";
+import { sampleAccount, sampleSession, sampleTime } from "../contracts/samples.ts";
 import { thrownBy } from "./thrown.ts";
 
 test.each([
@@ -41,6 +42,29 @@ test("a session ends at the earlier of its two ends, and is not alive at it", ()
     expect(isSessionAlive(session, early - 1)).toBe(true);
     expect(isSessionAlive(session, early)).toBe(false);
   }
+});
+
+test("a session is its account's unless that has ended all older ones, but for the one that it kept", () => {
+  const session = sampleSession({ epoch: 1 });
+  for (const [sessionEpoch, isTheirs] of [
+    [0, true],
+    [1, true],
+    [2, false],
+  ] as const) {
+    expect(isSessionOf(session, sampleAccount({ sessionEpoch }))).toBe(isTheirs);
+    expect(isSessionOf(session, sampleAccount({ sessionEpoch, keptSessionId: session.id }))).toBe(true);
+  }
+});
+
+test("usage is told of as many days as are asked for, today's too, and of 30 otherwise", () => {
+  const now = Date.UTC(2026, 2, 1, 12);
+  expect([1, 2, 30, 0].map((days) => firstDate(days, now))).toEqual([
+    "2026-03-01",
+    "2026-02-28",
+    "2026-01-31",
+    "2026-01-31",
+  ]);
+  expect(thrownBy(() => firstDate(91, now))).toMatchObject({ violations: [{ field: "days" }] });
 });
 
 describe("checking fields", () => {
