@@ -36,8 +36,8 @@ async function sendBytesLate(
   const sending = request(url + path, { method, headers, agent: false });
   const answered = once(sending, "response");
   sending.flushHeaders();
-  const admittedAt = performance.now();
   await once(sending, "continue");
+  const admittedAt = performance.now();
   await between();
   await vi.waitUntil(() => performance.now() - admittedAt > lateMs);
   sending.end(bytes);
@@ -157,6 +157,13 @@ test("an administrator who was demoted before the body came does not promote him
   );
   expect({ status, answer }).toMatchObject({ status: 403, answer: { code: "permission_denied" } });
   expect((await auth.getUser({ userId }, admin)).user?.role).toBe(Role.USER);
+});
+
+test("an administrator who was demoted before the body came is not told of others' usage", async () => {
+  const [{ token, demote }, { account }] = [await newAdmin(), await signIn(server)];
+  const path = "/darkroom.imagejob.v1.ImageJobService/GetUsage";
+  const wanted = { method: "POST", path, body: { userId: account?.id ?? "" }, token };
+  expect(await sendLate(wanted, demote)).toMatchObject({ status: 403, answer: { code: "permission_denied" } });
 });
 
 test("an administrator who was demoted before the body came makes no client", async () => {

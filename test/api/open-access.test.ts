@@ -1,15 +1,19 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { decodeJwt } from "jose";
-import { expect, onTestFinished, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { bearer, State } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 import { adminPassword, serve } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const open = { AUTH_ENABLED: "false" };
+const workersDir = scratchDirectory(afterAll);
+const queues = await openWorkerQueues(workersDir);
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 
 test("with authentication off, whoever calls is the test user, whatever credential they show", async () => {
@@ -24,6 +28,27 @@ test("with authentication off, whoever calls is the test user, whatever credenti
     watched.push(...(seen?.outputImageIds ?? []));
   expect(watched).toHaveLength(1);
   expect((await fetch(`${url}/download/${watched[0]}`)).status).toBe(200);
+});
+
+test("a call that waits is the test user's to its end", async () => {
+  const { jobs } = await serve(open, { worker: false });
+  const { image } = await jobs.uploadImage({ data: await smallPicture() });
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  // Longer than it takes until its caller is asked for again.
+  const polled = await jobs.pollImageJob({ jobId: job?.id ?? "", wait: { seconds: 2n } });
+  expect(polled.job).toMatchObject({ id: job?.id, state: State.QUEUED });
+});
+
+test("a worker hears all the same that its job has ended", async () => {
+  const { jobs, worker } = await serve(open, { worker: false, dataDir: workersDir });
+  const { image } = await jobs.uploadImage({ data: await smallPicture() });
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  const { token, dispatch } = await queues.message(job?.id ?? "");
+  await jobs.cancelImageJob({ jobId: job?.id ?? "" });
+  expect(await refusal(worker.claimJob({ dispatch }, bearer(token)))).toMatchObject({
+    code: "Unauthenticated",
+    reason: "JOB_ENDED",
+  });
 });
 
 test("the test user is no administrator, and a real one still is", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { expect, test, vi } from "vitest";
 import { bearer } from "../../src/client/index.ts";
-import { paddedPng } from "../support/pictures.ts";
+import { paddedPng, smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
@@ -66,6 +66,21 @@ test("GetImage ends for a caller who is disabled while it runs", async () => {
 test("GET /download is cut for a caller who is disabled while it runs", async () => {
   const { imageId, token, disable } = await newOwner();
   await expect(downloadThrough(imageId, token, disable)).rejects.toThrow("aborted");
+});
+
+test("WatchImageJob ends for a client that loses the scope for it", async () => {
+  const scopes = ["images:write", "jobs:submit", "jobs:read"];
+  const { client, apiKey } = await auth.createClient({ client: { name: "a service", scopes } }, admin);
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(apiKey));
+  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(apiKey));
+  const stream = jobs.watchImageJob({ jobId: job?.id ?? "" }, bearer(apiKey))[Symbol.asyncIterator]();
+  await stream.next();
+  const left = { id: client?.id ?? "", scopes: scopes.slice(0, -1) };
+  await auth.updateClient({ client: left, updateMask: { paths: ["scopes"] } }, admin);
+  const toItsEnd = async () => {
+    while (!(await stream.next()).done);
+  };
+  expect(await refusal(toItsEnd())).toMatchObject({ reason: "CREDENTIAL_INVALID" });
 });
 
 test("GetImage ends for a worker whose job is cancelled while it runs", async () => {

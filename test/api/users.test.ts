@@ -158,6 +158,8 @@ describe("an administrator", () => {
     const last = { code: "FailedPrecondition", reason: "LAST_ADMIN" };
     expect(await refusal(auth.setUserDisabled({ userId: adminId, disabled: true }, admin))).toMatchObject(last);
     expect(await refusal(auth.setUserRole({ userId: adminId, role: Role.USER }, admin))).toMatchObject(last);
+    await auth.setUserDisabled({ userId: adminId, disabled: false }, admin);
+    await auth.setUserRole({ userId: adminId, role: Role.ADMIN }, admin);
     await auth.checkAuth({}, admin);
   });
 
