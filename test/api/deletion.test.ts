@@ -9,7 +9,7 @@ import { bearer } from "../../src/client/index.ts";
 import { unauthenticated } from "../../src/model/errors.ts";
 import { dateOf } from "../../src/model/usage.ts";
 import { clockSkewMs } from "../../src/ports/clock.ts";
-import { sampleAccount } from "../contracts/samples.ts";
+import { sampleAccount, sampleSession } from "../contracts/samples.ts";
 import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
 import { recordingLog } from "../support/log.ts";
@@ -118,7 +118,10 @@ describe("a deleted account", () => {
     const gone = unauthenticated("SESSION_ENDED", "the session has ended");
     Object.assign(core.authentication, { confirm: () => Promise.reject(gone) });
     await expect(core.upload()).rejects.toBe(gone);
+    const file = { name: "notes.txt", chatId: undefined };
+    await expect(core.files.store(file, notes(), core.user)).rejects.toBe(gone);
     expect(await core.imageStore.listByOwner(core.user.account.id, 9)).toEqual([]);
+    expect(await core.fileStore.listByOwner(core.user.account.id, 9)).toEqual([]);
   });
 
   test("may be one's own, by its password", async () => {
@@ -149,8 +152,16 @@ describe("a deleted account", () => {
     const { id } = core.user.account;
     await core.deleteUser(longAgo);
     const job = await core.submit();
+    const soon = core.clock() + 60_000;
+    await core.sessions.insert(sampleSession({ accountId: id, idleAt: soon, expiresAt: soon }));
+    await core.attempts.insert({ id, failures: 1, lastAt: core.clock(), addresses: [], version: 1 });
+    const fileId = await core.files.store({ name: "notes.txt", chatId: undefined }, notes(), core.user);
     await core.sweeper.sweepRetention();
     expect(await core.accounts.get(id)).toBeUndefined();
+    expect(await core.sessions.listByAccount(id, 9)).toEqual([]);
+    expect(await core.attempts.get(id)).toBeUndefined();
+    expect(await core.fileStore.listByOwner(id, 9)).toEqual([]);
+    expect(await core.blobs.read(fileId)).toBeUndefined();
     expect(await core.jobs.get(job.id)).toBeUndefined();
     expect(await core.imageStore.listByOwner(id, 9)).toEqual([]);
     expect(await core.blobs.read(job.inputImageId)).toBeUndefined();
@@ -188,3 +199,7 @@ describe("a deleted account", () => {
     expect(await core.accounts.listDeleted(9)).toEqual([]);
   });
 });
+
+async function* notes(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from("notes");
+}

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { auditIdFrom } from "../../src/model/audit.ts";
 import { cancel } from "../../src/model/job-life.ts";
 import { dateOf } from "../../src/model/usage.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
@@ -55,6 +56,57 @@ test("a job's input is kept to the end of an hour, so that the next jobs of the 
   expect((await core.imageStore.get(job.inputImageId))?.expiresAt).toBe((kept?.expiresAt ?? 0) + 60 * minute);
 });
 
+test("a result is kept for thirty days", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  const worker = { kind: "job", jobId: id, attempt: null, inputImageId: "", owner: core.user } as const;
+  const { id: output } = await core.images.upload(once(await picture("png")), worker);
+  core.results.start();
+  const body = Buffer.from(JSON.stringify({ message_id: id, uuid_processed: output }));
+  await core.resultQueue.send([{ id: "result", body }]);
+  await vi.waitFor(async () => expect((await core.records.get(id)).state).toBe("SUCCEEDED"), { timeout: 20_000 });
+  core.clock.advance(30 * day - 1);
+  await core.sweeper.sweepRetention();
+  expect((await core.images.open(output, core.user)).image.id).toBe(output);
+  core.clock.advance(minute + 1);
+  await core.sweeper.sweepRetention();
+  expect(await core.blobs.read(output)).toBeUndefined();
+});
+
+test("failed tries, calls and audit events count for an hour, a day and a year, however many there are", async () => {
+  const core = await openCore();
+  const many = Array.from({ length: 101 }, (_, nth) => `id-${nth}`);
+  const who = { action: "user.created", actor: "operator", target: "", address: "", requestId: "", reason: "" };
+  const at = core.clock();
+  await Promise.all([
+    ...many.map((id) => core.attempts.insert({ id, failures: 1, lastAt: at, addresses: [], version: 1 })),
+    ...many.map((id) => core.counters.add(id, 1, at, day)),
+    ...many.map((id) => core.audit.append({ ...who, id: `${auditIdFrom(at)}-${id}`, at })),
+  ]);
+  const events = () => core.audit.list({ where: undefined, from: "", before: "~", limit: 102 });
+  const isCounted = async (id: string) => (await core.counters.add(id, 1, core.clock(), 2 * day)).count > 1;
+  const left = async () => ({
+    tries: (await Promise.all(many.map((id) => core.attempts.get(id)))).filter(Boolean).length,
+    events: (await events()).length,
+  });
+  const sweepAfter = async (ms: number) => {
+    core.clock.advance(ms);
+    await core.sweeper.sweepRetention();
+  };
+  await sweepAfter(60 * minute);
+  expect(await left()).toEqual({ tries: 101, events: 101 });
+  await sweepAfter(1);
+  expect(await left()).toEqual({ tries: 0, events: 101 });
+  await sweepAfter(day - 60 * minute - 1);
+  expect(await isCounted("id-0")).toBe(true);
+  await sweepAfter(1);
+  expect(await isCounted("id-0")).toBe(false);
+  await sweepAfter(364 * day - 1);
+  expect(await left()).toMatchObject({ events: 101 });
+  await sweepAfter(1);
+  expect(await left()).toMatchObject({ events: 0 });
+});
+
 test("an ended job is deleted after thirty days, and its request_id may be used again", async () => {
   const core = await openCore();
   const { id } = await core.submit({ requestId: "once" });
@@ -68,9 +120,11 @@ test("an ended job is deleted after thirty days, and its request_id may be used 
 test("a job that is not done by its deadline expires", async () => {
   const core = await openCore();
   const { id } = await core.submit({ deadline: core.clock() + minute });
+  await core.drain();
   core.clock.advance(minute);
   await core.sweeper.sweepJobs();
   expect(await core.records.get(id)).toMatchObject({ state: "EXPIRED", error: { reason: "DEADLINE_PASSED" } });
+  expect(await core.drain()).toEqual([]);
 });
 
 test("sessions are deleted once they have ended", async () => {
