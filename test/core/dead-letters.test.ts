@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { day, openCore } from "./opened-core.ts";
 
 const everything = { source: undefined, pageToken: "" };
@@ -56,6 +57,12 @@ test("a job without its input picture stays as it is, and does not keep others b
   expect(await records.get(ids[1] ?? "")).toMatchObject({ state: "EXPIRED", version: 3 });
   expect(await deadLetters.redriveAll(everything)).toEqual({ redriven: 44, skipped: 1, nextPageToken: "" });
   expect(await deadLetters.list({ ...everything, pageSize: 0 })).toMatchObject({ items: [{ job: { id: ids[1] } }] });
+});
+
+test("while the database is away none of all is called skipped", async () => {
+  const { deadLetters, jobs } = await openExpired(1);
+  jobs.replace = () => Promise.reject(new StoreUnavailable());
+  await expect(deadLetters.redriveAll(everything)).rejects.toBeInstanceOf(StoreUnavailable);
 });
 
 test("one of many redrives at once counts", async () => {

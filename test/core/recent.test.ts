@@ -1,8 +1,10 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { forgettingSessions } from "../../src/core/admission/cached-stores.ts";
+import { LastUse } from "../../src/core/admission/last-use.ts";
 import { RecordCache } from "../../src/core/admission/record-cache.ts";
 import type { Session } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleSession } from "../contracts/samples.ts";
 
@@ -89,4 +91,26 @@ test("a store forgets each session that it ends", async () => {
   await store.delete("b");
   await store.deleteByAccount("account");
   expect(forgotten).toEqual(["a", "b", "c", "d"]);
+});
+
+test("when something was last used is noted once a minute, and what hinders it is told", async () => {
+  const clock = movableClock();
+  const written: number[] = [];
+  const told: unknown[] = [];
+  const away = new StoreUnavailable();
+  const touch = async (id: string, at: number) => {
+    if (id === "b") throw away;
+    written.push(at);
+  };
+  const use = new LastUse(touch, clock, (error) => void told.push(error));
+  const start = clock();
+  for (const ms of [0, 59_999, 1]) {
+    clock.advance(ms);
+    use.note("a", start - 60_000);
+  }
+  use.note("c", clock() - 59_999);
+  use.note("b", 0);
+  await vi.waitUntil(() => told.length > 0);
+  expect(told).toEqual([away]);
+  expect(written).toEqual([start, start + 60_000]);
 });

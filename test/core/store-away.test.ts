@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import { claim, heartbeat } from "../../src/model/job-life.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { openCore, timing } from "./opened-core.ts";
+import { picture } from "./pictures.ts";
 
 const hour = 60 * 60 * 1000;
 
@@ -60,6 +61,26 @@ test("a result that waits is given back when the server stops", async () => {
   await vi.waitFor(() => expect(bodies).toHaveLength(1));
   await consumer.stop();
   expect(await get(id)).toMatchObject({ state: "QUEUED" });
+});
+
+test("a result that the database took in part before it went away is taken again", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  const job = { kind: "job", jobId: id, attempt: null, inputImageId: "", owner: core.user } as const;
+  const { id: output } = await core.images.upload(onePiece(await picture("png")), job);
+  const { replace } = core.jobs;
+  let refusals = 0;
+  core.jobs.replace = async (wanted) => {
+    if (wanted.state !== "SUCCEEDED" || refusals === 1) return replace(wanted);
+    refusals += 1;
+    throw new StoreUnavailable();
+  };
+  core.results.start();
+  const body = Buffer.from(JSON.stringify({ message_id: id, uuid_processed: output }));
+  await core.resultQueue.send([{ id: "result", body }]);
+  const succeeded = { state: "SUCCEEDED", outputImageIds: [output] };
+  await vi.waitFor(async () => expect(await core.records.get(id)).toMatchObject(succeeded), { timeout: 20_000 });
+  expect(refusals).toBe(1);
 });
 
 test("a worker that could not renew its lease while the database was away keeps its job, if it is still there", async () => {
@@ -184,3 +205,7 @@ test("a job that is deleted while it is being changed is no failure of the queue
   await core.sweeper.sweepJobs();
   expect(core.log.lines.filter(({ level }) => level === "warn" || level === "error")).toEqual([]);
 });
+
+async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
