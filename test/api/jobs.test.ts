@@ -384,7 +384,9 @@ describe("a request_id", () => {
   });
 
   test.each<[string, Wanted]>([
+    ["picture", { imageId: randomUUID() }],
     ["prompt", { prompt: "negative" }],
+    ["guidance", { promptGuidance: 3 }],
     ["strength", { strength: 0.5 }],
     ["seed", { seed: 1 }],
     ["number of pictures", { imageCount: 2 }],

@@ -8,7 +8,7 @@ import { runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -370,6 +370,31 @@ describe("a job's token", () => {
     }
   });
 
+  test("claims nothing while its owner is disabled, who may be a client", async () => {
+    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+    const admin = bearer(tokens?.accessToken ?? "");
+    const user = await signIn(shop);
+    const wanted = { name: "a service", scopes: ["images:write", "jobs:submit"] };
+    const { client, apiKey } = await auth.createClient({ client: wanted }, admin);
+    const disableUser = (disabled: boolean) =>
+      auth.setUserDisabled({ userId: user.account?.id ?? "", disabled }, admin);
+    const disableClient = (disabled: boolean) =>
+      auth.updateClient({ client: { id: client?.id ?? "", disabled }, updateMask: { paths: ["disabled"] } }, admin);
+    const owners = [
+      { credential: user.credential, disable: disableUser },
+      { credential: bearer(apiKey), disable: disableClient },
+    ];
+    for (const { credential, disable } of owners) {
+      const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+      const message = await queues.message(job?.id ?? "");
+      await disable(true);
+      expect(await refusal(shop.claim(message))).toMatchObject({ code: "Unauthenticated", reason: "OWNER_UNUSABLE" });
+      await disable(false);
+      expect(await shop.claim(message)).toMatchObject({ attempt: 1 });
+    }
+  });
+
   test("lasts through its owner's logout", async () => {
     const another = await signIn(shop);
     const { image } = await jobs.uploadImage({ data: await smallPicture() }, another.credential);
@@ -392,6 +417,7 @@ describe.concurrent("a lease that lapses", async () => {
 
     const refused = await refusal(hasty.beat(jobToken, 0.9));
     expect(refused.reason).toBe("LEASE_LOST");
+    expect(await hasty.auth.validate({ credential: jobToken })).toMatchObject({ valid: false });
     expect(await refusal(hasty.claim(first))).toMatchObject({ reason: "DISPATCH_SUPERSEDED" });
     await hasty.queues.settled(await hasty.queues.send({ message_id, uuid_processed: picture, attempt: 1 }));
     expect(await hasty.poll(message_id)).toMatchObject({ state: State.QUEUED, outputImageIds: [] });

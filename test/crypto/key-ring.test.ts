@@ -183,6 +183,30 @@ describe("a ring of signing keys", () => {
     expect(await ring.find(old.id)).toBeUndefined();
   });
 
+  test("knows a dropped key for no longer from the start of a read on, however long that took", async () => {
+    const { secrets, clock, there } = await opened();
+    let isSlow = false;
+    const slowed: SecretStore = {
+      ...secrets,
+      async getOrCreate(name, candidate) {
+        const value = await secrets.getOrCreate(name, candidate);
+        if (isSlow) {
+          isSlow = false;
+          clock.advance(1000);
+          await there.ring.rotate(true);
+        }
+        return value;
+      },
+    };
+    const ring = await KeyRing.open({ secrets: slowed, clock, tokenMs, rotateMs });
+    const { id } = await ring.current();
+    clock.advance(1500);
+    isSlow = true;
+    expect(await ring.find(id)).toBeDefined();
+    clock.advance(500);
+    expect(await ring.find(id)).toBeUndefined();
+  });
+
   test("asks the store no more than once a second for keys that nobody knows", async () => {
     const { here, secrets, clock } = await opened();
     const reads = counted(secrets);

@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DomainError } from "../../src/model/errors.ts";
-import { decodeCursor, encodeCursor, pageSize } from "../../src/model/page.ts";
+import { decodeCursor, decodeKey, encodeCursor, pageSize } from "../../src/model/page.ts";
 import { thrownBy } from "./thrown.ts";
 
 const ids = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const cursors = fc.record({ createdAt: fc.integer({ min: 0, max: 999_999_999_999_999 }), id: ids });
+
+const base64 = (text: string) => Buffer.from(text).toString("base64url");
 
 describe("a page token", () => {
   test("comes back as the cursor it was made of", () => {
@@ -16,9 +18,13 @@ describe("a page token", () => {
     fc.assert(fc.property(cursors, (cursor) => void expect(encodeCursor(cursor)).toMatch(/^[A-Za-z0-9_-]+$/)));
   });
 
-  test("is none when it is empty", () => expect(decodeCursor("")).toBeUndefined());
+  test("has one spelling, is UTF-8, and is no longer than any that is given out", () => {
+    for (const token of ["!", "YQ=", "YR", "_w", base64("x".repeat(1501))])
+      expect(thrownBy(() => decodeKey(token))).toMatchObject({ violations: [{ field: "page_token" }] });
+    expect(decodeKey(base64("x".repeat(1500)))).toBe("x".repeat(1500));
+  });
 
-  const base64 = (text: string) => Buffer.from(text).toString("base64url");
+  test("is none when it is empty", () => expect(decodeCursor("")).toBeUndefined());
 
   test.each([
     "x",
