@@ -8,7 +8,7 @@ import { readServerConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/log/log.ts";
 import { serviceKey as key, startImageService } from "../support/image-service.ts";
 import { startOldWorker } from "../support/old-worker.ts";
-import { noisyPicture, smallPicture } from "../support/pictures.ts";
+import { noisyPicture, paddedPng, smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 
@@ -25,11 +25,12 @@ async function opened({ worker = false } = {}) {
   };
   const server = await serve(env, { worker });
   const { jobs, url } = server;
-  const { credential, token } = await signIn(server);
+  const { credential, token, account } = await signIn(server);
   return {
     server,
     service,
     credential,
+    account,
     url,
     jobs,
     async submit(imageId: string, modelType = "") {
@@ -70,6 +71,23 @@ test("a picture is not stored for whoever was disabled while it was sent", async
   const response = await fetch(`${url}/images`, { method: "POST", headers, body, duplex: "half" });
   expect(response.status).toBe(401);
   expect(service.pictures.size).toBe(0);
+});
+
+test("a picture is not told to its end to whoever was disabled meanwhile", async () => {
+  const { server, jobs, credential, account } = await opened();
+  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+  const { image } = await jobs.uploadImage({ data: await paddedPng(20 * 1024 * 1024) }, credential);
+  const stream = jobs.getImage({ imageId: image?.id ?? "" }, credential)[Symbol.asyncIterator]();
+  await stream.next();
+  const startedAt = performance.now();
+  const userId = account?.id ?? "";
+  await server.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+  // Longer than a running answer goes on without asking.
+  await vi.waitUntil(() => performance.now() - startedAt > 1100, { timeout: 10_000 });
+  const toItsEnd = async () => {
+    while (!(await stream.next()).done);
+  };
+  expect(await refusal(toItsEnd())).toMatchObject({ reason: "SESSION_ENDED" });
 });
 
 describe("files that are uploaded where pictures lie at an image service", () => {

@@ -212,6 +212,12 @@ describe("a PNG", () => {
 });
 
 describe("a WebP", () => {
+  test("may say by how much it is to be shown larger, which is no part of its size", async () => {
+    const scaled = Buffer.from(webp);
+    for (const at of [27, 29]) scaled[at] = (scaled[at] ?? 0) | 0xc0;
+    expect(await inspect(scaled, [9])).toMatchObject({ width: 61, height: 43 });
+  });
+
   test("of other kinds is taken", async () => {
     const transparent = sharp({ create: { width: 61, height: 43, channels: 4, background: "#12345678" } });
     for (const bytes of [
