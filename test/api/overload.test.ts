@@ -97,6 +97,12 @@ describe("while more comes than can be answered", () => {
     expect(await createClient(Health, transports.gRPC).check({})).toMatchObject({ status: 1 });
   });
 
+  test("workers' claims and heartbeats are answered", async () => {
+    const { worker } = server;
+    for (const call of [() => worker.claimJob({ dispatch: 1 }, credential), () => worker.heartbeat({}, credential)])
+      expect(await refusal(call())).toMatchObject({ code: "PermissionDenied", reason: "NOT_ALLOWED" });
+  });
+
   test("browsers may read the refusal", async () => {
     const response = await fetch(`${url}/session/validate`, { headers: { origin: env.CORS_ORIGINS } });
     expect(response.headers.get("access-control-allow-origin")).toBe(env.CORS_ORIGINS);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { credentialOf } from "../../src/model/auth-headers.ts";
-import { checkFields, DomainError } from "../../src/model/errors.ts";
+import { challengeOf, credentialOf } from "../../src/model/auth-headers.ts";
+import { checkFields, DomainError, unauthenticated } from "../../src/model/errors.ts";
 import { isId } from "../../src/model/ids.ts";
 import { isSessionAlive, isSessionOf, sessionEnd } from "../../src/model/session.ts";
 import { firstDate } from "../../src/model/usage.ts";
@@ -23,6 +23,15 @@ test.each([
 ])("the credential in %j is %j", (header, credential) =>
   expect(credentialOf({ authorization: header, apiKey: undefined })).toBe(credential),
 );
+
+test.each([
+  ...["CREDENTIAL_INVALID", "SESSION_ENDED", "ACCOUNT_UNUSABLE", "JOB_ENDED", "LEASE_LOST", "OWNER_UNUSABLE"].map(
+    (reason) => [reason, ', error="invalid_token"'],
+  ),
+  ...["CREDENTIAL_MISSING", "LOGIN_FAILED", "PASSWORD_WRONG"].map((reason) => [reason, ""]),
+])("what is refused for %s is challenged with%s", (reason = "", error = "") => {
+  expect(challengeOf(unauthenticated(reason, ""))).toBe(`Bearer realm="darkroom"${error}`);
+});
 
 test.each(["a", "AZaz09_-", "x".repeat(64), "2b1c5a9e-7f0d-4a53-9d58-0f2a3b4c5d6e"])("%j can be an id", (id) => {
   expect(isId(id)).toBe(true);
