@@ -68,6 +68,10 @@ export function notFound(what: "job" | "image" | "user" | "session" | "client"):
   return new DomainError("not_found", `${what.toUpperCase()}_NOT_FOUND`, `there is no such ${what}`);
 }
 
+export function isNotFound(error: unknown): boolean {
+  return error instanceof DomainError && error.code === "not_found";
+}
+
 /** Any of `scopes` would have been enough. */
 export function notAllowed(scopes: readonly string[] = []): DomainError {
   const needed = scopes.length > 0 ? `: it needs the scope ${scopes.join(" or ")}` : "";

@@ -1,4 +1,4 @@
-import { DomainError } from "../../model/errors.ts";
+import { DomainError, isNotFound } from "../../model/errors.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import { redrive, type Timing } from "../../model/job-life.ts";
 import {
@@ -104,7 +104,7 @@ export class DeadLetters {
     const { inputImageId, ownerId, deadline } = redrive(job, now, timing);
     if (await isOwnerGone(ownerId, this.#deps)) throw ownerGone();
     await images.reserve(inputImageId, ownerId, deadline + timing.keepMs).catch((error: unknown) => {
-      throw error instanceof DomainError && error.code === "not_found" ? pictureGone() : error;
+      throw isNotFound(error) ? pictureGone() : error;
     });
     dispatcher.dispatch(await records.change(job, (current) => redrive(current, now, timing)));
   }

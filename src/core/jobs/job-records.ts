@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { DomainError, notFound } from "../../model/errors.ts";
+import { isNotFound, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { JobStore } from "../../ports/job-store.ts";
@@ -50,7 +50,7 @@ export class JobRecords {
     try {
       return await this.change(job, step);
     } catch (error) {
-      if (error instanceof DomainError && error.code === "not_found") return undefined;
+      if (isNotFound(error)) return undefined;
       throw error;
     }
   }

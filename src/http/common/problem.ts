@@ -41,7 +41,8 @@ export function toProblem(error: unknown, requestId: string): Problem | undefine
 /** Fastify says no more than the status does. Whatever takes a body and answers by problems takes JSON, but for pictures. */
 const jsonWanted = "the body's type must be application/json";
 
-function isOfUnknownType(error: unknown): boolean {
+/** Whether Fastify has no parser for the body's type. */
+export function isOfUnknownType(error: unknown): boolean {
   return (error as { code?: unknown }).code === "FST_ERR_CTP_INVALID_MEDIA_TYPE";
 }
 

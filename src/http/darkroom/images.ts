@@ -4,9 +4,9 @@ import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import type { Files } from "../../core/images/files.ts";
 import type { Images } from "../../core/images/images.ts";
 import { principalOf } from "../../model/call.ts";
-import { DomainError, invalidField } from "../../model/errors.ts";
+import { DomainError, invalidField, isNotFound } from "../../model/errors.ts";
 import { formLimits, received, unreadableForm, unvalidated } from "../common/form.ts";
-import { bodyTypeUnsupported } from "../common/problem.ts";
+import { bodyTypeUnsupported, isOfUnknownType } from "../common/problem.ts";
 import { sendFile, sendImage } from "../common/sending.ts";
 import { downloading, formType, rawTypes, uploading } from "./image-schemas.ts";
 
@@ -22,8 +22,7 @@ export async function addImageRoutes(app: FastifyInstance, images: Images, files
     try {
       return sendImage(reply, await images.open(uuid, by));
     } catch (error) {
-      const isMissing = error instanceof DomainError && error.code === "not_found";
-      const file = isMissing ? await files.open(uuid, by) : undefined;
+      const file = isNotFound(error) ? await files.open(uuid, by) : undefined;
       if (file === undefined) throw error;
       return sendFile(reply, file);
     }
@@ -35,7 +34,7 @@ function addUploadRoute(scope: FastifyInstance, images: Images): void {
   // Bodies stay streams.
   scope.addContentTypeParser(rawTypes, (_request, payload, done) => done(null, payload));
   scope.setErrorHandler((error: FastifyError) => {
-    throw error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE" ? noPictureType() : error;
+    throw isOfUnknownType(error) ? noPictureType() : error;
   });
   scope.post("/images", { schema: uploading, validatorCompiler: unvalidated }, async (request, reply) => {
     const image = await images.upload(await pictureOf(request), principalOf(request.call));
