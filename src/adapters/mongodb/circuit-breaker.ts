@@ -18,7 +18,7 @@ export class CircuitBreaker {
   /** When the first call had no answer, by `performance.now`; undefined while calls are answered. */
   #awaySince: number | undefined;
   #isTrying = false;
-  #isClosing = false;
+  #isClosed = false;
   #passing = 0;
   /** Grows each time the database answers again: a call that began before and fails later does not mark it as away. */
   #returns = 0;
@@ -40,9 +40,13 @@ export class CircuitBreaker {
     return this.#passing;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** What is still under way fails, which says nothing of the database. */
   close(): void {
-    this.#isClosing = true;
+    this.#isClosed = true;
   }
 
   async pass<T>(work: () => Promise<T>): Promise<T> {
@@ -81,7 +85,7 @@ export class CircuitBreaker {
   }
 
   #silent(thrown: Error): void {
-    if (this.#awaySince !== undefined || this.#isClosing) return;
+    if (this.#awaySince !== undefined || this.#isClosed) return;
     this.#awaySince = performance.now();
     const reason = thrown instanceof StoreUnavailable ? "no answer in time" : thrown.message;
     this.#log.error({ reason }, "the database cannot be reached; calls are refused until it answers");

@@ -31,7 +31,6 @@ export class Database {
   #client: MongoClient;
   #db: Db;
   #renewsAt = 0;
-  #isClosed = false;
 
   /** Resolves once its indexes are made. Rejects when the server refuses, or cannot be reached for half a minute. */
   static async open(createClient: () => MongoClient, name: string, log: Log, renewMs = awayMaxMs): Promise<Database> {
@@ -73,7 +72,6 @@ export class Database {
 
   async close(): Promise<void> {
     this.#breaker.close();
-    this.#isClosed = true;
     await closed(this.#client);
   }
 
@@ -90,7 +88,7 @@ export class Database {
       () => true,
       () => false,
     );
-    if (!isFound || this.#isClosed) return closed(fresh);
+    if (!isFound || this.#breaker.isClosed) return closed(fresh);
     const before = this.#client;
     [this.#client, this.#db] = [fresh, db];
     this.#log.warn({}, "the database answers a new client, which takes the place of the one before");

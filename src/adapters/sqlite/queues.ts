@@ -15,21 +15,19 @@ interface Paths {
 export async function openQueues(paths: Paths, clock: Clock, log: Log, alarms: Alarms) {
   const onError = (error: unknown) => log.error({ err: error }, "the queue failed; it is tried again");
   const db = await Database.open(paths.queue, queueMigrations, alarms);
-  const bell = await openBell(paths.bell, onError).catch(async (error: unknown) => {
+  try {
+    const bell = new Bell(paths.bell, onError);
+    return {
+      queue: (name: string) => sqliteQueue(db, bell, name, clock, onError),
+      ping: () => db.ping(),
+      async close() {
+        await db.close();
+        // Writes that were under way ring the bell.
+        bell.close();
+      },
+    };
+  } catch (error) {
     await db.close();
     throw notOpened(paths.bell, error);
-  });
-  return {
-    queue: (name: string) => sqliteQueue(db, bell, name, clock, onError),
-    ping: () => db.ping(),
-    async close() {
-      await db.close();
-      // Writes that were under way ring the bell.
-      bell.close();
-    },
-  };
-}
-
-async function openBell(path: string, onError: (error: unknown) => void): Promise<Bell> {
-  return new Bell(path, onError);
+  }
 }
