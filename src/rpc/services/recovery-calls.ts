@@ -10,7 +10,8 @@ import { toAccount } from "./convert.ts";
 export function recoveryCalls({ recovery }: UseCases) {
   return {
     async requestEmailChange({ email, password }, context) {
-      await recovery.requestEmailChange(userOf(callOf(context)), callOf(context).address, email, password);
+      const call = callOf(context);
+      await recovery.requestEmailChange(userOf(call), call.address, email, password);
       return {};
     },
     async confirmEmailChange({ token }) {

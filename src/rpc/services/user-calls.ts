@@ -10,18 +10,17 @@ import { fromRole, toAccount } from "./convert.ts";
 export function userCalls({ accounts, deletions, profiles, users }: UseCases) {
   return {
     async updateProfile({ username }, context) {
-      return {
-        account: toAccount(await profiles.update(userOf(callOf(context)), callOf(context).address, { username })),
-      };
+      const call = callOf(context);
+      return { account: toAccount(await profiles.update(userOf(call), call.address, { username })) };
     },
     async deleteProfile({ password }, context) {
-      await deletions.deleteOwn(userOf(callOf(context)), callOf(context).address, password);
+      const call = callOf(context);
+      await deletions.deleteOwn(userOf(call), call.address, password);
       return {};
     },
     async changePassword({ oldPassword, newPassword }, context) {
-      await profiles.update(userOf(callOf(context)), callOf(context).address, {
-        password: { old: oldPassword, wanted: newPassword },
-      });
+      const call = callOf(context);
+      await profiles.update(userOf(call), call.address, { password: { old: oldPassword, wanted: newPassword } });
       return {};
     },
     async listUsers({ pageSize, pageToken, query }) {
