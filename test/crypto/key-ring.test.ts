@@ -43,6 +43,25 @@ function counted(secrets: SecretStore): { store: SecretStore; count: number } {
   return reads;
 }
 
+/** The same secrets, of which the next read, once `isNext` is set, does `work` before it answers. */
+function slowedOnce(secrets: SecretStore, work: () => Promise<void>): { store: SecretStore; isNext: boolean } {
+  const slowed = {
+    isNext: false,
+    store: {
+      ...secrets,
+      async getOrCreate(name: string, candidate: string) {
+        const value = await secrets.getOrCreate(name, candidate);
+        if (slowed.isNext) {
+          slowed.isNext = false;
+          await work();
+        }
+        return value;
+      },
+    },
+  };
+  return slowed;
+}
+
 describe("a ring of signing keys", () => {
   test("is the same for all servers, and begins with the key of earlier versions", async () => {
     const { privateKey } = await generateKeyPair("Ed25519", { extractable: true });
@@ -156,27 +175,14 @@ describe("a ring of signing keys", () => {
 
   test("brings nothing back by a slow read that began before", async () => {
     const { secrets, clock } = await opened();
-    let release = () => {};
-    let isSlow = false;
-    const slowed: SecretStore = {
-      ...secrets,
-      async getOrCreate(name, candidate) {
-        const value = await secrets.getOrCreate(name, candidate);
-        if (isSlow) {
-          isSlow = false;
-          await new Promise<void>((resolve) => {
-            release = resolve;
-          });
-        }
-        return value;
-      },
-    };
-    const ring = await KeyRing.open({ secrets: slowed, clock, tokenMs, rotateMs });
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const slowed = slowedOnce(secrets, () => released);
+    const ring = await KeyRing.open({ secrets: slowed.store, clock, tokenMs, rotateMs });
     const old = await ring.current();
     clock.advance(1500);
-    isSlow = true;
+    slowed.isNext = true;
     const slow = ring.list();
-    await expect.poll(() => isSlow).toBe(false);
+    await expect.poll(() => slowed.isNext).toBe(false);
     await ring.rotate(true);
     release();
     expect((await slow).some(({ id }) => id === old.id)).toBe(false);
@@ -185,23 +191,14 @@ describe("a ring of signing keys", () => {
 
   test("knows a dropped key for no longer from the start of a read on, however long that took", async () => {
     const { secrets, clock, there } = await opened();
-    let isSlow = false;
-    const slowed: SecretStore = {
-      ...secrets,
-      async getOrCreate(name, candidate) {
-        const value = await secrets.getOrCreate(name, candidate);
-        if (isSlow) {
-          isSlow = false;
-          clock.advance(1000);
-          await there.ring.rotate(true);
-        }
-        return value;
-      },
-    };
-    const ring = await KeyRing.open({ secrets: slowed, clock, tokenMs, rotateMs });
+    const slowed = slowedOnce(secrets, async () => {
+      clock.advance(1000);
+      await there.ring.rotate(true);
+    });
+    const ring = await KeyRing.open({ secrets: slowed.store, clock, tokenMs, rotateMs });
     const { id } = await ring.current();
     clock.advance(1500);
-    isSlow = true;
+    slowed.isNext = true;
     expect(await ring.find(id)).toBeDefined();
     clock.advance(500);
     expect(await ring.find(id)).toBeUndefined();

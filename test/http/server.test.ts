@@ -20,6 +20,16 @@ async function open() {
   return socket;
 }
 
+async function openSession() {
+  const port = await openHttpServer(() => {}, here);
+  const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
+  onTestFinished(async () => {
+    session.destroy();
+    await port.drain(0);
+  });
+  return session;
+}
+
 test("whoever leaves over HTTP/2 is let go, though a request of theirs is half sent", async () => {
   const socket = (await open()).resume();
   const noSettings = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
@@ -32,12 +42,7 @@ test("whoever leaves over HTTP/2 is let go, though a request of theirs is half s
 });
 
 test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => {
-  const port = await openHttpServer(() => {}, here);
-  const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
-  onTestFinished(async () => {
-    session.destroy();
-    await port.drain(0);
-  });
+  const session = await openSession();
   const stream = session.request({ ":method": "POST", ":path": "/" });
   stream.on("error", () => {});
   await once(session, "remoteSettings");
@@ -49,12 +54,7 @@ test("over HTTP/2 a megabyte is taken before a byte of it is read", async () => 
 });
 
 test("over HTTP/2 a connection may have so many streams at a time", async () => {
-  const port = await openHttpServer(() => {}, here);
-  const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
-  onTestFinished(async () => {
-    session.destroy();
-    await port.drain(0);
-  });
+  const session = await openSession();
   const [settings] = await once(session, "remoteSettings");
   expect(settings.maxConcurrentStreams).toBe(limits.streamsMax);
 });
