@@ -34,7 +34,7 @@ import { Sweeper } from "../core/sweeper.ts";
 import { pingUpstream } from "../http/relay/ping.ts";
 import type { Timing } from "../model/job-life.ts";
 import { type ModelRoutes, modelRule } from "../model/models.ts";
-import { hourMs } from "../model/time.ts";
+import { hourMs, minuteMs } from "../model/time.ts";
 import { type Clock, clocksApartMs } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Mailer } from "../ports/mailer.ts";
@@ -58,7 +58,7 @@ export async function compose(
     // With SQLite all servers run on one machine, so their clocks agree.
     leaseMarginMs: config.mongodb === undefined ? 0 : clocksApartMs,
     publishMs: 10_000,
-    resendMs: 60_000,
+    resendMs: minuteMs,
     resendMaxMs: hourMs,
     keepMs: config.keepResultMs,
   };

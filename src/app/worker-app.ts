@@ -39,8 +39,8 @@ export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promis
     });
     const health = healthOf(queues, server, log);
     const engines = await loadEngines(config.engines);
-    const port = await openHttpServer(config.health, health, log);
-    onStop(() => port?.close());
+    const healthServer = await openHealth(config.health, health, log);
+    onStop(() => healthServer?.close());
     const worker = takeJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
     onStop(() => {
       health.markStopping();
@@ -79,16 +79,12 @@ function healthOf(queues: Queues, server: JobApi, log: Log): Health {
   return new Health({ backends, clock: Date.now, log });
 }
 
-async function openHttpServer(
-  where: WorkerConfig["health"],
-  health: Health,
-  log: Log,
-): Promise<HealthServer | undefined> {
+async function openHealth(where: WorkerConfig["health"], health: Health, log: Log): Promise<HealthServer | undefined> {
   if (where === undefined) return undefined;
   try {
-    const port = await openHealthServer(health, where);
-    log.info({ port: port.address.port }, "health is told here");
-    return port;
+    const server = await openHealthServer(health, where);
+    log.info({ port: server.address.port }, "health is told here");
+    return server;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const rule = `${where.port} cannot be listened on at ${where.host} (${code}); choose another`;

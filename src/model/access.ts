@@ -122,7 +122,7 @@ const audiences = {
 export type Operation = keyof typeof audiences;
 
 /** What a browser may call by its session cookie alone: only reads, so that other sites cannot make it change anything. */
-const byCookie: readonly Operation[] = ["GET /download/:uuid"];
+const byCookie: ReadonlySet<string> = new Set<Operation>(["GET /download/:uuid"]);
 
 /** Every operation that the table has. */
 export const operations: readonly string[] = Object.keys(audiences);
@@ -137,7 +137,7 @@ export function isOpen(operation: string): boolean {
 }
 
 export function takesSessionCookie(operation: string): boolean {
-  return byCookie.some((one) => one === operation);
+  return byCookie.has(operation);
 }
 
 /** Throws `unauthenticated` when nobody is signed in, `permission_denied` when the caller may not make this call. */

@@ -7,7 +7,7 @@ import type { Mailer } from "../../ports/mailer.ts";
 const waitingMax = 1000;
 const retries = 3;
 
-interface PostDeps {
+interface MailQueueDeps {
   /** Undefined where mail is not set up. */
   readonly mailer: Mailer | undefined;
   readonly log: Log;
@@ -15,11 +15,11 @@ interface PostDeps {
 
 /** Sends letters in the background: the time that a mail server takes would tell which addresses are known. */
 export class MailQueue {
-  readonly #deps: PostDeps;
+  readonly #deps: MailQueueDeps;
   readonly #stopping = new AbortController();
   readonly #waiting = new Set<Promise<void>>();
 
-  constructor(deps: PostDeps) {
+  constructor(deps: MailQueueDeps) {
     this.#deps = deps;
   }
 

@@ -36,7 +36,7 @@ export const emailChangeLifeMs = dayMs;
  */
 const resetEveryMs = 15 * minuteMs;
 /** A letter to a new address is sent once in this time for an account, and to an address, whoever asks. */
-const changeEveryMs = 60_000;
+const changeEveryMs = minuteMs;
 /** The longest random delay before a request for a letter is handled. */
 const hiddenMs = 500;
 

@@ -104,7 +104,7 @@ export class Admission {
 
   #countBy(quotas: readonly Quota[], call: Call): MaybePromise<void> {
     if (quotas.length === 0) return;
-    return chain(soonAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
+    return chain(chainAll(quotas.map((quota) => this.#limiter.count(quota))), (standings) => {
       const { policy, state } = rateLimitHeaders(standings);
       call.setHeader("ratelimit-policy", policy);
       call.setHeader("ratelimit", state);
@@ -137,6 +137,6 @@ export class Admission {
   }
 }
 
-function soonAll(counted: readonly MaybePromise<Standing>[]): MaybePromise<readonly Standing[]> {
+function chainAll(counted: readonly MaybePromise<Standing>[]): MaybePromise<readonly Standing[]> {
   return counted.some((each) => each instanceof Promise) ? Promise.all(counted) : (counted as Standing[]);
 }

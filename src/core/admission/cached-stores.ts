@@ -31,12 +31,12 @@ export function cachedStores(stores: Stores, clock: Clock, log: Log) {
   };
 }
 
-export function forgettingSessions(store: SessionStore, recent: RecordCache<Session>): SessionStore {
+export function forgettingSessions(store: SessionStore, cache: RecordCache<Session>): SessionStore {
   return {
-    ...forgetting(store, recent),
+    ...forgetting(store, cache),
     async deleteByAccount(accountId, exceptId) {
       const deleted = await store.deleteByAccount(accountId, exceptId);
-      for (const id of deleted) recent.forget(id);
+      for (const id of deleted) cache.forget(id);
       return deleted;
     },
   };
@@ -49,11 +49,11 @@ interface Writes<Kept> {
 
 function forgetting<Kept extends { readonly id: string }, Store extends Writes<Kept>>(
   store: Store,
-  recent: RecordCache<Kept>,
+  cache: RecordCache<Kept>,
 ): Store {
   return {
     ...store,
-    replace: (record: Kept) => recent.after(record.id, () => store.replace(record)),
-    delete: (id: string) => recent.after(id, () => store.delete(id)),
+    replace: (record: Kept) => cache.after(record.id, () => store.replace(record)),
+    delete: (id: string) => cache.after(id, () => store.delete(id)),
   };
 }
