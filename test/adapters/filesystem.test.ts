@@ -56,18 +56,21 @@ describe("blobs in files", () => {
     const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);
     const started = Promise.withResolvers<void>();
+    const death = Promise.withResolvers<void>();
     async function* hanging(): AsyncGenerator<Uint8Array> {
       yield Buffer.from("half");
       started.resolve();
-      await new Promise(() => {});
+      await death.promise;
     }
-    void store.write("blob", hanging());
+    const dying = store.write("blob", hanging());
     await started.promise;
     const next = filesystemBlobStore(directory);
     expect(filesIn(directory)).toHaveLength(1);
     expect(await next.read("blob")).toBeUndefined();
     await next.delete("blob");
     expect(filesIn(directory)).toEqual([]);
+    death.reject(new Error("died"));
+    await expect(dying).rejects.toThrow("died");
   });
 
   test.skipIf(!existsSync("/dev/full"))("are refused by a full disk as what may do better later", async () => {
