@@ -6,7 +6,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
-    maxWorkers: 2,
+    // Tests wait for other processes more than they compute.
+    maxWorkers: 4,
     globalSetup: "test/support/bundle.ts",
     env: {
       // Of servers in processes of their own: whoever tests them keeps the machine as busy as they do.

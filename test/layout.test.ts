@@ -76,7 +76,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   "app/server-app": ["app/backends", "app/parts", "app/serving", "config", "core", "crypto", "http", "model", "ports"],
   "app/worker-app": ["app/backends", "app/parts", "config", "core", "http", "client", "worker", "ports"],
-  "app/store-app": ["app/backends", "app/compose", "app/parts", "client", "config", "ports", "rpc"],
+  "app/store-app": ["app/backends", "app/compose", "app/parts", "client", "config", "crypto", "ports", "rpc"],
   "app/import-app": ["app/backends", "config", "core", "crypto", "imports", "ports"],
   "user-error": [],
   process: ["log", "user-error"],

@@ -36,6 +36,7 @@ import type { Timing } from "../model/job-life.ts";
 import { type ModelRoutes, modelRule } from "../model/models.ts";
 import { hourMs, minuteMs } from "../model/time.ts";
 import { type Clock, clocksApartMs } from "../ports/clock.ts";
+import type { Passwords } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import type { Mailer } from "../ports/mailer.ts";
 import type { RelayIdentities } from "../ports/relay-identities.ts";
@@ -44,12 +45,19 @@ import { openImageService, type Queues, type Stores } from "./backends.ts";
 import { openCredentials } from "./credentials.ts";
 import type { OnStop } from "./parts.ts";
 
+interface Deps {
+  readonly passwords: Passwords;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly onStop: OnStop;
+}
+
 /** The use cases on their stores and queues. */
 export async function compose(
   config: ServerConfig,
   stores: Stores,
   queues: Queues,
-  { log, clock, onStop }: { readonly log: Log; readonly clock: Clock; readonly onStop: OnStop },
+  { passwords, log, clock, onStop }: Deps,
 ) {
   const routes = routesOf(config);
   const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
@@ -71,6 +79,7 @@ export async function compose(
     routes,
     accountRecords: new AccountRecords(shared.accounts, clock),
     ...(await openCredentials(config, stores.secrets, clock)),
+    passwords,
     clock,
     timing,
     log,

@@ -5,7 +5,6 @@ import { atOnce, openBcryptPool } from "../crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../crypto/job-tokens.ts";
 import { KeyRing } from "../crypto/key-ring.ts";
 import { emailChanges, passwordResets, sessionTokens } from "../crypto/named-secrets.ts";
-import { openPasswords } from "../crypto/passwords.ts";
 import { openRefreshTokens } from "../crypto/refresh-tokens.ts";
 import { openRelayIdentities } from "../crypto/relay-identities.ts";
 import { serviceKeyCheck } from "../crypto/service-key.ts";
@@ -14,7 +13,7 @@ import { sessionTokenMaxMs } from "../crypto/token-claims.ts";
 import { type Clock, clockSkewMs } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
-/** Everything that makes and checks credentials, with the keys that all servers share. */
+/** Everything but passwords that makes and checks credentials, with the keys that all servers share. */
 export async function openCredentials(config: ServerConfig, secrets: SecretStore, clock: Clock) {
   const [{ signer, signingKeys }, refreshTokens, jobTokens, relayIdentities] = await Promise.all([
     openSigning(config, secrets, clock),
@@ -30,7 +29,6 @@ export async function openCredentials(config: ServerConfig, secrets: SecretStore
     jobTokens,
     emailChanges,
     passwordResets,
-    passwords: openPasswords(openBcryptPool(atOnce.passwords)),
     refreshTokens,
     relayIdentities,
     isServiceKey: serviceKeyCheck(config.imageService?.key),

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigError, type ServerConfig } from "../config/config.ts";
 import { hasAdmin, prepareAdmin } from "../core/accounts/accounts.ts";
-import { atOnce, openBcryptPool } from "../crypto/bcrypt-pool.ts";
 import { openPasswords } from "../crypto/passwords.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Tls } from "../model/settings.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Passwords } from "../ports/credentials.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import { isUnused, openQueues, openStores, type Stores } from "./backends.ts";
 import { type OnStop, type Running, startParts } from "./parts.ts";
@@ -22,6 +22,8 @@ export type App = Running<{
 export interface AppDeps extends Surroundings {
   /** The machine's unless another is given. */
   readonly clock?: Clock;
+  /** By hashes of the usual cost unless others are given. */
+  readonly passwords?: Passwords;
 }
 
 /** How long a start is made again whose database went away once it had answered, and how long between two of them. */
@@ -49,17 +51,17 @@ export async function startServer(config: ServerConfig, deps: AppDeps): Promise<
   }
 }
 
-async function start(config: ServerConfig, { clock = Date.now, ...surroundings }: AppDeps, onStop: OnStop) {
-  const { log } = surroundings;
+async function start(config: ServerConfig, deps: AppDeps, onStop: OnStop) {
+  const { log, clock = Date.now, passwords = openPasswords() } = deps;
   const opening = openPart(openStores(config, log), onStop);
-  const admin = firstAdmin(config, opening, clock);
+  const admin = firstAdmin(config, opening, passwords, clock);
   // Awaited last; a step before may fail first, and leave this rejection unhandled.
   admin.catch(() => {});
   const openingQueues = openPart(openQueues(config, clock, log), onStop);
   // Loading this is most of a start; the databases' threads and that of the hash have started already.
   const { serve } = await import("./serving.ts");
   const [stores, queues] = [await opening, await openingQueues];
-  return serve(config, { ...surroundings, clock, stores, queues, admin }, onStop).catch((error: unknown) => {
+  return serve(config, { ...deps, clock, passwords, stores, queues, admin }, onStop).catch((error: unknown) => {
     if (!(error instanceof DomainError && error.reason === "ACCOUNT_EXISTS")) throw error;
     const rule = "is taken, and nobody is an administrator yet: choose another name";
     throw new ConfigError("DARKROOM_ADMIN_USERNAME", rule);
@@ -77,9 +79,8 @@ function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part
  * Undefined where there is an administrator already. In a data directory that nobody has used there cannot be one, so
  * the hash of the password starts before the database is open.
  */
-async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, clock: Clock) {
+async function firstAdmin(config: ServerConfig, opening: Promise<Stores>, passwords: Passwords, clock: Clock) {
   if (!isUnused(config) && (await hasAdmin((await opening).accounts))) return undefined;
-  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
   return prepareAdmin(config.admin, passwords, clock).catch((error) => {
     const [broken] = error instanceof DomainError ? error.violations : [];
     throw broken === undefined ? error : new ConfigError("DARKROOM_ADMIN_PASSWORD", broken.rule);

@@ -10,6 +10,7 @@ import { connectionsWithin, openFilesMax } from "../http/server/connections.ts";
 import { limits, openHttpServer } from "../http/server/server.ts";
 import type { Tls } from "../model/settings.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Passwords } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { createRpcHandler } from "../rpc/handler.ts";
@@ -37,6 +38,7 @@ export interface Surroundings {
 
 interface Deps extends Surroundings {
   readonly clock: Clock;
+  readonly passwords: Passwords;
   readonly stores: Stores;
   readonly queues: Queues;
   /** The first administrator, who is still being prepared. */
@@ -46,7 +48,7 @@ interface Deps extends Surroundings {
 /** Serves on the stores and queues: everything from the use cases to the port. */
 export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const { stores, queues, log, clock, forkWorker, onListening, pressure } = deps;
-  const core = await compose(config, stores, queues, { log, clock, onStop });
+  const core = await compose(config, stores, queues, { ...deps, onStop });
 
   core.sweeper.start();
   onStop(() => core.sweeper.stop());

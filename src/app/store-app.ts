@@ -1,5 +1,6 @@
 import { type Api, apiOver } from "../client/api.ts";
 import type { ServerConfig } from "../config/config.ts";
+import { openPasswords } from "../crypto/passwords.ts";
 import type { Log } from "../ports/log.ts";
 import { operatorTransport } from "../rpc/operator-transport.ts";
 import { openQueues, openStores } from "./backends.ts";
@@ -15,7 +16,8 @@ export function openStoreApi(config: ServerConfig, log: Log): Promise<StoreApi> 
     onStop(stores.close);
     const queues = await openQueues(config, Date.now, log);
     onStop(queues.close);
-    const core = await compose(config, stores, queues, { log, clock: Date.now, onStop });
+    const passwords = openPasswords();
+    const core = await compose(config, stores, queues, { passwords, log, clock: Date.now, onStop });
     return apiOver(operatorTransport(core, log));
   });
 }

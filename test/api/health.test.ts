@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
-import { State } from "../../src/client/index.ts";
+import { type ImageJob, State } from "../../src/client/index.ts";
 import { watchesMax } from "../../src/rpc/services/health.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { serve, signIn } from "../support/server.ts";
@@ -26,6 +26,11 @@ test("while the queue's file is away, jobs are accepted, and developed once it i
   const { url, jobs, dataDir } = server;
   const { credential } = await signIn(server);
   const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const submit = () => jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const ends = async ({ job }: { job?: ImageJob | undefined }) => {
+    const polled = await jobs.pollImageJob({ jobId: job?.id ?? "", wait: { seconds: 60n } }, credential);
+    expect(polled.job?.state).toBe(State.SUCCEEDED);
+  };
   const health = createClient(Health, createGrpcTransport({ baseUrl: url }));
   const serving = async (service: string) => (await health.check({ service })).status === Status.SERVING;
   const backendsAre = (queue: string, status: string) =>
@@ -35,18 +40,19 @@ test("while the queue's file is away, jobs are accepted, and developed once it i
       expect([response.status, await response.json()]).toEqual([200, expected]);
     }, patience);
 
+  // A worker that has yet to open the file would make another.
+  await ends(await submit());
   await backendsAre("up", "ok");
   const [file, aside] = [join(dataDir, "queue.db"), join(dataDir, "aside")];
   renameSync(file, aside);
   await backendsAre("down", "degraded");
   const names = ["", "darkroom.live", "darkroom.backend.database", "darkroom.backend.queue"];
   expect(await Promise.all(names.map(serving))).toEqual([true, true, true, false]);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
+  const submitted = await submit();
   renameSync(aside, file);
   await backendsAre("up", "ok");
   expect(await serving("darkroom.backend.queue")).toBe(true);
-  const polled = await jobs.pollImageJob({ jobId: job?.id ?? "", wait: { seconds: 60n } }, credential);
-  expect(polled.job?.state).toBe(State.SUCCEEDED);
+  await ends(submitted);
 });
 
 test("without its database's file a server lives, and is not ready", async () => {

@@ -16,9 +16,7 @@ import { JobRecords } from "../../src/core/jobs/job-records.ts";
 import { Results } from "../../src/core/jobs/results.ts";
 import { SentJobs } from "../../src/core/jobs/sent-jobs.ts";
 import { Sweeper } from "../../src/core/sweeper.ts";
-import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { openJobTokens } from "../../src/crypto/job-tokens.ts";
-import { openPasswords } from "../../src/crypto/passwords.ts";
 import { buried } from "../../src/model/account.ts";
 import type { Submission } from "../../src/model/image-job.ts";
 import type { ModelRoutes } from "../../src/model/models.ts";
@@ -28,6 +26,7 @@ import { complete, type Settlement } from "../../src/ports/queue.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
+import { quickPasswords } from "../support/passwords.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { picture } from "./pictures.ts";
 
@@ -82,7 +81,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
   const results = new Results({ ...base, records, images });
   const deadLetters = new DeadLetters({ ...base, records, images, dispatcher });
   const guessing = new Guessing(base);
-  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  const passwords = quickPasswords();
   const accountRecords = new AccountRecords(shared.accounts, clock);
   const files = new Files({ ...base, images });
   const usage = new Usage({ ...base, accountRecords, dailyRequests: undefined });

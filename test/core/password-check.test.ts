@@ -3,15 +3,14 @@ import { expect, test } from "vitest";
 import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-attempt-store.ts";
 import { Guessing } from "../../src/core/accounts/guessing.ts";
 import { checkPassword } from "../../src/core/accounts/password-check.ts";
-import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
-import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { sampleAccount } from "../contracts/samples.ts";
+import { quickPasswords } from "../support/passwords.ts";
 
 test("however many are asked for their password again, who signs in comes before most of them", async () => {
   const { db } = await openDatabase();
   const guessing = new Guessing({ attempts: sqliteSignInAttemptStore(db), clock: Date.now });
-  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  const passwords = quickPasswords();
   const passwordHash = bcrypt.hashSync("right", 8);
   const deps = { authentication: { confirm: async () => {} }, guessing, passwords };
   let checked = 0;

@@ -7,14 +7,13 @@ import { AccountRecords } from "../../src/core/accounts/account-records.ts";
 import { Guessing } from "../../src/core/accounts/guessing.ts";
 import { MailQueue } from "../../src/core/accounts/mail-queue.ts";
 import { Recovery } from "../../src/core/accounts/recovery.ts";
-import { atOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { emailChanges, passwordResets } from "../../src/crypto/named-secrets.ts";
-import { openPasswords } from "../../src/crypto/passwords.ts";
 import { createLog } from "../../src/log/log.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
+import { quickPasswords } from "../support/passwords.ts";
 
 async function opened() {
   const { db } = await openDatabase();
@@ -31,7 +30,7 @@ async function opened() {
   };
   const mailer = { send: async ({ to }: { to: string }) => void sent.push(to), close: () => {} };
   const mailQueue = new MailQueue({ mailer, log: createLog("silent") });
-  const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+  const passwords = quickPasswords();
   const recovery = new Recovery({
     accountRecords: new AccountRecords(watched, clock),
     sessions: sqliteSessionStore(db),

@@ -7,9 +7,7 @@ import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-atte
 import { Guessing } from "../../src/core/accounts/guessing.ts";
 import { Sessions, type Tokens } from "../../src/core/accounts/sessions.ts";
 import { openAccessTokens } from "../../src/crypto/access-tokens.ts";
-import { atOnce as hashedAtOnce, openBcryptPool } from "../../src/crypto/bcrypt-pool.ts";
 import { sessionTokens } from "../../src/crypto/named-secrets.ts";
-import { openPasswords } from "../../src/crypto/passwords.ts";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
 import { sharedSecret } from "../../src/crypto/signer.ts";
 import { type Account, withPassword } from "../../src/model/account.ts";
@@ -19,6 +17,7 @@ import type { SessionStore } from "../../src/ports/session-store.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { atOnce, sampleAccount } from "../contracts/samples.ts";
+import { quickPasswords } from "../support/passwords.ts";
 
 const { idleMs: sessionIdleMs, lifeMs: sessionLifeMs } = termsOf.own;
 
@@ -37,7 +36,7 @@ async function opened(wrap = (store: SessionStore): SessionStore => store) {
   const signer = await sharedSecret("a secret of at least thirty-two characters");
   const accessTokens = openAccessTokens({ signer, clientTokenMs: 1000, clock });
   const refreshTokens = await openRefreshTokens(secrets);
-  const passwords = openPasswords(openBcryptPool(hashedAtOnce.passwords));
+  const passwords = quickPasswords();
   const sessions = new Sessions({
     accounts,
     sessions: wrap(store),

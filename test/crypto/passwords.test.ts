@@ -9,7 +9,7 @@ const quickHash = (password: string) => bcrypt.hashSync(password, 4);
 
 describe("passwords", () => {
   test("match their own hash, of bcrypt at cost 12, and no other", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const [hash, again] = await Promise.all([passwords.hash("correct horse"), passwords.hash("correct horse")]);
     expect(hash).toMatch(/^\$2b\$12\$.{53}$/);
     expect(again).not.toBe(hash);
@@ -18,7 +18,7 @@ describe("passwords", () => {
   });
 
   test("are compared by all of their 72 bytes", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const start = "日".repeat(23);
     const hash = quickHash(`${start}abc`);
     expect(await passwords.verify(`${start}abc`, hash)).toBe(true);
@@ -26,7 +26,7 @@ describe("passwords", () => {
   });
 
   test("are compared as they were typed", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const hash = quickHash("cafe\u0301 🙂 ");
     expect(await passwords.verify("cafe\u0301 🙂 ", hash)).toBe(true);
     for (const other of ["caf\u00E9 🙂 ", "cafe\u0301 🙂", "CAFE\u0301 🙂 "]) {
@@ -35,7 +35,7 @@ describe("passwords", () => {
   });
 
   test("match the hashes that other systems made", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     for (const version of ["2a", "2b"]) {
       const hash = quickHash("imported").replace("$2b$", `$${version}$`);
       expect(await passwords.verify("imported", hash)).toBe(true);
@@ -63,13 +63,13 @@ describe("passwords", () => {
   });
 
   test("match nothing where there is no account, or no hash", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     expect(await passwords.verify("anything", undefined)).toBe(false);
     for (const stored of ["", "plain", "$2b$12$short"]) expect(await passwords.verify("plain", stored)).toBe(false);
   });
 
   test("are common in any letter case", () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     for (const common of ["password", "12345678", "PassWord", "qwertyuiop", "iloveyou"]) {
       expect(passwords.isCommon(common)).toBe(true);
     }
@@ -79,7 +79,7 @@ describe("passwords", () => {
   });
 
   test("are turned away when too many are waiting, and taken again when they are done", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const hash = quickHash("right");
     const all = Array.from({ length: 100 }, () => passwords.verify("right", hash));
     const busy = { code: "resource_exhausted", retryAfterMs: 5000 };
@@ -96,7 +96,7 @@ describe("passwords", () => {
   });
 
   test("of those who sign in are taken while too many others wait", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const hash = quickHash("right");
     const others = Promise.allSettled(Array.from({ length: 100 }, () => passwords.confirm("right", hash)));
     await expect(passwords.hash("one more")).rejects.toMatchObject({ code: "resource_exhausted" });
@@ -106,7 +106,7 @@ describe("passwords", () => {
   });
 
   test("go on after a check that failed", async () => {
-    const passwords = openPasswords(openBcryptPool(atOnce.passwords));
+    const passwords = openPasswords();
     const notText = 1 as unknown as string;
     const failing = Array.from({ length: 10 }, () => passwords.verify("right", notText));
     for (const { status } of await Promise.allSettled(failing)) expect(status).toBe("rejected");

@@ -7,6 +7,7 @@ import { readServerConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/log/log.ts";
 import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
+import { quickPasswords } from "./passwords.ts";
 import { type OnEnd, scratchDirectory } from "./scratch.ts";
 
 export const adminPassword = "correct horse battery";
@@ -58,6 +59,7 @@ export async function openServer(
     log: createLog(config.logLevel),
     // A caller in the same process makes the server wait too, which says nothing of its load.
     pressure: () => false,
+    passwords: quickPasswords(),
     ...deps,
     forkWorker: worker ? (url) => forkWorker(url, workerEnv) : undefined,
   });
