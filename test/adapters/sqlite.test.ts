@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
@@ -8,6 +8,7 @@ import { Bell } from "../../src/adapters/sqlite/bell.ts";
 import { Database } from "../../src/adapters/sqlite/database.ts";
 import { sqliteImageStore } from "../../src/adapters/sqlite/image-store.ts";
 import { sqliteJobStore } from "../../src/adapters/sqlite/job-store.ts";
+import * as sqliteQueues from "../../src/adapters/sqlite/queues.ts";
 import { sqliteSecretStore } from "../../src/adapters/sqlite/secret-store.ts";
 import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
@@ -330,6 +331,18 @@ describe("the bell", () => {
 
 describe("the embedded queues", () => {
   const open = (dataDir: string) => openQueues({ dataDir, serviceBus: undefined }, Date.now, recordingLog());
+
+  test.skipIf(!existsSync("/dev/full"))("take a message when the disk has no room to ring for it", async () => {
+    const log = recordingLog();
+    const alarms = { disk: vi.fn(), lock: vi.fn() };
+    const paths = { queue: join(scratchDirectory(), "queue.db"), bell: "/dev/full" };
+    const queues = await sqliteQueues.openQueues(paths, Date.now, log, alarms);
+    onTestFinished(() => queues.close());
+    const queue = queues.queue("queue");
+    for (const id of ["a", "b"]) await queue.send([{ id, body: Buffer.from("body") }]);
+    expect((await receive(queue).next()).message.id).toBe("a");
+    expect(log.lines.map(({ message }) => message)).toEqual(["the queue failed; it is tried again"]);
+  });
 
   test("take a send that is under way when they close", async () => {
     const dataDir = scratchDirectory();

@@ -1,4 +1,5 @@
 import { closeSync, type FSWatcher, openSync, watch, writeSync } from "node:fs";
+import { oncePerMinute } from "../../helpers/once-per-minute.ts";
 
 /**
  * Tells every process that has the queue open that there is something to look at: a byte is written to a file that all
@@ -9,8 +10,10 @@ export class Bell {
   /** Undefined where the system gives no more watchers: then polling alone is left. */
   readonly #watcher: FSWatcher | undefined;
   readonly #listeners = new Set<() => void>();
+  readonly #unheard: (error: Error) => void;
 
   constructor(path: string, onError: (error: unknown) => void) {
+    this.#unheard = oncePerMinute(onError);
     this.#file = openSync(path, "w");
     try {
       this.#watcher = watch(path, () => this.#ringHere());
@@ -20,9 +23,14 @@ export class Bell {
     }
   }
 
+  /** Never throws: what the ring is about is done. */
   ring(): void {
-    writeSync(this.#file, "!", 0);
     this.#ringHere();
+    try {
+      writeSync(this.#file, "!", 0);
+    } catch (error) {
+      this.#unheard(error as Error);
+    }
   }
 
   /** Calls `listener` at every ring; returns how to end that. */
