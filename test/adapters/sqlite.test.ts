@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
@@ -201,6 +201,17 @@ describe("an SQLite database", () => {
 
   test("is refused with the reason when it cannot be opened", async () => {
     await expect(Database.open(join(scratchDirectory(), "missing", "test.db"), [])).rejects.toThrow(/unable to open/);
+  });
+
+  test("ends its writer when it cannot be read", async () => {
+    const path = join(scratchDirectory(), "test.db");
+    const ended = new Promise((resolve) => {
+      process.once("worker", (writer: Worker) => {
+        writer.once("message", () => renameSync(path, `${path}.away`)).once("exit", resolve);
+      });
+    });
+    await expect(Database.open(path, [])).rejects.toThrow(/test.db cannot be opened: unable to open/);
+    await ended;
   });
 
   test("is away for writes while another process keeps it locked, and says so", async () => {

@@ -65,11 +65,12 @@ export class Database {
     alarms: Alarms = { disk() {}, lock() {} },
   ): Promise<Database> {
     const opening: Opening = { path, migrations, busyMs };
+    const writer = new Worker(writerFile, { workerData: opening });
     try {
-      const writer = new Worker(writerFile, { workerData: opening });
       await once(writer, "message");
       return new Database(path, writer, alarms);
     } catch (error) {
+      await writer.terminate();
       throw notOpened(path, error);
     }
   }
