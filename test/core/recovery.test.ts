@@ -6,9 +6,12 @@ import { sqliteSignInAttemptStore } from "../../src/adapters/sqlite/sign-in-atte
 import { AccountRecords } from "../../src/core/accounts/account-records.ts";
 import { Guessing } from "../../src/core/accounts/guessing.ts";
 import { MailQueue } from "../../src/core/accounts/mail-queue.ts";
+import { Profiles } from "../../src/core/accounts/profiles.ts";
 import { Recovery } from "../../src/core/accounts/recovery.ts";
 import { emailChanges, passwordResets } from "../../src/crypto/named-secrets.ts";
 import { createLog } from "../../src/log/log.ts";
+import type { Account } from "../../src/model/account.ts";
+import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
@@ -31,22 +34,38 @@ async function opened() {
   const mailer = { send: async ({ to }: { to: string }) => void sent.push(to), close: () => {} };
   const mailQueue = new MailQueue({ mailer, log: createLog("silent") });
   const passwords = quickPasswords();
-  const recovery = new Recovery({
+  const [sessions, attempts] = [sqliteSessionStore(db), sqliteSignInAttemptStore(db)];
+  const deps = {
     accountRecords: new AccountRecords(watched, clock),
-    sessions: sqliteSessionStore(db),
+    sessions,
     counters: sqliteCounterStore(db),
+    clients: { get: async () => undefined },
     passwords,
     authentication: { confirm: async () => {} },
     passwordResets,
     emailChanges,
-    guessing: new Guessing({ attempts: sqliteSignInAttemptStore(db), clock }),
+    guessing: new Guessing({ attempts, clock }),
     mailQueue,
     mailPage: undefined,
     clock,
-  });
+  };
+  const [recovery, profiles] = [new Recovery(deps), new Profiles(deps)];
   const account = sampleAccount({ email: "anna@example.com", emailKey: "anna@example.com" });
   await accounts.insert(account);
-  return { recovery, mailQueue, asked, sent, account, accounts, watched, passwords, clock };
+  return {
+    recovery,
+    profiles,
+    mailQueue,
+    asked,
+    sent,
+    account,
+    accounts,
+    sessions,
+    attempts,
+    watched,
+    passwords,
+    clock,
+  };
 }
 
 test("a letter is asked for without a look at who has the address, which comes later", async () => {
@@ -116,6 +135,22 @@ test("a token confirms the address that it was sent to, whatever another one is 
   };
   await expect(recovery.confirmEmailChange(token)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
   expect(await accounts.get(account.id)).toMatchObject({ email: "anna@example.com" });
+});
+
+test("a new password is told to its owner, and a reset lifts locks, though the old sessions cannot be deleted", async () => {
+  const { recovery, profiles, mailQueue, sent, account, accounts, sessions, attempts } = await opened();
+  await attempts.insert({ id: account.id, failures: 20, lastAt: 1, addresses: [], version: 1 });
+  const away = new StoreUnavailable();
+  sessions.deleteByAccount = () => Promise.reject(away);
+  const { token } = await recovery.issue(account.id, "");
+  await expect(recovery.resetPassword(token, "a good new one")).rejects.toBe(away);
+  expect(await attempts.get(account.id)).toBeUndefined();
+  const owner = (await accounts.get(account.id)) as Account;
+  const user = { kind: "user", account: owner, sessionId: "" } as const;
+  const password = { old: "a good new one", wanted: "a better new one" };
+  await expect(profiles.update(user, "127.0.0.1", { password })).rejects.toBe(away);
+  await mailQueue.stop();
+  expect(sent).toEqual(["anna@example.com", "anna@example.com"]);
 });
 
 test("no letter goes to who is disabled", async () => {

@@ -58,8 +58,8 @@ export class Profiles {
     // The hash may have waited in a queue, and the caller may have lost access meanwhile.
     await authentication.confirm(by);
     const changed = await this.#change(by, { ...wanted, passwordHash });
-    await sessions.deleteByAccount(by.account.id, by.sessionId);
     mailQueue.send(by.account.email, passwordChangedLetter);
+    await sessions.deleteByAccount(by.account.id, by.sessionId);
     return changed;
   }
 

@@ -1,5 +1,6 @@
 import { hash, randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { doAll } from "../../helpers/do-all.ts";
 import {
   type Account,
   accountExists,
@@ -93,9 +94,9 @@ export class Recovery {
       if (!isGood(account)) throw tokenInvalid();
       return withPassword(account, passwordHash, null);
     });
-    await sessions.deleteByAccount(found.id);
-    await guessing.unlock(found.id);
+    // What follows may fail, and the token is spent.
     mailQueue.send(found.email, passwordChangedLetter);
+    await doAll([() => sessions.deleteByAccount(found.id), () => guessing.unlock(found.id)]);
   }
 
   /** Whether the address is taken is told to its owner alone. */
