@@ -97,7 +97,7 @@ export class Usage {
     this.#gathered.clear();
     const added = gathered.map(({ day, amount }) => usage.add(day, amount, Number.MAX_SAFE_INTEGER));
     const before = this.#writing;
-    this.#writing = Promise.allSettled(added);
+    this.#writing = Promise.allSettled([before, ...added]);
     await before;
     await Promise.all(added);
   }
