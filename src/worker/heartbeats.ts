@@ -15,7 +15,7 @@ export class Heartbeats {
   #progress = 0;
   #sent = 0;
   #sentAt = performance.now();
-  #sending: Promise<void> | undefined;
+  #isSending = false;
 
   /** `onRefused` is called when the server says that the job is not this worker's any more. */
   constructor(leaseMs: number, send: Send, onRefused: (refusal: unknown) => void) {
@@ -29,24 +29,25 @@ export class Heartbeats {
     this.#progress = Math.max(this.#progress, Math.min(progress, 1));
   }
 
-  async stop(): Promise<void> {
+  /** A heartbeat that is under way is not waited for: it may hang, and nobody asks for its answer any more. */
+  stop(): void {
     clearInterval(this.#timer);
-    await this.#sending;
   }
 
   #beat(): void {
     const isDue = this.#progress > this.#sent || performance.now() - this.#sentAt >= this.#keepAliveMs;
-    if (!isDue || this.#sending !== undefined) return;
+    if (!isDue || this.#isSending) return;
     this.#sent = this.#progress;
     this.#sentAt = performance.now();
+    this.#isSending = true;
     // A heartbeat that hangs ends early enough for another within the lease.
-    this.#sending = this.#send(this.#sent, AbortSignal.timeout(this.#keepAliveMs * 2))
+    this.#send(this.#sent, AbortSignal.timeout(this.#keepAliveMs * 2))
       .catch((error: unknown) => {
         // A server that does not answer has refused nothing; the lease may live on.
         if (!isTransient(error)) this.#onRefused(error);
       })
       .finally(() => {
-        this.#sending = undefined;
+        this.#isSending = false;
       });
   }
 }

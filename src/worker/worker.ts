@@ -144,7 +144,7 @@ async function runAttempt(attempt: Attempt, deps: WorkerDeps): Promise<void> {
     await sendResult(result, attempt, deps);
     log.info({ ...fields, error: result.error?.reason }, "job done");
   } finally {
-    await heartbeats.stop();
+    heartbeats.stop();
   }
 }
 

@@ -1,5 +1,14 @@
 import { expect, onTestFinished, test, vi } from "vitest";
+import { openQueues } from "../../src/app/backends.ts";
+import { decodeResult, encodeJob } from "../../src/model/queue-messages.ts";
+import type { Engine } from "../../src/worker/engine.ts";
 import { Heartbeats } from "../../src/worker/heartbeats.ts";
+import type { JobApi } from "../../src/worker/job-api.ts";
+import { takeJobs } from "../../src/worker/worker.ts";
+import { receive } from "../contracts/receiver.ts";
+import { sampleJob } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
+import { scratchDirectory } from "../support/scratch.ts";
 
 test("a heartbeat that hangs is given up for the next one, and refuses nothing", async () => {
   const refused = vi.fn();
@@ -34,5 +43,34 @@ test("one heartbeat is under way at a time, with the most that was reported", as
   await vi.advanceTimersByTimeAsync(200);
   expect(told()).toEqual([0.5, 0.7, 1]);
   answers[2]?.();
-  await heartbeats.stop();
+  heartbeats.stop();
+});
+
+test("a worker that is done does not wait for a heartbeat that hangs", async () => {
+  const log = recordingLog();
+  const queues = await openQueues({ dataDir: scratchDirectory(), serviceBus: undefined }, Date.now, log);
+  onTestFinished(() => queues.close());
+  const beating = Promise.withResolvers<void>();
+  const server = {
+    picture: async () => new Uint8Array(),
+    claim: async () => ({ attempt: 1, token: "token", leaseMs: 60 * 60_000 }),
+    store: async () => "output",
+    heartbeat: () => {
+      beating.resolve();
+      return new Promise<void>(() => {});
+    },
+  } as unknown as JobApi;
+  const engine: Engine = {
+    async develop(_, report) {
+      report(0.5);
+      await beating.promise;
+      return [new Uint8Array()];
+    },
+  };
+  const job = sampleJob();
+  await queues.jobQueue.send([{ id: "job", body: encodeJob(job, "token") }]);
+  const worker = takeJobs({ ...queues, server, engines: new Map([[job.modelType, engine]]), concurrency: 1, log });
+  const { message } = await receive(queues.resultQueue).next();
+  expect(decodeResult(message.body)).toMatchObject({ jobId: job.id, outcome: { kind: "succeeded" } });
+  await worker.stop(60_000);
 });
