@@ -8,6 +8,7 @@ import type { CounterStore } from "../../src/ports/counter-store.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
+import { recordingLog } from "../support/log.ts";
 
 const log = createLog("silent");
 
@@ -113,4 +114,12 @@ test("counts alone while the store is away, and together again afterwards", asyn
   expect((await count(0, quotaOf(10))).isOver).toBe(true);
   const other = quotaOf(10, "another");
   expect(await admitted(Array.from({ length: 40 }, (_, index) => count(index, other)))).toBe(10);
+});
+
+test("says once that it counts alone, however many callers come while the store is away", async () => {
+  const told = recordingLog();
+  const counters: CounterStore = { add: () => Promise.reject(new StoreUnavailable()), deleteBefore: async () => 0 };
+  const limiter = new RateLimiter({ counters, clock: movableClock(), log: told });
+  for (const key of ["a", "b", "c"]) await limiter.count(quotaOf(10, key));
+  expect(told.lines.map(({ message }) => message)).toEqual(["calls are counted by this server alone"]);
 });

@@ -1,12 +1,17 @@
 import { describe, expect, test, vi } from "vitest";
-import { forgettingSessions } from "../../src/core/admission/cached-stores.ts";
+import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
+import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
+import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
+import { cachedStores, forgettingSessions } from "../../src/core/admission/cached-stores.ts";
 import { LastUse } from "../../src/core/admission/last-use.ts";
 import { RecordCache } from "../../src/core/admission/record-cache.ts";
 import type { Session } from "../../src/model/session.ts";
 import type { SessionStore } from "../../src/ports/session-store.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { openDatabase } from "../adapters/sqlite-harness.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleSession } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
 
 const freshMs = 1500;
 
@@ -113,4 +118,21 @@ test("when something was last used is noted once a minute, and what hinders it i
   await vi.waitUntil(() => told.length > 0);
   expect(told).toEqual([away]);
   expect(written).toEqual([start, start + 60_000]);
+});
+
+test("the log is told once what hinders it, however many are used", async () => {
+  const log = recordingLog();
+  const { db } = await openDatabase();
+  const touch = vi.fn(() => Promise.reject(new StoreUnavailable()));
+  const sessions = { ...sqliteSessionStore(db), touch };
+  const clients = { ...sqliteClientStore(db), touch };
+  const { sessionUse, clientUse } = cachedStores(
+    { accounts: sqliteAccountStore(db), sessions, clients },
+    movableClock(),
+    log,
+  );
+  for (const use of [sessionUse, clientUse]) for (const id of ["a", "b"]) use.note(id, 0);
+  await Promise.allSettled(touch.mock.results.map(({ value }) => value));
+  expect(touch).toHaveBeenCalledTimes(4);
+  expect(log.lines.map(({ message }) => message)).toEqual(["when something was last used could not be written"]);
 });

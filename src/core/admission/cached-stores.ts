@@ -1,3 +1,4 @@
+import { oncePerMinute } from "../../helpers/once-per-minute.ts";
 import type { Session } from "../../model/session.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
@@ -18,7 +19,7 @@ export function cachedStores(stores: Stores, clock: Clock, log: Log) {
   const accountCache = new RecordCache((id) => stores.accounts.get(id), clock);
   const clientCache = new RecordCache((id) => stores.clients.get(id), clock);
   const sessionCache = new RecordCache((id) => stores.sessions.get(id), clock);
-  const onError = (error: unknown) => log.warn({ err: error }, "when something was last used could not be written");
+  const onError = oncePerMinute((err) => log.warn({ err }, "when something was last used could not be written"));
   return {
     accounts: forgetting(stores.accounts, accountCache),
     clients: forgetting(stores.clients, clientCache),

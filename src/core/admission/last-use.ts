@@ -8,10 +8,10 @@ const entriesMax = 20_000;
 export class LastUse {
   readonly #touch: (id: string, at: number) => Promise<void>;
   readonly #clock: Clock;
-  readonly #onError: (error: unknown) => void;
+  readonly #onError: (error: Error) => void;
   readonly #written = lruCache<number>(entriesMax);
 
-  constructor(touch: (id: string, at: number) => Promise<void>, clock: Clock, onError: (error: unknown) => void) {
+  constructor(touch: (id: string, at: number) => Promise<void>, clock: Clock, onError: (error: Error) => void) {
     this.#touch = touch;
     this.#clock = clock;
     this.#onError = onError;

@@ -1,5 +1,6 @@
 import { lruCache } from "../../helpers/lru-cache.ts";
 import type { MaybePromise } from "../../helpers/maybe-promise.ts";
+import { oncePerMinute } from "../../helpers/once-per-minute.ts";
 import { DomainError } from "../../model/errors.ts";
 import type { Quota, Standing } from "../../model/rate-limits.ts";
 import { type Clock, isRecent } from "../../ports/clock.ts";
@@ -33,13 +34,13 @@ interface Window {
 export class RateLimiter {
   readonly #counters: CounterStore;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #countedAlone: (error: Error) => void;
   readonly #windows = lruCache<Window>(keysMax);
 
   constructor(deps: { counters: CounterStore; clock: Clock; log: Log }) {
     this.#counters = deps.counters;
     this.#clock = deps.clock;
-    this.#log = deps.log;
+    this.#countedAlone = oncePerMinute((err) => deps.log.warn({ err }, "calls are counted by this server alone"));
   }
 
   /**
@@ -86,7 +87,7 @@ export class RateLimiter {
         window.count = stored.count + window.open.calls;
         return stored.count - batch.calls;
       } catch (error) {
-        this.#log.warn({ err: error }, "calls are counted by this server alone");
+        this.#countedAlone(error as Error);
         return countedHere;
       }
     });
