@@ -166,6 +166,30 @@ test("jobs that wait together go out in sends that a queue takes, none left behi
   expect(Math.max(...sends)).toBeLessThanOrEqual(sendMaxBytes);
 });
 
+test("jobs that a queue took before it went away are not among those that the log says could not be published", async () => {
+  let taken = 0;
+  let sends = 0;
+  const core = await openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: {
+      ...queues.jobQueue,
+      async send(messages) {
+        sends += 1;
+        if (sends > 3) throw new Error("away");
+        taken += messages.length;
+      },
+    },
+  }));
+  const job = await core.submit({ prompt: "字".repeat(4000) });
+  await core.dispatcher.idle();
+  const handed = 40;
+  for (let left = handed; left > 0; left -= 1) core.dispatcher.dispatch(job);
+  await core.dispatcher.idle();
+  expect(taken).toBeGreaterThan(2);
+  const jobs = 1 + handed - taken;
+  expect(core.log.lines.at(-1)).toMatchObject({ level: "warn", fields: { jobs } });
+});
+
 test("a job that is handed over just as the one before is sent goes out at once", async () => {
   let sent = 0;
   const core = await openCore((queues: Queues) => ({

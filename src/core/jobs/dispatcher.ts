@@ -54,15 +54,17 @@ export class Dispatcher {
   }
 
   async #publish(queue: Queue, jobs: readonly ImageJob[]): Promise<void> {
+    let sent = 0;
     try {
       const messages = jobs.map((job) => this.#message(job));
-      for (let from = 0, count = 0; from < jobs.length; from += count) {
-        count = countFitting(messages.slice(from));
-        await queue.send(messages.slice(from, from + count));
-        this.#deps.sent.add(jobs.slice(from, from + count));
+      while (sent < jobs.length) {
+        const end = sent + countFitting(messages.slice(sent));
+        await queue.send(messages.slice(sent, end));
+        this.#deps.sent.add(jobs.slice(sent, end));
+        sent = end;
       }
     } catch (error) {
-      const jobsLeft = jobs.length + this.#leaveWaiting(queue);
+      const jobsLeft = jobs.length - sent + this.#leaveWaiting(queue);
       this.#deps.log.warn({ err: error, jobs: jobsLeft }, "jobs could not be published; they will be again");
     }
   }
