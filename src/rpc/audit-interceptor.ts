@@ -24,34 +24,7 @@ function entry<I extends DescMessage, O extends DescMessage>(
   return [method, { action, target: target as Entry["target"] }];
 }
 
-const {
-  signUp,
-  login,
-  refreshToken,
-  logout,
-  revokeSession,
-  revokeOtherSessions,
-  updateProfile,
-  deleteProfile,
-  requestEmailChange,
-  confirmEmailChange,
-  requestPasswordReset,
-  resetPassword,
-  changePassword,
-  exchangeApiKey,
-  createClient,
-  updateClient,
-  deleteClient,
-  regenerateClientKey,
-  createUser,
-  setUserDisabled,
-  setUserRole,
-  deleteUser,
-  issueUserToken,
-  unlockUser,
-  rotateSigningKey,
-} = AuthService.method;
-const { redrive } = ImageJobService.method;
+const { method } = AuthService;
 
 const user = (id: string | undefined) => auditSubject("user", id);
 const client = (id: string | undefined) => auditSubject("client", id);
@@ -71,34 +44,34 @@ function dead({ what }: RedriveRequest): string {
  * access, and only what is the caller's own.
  */
 const entries: ReadonlyMap<DescMethod, Entry> = new Map([
-  entry(signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
-  entry(login, "session.started", (_, response) => user(response?.account?.id)),
-  entry(refreshToken, "session.refreshed", () => ""),
-  entry(logout, "session.ended", () => ""),
-  entry(revokeSession, "session.revoked", ({ sessionId }) => session(sessionId)),
-  entry(revokeOtherSessions, "session.others_revoked", () => ""),
-  entry(changePassword, "user.password_changed", () => ""),
-  entry(updateProfile, "user.renamed", () => ""),
-  entry(deleteProfile, "user.deleted", () => ""),
-  entry(requestEmailChange, "user.email_change_requested", () => ""),
-  entry(confirmEmailChange, "user.email_changed", ({ token }) => auditTokenOwner(token)),
-  entry(requestPasswordReset, "user.password_reset_requested", () => ""),
-  entry(resetPassword, "user.password_reset", ({ token }) => auditTokenOwner(token)),
-  entry(exchangeApiKey, "client.key_exchanged", ({ apiKey }) => auditKeyOwner(apiKey)),
-  entry(createClient, "client.created", (_, response) => client(response?.client?.id)),
-  entry(updateClient, "client.updated", (request) => client(request.client?.id)),
-  entry(deleteClient, "client.deleted", ({ clientId }) => client(clientId)),
-  entry(regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId)),
-  entry(createUser, "user.created", (_, response) => user(response?.user?.id)),
-  entry(setUserDisabled, "user.disabled_set", ({ userId }) => user(userId)),
-  entry(setUserRole, "user.role_set", ({ userId }) => user(userId)),
-  entry(deleteUser, "user.deleted", ({ userId }) => user(userId)),
-  entry(issueUserToken, "user.token_issued", ({ userId }) => user(userId)),
-  entry(unlockUser, "user.unlocked", ({ userId }) => user(userId)),
-  entry(rotateSigningKey, "key.rotated", (_, response) =>
+  entry(method.signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
+  entry(method.login, "session.started", (_, response) => user(response?.account?.id)),
+  entry(method.refreshToken, "session.refreshed", () => ""),
+  entry(method.logout, "session.ended", () => ""),
+  entry(method.revokeSession, "session.revoked", ({ sessionId }) => session(sessionId)),
+  entry(method.revokeOtherSessions, "session.others_revoked", () => ""),
+  entry(method.changePassword, "user.password_changed", () => ""),
+  entry(method.updateProfile, "user.renamed", () => ""),
+  entry(method.deleteProfile, "user.deleted", () => ""),
+  entry(method.requestEmailChange, "user.email_change_requested", () => ""),
+  entry(method.confirmEmailChange, "user.email_changed", ({ token }) => auditTokenOwner(token)),
+  entry(method.requestPasswordReset, "user.password_reset_requested", () => ""),
+  entry(method.resetPassword, "user.password_reset", ({ token }) => auditTokenOwner(token)),
+  entry(method.exchangeApiKey, "client.key_exchanged", ({ apiKey }) => auditKeyOwner(apiKey)),
+  entry(method.createClient, "client.created", (_, response) => client(response?.client?.id)),
+  entry(method.updateClient, "client.updated", (request) => client(request.client?.id)),
+  entry(method.deleteClient, "client.deleted", ({ clientId }) => client(clientId)),
+  entry(method.regenerateClientKey, "client.key_regenerated", ({ clientId }) => client(clientId)),
+  entry(method.createUser, "user.created", (_, response) => user(response?.user?.id)),
+  entry(method.setUserDisabled, "user.disabled_set", ({ userId }) => user(userId)),
+  entry(method.setUserRole, "user.role_set", ({ userId }) => user(userId)),
+  entry(method.deleteUser, "user.deleted", ({ userId }) => user(userId)),
+  entry(method.issueUserToken, "user.token_issued", ({ userId }) => user(userId)),
+  entry(method.unlockUser, "user.unlocked", ({ userId }) => user(userId)),
+  entry(method.rotateSigningKey, "key.rotated", (_, response) =>
     response?.key === undefined ? "" : `key:${response.key.id}`,
   ),
-  entry(redrive, "dead_letters.redriven", dead),
+  entry(ImageJobService.method.redrive, "dead_letters.redriven", dead),
 ]);
 
 /** Keeps the audit event before the call is answered. */

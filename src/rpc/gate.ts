@@ -23,9 +23,7 @@ export function createGate(admission: Admission, log: Log): (context: HandlerCon
         return bodyRoom === undefined ? admitted : chain(admitted, () => bodyRoom.take());
       },
       (error) => {
-        const wire = toConnectError(error, log, call.requestId);
-        call.outcome = Code[wire.code];
-        throw wire;
+        throw failed(error, context.values, log);
       },
     );
   };
