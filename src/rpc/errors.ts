@@ -31,6 +31,12 @@ export function quotable(message: string): string {
   return (message.length > messageMax ? `${message.slice(0, messageMax)}…` : message).toWellFormed();
 }
 
+/** Bytes that cannot be read: Connect says `internal` of some, but they are the caller's fault. */
+export function callersFault(error: unknown): unknown {
+  const { code, rawMessage } = ConnectError.from(error);
+  return code === Code.Internal ? new ConnectError(rawMessage, Code.InvalidArgument) : error;
+}
+
 function known(error: unknown): ConnectError | undefined {
   if (error instanceof ConnectError) return error;
   return error instanceof DomainError ? fromDomain(error) : undefined;

@@ -1,6 +1,6 @@
 import { type DescMethod, type JsonWriteStringOptions, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
+import { callersFault } from "../errors.ts";
 import type { Options } from "./call.ts";
 import { inParts } from "./parts.ts";
 import { pooled } from "./pooled.ts";
@@ -25,7 +25,7 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
     toJsonString(method.output, message, options.jsonOptions as JsonWriteStringOptions);
   return {
     binary: {
-      parse: callersFault(lookup.getI(true).parse),
+      parse: blamingCaller(lookup.getI(true).parse),
       serialize: serializedOnce(toBytes),
       serializeInParts: inParts(method.output, toBytes),
     },
@@ -37,14 +37,13 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
   };
 }
 
-/** Bytes that are no message: Connect says `internal`, but they are the caller's fault, as they are in JSON. */
-function callersFault(parse: Codec["parse"]): Codec["parse"] {
+/** JSON that is no message is the caller's fault already. */
+function blamingCaller(parse: Codec["parse"]): Codec["parse"] {
   return (bytes) => {
     try {
       return parse(bytes);
     } catch (error) {
-      const { code, rawMessage } = ConnectError.from(error);
-      throw code === Code.Internal ? new ConnectError(rawMessage, Code.InvalidArgument) : error;
+      throw callersFault(error);
     }
   };
 }
