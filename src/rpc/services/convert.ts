@@ -24,9 +24,7 @@ export function toAccount(account: Account): auth.Account {
   });
 }
 
-/** Undefined when none was named. */
-export function fromRole(role: auth.Role): Role | undefined {
-  if (role === auth.Role.UNSPECIFIED) return undefined;
+export function fromRole(role: auth.Role): Role {
   if (role === auth.Role.ADMIN) return "admin";
   if (role === auth.Role.USER) return "user";
   throw invalidField("role", "must be ROLE_USER or ROLE_ADMIN");

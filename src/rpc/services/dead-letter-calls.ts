@@ -20,23 +20,26 @@ const bodyMax = 4096;
 export function deadLetterCalls({ deadLetters }: UseCases) {
   return {
     async listDeadLetters({ pageSize, pageToken, source }) {
-      const page = await deadLetters.list({ pageSize, pageToken, source: fromSource(source) });
+      const page = await deadLetters.list({ pageSize, pageToken, source: sourceNamed(source) });
       return { deadLetters: page.items.map(toDeadLetter), nextPageToken: page.nextPageToken };
     },
     async redrive({ what }) {
       if (what.case === undefined) throw invalidField("what", "must be one or all");
-      const source = fromSource(what.value.source);
-      if (what.case === "all") return deadLetters.redriveAll({ source, pageToken: what.value.pageToken });
-      if (source === undefined) throw invalidField("source", "must be SOURCE_JOB or SOURCE_RESULT");
-      await deadLetters.redrive(source, what.value.id);
+      const { source } = what.value;
+      if (what.case === "all")
+        return deadLetters.redriveAll({ source: sourceNamed(source), pageToken: what.value.pageToken });
+      await deadLetters.redrive(fromSource(source), what.value.id);
       return { redriven: 1 };
     },
   } satisfies Partial<ServiceImpl<typeof ImageJobService>>;
 }
 
 /** Undefined when none was named. */
-function fromSource(source: Source): DeadSource | undefined {
-  if (source === Source.UNSPECIFIED) return undefined;
+function sourceNamed(source: Source): DeadSource | undefined {
+  return source === Source.UNSPECIFIED ? undefined : fromSource(source);
+}
+
+function fromSource(source: Source): DeadSource {
   if (source === Source.JOB) return "job";
   if (source === Source.RESULT) return "result";
   throw invalidField("source", "must be SOURCE_JOB or SOURCE_RESULT");

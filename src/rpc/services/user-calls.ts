@@ -1,8 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { AuthService } from "../../../gen/darkroom/auth/v1/auth_pb.ts";
+import { type AuthService, Role } from "../../../gen/darkroom/auth/v1/auth_pb.ts";
 import type { UseCases } from "../../core/use-cases.ts";
 import { userOf } from "../../model/call.ts";
-import { invalidField } from "../../model/errors.ts";
 import { callOf } from "../call.ts";
 import { fromRole, toAccount } from "./convert.ts";
 
@@ -32,8 +31,8 @@ export function userCalls({ accounts, deletions, profiles, users }: UseCases) {
     },
     async createUser({ username, email, password, role }, context) {
       const wanted = { username, email, password };
-      const { principal } = callOf(context);
-      return { user: toAccount(await accounts.create(wanted, fromRole(role) ?? "user", principal)) };
+      const wantedRole = role === Role.UNSPECIFIED ? "user" : fromRole(role);
+      return { user: toAccount(await accounts.create(wanted, wantedRole, callOf(context).principal)) };
     },
     async setUserDisabled({ userId, disabled }) {
       return { user: toAccount(await users.setDisabled(userId, disabled)) };
@@ -47,9 +46,7 @@ export function userCalls({ accounts, deletions, profiles, users }: UseCases) {
       return {};
     },
     async setUserRole({ userId, role }) {
-      const wanted = fromRole(role);
-      if (wanted === undefined) throw invalidField("role", "must be ROLE_USER or ROLE_ADMIN");
-      return { user: toAccount(await users.setRole(userId, wanted)) };
+      return { user: toAccount(await users.setRole(userId, fromRole(role))) };
     },
   } satisfies Partial<ServiceImpl<typeof AuthService>>;
 }
