@@ -101,17 +101,10 @@ type Wish = MessageInitShape<typeof SubmitImageJobRequestSchema>;
 
 /** The request without the picture. Refuses values that no request can carry: sending them would look like a broken connection. */
 function wish(prompt: string, options: DevelopOptions): Wish {
-  const { model = "", strength, promptGuidance, seed, imageCount, deadline } = options;
-  const wanted = {
-    prompt,
-    modelType: model,
-    ...(strength === undefined ? {} : { strength }),
-    ...(promptGuidance === undefined ? {} : { promptGuidance }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(imageCount === undefined ? {} : { imageCount }),
-    ...(deadline === undefined ? {} : { deadline: timestampFromDate(deadline) }),
-    requestId: randomId(),
-  };
+  const { model = "", strength, promptGuidance, seed, imageCount } = options;
+  const deadline = options.deadline && timestampFromDate(options.deadline);
+  const chosen = { strength, promptGuidance, seed, imageCount, deadline };
+  const wanted = { prompt, modelType: model, ...chosen, requestId: randomId() };
   try {
     toBinary(SubmitImageJobRequestSchema, create(SubmitImageJobRequestSchema, wanted));
   } catch (error) {

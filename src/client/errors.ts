@@ -1,3 +1,4 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type ImageJob, stateName } from "./api.ts";
@@ -47,7 +48,7 @@ export function isCredentialRefused(error: unknown): boolean {
 /** How many milliseconds the server asks to wait, or undefined when it does not say. */
 export function retryDelayOf(error: unknown): number | undefined {
   const delay = error instanceof ConnectError ? error.findDetails(RetryInfoSchema)[0]?.retryDelay : undefined;
-  return delay === undefined ? undefined : Number(delay.seconds) * 1000 + delay.nanos / 1e6;
+  return delay && durationMs(delay);
 }
 
 /** For people: what went wrong, with the fields that broke a rule. */
