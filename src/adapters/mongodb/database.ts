@@ -36,7 +36,7 @@ export class Database {
   static async open(createClient: () => MongoClient, name: string, log: Log, renewMs = awayMaxMs): Promise<Database> {
     const database = new Database(createClient, name, log, renewMs);
     try {
-      await database.#prepare(log);
+      await database.#prepare();
       return database;
     } catch (error) {
       await database.close();
@@ -95,16 +95,16 @@ export class Database {
     await closed(before);
   }
 
-  async #prepare(log: Log): Promise<void> {
+  async #prepare(): Promise<void> {
     const until = performance.now() + startMs;
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#client.connect();
-        return await makeIndexes(this.#db, log);
+        return await makeIndexes(this.#db, this.#log);
       } catch (error) {
         if (!isAway(error) || performance.now() > until) throw error;
         if (tries === 1)
-          log.warn({ reason: (error as Error).message }, "the database cannot be reached; waiting for it");
+          this.#log.warn({ reason: (error as Error).message }, "the database cannot be reached; waiting for it");
       }
       await delay(againMs);
     }
