@@ -10,8 +10,7 @@ export function mongodbAuditStore(db: Database): AuditStore {
     append: (event) => events.insert(event),
     list({ where, from, before: end, limit }) {
       const equal = where === undefined ? {} : { [where.field]: is(where.value) };
-      const sort = [...Object.keys(equal).map((field) => [field, 1] as const), ["place", -1] as const];
-      return events.find({ ...equal, place: between(from, end) }, { sort: new Map(sort), limit });
+      return events.find({ ...equal, place: between(from, end) }, { sort: { place: -1 }, limit });
     },
     deleteBefore: (id, limit) => events.deleteFirst({ _id: before(id) }, { sort: { _id: 1 }, limit }),
   };

@@ -16,12 +16,10 @@ export function mongodbJobStore(db: Database, dueAt: (job: ImageJob) => number):
     },
   });
 
-  /** The fields that are equal come first in the sort too: Cosmos DB sorts only by all fields of an index. */
   function listOne({ ownerId, after, limit }: JobQuery, state: string | undefined): Promise<ImageJob[]> {
     const equal = { ownerId: is(ownerId), ...(state === undefined ? {} : { state: is(state) }) };
     const query = after === undefined ? equal : { ...equal, place: before(sortKey(after)) };
-    const sort = [...Object.keys(equal).map((field) => [field, 1] as const), ["place", -1] as const];
-    return jobs.find(query, { sort: new Map(sort), limit });
+    return jobs.find(query, { sort: { place: -1 }, limit });
   }
 
   return {

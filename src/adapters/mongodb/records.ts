@@ -1,4 +1,4 @@
-import type { Collection, Sort, UpdateFilter } from "mongodb";
+import type { Collection, FindOptions, UpdateFilter } from "mongodb";
 import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
 import { type CollectionName, uniqueFields } from "./collections.ts";
 import type { Database } from "./database.ts";
@@ -52,7 +52,8 @@ interface Options<T> {
 }
 
 interface Order {
-  readonly sort: Sort;
+  /** By the fields that the query does not fix. */
+  readonly sort: Readonly<Record<string, 1 | -1>>;
   readonly limit: number;
 }
 
@@ -108,7 +109,7 @@ export class Records<T extends { readonly id: string }> {
   }
 
   async find(query: Query, order: Partial<Order> = {}): Promise<T[]> {
-    const options = { projection: this.#projection, ...order };
+    const options = { projection: this.#projection, ...ordered(query, order) };
     const found = await this.#db.run(() => this.#collection().find(query, options).toArray());
     return found.map((document) => this.#toRecord(document));
   }
@@ -153,7 +154,7 @@ export class Records<T extends { readonly id: string }> {
   }
 
   async ids(query: Query, order: Partial<Order>): Promise<string[]> {
-    const options = { ...order, projection: { _id: 1 } };
+    const options = { projection: { _id: 1 }, ...ordered(query, order) };
     const found = await this.#db.run(() => this.#collection().find(query, options).toArray());
     return found.map(({ _id }) => _id);
   }
@@ -186,4 +187,11 @@ export class Records<T extends { readonly id: string }> {
   #toRecord({ _id, ...fields }: Stored): T {
     return { id: _id, ...this.#defaults, ...fields } as unknown as T;
   }
+}
+
+/** The fields that are equal come first in the sort too: Cosmos DB sorts only by all fields of an index. */
+function ordered(query: Query, { sort, ...limit }: Partial<Order>): FindOptions {
+  if (sort === undefined) return limit;
+  const equal = Object.entries(query).flatMap(([field, condition]) => (condition && "$eq" in condition ? field : []));
+  return { ...limit, sort: new Map([...equal.map((field) => [field, 1] as const), ...Object.entries(sort)]) };
 }

@@ -20,16 +20,7 @@ export function mongodbSessionStore(db: Database): SessionStore {
       await sessions.delete({ _id: is(id) });
     },
     listByAccount: (accountId, limit) =>
-      sessions.find(
-        { accountId: is(accountId) },
-        {
-          sort: new Map([
-            ["accountId", 1],
-            ["createdAt", -1],
-          ]),
-          limit,
-        },
-      ),
+      sessions.find({ accountId: is(accountId) }, { sort: { createdAt: -1 }, limit }),
     async deleteByAccount(accountId, exceptId) {
       const deleted: string[] = [];
       for (;;) {

@@ -3,11 +3,7 @@ import type { UsageStore } from "../../ports/usage-store.ts";
 import type { Database } from "./database.ts";
 import { atLeast, atMost, before, is, Records } from "./records.ts";
 
-/** The newest first. */
-const ofUser = new Map([
-  ["userId", 1],
-  ["date", -1],
-] as const);
+const newestFirst = { date: -1 } as const;
 
 export function mongodbUsageStore(db: Database): UsageStore {
   const all = new Records<DailyUsage>(db, "user_daily_usage");
@@ -23,8 +19,8 @@ export function mongodbUsageStore(db: Database): UsageStore {
     },
     get: (id) => all.get(id),
     insert: (usage) => all.insert(usage),
-    list: (userId, from) => all.find({ userId: is(userId), date: atLeast(from) }, { sort: ofUser }),
-    deleteByUser: (userId, limit) => all.deleteFirst({ userId: is(userId) }, { sort: ofUser, limit }),
+    list: (userId, from) => all.find({ userId: is(userId), date: atLeast(from) }, { sort: newestFirst }),
+    deleteByUser: (userId, limit) => all.deleteFirst({ userId: is(userId) }, { sort: newestFirst, limit }),
     deleteBefore: (date, limit) => all.deleteFirst({ date: before(date) }, { sort: { date: 1 }, limit }),
   };
 }
