@@ -27,9 +27,9 @@ export function sqliteAccountStore(db: Database): AccountStore {
         "UPDATE accounts SET record_id = ?, username_key = ?, email_key = ?, role = ?, doc = ? " +
         "WHERE id = ? AND json_extract(doc, '$.version') = ? RETURNING id";
       const doc = JSON.stringify(account);
-      return (await db.write(sql, recordId, usernameKey, emailKey, role, doc, id, version - 1)).length === 1;
+      return db.writeOne(sql, recordId, usernameKey, emailKey, role, doc, id, version - 1);
     },
-    delete: async (id) => (await db.write("DELETE FROM accounts WHERE id = ? RETURNING id", id)).length === 1,
+    delete: (id) => db.writeOne("DELETE FROM accounts WHERE id = ? RETURNING id", id),
     async list({ by, prefix, after, limit }) {
       const column = columns[by];
       const sql =

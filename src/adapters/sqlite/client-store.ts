@@ -15,9 +15,9 @@ export function sqliteClientStore(db: Database): ClientStore {
     async replace(client) {
       const sql = "UPDATE clients SET version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
       const { id, version } = client;
-      return (await db.write(sql, version, JSON.stringify(client), id, version - 1)).length === 1;
+      return db.writeOne(sql, version, JSON.stringify(client), id, version - 1);
     },
-    delete: async (id) => (await db.write("DELETE FROM clients WHERE id = ? RETURNING id", id)).length === 1,
+    delete: (id) => db.writeOne("DELETE FROM clients WHERE id = ? RETURNING id", id),
     async list(after, limit) {
       const order = "ORDER BY created_at DESC, id DESC LIMIT ?";
       if (after === undefined) return db.readDocs<Client>(`SELECT doc FROM clients ${order}`, limit);

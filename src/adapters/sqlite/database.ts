@@ -121,6 +121,11 @@ export class Database {
     return this.writeAll([{ sql, params }]);
   }
 
+  /** Whether the statement, which is about one row at most and ends in RETURNING, found it. */
+  async writeOne(sql: string, ...params: SQLInputValue[]): Promise<boolean> {
+    return (await this.write(sql, ...params)).length === 1;
+  }
+
   /** Deletes the first rows, in the order of `column`, for which `condition` holds of it; how many it deleted. */
   async deleteFirst(
     table: string,

@@ -13,18 +13,18 @@ export function sqliteImageStore(db: Database): ImageStore {
     },
     async update(image) {
       const sql = "UPDATE images SET owner_id = ?, expires_at = ?, doc = ? WHERE id = ? RETURNING id";
-      return (await db.write(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+      return db.writeOne(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id);
     },
     async adopt(image) {
       const sql =
         "UPDATE images SET owner_id = ?, expires_at = ?, doc = ? WHERE id = ? AND owner_id IS NULL RETURNING id";
-      return (await db.write(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id)).length === 1;
+      return db.writeOne(sql, image.ownerId, image.expiresAt, JSON.stringify(image), image.id);
     },
     async keepUntil(id, expiresAt, now) {
       const sql =
         "UPDATE images SET expires_at = max(expires_at, ?1), doc = json_set(doc, '$.expiresAt', max(expires_at, ?1)) " +
         "WHERE id = ?2 AND expires_at > ?3 RETURNING id";
-      return (await db.write(sql, expiresAt, id, now)).length === 1;
+      return db.writeOne(sql, expiresAt, id, now);
     },
     async expired(now, limit) {
       return db.readDocs<Image>("SELECT doc FROM images WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, limit);

@@ -28,11 +28,10 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
       const { id, state, version } = job;
       const sql =
         "UPDATE jobs SET state = ?, due_at = ?, version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
-      const written = await db.write(sql, state, dueAt(job), version, JSON.stringify(job), id, version - 1);
-      return written.length === 1;
+      return db.writeOne(sql, state, dueAt(job), version, JSON.stringify(job), id, version - 1);
     },
     async delete(id, version) {
-      return (await db.write("DELETE FROM jobs WHERE id = ? AND version = ? RETURNING id", id, version)).length === 1;
+      return db.writeOne("DELETE FROM jobs WHERE id = ? AND version = ? RETURNING id", id, version);
     },
     async list(query) {
       // A query for each state reads that state's index in order; one for several would have to sort them all.

@@ -11,7 +11,7 @@ export function sqliteSecretStore(db: Database): SecretStore {
     },
     async replace(name, expected, value) {
       const sql = "UPDATE secrets SET value = ? WHERE name = ? AND value = ? RETURNING name";
-      return (await db.write(sql, value, name, expected)).length === 1;
+      return db.writeOne(sql, value, name, expected);
     },
   };
 }

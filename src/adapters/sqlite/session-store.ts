@@ -16,8 +16,7 @@ export function sqliteSessionStore(db: Database): SessionStore {
     async replace(session) {
       const { id, version } = session;
       const sql = "UPDATE sessions SET ends_at = ?, version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
-      const written = await db.write(sql, sessionEnd(session), version, JSON.stringify(session), id, version - 1);
-      return written.length === 1;
+      return db.writeOne(sql, sessionEnd(session), version, JSON.stringify(session), id, version - 1);
     },
     async delete(id) {
       await db.write("DELETE FROM sessions WHERE id = ?", id);

@@ -15,7 +15,7 @@ export function sqliteSignInAttemptStore(db: Database): SignInAttemptStore {
     async replace(attempts) {
       const { id, lastAt, version } = attempts;
       const sql = "UPDATE attempts SET last_at = ?, version = ?, doc = ? WHERE id = ? AND version = ? RETURNING id";
-      return (await db.write(sql, lastAt, version, JSON.stringify(attempts), id, version - 1)).length === 1;
+      return db.writeOne(sql, lastAt, version, JSON.stringify(attempts), id, version - 1);
     },
     async delete(id) {
       await db.write("DELETE FROM attempts WHERE id = ?", id);
