@@ -26,3 +26,8 @@ export async function deleteAll(
   }
   if (failures.size > 0) throw [...failures.values()][0];
 }
+
+/** Deletes all that `deleteSome`, which resolves to how many it has deleted, finds. */
+export async function inBatches(deleteSome: (limit: number) => Promise<number>): Promise<void> {
+  while ((await deleteSome(batch)) === batch);
+}

@@ -14,6 +14,7 @@ import type { SignInAttemptStore } from "../ports/sign-in-attempt-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./accounts/deletions.ts";
+import { inBatches } from "./delete-all.ts";
 import type { Files } from "./images/files.ts";
 import type { Images } from "./images/images.ts";
 import type { Dispatcher } from "./jobs/dispatcher.ts";
@@ -90,14 +91,14 @@ export class Sweeper {
   async sweepRetention(): Promise<void> {
     const { deletions, files, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
     await doAll([
-      () => inBatches(() => deletions.sweep(batch)),
+      () => inBatches((limit) => deletions.sweep(limit)),
       () => files.sweep(),
       () => images.sweep(),
-      () => inBatches(() => sessions.deleteEnded(clock(), batch)),
-      () => inBatches(() => audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), batch)),
-      () => inBatches(() => attempts.deleteBefore(clock() - memoryMs, batch)),
-      () => inBatches(() => counters.deleteBefore(clock() - windowMaxMs, batch)),
-      () => inBatches(() => usage.deleteBefore(dateOf(clock() - keepUsageMs), batch)),
+      () => inBatches((limit) => sessions.deleteEnded(clock(), limit)),
+      () => inBatches((limit) => audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), limit)),
+      () => inBatches((limit) => attempts.deleteBefore(clock() - memoryMs, limit)),
+      () => inBatches((limit) => counters.deleteBefore(clock() - windowMaxMs, limit)),
+      () => inBatches((limit) => usage.deleteBefore(dateOf(clock() - keepUsageMs), limit)),
     ]);
   }
 
@@ -127,8 +128,4 @@ export class Sweeper {
       await records.changeKept(swept, (current) => cancelOpen(current, clock()));
     else dispatcher.dispatch(swept);
   }
-}
-
-async function inBatches(deleteSome: () => Promise<number>): Promise<void> {
-  while ((await deleteSome()) === batch);
 }

@@ -6,10 +6,10 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { UsageStore } from "../../ports/usage-store.ts";
 import type { AccountRecords } from "../accounts/account-records.ts";
+import { inBatches } from "../delete-all.ts";
 import { type Repeating, repeat } from "../repeat.ts";
 
 const writeEveryMs = 1000;
-const batch = 100;
 
 interface UsageDeps {
   readonly usage: UsageStore;
@@ -74,7 +74,7 @@ export class Usage {
   /** Deletes all that was counted of a user. */
   async deleteOf(userId: string): Promise<void> {
     await this.#write();
-    while ((await this.#deps.usage.deleteByUser(userId, batch)) === batch);
+    await inBatches((limit) => this.#deps.usage.deleteByUser(userId, limit));
   }
 
   async #whose(by: Owner, userId: string): Promise<string> {
