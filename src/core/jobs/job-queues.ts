@@ -6,18 +6,15 @@ export class JobQueues {
   /** By their names. */
   readonly all: ReadonlyMap<string, Queue>;
   readonly #routes: ModelRoutes;
-  readonly #own: Queue;
 
   constructor({ routes, queue }: { routes: ModelRoutes; queue: (name: string) => Queue }) {
-    const others = queueNames(routes).filter((name) => name !== ownQueueName);
     this.#routes = routes;
-    this.#own = queue(ownQueueName);
-    this.all = new Map([[ownQueueName, this.#own], ...others.map((name) => [name, queue(name)] as const)]);
+    this.all = new Map(queueNames(routes).map((name) => [name, queue(name)]));
   }
 
   /** Whether the workers that take the model's jobs claim them, as ours do; others may, or may not. */
   areClaimed(model: string): boolean {
-    return this.of(model) === this.#own;
+    return this.#nameOf(model) === ownQueueName;
   }
 
   /** Whether some of our workers may lack the model, and leave its jobs to others. */
@@ -25,11 +22,15 @@ export class JobQueues {
     return model !== this.#routes.own[0]?.name;
   }
 
+  of(model: string): Queue {
+    return this.all.get(this.#nameOf(model)) as Queue;
+  }
+
   /**
    * A job whose model is no longer configured goes to our own workers: one that has the model by then does it, else its
    * deadline ends it.
    */
-  of(model: string): Queue {
-    return this.all.get(queueNameOf(this.#routes, model) ?? ownQueueName) ?? this.#own;
+  #nameOf(model: string): string {
+    return queueNameOf(this.#routes, model) ?? ownQueueName;
   }
 }
