@@ -4,15 +4,14 @@ import { chatIdRule, fileNameKey, fileNameRule, type StoredFile } from "../../mo
 import { isId } from "../../model/ids.ts";
 import type { Principal, UserPrincipal } from "../../model/principal.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
-import { type Clock, clockSkewMs } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { FileStore } from "../../ports/file-store.ts";
-import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
+import { DuplicateKey } from "../../ports/store-errors.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
-import { deleteAll } from "../delete-all.ts";
 import { FirstLook } from "./first-look.ts";
 import type { Images } from "./images.ts";
-import { uploadMaxMs } from "./own-images.ts";
+import { Uploads, uploadMaxMs } from "./uploads.ts";
 
 interface FilesDeps {
   readonly files: FileStore;
@@ -33,9 +32,11 @@ export interface OpenedFile {
 /** Files of any type; an owner has each name once. A file that is a picture becomes one, wherever pictures lie. */
 export class Files {
   readonly #deps: FilesDeps;
+  readonly #uploads: Uploads;
 
   constructor(deps: FilesDeps) {
     this.#deps = deps;
+    this.#uploads = new Uploads(deps.files, deps);
   }
 
   /**
@@ -48,7 +49,7 @@ export class Files {
     by: UserPrincipal,
   ): Promise<string> {
     checkFields({ chat_id: () => chatIdRule(chatId), name: () => fileNameRule(name) });
-    const { files, authentication, clock } = this.#deps;
+    const { files, clock } = this.#deps;
     const ownerId = by.account.id;
     // A name that is taken now will hardly be free when all bytes have come.
     if ((await files.findByNameKey(fileNameKey(ownerId, name))) !== undefined) throw exists(name);
@@ -56,16 +57,8 @@ export class Files {
     const times = { createdAt: now, expiresAt: now + uploadMaxMs };
     const none = { size: 0, imageId: null, ready: false };
     const pending: StoredFile = { id, ownerId, name, nameKey: id, chatId: chatId ?? null, ...none, ...times };
-    // The record first: whatever happens next, the sweeper knows of the bytes.
     await files.insert(pending);
-    try {
-      // An account that was deleted during the upload stores nothing.
-      return await this.#complete(pending, bytes, by).finally(() => authentication.confirm(by));
-    } catch (error) {
-      // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
-      if (!(error instanceof StoreUnavailable)) await this.#delete(id).catch(() => {});
-      throw error;
-    }
+    return this.#uploads.take(id, by, () => this.#complete(pending, bytes, by));
   }
 
   /** Undefined for a file that does not exist, or is somebody else's. */
@@ -79,14 +72,13 @@ export class Files {
   }
 
   /** Deletes an owner's files. Pictures are deleted as such. */
-  async deleteOf(ownerId: string): Promise<void> {
-    await this.#deleteAll((limit) => this.#deps.files.listByOwner(ownerId, limit));
+  deleteOf(ownerId: string): Promise<void> {
+    return this.#uploads.deleteOf(ownerId);
   }
 
   /** Deletes files whose time has come. */
-  async sweep(): Promise<void> {
-    const { files, clock } = this.#deps;
-    await this.#deleteAll((limit) => files.expired(clock() - clockSkewMs, limit));
+  sweep(): Promise<void> {
+    return this.#uploads.sweep();
   }
 
   async #complete(pending: StoredFile, bytes: AsyncIterable<Uint8Array>, by: UserPrincipal): Promise<string> {
@@ -125,16 +117,6 @@ export class Files {
     } catch (error) {
       throw error instanceof DuplicateKey ? exists(file.name) : error;
     }
-  }
-
-  #deleteAll(list: (limit: number) => Promise<StoredFile[]>): Promise<void> {
-    return deleteAll(list, (id) => this.#delete(id));
-  }
-
-  async #delete(id: string): Promise<void> {
-    // The bytes first: while the record is there, the next sweep comes back for them.
-    await this.#deps.blobs.delete(id);
-    await this.#deps.files.delete(id);
   }
 }
 

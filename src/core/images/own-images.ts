@@ -6,17 +6,14 @@ import type { ImageJob } from "../../model/image-job.ts";
 import { ownerIdOf, type Principal } from "../../model/principal.ts";
 import { hourMs } from "../../model/time.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
-import { type Clock, clockSkewMs } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { ImageStore } from "../../ports/image-store.ts";
-import { StoreUnavailable } from "../../ports/store-errors.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
-import { deleteAll } from "../delete-all.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
+import { Uploads, uploadMaxMs } from "./uploads.ts";
 
-/** How long an upload may take; after that its bytes are swept. */
-export const uploadMaxMs = hourMs;
 /** Jobs' pictures are kept until a multiple of this. */
 const keepStepMs = hourMs;
 
@@ -32,14 +29,16 @@ interface OwnImagesDeps {
 /** Pictures in our own store, each with its owner. */
 export class OwnImages implements Images {
   readonly #deps: OwnImagesDeps;
+  readonly #uploads: Uploads;
 
   constructor(deps: OwnImagesDeps) {
     this.#deps = deps;
+    this.#uploads = new Uploads(deps.images, deps);
   }
 
   /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
   async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
-    const { images, authentication, clock } = this.#deps;
+    const { images, clock } = this.#deps;
     const now = clock();
     const pending: Image = {
       id: randomUUID(),
@@ -53,16 +52,8 @@ export class OwnImages implements Images {
       createdAt: now,
       expiresAt: now + uploadMaxMs,
     };
-    // The record first: whatever happens next, the sweeper knows of the bytes.
     await images.insert(pending);
-    try {
-      // An account that was deleted during the upload stores nothing.
-      return await this.#complete(pending, bytes).finally(() => authentication.confirm(by));
-    } catch (error) {
-      // A write without an answer may still happen, and a failed delete leaves the record: the sweeper comes for both.
-      if (!(error instanceof StoreUnavailable)) await this.#delete(pending.id).catch(() => {});
-      throw error;
-    }
+    return this.#uploads.take(pending.id, by, () => this.#complete(pending, bytes));
   }
 
   async open(id: string, by: Principal): Promise<OpenedImage> {
@@ -92,13 +83,12 @@ export class OwnImages implements Images {
     return adopted.every(Boolean);
   }
 
-  async deleteOf(ownerId: string): Promise<void> {
-    await this.#deleteAll((limit) => this.#deps.images.listByOwner(ownerId, limit));
+  deleteOf(ownerId: string): Promise<void> {
+    return this.#uploads.deleteOf(ownerId);
   }
 
-  async sweep(): Promise<void> {
-    const { images, clock } = this.#deps;
-    await this.#deleteAll((limit) => images.expired(clock() - clockSkewMs, limit));
+  sweep(): Promise<void> {
+    return this.#uploads.sweep();
   }
 
   async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {
@@ -117,17 +107,6 @@ export class OwnImages implements Images {
     // An earlier reading of the same result may have adopted it.
     const stored = await images.get(image.id);
     return stored?.ownerId === image.ownerId && stored.jobId === image.jobId;
-  }
-
-  #deleteAll(list: (limit: number) => Promise<Image[]>): Promise<void> {
-    return deleteAll(list, (id) => this.#delete(id));
-  }
-
-  async #delete(id: string): Promise<void> {
-    const { images, blobs } = this.#deps;
-    // The bytes first: while the record is there, the next sweep comes back for them.
-    await blobs.delete(id);
-    await images.delete(id);
   }
 
   async #find(id: string): Promise<Image | undefined> {
