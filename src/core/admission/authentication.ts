@@ -69,12 +69,12 @@ export class Authentication {
 
   /** Who makes a call with this credential, or with none; undefined when nobody is known. */
   identify(credential: string | undefined): MaybePromise<Principal | undefined> {
-    return this.#identify(credential, () => this.#authenticate(credential ?? ""));
+    return this.#identify(credential, this.#authenticate);
   }
 
   /** Who makes a call with this session token, for operations that accept a browser's cookie. */
   identifySession(token: string | undefined): MaybePromise<UserPrincipal | undefined> {
-    return this.#identify(token, () => this.#authenticateSession(token ?? ""));
+    return this.#identify(token, this.#authenticateSession);
   }
 
   /** Whether the credential may be a worker's: workers alone may send theirs without a scheme such as `Bearer`. */
@@ -86,10 +86,8 @@ export class Authentication {
   /** Whose the credential is, of whatever kind, or undefined when it is not good. */
   validate(credential: string): MaybePromise<Principal | undefined> {
     if (credential === "") throw invalidField("credential", "must not be empty");
-    const isSession = credential.startsWith("ds_");
-    return unlessUnauthenticated<Principal>(() =>
-      isSession ? this.#authenticateSession(credential) : this.#authenticate(credential),
-    );
+    const authenticate = credential.startsWith("ds_") ? this.#authenticateSession : this.#authenticate;
+    return unlessUnauthenticated<Principal>(() => authenticate(credential));
   }
 
   /** Whose session it is, or undefined when there is none; where authentication is off, it is everybody's. */
@@ -133,20 +131,23 @@ export class Authentication {
 
   #identify<P extends Principal>(
     credential: string | undefined,
-    authenticate: () => MaybePromise<P>,
+    authenticate: (credential: string) => MaybePromise<P>,
   ): MaybePromise<P | UserPrincipal | undefined> {
     const { everybody } = this.#deps;
     if (credential === undefined) return everybody;
-    if (everybody === undefined) return authenticate();
-    return chainOr(authenticate, (error) => {
-      // A worker must be told of its job's end even where authentication is off.
-      if (!isUnauthenticated(error) || attemptOver.includes(error.reason)) throw error;
-      return everybody;
-    });
+    if (everybody === undefined) return authenticate(credential);
+    return chainOr(
+      () => authenticate(credential),
+      (error) => {
+        // A worker must be told of its job's end even where authentication is off.
+        if (!isUnauthenticated(error) || attemptOver.includes(error.reason)) throw error;
+        return everybody;
+      },
+    );
   }
 
   /** Rejects with `unauthenticated`; its reason tells a worker why its job's token ended. */
-  #authenticate(credential: string): MaybePromise<Principal> {
+  readonly #authenticate = (credential: string): MaybePromise<Principal> => {
     if (credential.length > credentialMax) throw refused();
     if (this.#deps.isServiceKey(credential)) return { kind: "worker" };
     if (credential.startsWith("dk_")) return this.#authenticateKey(credential);
@@ -156,10 +157,10 @@ export class Authentication {
         throw error instanceof InvalidToken ? refused(error) : error;
       },
     );
-  }
+  };
 
   /** Authenticates a session token. Services ask Validate about it; no RPC accepts it as its caller's credential. */
-  #authenticateSession(token: string): MaybePromise<UserPrincipal> {
+  readonly #authenticateSession = (token: string): MaybePromise<UserPrincipal> => {
     const { sessionCache, sessionTokens, clock } = this.#deps;
     const named = sessionTokens.read(token);
     if (named === undefined) throw refused();
@@ -168,7 +169,7 @@ export class Authentication {
       if (!isSessionTokenAlive(session, clock())) throw sessionEnded();
       return this.#userOf(session);
     });
-  }
+  };
 
   #authenticateKey(key: string): MaybePromise<ClientPrincipal> {
     return chain(this.clientOfKey(key), ({ client, keyVersion }) =>
