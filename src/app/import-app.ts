@@ -9,7 +9,7 @@ import { openApiKeys } from "../crypto/api-keys.ts";
 import { atOnce, openBcryptPool } from "../crypto/bcrypt-pool.ts";
 import { openPasswords } from "../crypto/passwords.ts";
 import { openRows } from "../imports/open-rows.ts";
-import { pocketbase, pocketbaseRows, pocketbaseUser } from "../imports/pocketbase.ts";
+import { openPocketbase, pocketbase, pocketbaseUser } from "../imports/pocketbase.ts";
 import { relayClient } from "../imports/relay.ts";
 import { type Report, reports } from "../imports/reports.ts";
 import type { Row, Values } from "../imports/rows.ts";
@@ -36,7 +36,7 @@ type Base = ReturnType<typeof baseOf>;
 
 const systems = {
   pocketbase: {
-    rows: async (path) => pocketbaseRows(path),
+    rows: openPocketbase,
     taker(base) {
       const imports = new UserImports(base, pocketbase);
       return async (values) => imports.take(pocketbaseUser(values));

@@ -1,6 +1,7 @@
 import { NotPocketBase, pocketbaseUsers } from "../adapters/sqlite/pocketbase.ts";
 import { type ForeignUser, foreignIdRule, type UserSource } from "../model/imports.ts";
 import { UserError } from "../user-error.ts";
+import { readHead } from "./head.ts";
 import type { Row, Values } from "./rows.ts";
 import { flagOf, textOf, timeOf } from "./values.ts";
 
@@ -23,7 +24,12 @@ export const pocketbase: UserSource = {
 };
 
 /** The users in PocketBase's `data.db`. */
-export function* pocketbaseRows(path: string): Generator<Row> {
+export async function openPocketbase(path: string): Promise<Iterable<Row>> {
+  await readHead(path);
+  return rowsOf(path);
+}
+
+function* rowsOf(path: string): Generator<Row> {
   let row = 0;
   try {
     for (const values of pocketbaseUsers(path, columns)) {

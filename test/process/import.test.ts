@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { openStores, type Stores } from "../../src/app/backends.ts";
 import type { Report } from "../../src/app/import-app.ts";
@@ -397,6 +397,8 @@ test("a file that is not what it should be is told from, in a line that quotes n
   const users = toCsv([supabaseRow()]);
   const wrong: [string, string, string, RegExp][] = [
     ["pocketbase", "none.db", users, /none\.db: is no SQLite database$/],
+    ["pocketbase", "empty.db", "", /empty\.db: is empty$/],
+    ["supabase", "empty.csv", "\uFEFF\n", /empty\.csv: is empty$/],
     [
       "supabase",
       "few.csv",
@@ -428,11 +430,27 @@ test("a file that is not what it should be is told from, in a line that quotes n
     expect([code, stderr.trimEnd()]).toEqual([1, expect.stringMatching(message)]);
     expect(stderr).toMatch(/^darkroom: [^\n]*\n$/);
   }
-  writePocketBase(file("other.db"), "0.22", []);
   for (const system of ["pocketbase", "supabase", "relay"]) {
-    const { code, stderr } = await imported(env, system, file("nothing"));
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^darkroom: .*nothing: cannot be (read|opened)/)]);
+    for (const [path, code] of [
+      [file("nothing"), "ENOENT"],
+      [dirname(file("nothing")), "EISDIR"],
+    ] as const) {
+      const { stderr } = await imported(env, system, path);
+      expect(stderr).toBe(`darkroom: ${path}: cannot be read (${code})\n`);
+    }
   }
+});
+
+test("a database of PocketBase that was cut off is told from, and what was read of it stays", async () => {
+  const { env, file } = await place();
+  const records = Array.from({ length: 1000 }, (_, n) => ({ id: recordId(n), username: `user.${n}`, hash: "" }));
+  const data = writePocketBase(file("data.db"), "0.22", records);
+  truncateSync(data, 64 * 1024);
+  const { code, all, stderr } = await imported(env, "pocketbase", data);
+  expect([code, stderr]).toEqual([1, `darkroom: ${data}: is damaged: copy it once more while PocketBase is stopped\n`]);
+  await withStores(env, async ({ accounts }) => {
+    for (const { place } of all) expect(await accounts.findByRecordId(place.replace("record ", ""))).toBeDefined();
+  });
 });
 
 describeOnMongodb("darkroom import", ({ uri, newDatabase }) => {

@@ -5,8 +5,9 @@ export class NotPocketBase extends Error {
   override readonly name = "NotPocketBase";
 }
 
-/** SQLITE_CANTOPEN, SQLITE_NOTADB. */
+/** SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB. */
 const reasons: Readonly<Record<number, string>> = {
+  11: "is damaged: copy it once more while PocketBase is stopped",
   14: "cannot be opened: it and its folder must be readable, and the folder writable while it has a -wal file",
   26: "is no SQLite database",
 };
@@ -17,34 +18,18 @@ const busyMs = 5000;
  * read as they are asked for. The file is only read, as it is when it is opened. Throws NotPocketBase.
  */
 export function* pocketbaseUsers(path: string, wanted: readonly string[]): Generator<Record<string, unknown>> {
-  const db = open(path);
   try {
+    using db = new DatabaseSync(path, { readOnly: true, timeout: busyMs });
     const columns = columnsOf(db).filter((column) => wanted.includes(column));
     if (columns.length === 0) throw new NotPocketBase("has no table users");
     yield* db.prepare(`SELECT ${columns.join(", ")} FROM users ORDER BY rowid`).iterate();
-  } finally {
-    db.close();
-  }
-}
-
-function open(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path, { readOnly: true, timeout: busyMs });
   } catch (error) {
-    throw refusal(error);
+    const reason = reasons[(error as { errcode?: number }).errcode ?? 0];
+    throw reason === undefined ? error : new NotPocketBase(reason);
   }
 }
 
 function columnsOf(db: DatabaseSync): string[] {
-  try {
-    const rows = db.prepare("SELECT name FROM pragma_table_info('users')").all();
-    return rows.map(({ name }) => String(name));
-  } catch (error) {
-    throw refusal(error);
-  }
-}
-
-function refusal(error: unknown): unknown {
-  const reason = reasons[(error as { errcode?: number }).errcode ?? 0];
-  return reason === undefined ? error : new NotPocketBase(reason);
+  const rows = db.prepare("SELECT name FROM pragma_table_info('users')").all();
+  return rows.map(({ name }) => String(name));
 }
