@@ -77,7 +77,12 @@ async function addOperatorsCommands(): Promise<void> {
   const { importCommands } = await import("./cli/import.ts");
   const groups = [clientCommands, userCommands, keyCommands, tokenCommands, deadLetterCommands];
   for (const make of groups) program.addCommand(make(operator));
-  program.addCommand(importCommands({ directory: callersDirectory(), importFrom, print: operator.print }));
+  program.addCommand(importCommands({ directory: callersDirectory(), importFrom, print: printed }));
+}
+
+/** Resolves once it is out. */
+function printed(text: string): Promise<void> {
+  return new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())));
 }
 
 async function openStore() {

@@ -8,7 +8,8 @@ export interface ImportSettings {
   /** Where a relative path begins. */
   readonly directory: string;
   importFrom(system: ImportSystem, path: string, options: ImportOptions): AsyncIterable<Report>;
-  print(text: string): void;
+  /** Rejects where it cannot be written. */
+  print(text: string): Promise<void>;
 }
 
 const descriptions: Readonly<Record<ImportSystem, string>> = {
@@ -47,9 +48,14 @@ async function run(
   const counts = { imported: 0, there: 0, left: 0, refused: 0 };
   for await (const report of importFrom(system, resolve(directory, file), { dryRun, scopes })) {
     counts[report.outcome] += 1;
-    print(json ? `${JSON.stringify(report)}\n` : lineOf(report));
+    // Keys that nobody sees are not made.
+    await print(json ? `${JSON.stringify(report)}\n` : lineOf(report)).catch(() => {
+      throw new UserError(
+        "the import stopped where its output could not be written; what was imported stays: repeat it",
+      );
+    });
   }
-  if (!json) print(render([counts], false) + (dryRun ? "Nothing was written.\n" : ""));
+  if (!json) await print(render([counts], false) + (dryRun ? "Nothing was written.\n" : ""));
   if (counts.refused > 0) throw new UserError(`${counts.refused} refused: set them right and repeat, or leave them`);
 }
 

@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import type { ImportOutcome } from "../core/imports/imports.ts";
 import { DomainError } from "../model/errors.ts";
 import type { Log } from "../ports/log.ts";
@@ -13,13 +12,35 @@ export type Report = { readonly place: string } & (
 /** Records on their way at a time. */
 const concurrency = 16;
 
-/** What became of each record, in the order of the file. What is refused does not stop the others. */
-export function reports(
+/**
+ * What became of each record, in the order of the file. What is refused does not stop the others. What was begun is ended
+ * before anything else ends the import, and told.
+ */
+export async function* reports(
   rows: AsyncIterable<Row> | Iterable<Row>,
   take: (values: Values) => Promise<ImportOutcome>,
   log: Log,
-): AsyncIterable<Report> {
-  return Readable.from(rows).map(({ place, values }: Row) => report(place, () => take(values), log), { concurrency });
+): AsyncGenerator<Report> {
+  const begun: Promise<Report>[] = [];
+  try {
+    for await (const { place, values } of rows) {
+      const next = report(place, () => take(values), log);
+      // A failure is told in its turn.
+      next.catch(() => {});
+      if (begun.push(next) === concurrency) yield* first(begun);
+    }
+    while (begun.length > 0) yield* first(begun);
+  } catch (error) {
+    for (const ended of await Promise.allSettled(begun)) if (ended.status === "fulfilled") yield ended.value;
+    throw error;
+  } finally {
+    await Promise.allSettled(begun);
+  }
+}
+
+async function* first(begun: Promise<Report>[]): AsyncGenerator<Report> {
+  const report = await begun.shift();
+  if (report !== undefined) yield report;
 }
 
 async function report(place: string, take: () => Promise<ImportOutcome>, log: Log): Promise<Report> {

@@ -10,7 +10,7 @@ import { buried } from "../../src/model/account.ts";
 import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb } from "../support/mongodb.ts";
 import { type Cell, hashed, type OldRecord, supabaseRow, toCsv, writePocketBase } from "../support/old-systems.ts";
-import { run } from "../support/process.ts";
+import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { adminPassword, serve } from "../support/server.ts";
@@ -389,6 +389,39 @@ test("an import that was killed is finished by repeating it", async () => {
   await withStores(env, async ({ accounts }) => {
     for (const { id, username } of records) expect((await accounts.findByRecordId(id))?.username).toBe(username);
   });
+});
+
+test("what was begun before a line that cannot be read is ended and told", async () => {
+  const { env, file } = await place();
+  const rows = Array.from({ length: 20 }, (_, n) => supabaseRow({ id: randomUUID(), email: `u${n}@example.org` }));
+  const path = written(file("users.csv"), `${toCsv(rows)}too,many\n`);
+  const { code, all, stderr } = await imported(env, "supabase", path);
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/line 22: has not as many values/)]);
+  await withStores(env, async ({ audit, accounts }) => {
+    const users = (await accounts.list({ by: "usernameKey", prefix: "user-", after: undefined, limit: 99 })).map(
+      ({ id }) => id,
+    );
+    const kept = await audit.list({ where: undefined, from: "", before: "~", limit: 99 });
+    const told = all.map((report) => "id" in report && report.id).sort();
+    expect(told).not.toEqual([]);
+    expect(told).toEqual(users.sort());
+    expect(told).toEqual(kept.map(({ target }) => target.replace("user:", "")).sort());
+  });
+});
+
+test("an import whose output cannot be written ends, and makes no more keys", async () => {
+  const { env, file } = await place();
+  const path = written(
+    file("clients.json"),
+    JSON.stringify(Array.from({ length: 300 }, (_, n) => ({ name: `c ${n}` }))),
+  );
+  const { code, stderr } = await runInto("/dev/full", ["import", "relay", path], env).finished;
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/\(ENOSPC\); .*\ndarkroom: the import stopped where [^\n]+\n$/),
+  ]);
+  const isThere = (all: Report[]) => all.filter(({ outcome }) => outcome === "there").length;
+  expect(isThere((await imported(env, "relay", path, "--dry-run")).all)).toBeLessThan(100);
 });
 
 test("a file that is not what it should be is told from, in a line that quotes nothing of it", async () => {
