@@ -187,7 +187,11 @@ test("people get a table, and are told what is wrong in one line", async () => {
       /^darkroom: DARKROOM_SERVER_URL: no Darkroom answers at http:\/\/127\.0\.0\.1:1 \(connect ECONNREFUSED/,
     ],
     [["client", "list"], { ...env, DARKROOM_API_KEY: "a\nb" }, /^darkroom: DARKROOM_API_KEY: must be printable/],
-    [["client", "list"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: the credential is not valid/],
+    [
+      ["client", "list"],
+      { ...env, DARKROOM_API_KEY: "wrong" },
+      /^darkroom: DARKROOM_API_KEY: the credential is not valid/,
+    ],
     [["token", "inspect"], { ...env, DARKROOM_API_KEY: "wrong" }, /^darkroom: DARKROOM_API_KEY: is not a good/],
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],

@@ -86,6 +86,7 @@ async function onServer({ readServer, credential }: OperatorSettings, act: Act):
   try {
     return await act({ auth, jobs, credential, as: { ...bearer(credential), ...asGuest }, asGuest });
   } catch (error) {
+    if (reasonOf(error) === "CREDENTIAL_INVALID") throw new UserError(`DARKROOM_API_KEY: ${describe(error)}`);
     if (!(error instanceof ConnectError) || !unanswered.includes(error.code) || reasonOf(error) !== undefined)
       throw error;
     throw new UserError(whyUnanswered(error, serverUrl));

@@ -24,7 +24,7 @@ export function usableAccount(account: Account | undefined): Account {
 }
 
 export function refused(cause?: unknown): DomainError {
-  const message = "the credential is not valid: log in or refresh it";
+  const message = "the credential is not valid: log in, refresh it, or send another key";
   return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
 }
 
