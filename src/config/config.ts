@@ -184,7 +184,8 @@ function readOrigins(read: Reader): string[] {
     // URL.origin cannot be used: it is "null" for an app's page, such as capacitor://localhost.
     const { protocol, host } = URL.parse(origin) ?? { protocol: "", host: "" };
     if (host === "" || origin !== `${protocol}//${host}`) {
-      throw new ConfigError(name, "must be origins such as https://app.example.com, separated by commas");
+      const rule = "is no origin as browsers send it, such as https://app.example.com, without a slash at its end";
+      throw new ConfigError(name, `${origin} ${rule}`);
     }
   }
   return origins;

@@ -198,6 +198,7 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["user", "role", "admin", "king"], env, /^darkroom: the role must be user or admin/],
     [["dead-letters", "redrive"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
+    [["dead-letters", "redrive", "9", "--source", "job"], env, /^darkroom: redrive: --source needs --all/],
     [["dead-letters", "redrive", "x"], env, /^darkroom: there is no such job/],
     [["dead-letters", "redrive", "999"], env, /^darkroom: there is no such dead letter/],
     [

@@ -240,6 +240,11 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     expect(readFileSync(join(dataDir, "darkroom.db"), "utf8")).toContain("this is no database");
   });
 
+  test("an origin that is none, among others", async () => {
+    const env = { CORS_ORIGINS: "https://a.example.com, https://b.example.com/" };
+    expect(await refusal(env)).toMatch(/^darkroom: CORS_ORIGINS: https:\/\/b\.example\.com\/ is no origin/);
+  });
+
   test.each([
     ["PORT", "80800"],
     ["PORT", "http"],

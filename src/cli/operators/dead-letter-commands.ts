@@ -29,6 +29,7 @@ export function deadLetterCommands(settings: OperatorSettings): Command {
   redrive.option("--all", "all there are", false).addOption(sourceOption());
   act(redrive, async (operator, id) => {
     if ((id !== undefined) === redrive.opts().all) throw new UserError("redrive: give the id of one, or --all");
+    if (id !== undefined && redrive.opts().source !== undefined) throw new UserError("redrive: --source needs --all");
     return [id === undefined ? await redriveAll(operator, sourceOf(redrive)) : await redriveOne(operator, id)];
   });
   return group;
