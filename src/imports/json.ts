@@ -18,11 +18,12 @@ export async function* jsonRows(path: string): AsyncGenerator<Row> {
 
 function parse(path: string, text: string): unknown[] {
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
+    if (Array.isArray(value)) return value;
   } catch {
     // Not in the parser's own words, which quote what was read.
-    throw new UserError(`${path}: must be a JSON array of objects`);
   }
+  throw new UserError(`${path}: must be a JSON array of objects`);
 }
 
 function isObject(value: unknown): value is Values {

@@ -453,6 +453,8 @@ test("a file that is not what it should be is told from, in a line that quotes n
     ["supabase", "open.csv", `${users}"${secret}`, /open\.csv: line 3: is no CSV as PostgreSQL writes it \(\w+\)$/],
     ["supabase", "huge.csv", `${users}"${"x".repeat(1_100_000)}"\n`, /line 3: a record must have at most 1048576 char/],
     ["supabase", "cut.json", `[{"encrypted_password":"${secret}"`, /cut\.json: must be a JSON array of objects$/],
+    ["supabase", "lines.json", `{"id":"${secret}"}\n{"id":"b"}\n`, /lines\.json: must be a JSON array of objects$/],
+    ["supabase", "object.json", `{"id":"${secret}"}`, /object\.json: must be a JSON array of objects$/],
     ["supabase", "text.json", `["${secret}"]`, /text\.json: record 1: must be an object$/],
     ["relay", "column.csv", `name,shoe_size\na,${secret}\n`, /: line 2: the column shoe_size is not understood: leave/],
     ["relay", "twice.csv", "name,scopes,permissions\na,b,c\n", /: line 2: scopes and permissions mean the same: leave/],
