@@ -27,20 +27,15 @@ export async function* reports(
       const next = report(place, () => take(values), log);
       // A failure is told in its turn.
       next.catch(() => {});
-      if (begun.push(next) === concurrency) yield* first(begun);
+      if (begun.push(next) === concurrency) yield begun.shift() as Promise<Report>;
     }
-    while (begun.length > 0) yield* first(begun);
+    while (begun.length > 0) yield begun.shift() as Promise<Report>;
   } catch (error) {
     for (const ended of await Promise.allSettled(begun)) if (ended.status === "fulfilled") yield ended.value;
     throw error;
   } finally {
     await Promise.allSettled(begun);
   }
-}
-
-async function* first(begun: Promise<Report>[]): AsyncGenerator<Report> {
-  const report = await begun.shift();
-  if (report !== undefined) yield report;
 }
 
 async function report(place: string, take: () => Promise<ImportOutcome>, log: Log): Promise<Report> {
