@@ -29,7 +29,14 @@ export interface FrontOptions {
   readonly log: Log;
 }
 
-const ownExposedHeaders = ["location", "x-request-id", "ratelimit", "ratelimit-policy", "retry-after"];
+const ownExposedHeaders = [
+  "location",
+  "x-request-id",
+  "ratelimit",
+  "ratelimit-policy",
+  "retry-after",
+  "www-authenticate",
+];
 const preflightMaxAgeS = 7200;
 /** A refusal is delayed about as long as an answer takes, so that callers that retry at once, as some do, cost less. */
 const refusalMs = 100;

@@ -129,7 +129,7 @@ export function unknownNameKey(name: string): string {
 
 function tooMany(retryAfterMs: number, key: string): DomainError {
   const seconds = Math.ceil(retryAfterMs / 1000);
-  const message = `too many failed tries; try again in ${seconds} seconds`;
+  const message = `too many failed tries; try again in ${seconds === 1 ? "a second" : `${seconds} seconds`}`;
   // The key of a name that nobody has is no id, and no subject.
   const subject = auditSubject("user", key);
   return new DomainError("resource_exhausted", "TOO_MANY_ATTEMPTS", message, { retryAfterMs, subject });

@@ -1,9 +1,4 @@
 import { cors } from "@connectrpc/connect";
 
 /** The headers that browsers must be allowed to read, for the three protocols to work across origins. */
-export const exposedHeaders: readonly string[] = [
-  ...cors.exposedHeaders,
-  // Details of errors and of retries; gRPC-Web's are in the list already.
-  "retry-after",
-  "www-authenticate",
-];
+export const exposedHeaders: readonly string[] = cors.exposedHeaders;
