@@ -59,7 +59,7 @@ export function objectOf(values: Values, name: string): Values {
 
 /** Undefined for a value that is missing, null or empty: CSV does not tell these apart. */
 function givenOf(values: Values, name: string): unknown {
-  const value = Object.hasOwn(values, name) ? values[name] : undefined;
+  const value = values[name];
   return value === null || value === "" ? undefined : value;
 }
 

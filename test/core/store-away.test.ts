@@ -1,6 +1,18 @@
+import { randomUUID } from "node:crypto";
 import { expect, test, vi } from "vitest";
+import { Audit } from "../../src/core/audit.ts";
+import { ClientImports } from "../../src/core/imports/client-imports.ts";
+import { UserImports } from "../../src/core/imports/user-imports.ts";
+import { pocketbase, pocketbaseUser } from "../../src/imports/pocketbase.ts";
+import { relayClient } from "../../src/imports/relay.ts";
+import { type Report, reports } from "../../src/imports/reports.ts";
+import { supabase, supabaseUser } from "../../src/imports/supabase.ts";
 import { claim, heartbeat } from "../../src/model/job-life.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { sampleAccount } from "../contracts/samples.ts";
+import { recordingLog } from "../support/log.ts";
+import { hashed, supabaseRow } from "../support/old-systems.ts";
+import { quickPasswords } from "../support/passwords.ts";
 import { openCore, timing } from "./opened-core.ts";
 import { picture } from "./pictures.ts";
 
@@ -209,3 +221,77 @@ test("a job that is deleted while it is being changed is no failure of the queue
 async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
+
+const ada = { id: "kapmnutzdvwttnf", username: "ada", passwordHash: hashed("pocket") };
+
+async function openImports() {
+  const core = await openCore();
+  const base = {
+    ...core,
+    audit: new Audit(core),
+    requestId: "import",
+    dryRun: false,
+    passwords: quickPasswords(),
+    apiKeys: { issue: async () => ({ token: randomUUID(), hash: randomUUID() }) },
+    scopes: undefined,
+  };
+  return {
+    core,
+    pocketbaseUsers: new UserImports(base, pocketbase),
+    supabaseUsers: new UserImports(base, supabase),
+    clients: new ClientImports(base),
+  };
+}
+
+/** Each record is written, and the answer lost. */
+function loseAnswers<T>(store: { insert(record: T): Promise<void> }): void {
+  const { insert } = store;
+  store.insert = async (record) => {
+    await insert(record);
+    throw new StoreUnavailable();
+  };
+}
+
+test("a record whose answer was lost is imported, and a client's key told", async () => {
+  const { core, pocketbaseUsers, supabaseUsers, clients } = await openImports();
+  loseAnswers(core.accounts);
+  loseAnswers(core.clients);
+  const made = await Promise.all([
+    pocketbaseUsers.take(pocketbaseUser(ada)),
+    supabaseUsers.take(supabaseUser(supabaseRow())),
+    clients.take(relayClient({ id: 7, name: "mobile" })),
+  ]);
+  expect(made.map(({ outcome }) => outcome)).toEqual(["imported", "imported", "imported"]);
+  expect(made[2]).toHaveProperty("key", expect.any(String));
+  const events = await core.audit.list({ where: undefined, from: "", before: "~", limit: 9 });
+  expect(events.map(({ action }) => action).sort()).toEqual(["client.imported", "user.imported", "user.imported"]);
+});
+
+test("a user whose name somebody takes in that moment is refused, as any whose name is taken", async () => {
+  const { core, pocketbaseUsers } = await openImports();
+  const { insert } = core.accounts;
+  core.accounts.insert = async (account) => {
+    core.accounts.insert = insert;
+    await insert(sampleAccount({ username: ada.username, usernameKey: ada.username }));
+    await insert(account);
+  };
+  await expect(pocketbaseUsers.take(pocketbaseUser(ada))).rejects.toThrow("username: is another account's");
+});
+
+test("an import stops where the database stays away, and says at which record", async () => {
+  const log = recordingLog();
+  const rows = ["record 1", "record 2"].map((place) => ({ place, values: { place } }));
+  const take = async ({ place }: Readonly<Record<string, unknown>>) => {
+    if (place === "record 2") throw new StoreUnavailable();
+    return { outcome: "there", id: "a" } as const;
+  };
+  const told: Report[] = [];
+  const reading = (async () => {
+    for await (const report of reports(rows, take, log)) told.push(report);
+  })();
+  await expect(reading).rejects.toThrow(/^record 2: the database cannot be used now/);
+  expect(told).toMatchObject([{ place: "record 1", outcome: "there" }]);
+  expect(log.lines).toMatchObject([
+    { level: "error", fields: { place: "record 2", err: expect.any(StoreUnavailable) } },
+  ]);
+});

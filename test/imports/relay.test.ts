@@ -74,6 +74,10 @@ describe("a client of the relay", () => {
     expect(relayClient({ name: "a", ...columns }).disabled).toBe(disabled),
   );
 
+  test.each(["maybe", "2", "constructor", {}])("is neither disabled nor not as %j", (active) =>
+    expect(() => relayClient({ name: "a", active })).toThrow(/^active: must be true or false/),
+  );
+
   test.each([
     ["2024-05-01 12:00:00+00", Date.UTC(2024, 4, 1, 12)],
     ["2024-05-01 12:00:00.123456+05:30", Date.UTC(2024, 4, 1, 6, 30, 0, 123)],

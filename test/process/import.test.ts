@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { openStores, type Stores } from "../../src/app/backends.ts";
 import type { Report } from "../../src/app/import-app.ts";
@@ -193,6 +194,7 @@ const people = {
       sub: "x",
       email: "x",
       email_verified: true,
+      phone_verified: false,
       note: 'a "quoted",\r\nline 🦋',
       deep: { a: [1, null] },
     },
@@ -206,6 +208,7 @@ const people = {
   sso: supabaseRow({ is_sso_user: true, email: "plain@example.org", encrypted_password: null }),
   phone: supabaseRow({ email: null, phone: "4912345" }),
   strange: supabaseRow({ raw_user_meta_data: "[1]" }),
+  broken: supabaseRow({ raw_user_meta_data: "{" }),
   noUuid: supabaseRow({ id: "kapmnutzdvwttnf" }),
 } satisfies Record<string, Record<string, Cell>>;
 
@@ -219,6 +222,7 @@ const outcomes = [
   { outcome: "left", reason: "is anonymous" },
   { outcome: "left", reason: "signs in by single sign-on, which Darkroom has not" },
   { outcome: "left", reason: "has neither a name nor an address to sign in by" },
+  { outcome: "refused", reason: "raw_user_meta_data: must be a JSON object" },
   { outcome: "refused", reason: "raw_user_meta_data: must be a JSON object" },
   { outcome: "refused", reason: "id: must be a UUID in lower case" },
 ];
@@ -257,6 +261,19 @@ test.each([
     const failed = auth.login({ identity: `${name}@example.org`, password });
     expect(await refusal(failed)).toMatchObject({ reason: "LOGIN_FAILED" });
   }
+});
+
+test("empty lines of CSV count as lines, and what may stand before a JSON array counts for nothing", async () => {
+  const { env, file } = await place();
+  const rows = [supabaseRow(), supabaseRow()];
+  const gaps = toCsv(rows).replaceAll("\n", "\n\n");
+  const csv = await imported(env, "supabase", written(file("users.csv"), gaps));
+  expect(csv.all).toMatchObject([
+    { place: "line 3", outcome: "imported" },
+    { place: "line 5", outcome: "imported" },
+  ]);
+  const json = await imported(env, "supabase", written(file("users.json"), `\uFEFF\r\n ${JSON.stringify(rows)}`));
+  expect(json.all).toMatchObject([{ outcome: "there" }, { outcome: "there" }]);
 });
 
 const mobile = {
@@ -456,15 +473,27 @@ test("a file that is not what it should be is told from, in a line that quotes n
     ["supabase", "lines.json", `{"id":"${secret}"}\n{"id":"b"}\n`, /lines\.json: must be a JSON array of objects$/],
     ["supabase", "object.json", `{"id":"${secret}"}`, /object\.json: must be a JSON array of objects$/],
     ["supabase", "text.json", `["${secret}"]`, /text\.json: record 1: must be an object$/],
+    ["supabase", "list.json", `[["${secret}"]]`, /list\.json: record 1: must be an object$/],
+    ["supabase", "null.json", "[null]", /null\.json: record 1: must be an object$/],
     ["relay", "column.csv", `name,shoe_size\na,${secret}\n`, /: line 2: the column shoe_size is not understood: leave/],
     ["relay", "twice.csv", "name,scopes,permissions\na,b,c\n", /: line 2: scopes and permissions mean the same: leave/],
     ["relay", "nameless.csv", "id\n1\n", /: line 2: it has no name: it must be an export of the relay's clients$/],
   ];
-  for (const [system, name, text, message] of wrong) {
-    const { code, stderr } = await imported(env, system, written(file(name), text));
+  const isTold = async (system: string, name: string, message: RegExp) => {
+    const { code, stderr } = await imported(env, system, file(name));
     expect([code, stderr.trimEnd()]).toEqual([1, expect.stringMatching(message)]);
     expect(stderr).toMatch(/^darkroom: [^\n]*\n$/);
+  };
+  for (const [system, name, text, message] of wrong) {
+    written(file(name), text);
+    await isTold(system, name, message);
   }
+  truncateSync(written(file("large.json"), "["), 100 * 1024 * 1024 + 1);
+  await isTold("supabase", "large.json", /large\.json: JSON must have at most 104857600 bytes: export it as CSV$/);
+  const other = new DatabaseSync(file("other.db"));
+  other.exec("CREATE TABLE posts (id TEXT)");
+  other.close();
+  await isTold("pocketbase", "other.db", /other\.db: has no table users$/);
   for (const system of ["pocketbase", "supabase", "relay"]) {
     for (const [path, code] of [
       [file("nothing"), "ENOENT"],
