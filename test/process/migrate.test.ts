@@ -11,6 +11,7 @@ import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
+import { proxyTo } from "../support/proxy.ts";
 import { drain } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -97,6 +98,15 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^jobs +2 +2 +0$/m);
 
+    // As if it had been killed between the two writes of a picture.
+    await mongodb.client.db(env.MONGODB_DATABASE).collection<{ _id: string }>("images").deleteOne({ _id: developed });
+    const again = await migrate(dataDir, env).finished;
+    const [, ...rows] = again.stdout.split("\n\n", 1)[0]?.split("\n") ?? [];
+    expect(rows).toHaveLength(tables.length);
+    expect(rows.filter((row) => !/^\w+ +([1-9]\d*) +0 +\1$/.test(row))).toEqual([
+      expect.stringMatching(/^images +3 +1 +2$/),
+    ]);
+
     // As on another broker: its queue has nothing of what was sent.
     const third = await serve(env);
     const { job } = await third.jobs.pollImageJob({ jobId: waitingId, wait }, credential);
@@ -152,6 +162,8 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     expect(stdout).toMatch(/^accounts +1 +1 +0$/m);
     const database = mongodb.client.db(env.MONGODB_DATABASE);
     for (const table of tables) expect(await database.collection(table).countDocuments()).toBe(0);
+    await migrate(dataDir, env).finished;
+    expect((await migrate(dataDir, env, "--dry-run").finished).stdout).toMatch(/^accounts +1 +0 +1$/m);
   });
 
   test("refuses a database that has something else, and leaves it as it is", async () => {
@@ -173,6 +185,38 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: there are accounts that the data directory has not/);
     expect((await server.auth.checkAuth({}, credential)).principal).toBeDefined();
+  });
+
+  test("overwrites no record and no key that is another there", async () => {
+    const [dataDir, env] = [await rested(), target(mongodb)];
+    expect((await migrate(dataDir, env).finished).code).toBe(0);
+    const database = mongodb.client.db(env.MONGODB_DATABASE);
+    const refusal = async () => (await migrate(dataDir, env).finished).stderr;
+    await database.collection("accounts").updateMany({}, { $set: { disabled: true } });
+    expect(await refusal()).toMatch(
+      /^darkroom: MONGODB_DATABASE: there are other contents of \S+ than in the data dir/,
+    );
+    expect(await database.collection("accounts").countDocuments({ disabled: true })).toBe(1);
+    await database.collection("secrets").updateOne({}, { $set: { value: "another" } });
+    expect(await refusal()).toMatch(/^darkroom: MONGODB_DATABASE: there are other keys \(\S+\) than in the data dir/);
+    expect(await database.collection("secrets").countDocuments({ value: "another" })).toBe(1);
+  });
+
+  test("goes on when its database went away in the middle of it and is back", async () => {
+    const [dataDir, env] = [await rested(), target(mongodb)];
+    let wasAway = false;
+    const proxy = await proxyTo(mongodb.uri, (bytes) => {
+      if (wasAway || !bytes.includes("insert") || !bytes.includes("accounts")) return;
+      wasAway = true;
+      proxy.away = true;
+      proxy.cut();
+    });
+    const migration = migrate(dataDir, { ...env, MONGODB_URI: `mongodb://${new URL(proxy.url).host}` });
+    await vi.waitUntil(() => wasAway, 30_000);
+    const { connections } = proxy;
+    await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections + 2), 30_000);
+    proxy.away = false;
+    expect(await migration.finished).toMatchObject({ code: 0, stdout: expect.stringMatching(/^accounts +1 +1 +0$/m) });
   });
 
   test("brings nothing back that was ended in the data directory since", async () => {
