@@ -278,6 +278,31 @@ test("a user whose name somebody takes in that moment is refused, as any whose n
   await expect(pocketbaseUsers.take(pocketbaseUser(ada))).rejects.toThrow("username: is another account's");
 });
 
+test("of records with one name or id the first gets it, however long the others' reads and writes take", async () => {
+  const { core, pocketbaseUsers } = await openImports();
+  const { findByRecordId, insert } = core.accounts;
+  const calls: string[] = [];
+  core.accounts.findByRecordId = async (id) => {
+    calls.push(`find ${id}`);
+    return findByRecordId(id);
+  };
+  core.accounts.insert = async (account) => {
+    await insert(account);
+    calls.push(`inserted ${account.recordId}`);
+  };
+  const made = await Promise.allSettled(
+    [ada, { ...ada, username: "ada2" }, { ...ada, id: "kapmnutzdvwttng" }].map((values) =>
+      pocketbaseUsers.take(pocketbaseUser(values)),
+    ),
+  );
+  expect(made).toMatchObject([
+    { value: { outcome: "imported" } },
+    { value: { outcome: "there" } },
+    { reason: { message: "username: is another account's" } },
+  ]);
+  expect(calls.slice(0, 2)).toEqual([`find ${ada.id}`, `inserted ${ada.id}`]);
+});
+
 test("an import stops where the database stays away, and says at which record", async () => {
   const log = recordingLog();
   const rows = ["record 1", "record 2"].map((place) => ({ place, values: { place } }));

@@ -7,6 +7,7 @@ import { Audit } from "../../src/core/audit.ts";
 import { ClientImports } from "../../src/core/imports/client-imports.ts";
 import { relayClient } from "../../src/imports/relay.ts";
 import { openDatabase } from "../adapters/sqlite-harness.ts";
+import { sampleClient } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
 
 const manual = readFileSync(join(import.meta.dirname, "../../docs/moving.md"), "utf8");
@@ -103,6 +104,33 @@ describe("a client of the relay", () => {
     "infinity",
     true,
   ])("was not made %j", (created) => expect(() => relayClient({ name: "a", created })).toThrow(/^created: must be /));
+});
+
+test("a client keeps its id here when it is renamed, and shares it with no other", async () => {
+  const { db } = await openDatabase();
+  const audit = new Audit({ audit: sqliteAuditStore(db), clock: Date.now, log: recordingLog() });
+  const apiKeys = { issue: () => Promise.reject(new Error("a dry run makes no key")) };
+  const clients = sqliteClientStore(db);
+  const deps = { audit, clients, apiKeys, clock: Date.now, dryRun: true, scopes: undefined };
+  const imports = new ClientImports({ ...deps, requestId: "dry" });
+  const idOf = async (values: Record<string, unknown>) => {
+    const made = await imports.take(relayClient(values));
+    return made.outcome === "imported" ? made.id : undefined;
+  };
+  const first = { id: 7, name: "a", created: "2024-05-01 12:00:00" };
+  const others = [
+    { ...first, id: 8 },
+    { ...first, created: "2024-05-01 12:00:01" },
+    { ...first, created: "" },
+    { id: 7, name: "b" },
+    { name: "a" },
+    { name: "b" },
+  ];
+  const ids = await Promise.all([first, ...others].map(idOf));
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(await idOf({ ...first, name: "renamed", enabled: false })).toBe(ids[0]);
+  await clients.insert(sampleClient({ id: ids[0] ?? "", name: "kept" }));
+  expect(await imports.take(relayClient(first))).toEqual({ outcome: "there", id: ids[0], name: "kept" });
 });
 
 test("of two imports at once each client comes by one, and is there for the other", async () => {
