@@ -105,14 +105,18 @@ test("docs/clients.md says which scope opens what", () => {
   expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
 });
 
+/** The rows of docs/configuration.md whose first cell names variables. */
+const settings = read("configuration.md")
+  .split("\n")
+  .map((line) => line.split("|").map((cell) => cell.trim()))
+  .filter(([, variable = ""]) => /^`[A-Z_]+`/.test(variable))
+  .map(([, variable = "", fallback = "", meaning = "", on = ""]) => {
+    const names = [...variable.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]) => name);
+    return { names, fallback, meaning, on };
+  });
+
 test("docs/configuration.md has each variable that a process reads, and no other, with who reads it", () => {
-  const lines = read("configuration.md").split("\n");
-  const cells = lines.map((line) => line.split("|").map((cell) => cell.trim()));
-  const documented = cells
-    .filter(([, variable = ""]) => /^`[A-Z_]+`/.test(variable))
-    .flatMap(([, variable = "", , , on = ""]) =>
-      [...variable.matchAll(/`([A-Z_]+)`/g)].map(([, name = ""]): [string, string] => [name, on]),
-    );
+  const documented = settings.flatMap(({ names, on }) => names.map((name): [string, string] => [name, on]));
   const [server, worker] = [namesRead(readServerConfig), namesRead(readWorkerConfig)];
   expect(documented.map(([name]) => name).toSorted()).toEqual([...new Set([...server, ...worker])].toSorted());
   const readers = (name: string) => `${server.has(name)}, ${worker.has(name)}`;
@@ -125,6 +129,38 @@ test("docs/configuration.md has each variable that a process reads, and no other
     "servers, one worker": "true, true",
   };
   for (const [name, on] of documented) expect([name, reads[on]]).toEqual([name, readers(name)]);
+});
+
+/** Where every other setting has something to act on. */
+const full: Environment = {
+  DARKROOM_SERVER_URL: "http://127.0.0.1",
+  DARKROOM_WORKER_HEALTH_PORT: "1",
+  AZURE_SERVICEBUS_NAMESPACE: "ns.servicebus.windows.net",
+  RELAY_UPSTREAM_URL: "http://127.0.0.1",
+  SD_WEBUI_URL: "http://127.0.0.1",
+};
+const configured = (env: Environment) => [readServerConfig({ ...full, ...env }), readWorkerConfig({ ...full, ...env })];
+
+test("what is unset is as docs/configuration.md says", () => {
+  const said = settings.filter(({ fallback }) =>
+    /^(\d[\d.]*|true|false|info|\.\/data|darkroom-results)$/.test(fallback),
+  );
+  expect(said.length).toBeGreaterThan(20);
+  for (const { names, fallback } of said)
+    for (const name of names) expect([name, configured({ [name]: ` ${fallback}\n` })]).toEqual([name, configured({})]);
+});
+
+test("numbers may be as small and as large as docs/configuration.md says", () => {
+  const ranges = settings.flatMap(({ names: [name = ""], meaning }) => {
+    const [, min, max] = /(\d+) to (\d+)$/.exec(meaning) ?? [];
+    return max === undefined ? [] : [{ name, min: Number(min), max: Number(max) }];
+  });
+  expect(ranges.length).toBeGreaterThan(4);
+  for (const { name, min, max } of ranges) {
+    for (const good of [min, max]) expect(() => configured({ [name]: String(good) })).not.toThrow();
+    for (const bad of [min - 1, max + 1, `${min}.0`, `0x${max}`, "1e2"])
+      expect(() => configured({ [name]: String(bad) })).toThrow(`${name}: must be a whole number`);
+  }
 });
 
 /** Of a worker that tells of its health, and a server by the defaults: other settings make neither read another variable. */

@@ -361,9 +361,12 @@ describe("IMAGE_SERVICE_URL", () => {
     expect(read("https://images.example.com/v1/")?.url).toBe("https://images.example.com/v1");
   });
 
-  test.each(["127.0.0.1:9000", "ftp://h", "http://u:p@h", "http://h?a=b", "http://h/#a"])("is not %s", (url) => {
-    expect(() => read(url)).toThrow(/^IMAGE_SERVICE_URL: must /);
-  });
+  test.each(["127.0.0.1:9000", "ftp://h", "http://u@h", "http://:p@h", "http://h?a=b", "http://h/#a"])(
+    "is not %s",
+    (url) => {
+      expect(() => read(url)).toThrow(/^IMAGE_SERVICE_URL: must /);
+    },
+  );
 
   test("needs the key", () => {
     const refused = /^IMAGE_SERVICE_URL: must be given with IMAGE_SERVICE_API_KEY/;

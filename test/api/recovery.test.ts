@@ -244,6 +244,7 @@ test("a mail server that is away stops nobody, and the log alone says so", async
 test.each<[string, Record<string, string>]>([
   ["MAIL_FROM", { SMTP_URL: "smtps://mail.example.com" }],
   ["MAIL_FROM", { SMTP_URL: "smtps://mail.example.com", MAIL_FROM: "Darkroom <darkroom@example.com>" }],
+  ["SMTP_URL", { SMTP_URL: "smtps:mail.example.com", MAIL_FROM: "darkroom@example.com" }],
   ["SMTP_URL", { SMTP_URL: "https://mail.example.com", MAIL_FROM: "darkroom@example.com" }],
   // A part of a password that is not percent-encoded.
   ["SMTP_URL", { SMTP_URL: "smtps://mail.example.com/#word@mail.example.com", MAIL_FROM: "darkroom@example.com" }],

@@ -155,6 +155,7 @@ describe("the configuration of Service Bus", () => {
     `${connectionString};SharedAccessSignature=${key}`,
     `${connectionString};${key}`,
     `${connectionString};EntityPath=${key}`,
+    connectionString.replace("ns.", "a@ns."),
   ])("refuses a connection string without repeating it: %s", (text) => {
     const message = refused({ AZURE_SERVICEBUS_CONNECTION_STRING: text });
     expect(message).toMatch(/^AZURE_SERVICEBUS_CONNECTION_STRING: must be /);

@@ -1,9 +1,12 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { openQueues } from "../../src/app/backends.ts";
+import { pages } from "../../src/cli/operators/pages.ts";
 import { render } from "../../src/cli/operators/render.ts";
 import { bearer } from "../../src/client/index.ts";
+import { recordingLog } from "../support/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
@@ -14,6 +17,7 @@ import { shareServer } from "../support/shared-server.ts";
 const server = await shareServer({}, { worker: false });
 const { auth } = server;
 const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+const admin = bearer(tokens?.accessToken ?? "");
 const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
 
 /** What the command prints as JSON, a line each. */
@@ -39,15 +43,24 @@ test.each(["client create", "client regenerate", "user create", "user list", "de
 );
 
 test("a client is made, listed, disabled, given a new key and deleted", async () => {
-  const [made] = await json("client", "create", "nightly", "--scope", "auth:check", "jobs:read");
+  const wishes = ["--scope", "auth:check", "jobs:read", "--limit", "7", "--description", "it counts"];
+  const [made] = await json("client", "create", "nightly", ...wishes);
   const { id = "", key = "" } = made as { id: string; key: string };
-  expect(made).toMatchObject({ name: "nightly", scopes: ["jobs:read", "auth:check"], disabled: false });
-  await auth.checkAuth({}, bearer(key));
-  expect((await json("client", "list")).map((row) => row.id)).toContain(id);
+  const settings = { name: "nightly", scopes: ["jobs:read", "auth:check"], per_minute: 7, disabled: false };
+  expect(made).toMatchObject({ ...settings, expires: "", last_used: "" });
+  expect((await auth.getClient({ clientId: id }, admin)).client?.description).toBe("it counts");
+  const inspected = await run(["token", "inspect", "--json"], { ...env, DARKROOM_API_KEY: key }).finished;
+  expect(JSON.parse(inspected.stdout)).toEqual({ valid: true, client: id, scopes: settings.scopes, session: "" });
+  const expireTime = { seconds: 4_102_444_800n };
+  await auth.updateClient({ client: { id, expireTime }, updateMask: { paths: ["expire_time"] } }, admin);
+  const listed = { id, ...settings, expires: "2100-01-01T00:00:00Z", last_used: expect.stringMatching(/^20.*Z$/) };
+  await vi.waitFor(async () => expect(await json("client", "list")).toEqual([listed]), 20_000);
   await json("client", "disable", id);
   expect(await refusal(auth.checkAuth({}, bearer(key)))).toMatchObject({ code: "Unauthenticated" });
   await json("client", "enable", id);
-  const [renewed] = await json("client", "regenerate", id, "--grace-hours", "1");
+  const [renewed] = await json("client", "regenerate", id, "--grace-hours", "2");
+  const { client } = await auth.getClient({ clientId: id }, admin);
+  expect(Number(client?.previousKeyExpireTime?.seconds)).toBeGreaterThan(Date.now() / 1000 + 3600);
   for (const credential of [key, String(renewed?.key)]) await auth.checkAuth({}, bearer(credential));
   expect(await json("client", "delete", id)).toEqual([{ id, deleted: true }]);
   expect(await json("client", "list")).toEqual([]);
@@ -63,17 +76,22 @@ test("an account is made, found, made an administrator and shut out", async () =
   expect(await json("user", "unlock", id)).toEqual([{ id, unlocked: true }]);
   expect(await json("user", "disable", id)).toMatchObject([{ username: "ada", disabled: true }]);
   expect(await refusal(auth.login({ identity: "ada", password }))).toMatchObject({ reason: "LOGIN_FAILED" });
+  expect(await json("user", "enable", id)).toMatchObject([{ email: "ada@example.com", disabled: false }]);
+  await auth.login({ identity: "ada", password });
 });
 
 test("signing keys are listed and rotated, and the credential in use is explained", async () => {
   expect(await json("keys", "list")).toMatchObject([{ algorithm: "ES256", forgotten: "" }]);
   const [fresh] = await json("keys", "rotate");
-  expect((await json("keys", "list")).map(({ id }) => id)).toEqual([fresh?.id, expect.any(String)]);
+  const [newest, first] = await json("keys", "list");
+  expect(newest).toEqual(fresh);
+  expect(String(fresh?.signs_from) > String(fresh?.created)).toBe(true);
+  expect(first?.signs_from).toBe(first?.created);
   expect(await json("token", "inspect")).toMatchObject([{ valid: true, account: "admin" }]);
 });
 
 test("what was given up is listed, and sent again one by one or all at once", async () => {
-  const { credential } = await signIn(server);
+  const { credential, account } = await signIn(server);
   const { image } = await server.jobs.uploadImage({ data: await smallPicture() }, credential);
   const submit = async () => {
     const deadline = timestampFromMs(Date.now() + 300);
@@ -88,17 +106,31 @@ test("what was given up is listed, and sent again one by one or all at once", as
   for (const jobId of ids) await server.jobs.pollImageJob({ jobId, wait }, credential);
   const listed = await json("dead-letters", "list", "--source", "job");
   expect(listed.map(({ id }) => id)).toEqual(ids);
-  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", body: "" });
+  const owner = account?.id;
+  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", owner, body: "" });
+  expect((await run(["dead-letters", "list"], env).finished).stdout).not.toContain("body");
   expect(await json("dead-letters", "redrive", ids[1] ?? "")).toEqual([{ id: ids[1], redriven: true }]);
   expect(await json("dead-letters", "list", "--source", "result")).toEqual([]);
-  expect(await json("dead-letters", "redrive", "--all")).toEqual([{ redriven: 2, skipped: 0 }]);
+  const redrive = ["dead-letters", "redrive", "--all"];
+  expect(await json(...redrive, "--source", "result")).toEqual([{ redriven: 0, skipped: 0 }]);
+  expect(await json(...redrive)).toEqual([{ redriven: 2, skipped: 0 }]);
   expect(await json("dead-letters", "list")).toEqual([]);
+});
+
+test("a result that could not be used is listed with what is in it", async () => {
+  const queues = await openQueues({ dataDir: server.dataDir, serviceBus: undefined }, Date.now, recordingLog());
+  onTestFinished(() => queues.close());
+  await queues.resultQueue.send([{ id: "none", body: Buffer.from("no result") }]);
+  const listed = () => json("dead-letters", "list", "--source", "result");
+  const letter = { source: "result", id: expect.stringMatching(/^\d+$/), body: "no result", owner: "" };
+  await vi.waitFor(async () => expect(await listed()).toMatchObject([letter]), 20_000);
 });
 
 test("an account is handed a token for a new password, and deleted", async () => {
   const [made] = await json("user", "create", "forgetful");
   const id = String(made?.id);
-  const [{ token = "" } = {}] = (await json("user", "reset", id)) as { token?: string }[];
+  const [{ token = "", expires } = {}] = (await json("user", "reset", id)) as { token?: string; expires?: string }[];
+  expect(Date.parse(expires ?? "")).toBeGreaterThan(Date.now());
   await auth.resetPassword({ token, newPassword: "a good new one" });
   await auth.login({ identity: "forgetful", password: "a good new one" });
   expect(await json("user", "delete", id)).toEqual([{ id, deleted: true }]);
@@ -160,6 +192,18 @@ test("without a server the same is done straight on the store, and a server that
   }
 });
 
+test("a key that leaked is dropped at once, with all that it has signed", async () => {
+  const { dataDir, auth: theirs } = await serve({}, { worker: false });
+  const { tokens: signed } = await theirs.login({ identity: "admin", password: adminPassword });
+  const rotate = ["keys", "rotate", "--immediately", "--store", "--json"];
+  const { id } = JSON.parse((await run(rotate, { DARKROOM_DATA_DIR: dataDir }).finished).stdout);
+  const refused = async () => refusal(theirs.checkAuth({}, bearer(signed?.accessToken ?? "")));
+  await vi.waitFor(async () => expect(await refused()).toMatchObject({ code: "Unauthenticated" }), 10_000);
+  const { tokens: fresh } = await theirs.login({ identity: "admin", password: adminPassword });
+  const { keys } = await theirs.listSigningKeys({}, bearer(fresh?.accessToken ?? ""));
+  expect(keys).toMatchObject([{ id }]);
+});
+
 test("what goes wrong inside on the store is told with its cause", async () => {
   const settings = { DARKROOM_DATA_DIR: scratchDirectory() };
   await run(["user", "create", "alice", "--store"], settings).finished;
@@ -196,6 +240,7 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["client", "create", "x", "--scope", "all"], env, /^darkroom: scopes must be any of/],
     [["client", "disable", "nobody"], env, /^darkroom: there is no such client/],
     [["user", "role", "admin", "king"], env, /^darkroom: the role must be user or admin/],
+    [["user", "role", "admin", "constructor"], env, /^darkroom: the role must be user or admin/],
     [["dead-letters", "redrive"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "9", "--source", "job"], env, /^darkroom: redrive: --source needs --all/],
@@ -241,4 +286,12 @@ test("a table shows no control characters, and columns that are as wide as they 
   expect(render(rows, false)).toBe("id    name\na     red�[31m\nlong\n");
   expect(render([], false)).toBe("There is nothing.\n");
   expect(render([], true)).toBe("");
+});
+
+test("a list is read to its last page", async () => {
+  const read = async ({ pageToken }: { pageToken: string }) => ({
+    items: [`after ${pageToken}`],
+    nextPageToken: { "": "a", a: "b" }[pageToken] ?? "",
+  });
+  expect(await pages(read, ({ items }) => items)).toEqual(["after ", "after a", "after b"]);
 });

@@ -261,6 +261,7 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     ["MAIL_FROM", "darkroom@example.com"],
     ["DARKROOM_RATE_LIMITS", "nothing=1/1"],
     ["DARKROOM_RATE_LIMITS", "user=0/60"],
+    ["DARKROOM_RATE_LIMITS", "user=100000001/60"],
     ["DARKROOM_RATE_LIMITS", "user=1/0"],
     ["DARKROOM_RATE_LIMITS", "user=1/86401"],
     ["DARKROOM_RATE_LIMITS", "user=many"],
