@@ -126,7 +126,7 @@ function auditKeeper({ audit }: Target): Keeper<AuditEvent> {
 }
 
 /** The bytes first: a record that is there says that they are. */
-function blobKeeper<T extends { readonly id: string; readonly ready: boolean }>(
+function blobKeeper<T extends { readonly id: string }>(
   records: Keeper<T>,
   blobs: BlobStore,
   pictures: BlobStore,
@@ -139,13 +139,11 @@ function blobKeeper<T extends { readonly id: string; readonly ready: boolean }>(
   return {
     get: (id) => records.get(id),
     async insert(record) {
-      if (record.ready) {
-        await copyBytes(record.id).catch((error: unknown) => {
-          // Bytes that an interrupted run left were in the way, and are gone now.
-          if (error instanceof DuplicateKey) return copyBytes(record.id);
-          throw error;
-        });
-      }
+      await copyBytes(record.id).catch((error: unknown) => {
+        // Bytes that an interrupted run left were in the way, and are gone now.
+        if (error instanceof DuplicateKey) return copyBytes(record.id);
+        throw error;
+      });
       await records.insert(record);
     },
   };

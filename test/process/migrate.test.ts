@@ -170,9 +170,11 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     const [dataDir, env] = [await rested(), target(mongodb)];
     const other = await serve(env, { worker: false });
     const { credential } = await signIn(other);
-    const { code, stderr } = await migrate(dataDir, env).finished;
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: .*name another database/);
+    for (const options of [["--dry-run"], []]) {
+      const { code, stdout, stderr } = await migrate(dataDir, env, ...options).finished;
+      expect([code, stdout]).toEqual([1, ""]);
+      expect(stderr).toMatch(/^darkroom: MONGODB_DATABASE: there are records of another installation: name another/);
+    }
     expect((await other.auth.checkAuth({}, credential)).principal).toBeDefined();
   });
 
