@@ -8,7 +8,7 @@ const ofService = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP)(_\w+)?)?$/;
 /** The environment without our settings, except Stable Diffusion's: for a server with defaults. */
 export function withoutSettings(env: Environment): Environment {
   const settings = namesRead();
-  const isKept = (name: string) => name.startsWith("SD_WEBUI_") || !(settings.has(name) || name.startsWith(prefix));
+  const isKept = (name: string) => name.startsWith("SD_WEBUI_") || !settings.has(name);
   return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
 }
 

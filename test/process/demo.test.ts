@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { expect, test } from "vitest";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
+import { startSdWebui } from "../support/sd-webui-server.ts";
 
 /** The demo as `npm run demo` starts it in `directory`; its scratch directories are counted there too. */
 function demo(directory: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -56,6 +57,13 @@ test("uses nothing that the environment names for another server", async () => {
     DARKROOM_WORKER_HEALTH_PORT: "none",
   });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
+test("has Stable Diffusion where the environment names it", async () => {
+  const { url } = await startSdWebui();
+  const { code, stdout, stderr } = await demo(scratchDirectory(), ["--model", "sd-webui"], { SD_WEBUI_URL: url });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/Done by sd-webui in /);
 });
 
 test("enlarges with the network that upscale-2x is", async () => {
