@@ -346,12 +346,20 @@ test("the relay's clients get new keys, shown once", async () => {
 test("people read what needs their eyes, and the numbers", async () => {
   const { env, file } = await place();
   const row = { name: "red\u001b[31m", enabled: "yes" };
-  const path = written(file("clients.json"), JSON.stringify([row, row, { name: "" }]));
+  const shut = { name: "shut", enabled: "no" };
+  const path = written(file("clients.json"), JSON.stringify([row, row, { name: "" }, shut]));
   const { code, stdout, stderr } = await run(["import", "relay", path], env).finished;
   expect([code, stderr]).toEqual([1, "darkroom: 1 refused: set them right and repeat, or leave them\n"]);
   expect(stdout).toMatch(
-    /^record 1: red�\[31m is (\w{16}), its key is dk_\1_\S{43}\nrecord 2: red�\[31m is there already, as \1\nrecord 3: refused: name: must not be empty\nimported {2}there {2}left {2}refused\n1 +1 +0 +1\n$/,
+    /^record 1: red�\[31m is (\w{16}), its key is dk_\1_\S{43}\nrecord 2: red�\[31m is there already, as \1\nrecord 3: refused: name: must not be empty\nrecord 4: shut is \w{16}, is disabled, its key is \S+\nimported {2}there {2}left {2}refused\n2 +1 +0 +1\n$/,
   );
+  const users = writePocketBase(file("data.db"), "0.22", [ada, { id: recordId(1) }]);
+  const dry = await run(["import", "pocketbase", users, "--dry-run"], env).finished;
+  const left = `record ${recordId(1)}: left: has neither a name nor an address to sign in by`;
+  expect(dry).toMatchObject({
+    code: 0,
+    stdout: `${left}\nimported  there  left  refused\n1         0      1     0\nNothing was written.\n`,
+  });
 });
 
 test("a dry run tells what would be, and writes nothing", async () => {
