@@ -8,10 +8,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { runInto } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
-const module = join(import.meta.dirname, "../../src/log/log.ts");
+const source = (name: string) => JSON.stringify(join(import.meta.dirname, "../../src", name));
 
 function codeOf(script: string, level: string): string {
-  return `import { createLog } from ${JSON.stringify(module)}; const log = createLog("${level}"); ${script}`;
+  return `import { createLog } from ${source("log/log.ts")}; const log = createLog("${level}"); ${script}`;
 }
 
 /** A process that does this with a `log`. */
@@ -104,6 +104,28 @@ test("tells how many lines were lost when it ends, too", async () => {
   const lost = Number(JSON.parse(lines.at(-1) ?? "").lines);
   expect(lost).toBeGreaterThan(100);
   expect(lines.length - 1 + lost).toBe(written);
+});
+
+test.each([
+  ["a fault that nobody foresaw", `surviveNothing(log); setTimeout(() => { throw new Error("odd") })`, /foresaw/],
+  ["a rejection that nobody awaits", `surviveNothing(log); Promise.reject(new Error("odd"))`, /foresaw/],
+  [
+    "a stop that fails",
+    `onSignal("server", log)(() => Promise.reject(new Error("odd"))); process.kill(process.pid, "SIGTERM")`,
+    /"stopping"/,
+  ],
+])("%s ends the process as failed, and is told with what was logged before", async (_what, script, told) => {
+  const imports = `import { onSignal, openLog, surviveNothing } from ${source("process.ts")}`;
+  const code = `${imports}; const log = openLog("info"); setInterval(() => {}, 60_000); log.info({}, "before"); ${script}`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const written = text(child.stderr);
+  expect(await once(child, "exit")).toEqual([1, null]);
+  expect(await written).toMatch(/"before"/);
+  expect(await written).toMatch(told);
+  expect(await written).toContain("odd");
 });
 
 test("a server whose log cannot be written serves, and ends when it is told to", async () => {

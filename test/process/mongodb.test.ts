@@ -114,4 +114,15 @@ describeOnFerretdb("darkroom serve on MongoDB", (ferretdb) => {
     expect(wasAway).toBe(true);
     expect((await signIn(connect(url))).account?.username).toBeTruthy();
   });
+
+  test("ends when its database takes no administrator once it has told its address: it would tell it twice", async () => {
+    const proxy = await proxyTo(ferretdb.uri, (bytes) => {
+      if (bytes.includes("insert") && bytes.includes("accounts")) proxy.cut();
+    });
+    const env = { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), MONGODB_DATABASE: "other" };
+    const uri = `mongodb://${new URL(proxy.url).host}`;
+    const server = run(["serve", "--no-worker"], { ...env, MONGODB_URI: uri, LOG_LEVEL: "error" });
+    const { code, stdout } = await server.finished;
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/^Darkroom listens on [^\n]+\n\n$/)]);
+  });
 });

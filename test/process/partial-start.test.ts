@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { startParts } from "../../src/app/parts.ts";
 import { startServer } from "../../src/app/server-app.ts";
 import { openStoreApi } from "../../src/app/store-app.ts";
 import { startWorker } from "../../src/app/worker-app.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/log/log.ts";
+import { recordingLog } from "../support/log.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
@@ -66,6 +68,21 @@ test.each([
     expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
   },
 );
+
+test("parts end in reverse order, though one of them cannot, and a second stop waits for the first", async () => {
+  const lines = recordingLog();
+  const ended: string[] = [];
+  const running = await startParts(lines, async (onStop) => {
+    onStop(async () => void ended.push("first"));
+    onStop(() => Promise.reject(new Error("stuck")));
+    onStop(async () => void ended.push("last"));
+    return {};
+  });
+  void running.stop();
+  await running.stop();
+  expect(ended).toEqual(["last", "first"]);
+  expect(lines.lines).toMatchObject([{ level: "error", message: "a part did not stop in order" }]);
+});
 
 const serviceBus = "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=x;SharedAccessKey=x;UseDevelopmentEmulator=true";
 

@@ -6,9 +6,16 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { advice, heading } from "../../src/cli/banner.ts";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
-import { serverUrl } from "../../src/config/config.ts";
+import {
+  checkWorkerInside,
+  readServerConfig,
+  readWorkerConfig,
+  type ServerConfig,
+  serverUrl,
+} from "../../src/config/config.ts";
 import { hasCommand } from "../support/commands.ts";
 import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -319,6 +326,37 @@ test.each([
 ])("a server at %s is called at %s", (host, url) => {
   expect(serverUrl(host, 8080, false)).toBe(url);
   expect(serverUrl(host, 8080, true)).toBe(url.replace("http", "https"));
+});
+
+test.each([
+  [{}, "/d"],
+  [{ MONGODB_URI: "mongodb://user:secret@h/gate" }, "MongoDB (gate) and its queue in /d"],
+  [{ AZURE_SERVICEBUS_NAMESPACE: "a.b" }, "/d and its queue in Azure Service Bus"],
+  [
+    { MONGODB_URI: "mongodb://h/gate", AZURE_SERVICEBUS_NAMESPACE: "a.b" },
+    "MongoDB (gate) and its queue in Azure Service Bus",
+  ],
+])("a server with %j says where its data is", (env, where) => {
+  const config = readServerConfig({ DARKROOM_DATA_DIR: "/d", ...env });
+  expect(heading("http://h", config)).toBe(`Darkroom listens on http://h, with its data in ${where}\n\n`);
+});
+
+test("a server says that authentication is off, and how it is called by TLS whose certificate nobody knows", () => {
+  const app = { url: "https://127.0.0.1:1", adminPassword: undefined, renewTls() {}, stop: async () => {} };
+  const lines = (env: Record<string, string>, tls?: ServerConfig["tls"]) =>
+    advice(app, { ...readServerConfig(env), tls })
+      .trimEnd()
+      .split("\n");
+  expect(lines({ AUTH_ENABLED: "false" })[0]).toMatch(/^AUTHENTICATION IS OFF: whoever reaches this address is /);
+  const [first, curl, grpcurl] = lines({}, { cert: "", key: "" });
+  expect([first, curl]).toEqual(["Try it:", expect.stringMatching(/^ +curl -k .*https:\/\/127\.0\.0\.1:1\//)]);
+  expect(grpcurl).toMatch(/^ +grpcurl -insecure 127\.0\.0\.1:1 list$/);
+});
+
+test("a worker inside a server may tell its health on any free port, as the server may take calls", () => {
+  const env = { DARKROOM_SERVER_URL: "http://127.0.0.1", DARKROOM_WORKER_HEALTH_PORT: "0", HOST: "0.0.0.0" };
+  expect(() => checkWorkerInside(env, readServerConfig({ PORT: "0" }))).not.toThrow();
+  expect(readWorkerConfig(env).health).toEqual({ host: "0.0.0.0", port: 0 });
 });
 
 test("a server that cannot start leaves no process and no lock behind", async () => {
