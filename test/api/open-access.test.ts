@@ -4,6 +4,7 @@ import { decodeJwt } from "jose";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { bearer, State } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
+import { recordingLog } from "../support/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -161,4 +162,15 @@ test.each([
 test("its two names may say the same", () => {
   expect(readServerConfig({ AUTH_ENABLED: "false", AUTHENTICATE: "0" }).authEnabled).toBe(false);
   expect(readServerConfig({ AUTH_ENABLED: "on", AUTHENTICATE: "TRUE" }).authEnabled).toBe(true);
+});
+
+test("a server without authentication warns of it in its log, and no other does", async () => {
+  for (const [env, lines] of [
+    [open, [{ level: "warn", message: "AUTHENTICATION IS OFF: whoever calls is the test user" }]],
+    [{}, []],
+  ] as const) {
+    const log = recordingLog();
+    await serve(env, { worker: false, log });
+    expect(log.lines.filter(({ level }) => level === "warn")).toMatchObject(lines);
+  }
 });

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -239,12 +239,14 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     expect(await refusal({ DARKROOM_DATA_DIR: "/proc/darkroom" })).toMatch(/^darkroom: DARKROOM_DATA_DIR: /);
   });
 
-  test("a database that is none", async () => {
+  test.each(["darkroom.db", "queue.db"])("a %s that is none", async (name) => {
     const dataDir = scratchDirectory();
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(join(dataDir, "darkroom.db"), "this is no database, whatever it is".repeat(100));
-    expect(await refusal({ DARKROOM_DATA_DIR: dataDir })).toMatch(/^darkroom: DARKROOM_DATA_DIR: .*darkroom\.db/);
-    expect(readFileSync(join(dataDir, "darkroom.db"), "utf8")).toContain("this is no database");
+    const path = join(dataDir, name);
+    writeFileSync(path, "this is no database, whatever it is".repeat(100));
+    expect(await refusal({ DARKROOM_DATA_DIR: dataDir })).toMatch(
+      new RegExp(`^darkroom: DARKROOM_DATA_DIR: .*${name}`),
+    );
+    expect(readFileSync(path, "utf8")).toContain("this is no database");
   });
 
   test("an origin that is none, among others", async () => {
