@@ -86,6 +86,7 @@ test.each([
     /^darkroom: the sample: model_type must be one of: studio, upscale-2x\n$/,
   ],
   ["a strength out of range", ["--strength", "2"], /^darkroom: the sample: strength must be a number from 0 to 1\n$/],
+  ["a strength that is none", ["--strength", " "], /^error: option '--strength .* it must be a number\n$/],
   ["a prompt that is not understood", ["--prompt", "qwertz"], /^darkroom: .*(understand|known|words)/i],
   ["a place that cannot be written to", ["--out", "/proc/x.jpg"], /^darkroom: \/proc\/x\.jpg: cannot be written/],
 ])("%s: one line, exit code 1, nothing left", async (_what, args, line) => {

@@ -33,14 +33,23 @@ test("writes each line as JSON, in order, whatever is in it", async () => {
     log.info({ text: 'a "quote"\\n', number: 1.5, no: undefined, nan: NaN }, "plain");
     log.warn({ nested: { list: [1] } }, "nested");
     log.error({ err: new Error("broken", { cause: new Error("why") }) }, "with an error");
+    log.info({ big: 2n ** 53n }, "big");
     log.info({}, "empty")`);
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z$/);
   expect(lines).toEqual([
     { level: "info", time, text: 'a "quote"\n', number: 1.5, nan: null, msg: "plain" },
     { level: "warn", time, nested: { list: [1] }, msg: "nested" },
     { level: "error", time, err: expect.objectContaining({ message: "broken: why" }), msg: "with an error" },
+    { level: "info", time, big: 2 ** 53, msg: "big" },
     { level: "info", time, msg: "empty" },
   ]);
+});
+
+test("gives each line its own time", async () => {
+  const [first, second] = await linesOf(
+    `log.info({}, "a"); const at = Date.now(); while (Date.now() === at); log.info({}, "b")`,
+  );
+  expect(String(second?.time) > String(first?.time)).toBe(true);
 });
 
 test("leaves out what is below its level", async () => {
@@ -70,6 +79,16 @@ test("holds no line back for long", async () => {
   const child = logging(`log.info({}, "alive"); setInterval(() => {}, 60_000)`);
   const [line] = await once(child.stderr, "data");
   expect(JSON.parse(String(line))).toMatchObject({ msg: "alive" });
+});
+
+test("goes on for as long as somebody reads, however many lines there are", async () => {
+  const child = logging(`setInterval(() => {
+    for (let n = 0; n < 50; n += 1) log.info({ text: "x".repeat(10_000) }, "line");
+  }, 5)`);
+  let seen = 0;
+  // More than may wait to be written together.
+  for await (const line of createInterface(child.stderr)) if (line.includes('"line"') && ++seen === 2500) break;
+  expect(seen).toBe(2500);
 });
 
 test("tells how many lines were lost once somebody reads again, and has all others", async () => {
