@@ -1,4 +1,5 @@
 import { createLog, type LogLevel, type RootLog } from "./log/log.ts";
+import { DomainError } from "./model/errors.ts";
 import { UserError } from "./user-error.ts";
 
 /** Opens a log that writes out its waiting lines when the process ends. */
@@ -50,9 +51,12 @@ export function surviveNothing(log: RootLog): void {
   });
 }
 
-/** A UserError is for the operator to solve, so its message is enough; for any other error the stack is for us. */
+/** What is foreseen is told in one line, which says what to do; for any other error the stack is for us. */
 export function fail(error: unknown): void {
-  const text =
-    error instanceof UserError ? `darkroom: ${error.message}` : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${text}\n`, () => process.exit(1));
+  process.stderr.write(`${textOf(error)}\n`, () => process.exit(1));
+}
+
+function textOf(error: unknown): string | undefined {
+  if (error instanceof UserError || error instanceof DomainError) return `darkroom: ${error.message}`;
+  return error instanceof Error ? error.stack : String(error);
 }

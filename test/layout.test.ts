@@ -79,7 +79,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "app/store-app": ["app/backends", "app/compose", "app/parts", "client", "config", "crypto", "ports", "rpc"],
   "app/import-app": ["app/backends", "config", "core", "crypto", "imports", "ports"],
   "user-error": [],
-  process: ["log", "user-error"],
+  process: ["log", "model", "user-error"],
   main: [
     "app/backends",
     "app/server-app",

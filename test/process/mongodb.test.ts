@@ -122,7 +122,8 @@ describeOnFerretdb("darkroom serve on MongoDB", (ferretdb) => {
     const env = { PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), MONGODB_DATABASE: "other" };
     const uri = `mongodb://${new URL(proxy.url).host}`;
     const server = run(["serve", "--no-worker"], { ...env, MONGODB_URI: uri, LOG_LEVEL: "error" });
-    const { code, stdout } = await server.finished;
+    const { code, stdout, stderr } = await server.finished;
     expect([code, stdout]).toEqual([1, expect.stringMatching(/^Darkroom listens on [^\n]+\n\n$/)]);
+    expect(stderr).toMatch(/^darkroom: the database cannot be used now: try again in a moment$/m);
   });
 });
