@@ -174,7 +174,7 @@ async function demo(picture: string | undefined, options: Omit<DemoOptions, "pic
           env: { ...withoutSettings(process.env), ...env },
           stdio: ["ignore", "pipe", "inherit"],
         }),
-      onInterrupt: (listener) => void process.once("SIGINT", listener).once("SIGTERM", listener),
+      onInterrupt: (listener) => void process.on("SIGINT", listener).on("SIGTERM", listener).on("SIGHUP", listener),
     },
   );
 }

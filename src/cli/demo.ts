@@ -23,6 +23,7 @@ export interface DemoSurroundings {
   print(text: string): void;
   /** Starts a server with these settings and no others. */
   startServer(env: Readonly<Record<string, string>>): ChildProcess;
+  /** The listener is called for each signal: the terminal and npm each send one. */
   onInterrupt(listener: () => void): void;
 }
 
@@ -43,10 +44,15 @@ export async function runDemo(options: DemoOptions, surroundings: DemoSurroundin
   const gone = new AbortController();
   const exited = new Promise((ended) => server.once("exit", ended));
   exited.then(() => gone.abort(new UserError("the server has ended")));
-  surroundings.onInterrupt(() => server.kill("SIGTERM"));
+  let interrupted = false;
+  surroundings.onInterrupt(() => {
+    interrupted = true;
+    server.kill("SIGTERM");
+  });
   try {
     await develop(createDarkroom(await addressOf(server)), picture, options, surroundings, gone.signal);
   } catch (error) {
+    if (interrupted) throw new UserError("interrupted");
     if (error instanceof DevelopError) throw new UserError(error.message);
     throw error instanceof UserError ? error : new UserError(`${options.picture ?? "the sample"}: ${describe(error)}`);
   } finally {
