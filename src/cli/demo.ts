@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { createDarkroom, type DarkroomClient, DevelopError, describe, type Image } from "../client/index.ts";
 import { UserError } from "../user-error.ts";
 import { progressBar } from "./progress-bar.ts";
@@ -29,8 +29,15 @@ export interface DemoSurroundings {
 
 const extensions: Readonly<Record<string, string>> = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp" };
 
+const faults: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  EISDIR: "it is a folder",
+  EACCES: "you have no right to it",
+};
+
 /** Starts a server as its users would, and is its client: signs up, logs in, uploads, submits, watches, saves. */
 export async function runDemo(options: DemoOptions, surroundings: DemoSurroundings): Promise<void> {
+  await checkPlace(resolve(surroundings.directory, options.out ?? "darkroom-demo.jpg"));
   const picture = await loadPicture(options.picture, surroundings);
   const scratch = await mkdtemp(join(tmpdir(), "darkroom-demo-"));
   const server = surroundings.startServer({
@@ -103,8 +110,7 @@ async function loadPicture(path: string | undefined, { directory, print }: DemoS
   try {
     return await readFile(resolve(directory, path));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UserError(`${path}: ${code === "ENOENT" ? "there is no such file" : `cannot be read (${code})`}`);
+    throw new UserError(`${path}: cannot be read: ${faultOf(error)}`);
   }
 }
 
@@ -112,8 +118,22 @@ async function save(path: string, bytes: Uint8Array): Promise<void> {
   try {
     await writeFile(path, bytes);
   } catch (error) {
-    throw new UserError(`${path}: cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    throw new UserError(`${path}: cannot be written: ${faultOf(error)}`);
   }
+}
+
+/** Refuses before the work what could not be saved after it. */
+async function checkPlace(out: string): Promise<void> {
+  try {
+    await access(dirname(out), constants.W_OK);
+  } catch (error) {
+    throw new UserError(`${out}: cannot be written: ${faultOf(error)}`);
+  }
+}
+
+function faultOf(error: unknown): string {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  return faults[code] ?? code;
 }
 
 /** The address in the server's first line. */

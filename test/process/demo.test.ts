@@ -78,7 +78,12 @@ test("enlarges with the network that upscale-2x is", async () => {
 });
 
 test.each([
-  ["a file that is missing", ["nowhere.jpg"], /^darkroom: nowhere\.jpg: there is no such file\n$/],
+  [
+    "a file that is missing",
+    ["nowhere.jpg"],
+    /^darkroom: nowhere\.jpg: cannot be read: there is no such file or folder\n$/,
+  ],
+  ["a folder in place of a picture", ["."], /^darkroom: \.: cannot be read: it is a folder\n$/],
   ["a file that is no picture", ["notes.txt"], /^darkroom: notes\.txt: data must be a JPEG, PNG or WebP picture\n$/],
   [
     "a model there is not",
@@ -96,6 +101,12 @@ test.each([
   expect(code).toBe(1);
   expect(stderr).toMatch(line);
   expect(leftovers(directory)).toEqual([]);
+});
+
+test("a result's folder that is missing: said before the work, not after it", async () => {
+  const { code, stdout, stderr } = await demo(scratchDirectory(), ["--out", "nowhere/x.jpg"]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^darkroom: .*nowhere\/x\.jpg: cannot be written: there is no such file or folder\n$/);
 });
 
 test("interrupted in the middle of a job: it ends at once, and nothing is left", async () => {
