@@ -32,7 +32,7 @@ test("an archive is of this version: what a newer one made may have more than is
   const file = new DatabaseSync(path);
   file.exec(`PRAGMA user_version = ${databaseMigrations.length + 1}`);
   file.close();
-  expect(() => Archive.open(path)).toThrow(/^was made by a newer version of Darkroom$/);
+  expect(() => Archive.open(path)).toThrow(/^was made by a newer version of Darkroom: use that one$/);
 });
 
 test("an archive has what a killed server wrote last", async () => {

@@ -193,7 +193,9 @@ describe("an SQLite database", () => {
     const version = databaseMigrations.length + 1;
     const raw = new DatabaseSync(path);
     raw.exec(`PRAGMA user_version = ${version}`);
-    await expect(Database.open(path, databaseMigrations)).rejects.toThrow(/newer version of Darkroom/);
+    await expect(Database.open(path, databaseMigrations)).rejects.toThrow(
+      /test\.db cannot be opened: it was made by a newer version of Darkroom: start that one, or restore a backup$/,
+    );
     expect(raw.prepare("PRAGMA user_version").get()?.user_version).toBe(version);
     expect(raw.prepare("SELECT value FROM secrets").get()?.value).toBe("value");
     raw.close();

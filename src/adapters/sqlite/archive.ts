@@ -42,7 +42,8 @@ export class Archive {
       const { user_version: version } = db.prepare("PRAGMA user_version").get() as { user_version: number };
       if (version < databaseMigrations.length)
         throw new NotAtRest("is of an older version: start `darkroom serve` of this one on it once");
-      if (version > databaseMigrations.length) throw new NotAtRest("was made by a newer version of Darkroom");
+      if (version > databaseMigrations.length)
+        throw new NotAtRest("was made by a newer version of Darkroom: use that one");
       return new Archive(db);
     } catch (error) {
       db.close();

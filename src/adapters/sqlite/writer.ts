@@ -104,7 +104,8 @@ function open({ path, migrations, busyMs }: Opening): DatabaseSync {
   db.exec("PRAGMA secure_delete = ON");
   insist(busyMs, () => db.exec("BEGIN IMMEDIATE"));
   const done = Number(db.prepare("PRAGMA user_version").get()?.user_version);
-  if (done > migrations.length) throw new Error(`${path} was made by a newer version of Darkroom`);
+  if (done > migrations.length)
+    throw new Error("it was made by a newer version of Darkroom: start that one, or restore a backup");
   for (const migration of migrations.slice(done)) db.exec(migration);
   db.exec(`PRAGMA user_version = ${migrations.length}`);
   db.exec("COMMIT");
