@@ -135,7 +135,7 @@ test("process is read where it begins and ends alone", () => {
   expect(readers).toEqual(["main.ts", "process.ts"]);
 });
 
-test("files stay short", () => {
+test("files have at most 250 lines", () => {
   expect(files.filter((file) => read(file).split("\n").length > 250)).toEqual([]);
 });
 
