@@ -52,11 +52,11 @@ export function write(directory: string, files: Readonly<Record<string, string |
   }
 }
 
-/** A block of code of docs/clients.md, for the server at `url`. */
-export function example(heading: string, language: string, url = ""): string {
-  const page = readFileSync(join(project, "docs/clients.md"), "utf8");
+/** A block of code of a page, for the server at `url`. */
+export function example(heading: string, language: string, url = "", name = "docs/clients.md"): string {
+  const page = readFileSync(join(project, name), "utf8");
   const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
   const code = section?.split(`\`\`\`${language}\n`)[1]?.split("```\n")[0];
-  if (code === undefined) throw new Error(`docs/clients.md has no ${language} under ${heading}`);
+  if (code === undefined) throw new Error(`${name} has no ${language} under ${heading}`);
   return code.replaceAll("127.0.0.1:8080", new URL(url || "http://127.0.0.1:8080").host);
 }

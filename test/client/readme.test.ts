@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { hasCommand } from "../support/commands.ts";
+import { example, sh, write } from "../support/consumer.ts";
+import { colourfulness, redPicture } from "../support/red.ts";
+import { scratchDirectory } from "../support/scratch.ts";
+import { serve } from "../support/server.ts";
+
+test("the README's lines for a shell develop a picture", async ({ skip }) => {
+  if (!hasCommand("grpcurl")) skip("grpcurl is not installed");
+  const { url } = await serve();
+  const directory = scratchDirectory();
+  const picture = await redPicture("jpeg");
+  write(directory, { "docs/images/before.jpg": picture, "lines.sh": example("Call it", "sh", url, "README.md") });
+  await sh("sh", ["-e", "lines.sh"], { cwd: directory });
+  expect(await colourfulness(join(directory, "after.jpg"))).toBeLessThan(50);
+});
