@@ -64,6 +64,9 @@ test("a client is made, listed, disabled, given a new key and deleted", async ()
   for (const credential of [key, String(renewed?.key)]) await auth.checkAuth({}, bearer(credential));
   expect(await json("client", "delete", id)).toEqual([{ id, deleted: true }]);
   expect(await json("client", "list")).toEqual([]);
+  const [plain] = await json("client", "create", "without a limit of its own");
+  expect(plain).toMatchObject({ per_minute: "" });
+  await json("client", "delete", String(plain?.id));
 });
 
 test("an account is made, found, made an administrator and shut out", async () => {

@@ -88,7 +88,8 @@ function rowOf(client: ApiClient | undefined): Row {
     id: client?.id,
     name: client?.name,
     scopes: client?.scopes,
-    per_minute: client?.limitPerMinute,
+    // 0, the server's own limit, would look like no calls at all.
+    per_minute: client?.limitPerMinute || "",
     disabled: client?.disabled,
     expires: timeOf(client?.expireTime),
     last_used: timeOf(client?.lastUseTime),
