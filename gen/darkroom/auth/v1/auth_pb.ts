@@ -2328,7 +2328,7 @@ export const AuthService: GenService<{
    *
    * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
    * INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
-   * administrator, reason MAIL_NOT_SET_UP). An address that is taken is not
+   * administrator, reason MAIL_NOT_SET_UP). That an address is taken is not
    * told: its owner is mailed instead.
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RequestEmailChange
@@ -2339,7 +2339,7 @@ export const AuthService: GenService<{
     output: typeof RequestEmailChangeResponseSchema;
   },
   /**
-   * Makes the address that a token was handed out for the account's own.
+   * Gives an account the new address that the token is for.
    *
    * Errors: INVALID_ARGUMENT (the token is unknown, spent or too old, reason
    * TOKEN_INVALID), ALREADY_EXISTS (somebody took the address meanwhile).
@@ -2352,9 +2352,9 @@ export const AuthService: GenService<{
     output: typeof ConfirmEmailChangeResponseSchema;
   },
   /**
-   * Mails a token to an account's address, which ResetPassword takes; not while
-   * one is out that was given less than 15 minutes before. Known and unknown
-   * addresses get the same answer in the same time.
+   * Mails a token for ResetPassword to an account's address; none while an unused
+   * one is less than 15 minutes old. Known and unknown addresses get the same
+   * answer in the same time.
    *
    * Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
    * administrator, reason MAIL_NOT_SET_UP).
@@ -2443,8 +2443,8 @@ export const AuthService: GenService<{
   },
   /**
    * Deletes a client: its key and its tokens stop working. Its jobs that have
-   * not ended are cancelled, one that another server takes at that moment when
-   * it would be sent again; all stay until their time is up.
+   * not ended are cancelled; one that another server accepts at that moment is
+   * cancelled when it would be sent again. All are kept until their time is up.
    *
    * Errors: NOT_FOUND.
    *
@@ -2469,7 +2469,7 @@ export const AuthService: GenService<{
     output: typeof RegenerateClientKeyResponseSchema;
   },
   /**
-   * Lists accounts in the order of what is searched by.
+   * Lists accounts, by username, or by email address where that is searched for.
    *
    * Errors: INVALID_ARGUMENT (page_size, page_token, query).
    *

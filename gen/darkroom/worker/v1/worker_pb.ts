@@ -131,11 +131,13 @@ export const WorkerService: GenService<{
   /**
    * Takes the job of the token for one attempt.
    *
-   * Errors, by their reason: JOB_ENDED, UNAUTHENTICATED or FAILED_PRECONDITION,
-   * DISPATCH_SUPERSEDED, FAILED_PRECONDITION (another message of the job counts)
-   * and OWNER_UNUSABLE, UNAUTHENTICATED (its owner is disabled or gone): complete
-   * the message. LEASE_HELD, ABORTED (another worker has it): abandon the message
-   * for later. UNAUTHENTICATED with any other reason.
+   * Errors, by their reason, and what to do with the message:
+   * - JOB_ENDED (UNAUTHENTICATED or FAILED_PRECONDITION), DISPATCH_SUPERSEDED
+   *   (FAILED_PRECONDITION: another message of the job counts) and OWNER_UNUSABLE
+   *   (UNAUTHENTICATED: its owner is disabled or gone): complete it;
+   * - LEASE_HELD (ABORTED: another worker has the job): abandon it for later.
+   *
+   * With any other reason UNAUTHENTICATED means that the token is not good.
    *
    * @generated from rpc darkroom.worker.v1.WorkerService.ClaimJob
    */
