@@ -119,7 +119,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
 function portError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): Error {
   if (error.code === "EADDRINUSE")
     return new ConfigError("PORT", `${port} is taken on ${host}; choose another or stop what listens there`);
-  if (error.code === "EACCES") return new ConfigError("PORT", `${port} may not be listened on by this user`);
+  if (error.code === "EACCES")
+    return new ConfigError("PORT", `${port} may not be listened on by this user; choose one above 1023`);
   if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
     return new ConfigError("HOST", `${host} is no address of this machine`);
   }
