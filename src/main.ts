@@ -40,7 +40,7 @@ program
   .option("--prompt <text>", "what to do with it", "warmer and vivid, with a vignette and a little grain")
   .option("--model <name>", "the model that does it; the default one when not given")
   .option("--strength <number>", "how far from the original, 0 to 1", number, 1)
-  .option("--out <file>", "where to save the result, which has the picture's format")
+  .option("--out <file>", "where to save the result, most often in the picture's format")
   .action(demo);
 
 program
