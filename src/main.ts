@@ -22,17 +22,23 @@ import { fail, onSignal, openLog, surviveNothing } from "./process.ts";
 // once on each machine.
 enableCompileCache(join(import.meta.dirname, "../.cache/node"));
 
+const settingsHelp = "\nSettings are environment variables, such as PORT: docs/configuration.md has all.";
 const program = new Command("darkroom")
   .description("An authentication gateway and image-job service.")
-  .addHelpText("after", "\nSettings are environment variables: docs/configuration.md has all. None is needed to serve.")
+  .addHelpText("after", settingsHelp)
   .version(manifest.version);
 
 program
   .command("serve")
   .description("serve the API, with a worker beside it")
   .option("--no-worker", "without a worker")
+  .addHelpText("after", settingsHelp)
   .action(serve);
-program.command("worker").description("take jobs of the server at DARKROOM_SERVER_URL").action(work);
+program
+  .command("worker")
+  .description("take jobs of the server at DARKROOM_SERVER_URL")
+  .addHelpText("after", settingsHelp)
+  .action(work);
 program
   .command("demo")
   .description("develop a picture, as a client of a server of its own")

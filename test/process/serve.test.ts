@@ -361,6 +361,15 @@ test("a worker inside a server may tell its health on any free port, as the serv
   expect(readWorkerConfig(env).health).toEqual({ host: "0.0.0.0", port: 0 });
 });
 
+test.each(["serve", "worker"])(
+  "the help of %s says that settings are environment variables, and where all are",
+  async (command) => {
+    const { code, stdout } = await run([command, "--help"]).finished;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/environment variables, such as PORT: docs\/configuration\.md/);
+  },
+);
+
 test("a server that cannot start leaves no process and no lock behind", async () => {
   const dataDir = scratchDirectory();
   const { code } = await run(["serve"], { HOST: "203.0.113.7", PORT: "0", DARKROOM_DATA_DIR: dataDir }).finished;
