@@ -85,6 +85,8 @@ export async function compose(
     log,
   };
 
+  const stranded = config.serviceBus === undefined ? [...config.models.keys()] : [];
+  if (stranded.length > 0) log.warn({ models: stranded }, "no worker can take the jobs of these models");
   const everybody = config.authEnabled ? undefined : await ensureTestUser(base);
   if (everybody !== undefined) log.warn({}, "AUTHENTICATION IS OFF: whoever calls is the test user");
   const authentication = new Authentication({ ...base, everybody });

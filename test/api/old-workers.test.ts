@@ -4,10 +4,12 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { openQueues } from "../../src/app/backends.ts";
 import { createLog } from "../../src/log/log.ts";
+import { recordingLog } from "../support/log.ts";
 import { type OldWorkerOptions, startOldWorker } from "../support/old-worker.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { serve, signIn } from "../support/server.ts";
+import { Broker } from "../support/service-bus-broker/broker.ts";
 
 const key = "the-image-service's-key";
 const env = { IMAGE_SERVICE_API_KEY: key, DARKROOM_MODELS: `{"sd": "gpu-jobs", "sd-xl": "big-gpu-jobs"}` };
@@ -189,6 +191,24 @@ describe("the models of other workers", () => {
   test("are the only ones besides", async () => {
     const { submit } = await opened();
     expect(await refusal(submit("sd-3"))).toMatchObject({ code: "InvalidArgument", fields: ["model_type"] });
+  });
+
+  test("are warned of where their workers cannot reach the queue", async () => {
+    const broker = new Broker({ queues: ["darkroom-jobs", "darkroom-results", "gpu-jobs", "big-gpu-jobs"] });
+    await broker.start();
+    onTestFinished(() => broker.stop());
+    const serviceBus = { AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString };
+    const message = "no worker can take the jobs of these models";
+    const stranded = { level: "warn", message, fields: { models: ["sd", "sd-xl"] } };
+    for (const [settings, lines] of [
+      [env, [stranded]],
+      [{ ...env, ...serviceBus }, []],
+      [{}, []],
+    ] as const) {
+      const log = recordingLog();
+      await serve(settings, { worker: false, log });
+      expect(log.lines.filter(({ level }) => level === "warn")).toMatchObject(lines);
+    }
   });
 
   test("cannot take the name of ours", async () => {
