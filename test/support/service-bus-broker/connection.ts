@@ -25,7 +25,7 @@ export class ClientConnection {
   readonly deliveries = new Set<DeliveryLink>();
   readonly #namespace: Namespace;
   readonly #open = new Set<string>();
-  /** Links by which answers go, by the address that requests name. */
+  /** Links by which answers go, by the address that requests name, and by the node's for those that name none. */
   readonly #replies = new Map<string, Sender>();
 
   constructor(connection: Connection, namespace: Namespace) {
@@ -44,26 +44,34 @@ export class ClientConnection {
     const { source, target } = sender as unknown as { source: Terminus; target: Terminus };
     sender.set_source({ address: source.address });
     if (target.address) sender.set_target({ address: target.address });
-    const replyTo = target.address || sender.name;
-    if (source.address === "$cbs") return void this.#replies.set(replyTo, sender);
-    const { store, isManagement } = this.#find(source.address);
-    if (isManagement) return void this.#replies.set(replyTo, sender);
+    const path = pathOf(source.address);
+    if (path === "$cbs") return void this.#answerBy(sender, target.address, path);
+    const { store, isManagement } = this.#find(path);
+    if (isManagement) return void this.#answerBy(sender, target.address, path);
     const link = new DeliveryLink(sender, store, this.#namespace.changed);
     this.deliveries.add(link);
     sender.on("sender_close", () => this.deliveries.delete(link));
     this.#namespace.changed();
   }
 
+  #answerBy(sender: Sender, replyTo: string, node: string): void {
+    this.#replies.set(replyTo || sender.name, sender);
+    this.#replies.set(node, sender);
+  }
+
   #fromClient(receiver: Receiver): void {
-    const { address } = (receiver as unknown as { target: Terminus }).target;
-    receiver.set_target({ address });
+    const { source, target } = receiver as unknown as { source: Terminus | null; target: Terminus };
+    // A link whose answer has no source is a refused one for Python's SDK.
+    if (source?.address) receiver.set_source({ address: source.address });
+    receiver.set_target({ address: target.address });
+    const path = pathOf(target.address);
     const { local } = receiver as unknown as { local: { attach: { max_message_size: number } } };
     local.attach.max_message_size = maxMessageBytes;
     receiver.add_credit(100);
     receiver.on("message", () => receiver.add_credit(1));
-    if (address === "$cbs") return void this.#serve(receiver, (request) => this.#putToken(request));
-    const { store, isManagement } = this.#find(address);
-    if (isManagement) return void this.#serve(receiver, (request) => manage(store, request));
+    if (path === "$cbs") return void this.#serve(receiver, path, (request) => this.#putToken(request));
+    const { store, isManagement } = this.#find(path);
+    if (isManagement) return void this.#serve(receiver, path, (request) => manage(store, request));
     receiver.on("message", (context: EventContext) => this.#receive(store, context));
   }
 
@@ -86,7 +94,7 @@ export class ClientConnection {
     }
   }
 
-  #serve(receiver: Receiver, answer: (request: Message) => Answer): void {
+  #serve(receiver: Receiver, node: string, answer: (request: Message) => Answer): void {
     receiver.on("message", ({ message, delivery }: EventContext) => {
       if (message === undefined) return;
       delivery?.accept();
@@ -98,7 +106,7 @@ export class ClientConnection {
         ...(refusal && { errorCondition: refusal.condition }),
       };
       this.#replies
-        .get(message.reply_to ?? "")
+        .get(message.reply_to || node)
         ?.send({ correlation_id: message.message_id ?? "", application_properties: properties, body: body ?? {} });
       this.#namespace.changed();
     });
@@ -110,9 +118,17 @@ export class ClientConnection {
   }
 
   #find(path: string) {
-    if (!this.#open.has(path.toLowerCase())) throw unauthorized(path);
+    // A token for a queue opens what is below it too.
+    const wanted = path.toLowerCase();
+    const isOpen = [...this.#open].some((open) => wanted === open || wanted.startsWith(`${open}/`));
+    if (!isOpen) throw unauthorized(path);
     return this.#namespace.entities.find(path);
   }
+}
+
+/** What an address names here; some SDKs write the namespace before it. */
+function pathOf(address: string): string {
+  return address.replace(/^(amqps?|sb):\/\/[^/]*\//, "");
 }
 
 function answered(answer: () => Answer): Answer & { readonly refusal?: Refusal } {
