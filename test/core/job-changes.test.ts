@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ImageJob, JobState } from "../../src/model/image-job.ts";
 import { sampleJob } from "../contracts/samples.ts";
 import { openJobs, type Process } from "./opened-jobs.ts";
@@ -112,6 +112,26 @@ describe("watching a job", () => {
     await here.moveTo("CANCELLED");
     expect((await last).value).toMatchObject({ version: 3, state: "CANCELLED" });
     expect((await watching.next()).done).toBe(true);
+  });
+
+  test("reads the jobs of many who watch in parts, between which others get their turn", async () => {
+    const reads: string[] = [];
+    const { store, changes } = await openJobs(undefined, (inner) => ({
+      ...inner,
+      getMany(ids) {
+        reads.push(`${ids.length} jobs`);
+        setImmediate(() => reads.push("others"));
+        return inner.getMany(ids);
+      },
+    }));
+    const abort = new AbortController();
+    const jobs = Array.from({ length: 600 }, () => sampleJob());
+    await Promise.all(jobs.map((job) => store.insert(job)));
+    const watching = jobs.map(({ id }) => versionsOf(changes.watch(id, 1, abort.signal)));
+    const parts = ["250 jobs", "others", "250 jobs", "others", "100 jobs", "others"];
+    await vi.waitFor(() => expect(reads.slice(0, 6)).toEqual(parts));
+    abort.abort();
+    await Promise.all(watching);
   });
 
   test("tells all who watch, each at its own pace", async () => {

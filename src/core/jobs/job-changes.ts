@@ -1,11 +1,13 @@
+import { setImmediate } from "node:timers/promises";
 import { hasEnded, type ImageJob } from "../../model/image-job.ts";
 import type { JobStore } from "../../ports/job-store.ts";
 import { type Repeating, repeat } from "../repeat.ts";
 
 type Listener = (job: ImageJob) => void;
 
-/** How often jobs that are watched here are read, for changes that other processes made. */
+/** How often jobs that are watched here are read, for changes that other processes made, and how many in one read. */
 const readEveryMs = 500;
+const batch = 250;
 
 /** Tells watchers on this process of jobs that changed, here or elsewhere. */
 export class JobChanges {
@@ -58,10 +60,14 @@ export class JobChanges {
     };
   }
 
-  /** One read for all that are watched. */
+  /** Each job once, however many watch it. */
   async #read(): Promise<void> {
-    if (this.#listeners.size === 0) return;
-    for (const job of await this.#store.getMany([...this.#listeners.keys()])) this.publish(job);
+    const ids = [...this.#listeners.keys()];
+    for (let from = 0; from < ids.length; from += batch) {
+      for (const job of await this.#store.getMany(ids.slice(from, from + batch))) this.publish(job);
+      // An embedded store reads at once: ten thousand jobs in one go would keep calls waiting for half a second.
+      await setImmediate();
+    }
   }
 }
 
