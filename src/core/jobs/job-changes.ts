@@ -12,12 +12,14 @@ const batch = 250;
 /** Tells watchers on this process of jobs that changed, here or elsewhere. */
 export class JobChanges {
   readonly #store: JobStore;
+  readonly #onError: (error: unknown) => void;
   readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #reading: Repeating;
+  /** Undefined until somebody watches. */
+  #reading: Repeating | undefined;
 
   constructor(store: JobStore, onError: (error: unknown) => void) {
     this.#store = store;
-    this.#reading = repeat(readEveryMs, () => this.#read(), onError);
+    this.#onError = onError;
   }
 
   publish(job: ImageJob): void {
@@ -47,11 +49,12 @@ export class JobChanges {
     }
   }
 
-  stop(): Promise<void> {
-    return this.#reading.stop();
+  async stop(): Promise<void> {
+    await this.#reading?.stop();
   }
 
   #subscribe(jobId: string, listener: Listener): () => void {
+    this.#reading ??= repeat(readEveryMs, () => this.#read(), this.#onError);
     const listeners = this.#listeners.get(jobId) ?? new Set();
     this.#listeners.set(jobId, listeners.add(listener));
     return () => {
