@@ -1,6 +1,7 @@
 import { DomainError } from "../model/errors.ts";
 
-const triesMax = 10;
+/** How often a change is tried, in all: more writers than that never meet, but a damaged record may refuse each write. */
+export const triesMax = 100;
 
 /**
  * Writes `step` of the record as it stands; reads and tries again, up to `triesMax` times in all, when another writer
@@ -15,5 +16,10 @@ export async function changeRecord<Record>(
     const next = step(await read());
     if (await replace(next)) return next;
   }
-  throw new DomainError("aborted", "CHANGED_MEANWHILE", "others keep changing this; try again");
+  throw changedMeanwhile();
+}
+
+/** For a change that none of its tries wrote. */
+export function changedMeanwhile(): DomainError {
+  return new DomainError("aborted", "CHANGED_MEANWHILE", "others keep changing this; try again");
 }

@@ -97,6 +97,15 @@ describe("changing a job", () => {
     expect(seen).toEqual(["QUEUED", "CANCELLED"]);
   });
 
+  test("is given up where no try is written", async () => {
+    const { records, store } = await openJobs(undefined, (inner) => ({ ...inner, replace: async () => false }));
+    const job = sampleJob();
+    await store.insert(job);
+    const given = { code: "aborted", reason: "CHANGED_MEANWHILE" };
+    await expect(records.change(job.id, nextAttempt)).rejects.toMatchObject(given);
+    expect(await store.get(job.id)).toStrictEqual(job);
+  });
+
   test.each<[string, Parameters<typeof flaky>[0]]>([
     [
       "the store lost the answer",

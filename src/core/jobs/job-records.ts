@@ -3,6 +3,7 @@ import { isNotFound, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { JobStore } from "../../ports/job-store.ts";
+import { changedMeanwhile, triesMax } from "../change-record.ts";
 import type { JobChanges } from "./job-changes.ts";
 
 /** Jobs as they are read and changed: each change is one conditional write, and everyone who watches hears of it. */
@@ -30,12 +31,12 @@ export class JobRecords {
 
   /**
    * Writes `step` of the job, which is named by its id or given as it was read a moment ago. When another writer came
-   * first, reads the job and applies `step` again, until it is written or `step` throws or returns the same job. A
-   * write whose answer was lost is recognised by its operation.
+   * first, reads the job and applies `step` again, up to `triesMax` times in all; writes nothing when `step` returns the
+   * same job. A write whose answer was lost is recognised by its operation.
    */
   async change(job: string | ImageJob, step: (job: ImageJob) => ImageJob): Promise<ImageJob> {
     let current = typeof job === "string" ? await this.get(job) : job;
-    for (;;) {
+    for (let left = triesMax; left > 0; left--) {
       const next = step(current);
       if (next === current) return current;
       const attempted = { ...next, version: current.version + 1, operation: randomUUID() };
@@ -43,6 +44,7 @@ export class JobRecords {
       current = await this.get(current.id);
       if (current.operation === attempted.operation) return this.#announce(current);
     }
+    throw changedMeanwhile();
   }
 
   /** The same; undefined when the job was deleted meanwhile, most often with its owner. */
