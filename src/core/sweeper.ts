@@ -77,11 +77,11 @@ export class Sweeper {
   async sweepJobs(): Promise<void> {
     const { records, clock } = this.#deps;
     try {
-      let jobs: readonly ImageJob[];
+      let swept: readonly boolean[];
       do {
-        jobs = await records.store.due(this.#lookAtClock(), batch);
-        await Promise.all(jobs.map((job) => this.#sweepJob(job)));
-      } while (jobs.length === batch);
+        const jobs = await records.store.due(this.#lookAtClock(), batch);
+        swept = await Promise.all(jobs.map((job) => this.#trySweepJob(job)));
+      } while (swept.length === batch && swept.includes(true));
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#renewableSince = clock();
       throw error;
@@ -108,6 +108,18 @@ export class Sweeper {
     if (now - this.#sweptAt > pauseMs) this.#renewableSince = now;
     this.#sweptAt = now;
     return now;
+  }
+
+  /** A job that fails does not stop the others, and is tried again. */
+  async #trySweepJob(job: ImageJob): Promise<boolean> {
+    try {
+      await this.#sweepJob(job);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      this.#deps.log.error({ err: error, job: job.id }, "sweeping failed; it is tried again");
+      return false;
+    }
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {

@@ -3,7 +3,7 @@ import { auditIdFrom } from "../../src/model/audit.ts";
 import { cancel } from "../../src/model/job-life.ts";
 import { dateOf } from "../../src/model/usage.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
-import { sampleFile, sampleImage, sampleSession } from "../contracts/samples.ts";
+import { sampleFile, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
 import { picture } from "./pictures.ts";
 
@@ -125,6 +125,24 @@ test("a job that is not done by its deadline expires", async () => {
   await core.sweeper.sweepJobs();
   expect(await core.records.get(id)).toMatchObject({ state: "EXPIRED", error: { reason: "DEADLINE_PASSED" } });
   expect(await core.drain()).toEqual([]);
+});
+
+test("a job that cannot be swept is named in the log, and holds up none of the others", async () => {
+  const core = await openCore();
+  const deadline = core.clock();
+  const broken = sampleJob({ deadline: deadline - 1 });
+  const others = Array.from({ length: 250 }, () => sampleJob({ deadline }));
+  await Promise.all([broken, ...others].map((job) => core.jobs.insert(job)));
+  const { replace } = core.jobs;
+  core.jobs.replace = (job) => (job.id === broken.id ? Promise.reject(new Error("broken")) : replace(job));
+  await core.sweeper.sweepJobs();
+  const swept = await core.jobs.getMany(others.map(({ id }) => id));
+  expect(new Set(swept.map(({ state }) => state))).toEqual(new Set(["EXPIRED"]));
+  const named = { fields: { job: broken.id }, message: "sweeping failed; it is tried again" };
+  expect(core.log.lines[0]).toMatchObject(named);
+  core.jobs.replace = replace;
+  await core.sweeper.sweepJobs();
+  expect(await core.jobs.get(broken.id)).toMatchObject({ state: "EXPIRED" });
 });
 
 test("sessions are deleted once they have ended", async () => {
