@@ -14,7 +14,7 @@ import { sqliteSessionStore } from "../../src/adapters/sqlite/session-store.ts";
 import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
 import { openQueues, openStores } from "../../src/app/backends.ts";
 import { complete } from "../../src/ports/queue.ts";
-import { DuplicateKey } from "../../src/ports/store-errors.ts";
+import { DuplicateKey, StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { receive } from "../contracts/receiver.ts";
 import { sampleAccount, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
@@ -355,6 +355,19 @@ describe("the embedded queues", () => {
     for (const id of ["a", "b"]) await queue.send([{ id, body: Buffer.from("body") }]);
     expect((await receive(queue).next()).message.id).toBe("a");
     expect(log.lines.map(({ message }) => message)).toEqual(["the queue failed; it is tried again"]);
+  });
+
+  test("leave it to the alarms to tell that nothing can be written, and go on by themselves", async () => {
+    const log = recordingLog();
+    const queues = await openQueues({ dataDir: scratchDirectory(), serviceBus: undefined }, Date.now, log);
+    onTestFinished(() => queues.close());
+    await queues.jobQueue.send([{ id: "a", body: Buffer.from("body") }]);
+    const full = vi.spyOn(Database.prototype, "writeAll").mockRejectedValue(new StoreUnavailable());
+    const next = receive(queues.jobQueue).next();
+    await vi.waitFor(() => expect(full.mock.calls.length).toBeGreaterThan(1));
+    full.mockRestore();
+    expect((await next).message.id).toBe("a");
+    expect(log.lines).toEqual([]);
   });
 
   test("take a send that is under way when they close", async () => {
