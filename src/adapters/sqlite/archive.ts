@@ -8,10 +8,8 @@ import type { Image } from "../../model/image.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { Session } from "../../model/session.ts";
 import type { DailyUsage } from "../../model/usage.ts";
+import { codeOf, isBusy } from "./error-codes.ts";
 import { databaseMigrations } from "./tables.ts";
-
-/** SQLITE_BUSY. */
-const busy = 5;
 
 interface Records {
   readonly accounts: Account;
@@ -80,7 +78,7 @@ function takeAlone(db: DatabaseSync): void {
   try {
     db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
   } catch (error) {
-    if ((error as { errcode?: number }).errcode !== busy) throw error;
+    if (!isBusy(codeOf(error))) throw error;
     throw new NotAtRest("is in use: stop the server that has it open");
   }
 }

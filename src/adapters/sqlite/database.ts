@@ -5,13 +5,9 @@ import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
+import { isBusy, isDiskFault, isDuplicate } from "./error-codes.ts";
 import type { Commit, Opening, Row, Statement, Unit, Written } from "./writer.ts";
 
-/** SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE. */
-const duplicateCodes = [1555, 2067];
-/** The lowest byte of SQLITE_IOERR, which a quota gives too, and SQLITE_FULL; and of SQLITE_BUSY. */
-const diskCodes = [10, 13];
-const busyCode = 5;
 /** How long a statement waits for another process's lock. */
 const busyMs = 5000;
 /** The most writes in one message. Under load a turn of the event loop may take seconds: libuv takes in up to 48 times 1024 events. */
@@ -181,11 +177,10 @@ export class Database {
   }
 
   #refusal({ code, message }: { code: number; message: string }): Error {
-    if (duplicateCodes.includes(code)) return new DuplicateKey(message);
+    if (isDuplicate(code)) return new DuplicateKey(message);
     const error = new Error(`the database refused a write: ${message}`);
-    const kind = code & 0xff;
-    if (diskCodes.includes(kind)) this.#alarms.disk(error);
-    else if (kind === busyCode) this.#alarms.lock(error);
+    if (isDiskFault(code)) this.#alarms.disk(error);
+    else if (isBusy(code)) this.#alarms.lock(error);
     else return error;
     return new StoreUnavailable(error);
   }

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { codeOf, kindOf } from "./error-codes.ts";
 
 /** Not a database, or not one that has users as PocketBase keeps them. */
 export class NotPocketBase extends Error {
@@ -24,7 +25,7 @@ export function* pocketbaseUsers(path: string, wanted: readonly string[]): Gener
     if (columns.length === 0) throw new NotPocketBase("has no table users");
     yield* db.prepare(`SELECT ${columns.join(", ")} FROM users ORDER BY rowid`).iterate();
   } catch (error) {
-    const reason = reasons[(error as { errcode?: number }).errcode ?? 0];
+    const reason = reasons[kindOf(codeOf(error))];
     throw reason === undefined ? error : new NotPocketBase(reason);
   }
 }

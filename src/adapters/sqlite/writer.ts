@@ -1,10 +1,9 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
+import { codeOf, isBusy } from "./error-codes.ts";
 
 /** The thread that writes; see database.ts for the other side. */
 
-/** SQLITE_BUSY. */
-const busy = 5;
 /** Between two tries for another process's lock, usually held for less than a millisecond. SQLite itself waits longer. */
 const againMs = 0.2;
 const never = new Int32Array(new SharedArrayBuffer(4));
@@ -123,17 +122,11 @@ function begins(begin: () => void, until: number): boolean {
     begin();
     return true;
   } catch (error) {
-    if (isBusy(error) && performance.now() < until) return false;
+    if (isBusy(codeOf(error)) && performance.now() < until) return false;
     throw error;
   }
 }
 
-/** Whether the file is busy for any reason. The code's next byte tells the reason, such as another process's recovery. */
-function isBusy(error: unknown): boolean {
-  return (described(error).code & 0xff) === busy;
-}
-
 function described(error: unknown): { code: number; message: string } {
-  const { errcode, message } = error as { errcode?: number; message: string };
-  return { code: errcode ?? 0, message };
+  return { code: codeOf(error), message: (error as Error).message };
 }
