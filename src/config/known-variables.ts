@@ -12,11 +12,29 @@ export function withoutSettings(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
 }
 
-/** Warns of each variable that looks like ours and is not. Workers know servers' variables too, since they may share a file. */
+/**
+ * Warns of each variable that looks like ours and is not: by its prefix, or as a slip for one that is not given. Workers
+ * know servers' variables too, since they may share a file.
+ */
 export function warnOfStrangers(env: Environment, log: RootLog): void {
   const known = namesRead().add("DARKROOM_API_KEY");
-  const isStrange = (name: string) => name.startsWith(prefix) && !known.has(name) && !ofService.test(name);
-  for (const variable of Object.keys(env).filter(isStrange)) log.warn({ variable }, "nothing reads this variable");
+  // Too many words are a letter away from HOST and PORT.
+  const missing = [...known].filter((name) => env[name] === undefined && name.length > 4);
+  for (const variable of Object.keys(env).filter((name) => !known.has(name))) {
+    const isNamedOurs = variable.startsWith(prefix) && !ofService.test(variable);
+    const like = missing.find((name) => isSlip(variable, name));
+    if (isNamedOurs || like !== undefined) log.warn({ variable, like }, "nothing reads this variable");
+  }
+}
+
+/** Whether a letter too many, too few or another, or two that changed places, tell the names apart. */
+function isSlip(given: string, meant: string): boolean {
+  if (Math.abs(given.length - meant.length) > 1) return false;
+  let from = 0;
+  while (from < given.length && given[from] === meant[from]) from += 1;
+  const [left, right] = [given.slice(from), meant.slice(from)];
+  const isSwap = left[0] === right[1] && left[1] === right[0] && left.slice(2) === right.slice(2);
+  return isSwap || left.slice(1) === right || left === right.slice(1) || left.slice(1) === right.slice(1);
 }
 
 /** All variables that are read, found by reading an empty environment. */

@@ -16,7 +16,9 @@ import {
   type ServerConfig,
   serverUrl,
 } from "../../src/config/config.ts";
+import { warnOfStrangers } from "../../src/config/known-variables.ts";
 import { hasCommand } from "../support/commands.ts";
+import { recordingLog } from "../support/log.ts";
 import { run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
@@ -316,6 +318,32 @@ test("a misspelt setting is warned of by its name, by a server and by a worker, 
     const lines = (await finished).stderr.trimEnd().split("\n");
     expect(lines).toEqual([expect.stringMatching(warned)]);
   }
+});
+
+test("a setting that is a slip away from one that is not given is warned of too, by what it is like", () => {
+  const log = recordingLog();
+  const slips = {
+    SIGNUP_ENABLE: "SIGNUP_ENABLED",
+    AZURE_SERVICE_BUS_NAMESPACE: "AZURE_SERVICEBUS_NAMESPACE",
+    MONGODB_URL: "MONGODB_URI",
+    MAIL_FORM: "MAIL_FROM",
+    DARKROOM_MODEL: "DARKROOM_MODELS",
+  };
+  const others = {
+    HOSTS: "x",
+    SPORT: "x",
+    SSL_CERT_FILE: "x",
+    LOG_LEVEL: "warn",
+    LOG_LEVELS: "x",
+    DARKROOM_SERVICE_PORT: "x",
+    RELAY_TIMEOUT: "x",
+    PATH: "x",
+    "": "x",
+  };
+  warnOfStrangers({ ...slips, ...others, DARKROOM_NOTHING: "x" }, { ...log, flush() {} });
+  expect(new Set(log.lines.map(({ message }) => message))).toEqual(new Set(["nothing reads this variable"]));
+  const warned = log.lines.map(({ fields: { variable, like } }) => [variable, like]);
+  expect(warned).toEqual([...Object.entries(slips), ["DARKROOM_NOTHING", undefined]]);
 });
 
 test.each([
