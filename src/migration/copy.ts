@@ -76,12 +76,12 @@ export function foreign(what: string): ConfigError {
 }
 
 async function copySecrets(from: Archive, to: Target): Promise<number> {
-  const before = await to.count("secrets");
+  const before = await retry(() => to.count("secrets"));
   for (const { name, value } of from.secrets()) {
     const stored = await retry(() => to.secrets.getOrCreate(name, value));
     if (stored !== value) throw foreign(`other keys (${name}) than in the data directory`);
   }
-  return (await to.count("secrets")) - before;
+  return (await retry(() => to.count("secrets"))) - before;
 }
 
 /** Copies the records; returns how many were not there. */
@@ -111,7 +111,7 @@ async function put<T extends { readonly id: string }>(record: T, to: Keeper<T>):
 }
 
 /** A record that was written although the answer was lost is found by the next try. */
-function retry<T>(work: () => Promise<T>): Promise<T> {
+export function retry<T>(work: () => Promise<T>): Promise<T> {
   return pRetry(work, { ...whileAway, shouldRetry: ({ error }) => error instanceof StoreUnavailable });
 }
 

@@ -6,7 +6,7 @@ import { embeddedPaths } from "../app/data-directory.ts";
 import { ConfigError, type ServerConfig } from "../config/config.ts";
 import { dueAt } from "../model/job-life.ts";
 import type { Log } from "../ports/log.ts";
-import { copyAll, foreign, type Moved, type Target, tables } from "./copy.ts";
+import { copyAll, foreign, type Moved, retry, type Target, tables } from "./copy.ts";
 
 export interface MigrationOptions {
   /** Only tells what there would be to copy. */
@@ -25,7 +25,7 @@ export async function migrate(config: ServerConfig, { dryRun, log }: MigrationOp
   try {
     const to = await openMongodbStores(mongodb, (job) => dueAt(job, keepResultMs), log);
     try {
-      await refuseOthers(from, to);
+      await retry(() => refuseOthers(from, to));
       return await (dryRun
         ? compare(from, to)
         : copyAll(from, to, filesystemBlobStore(embeddedPaths(dataDir).pictures), log));
@@ -60,7 +60,7 @@ function compare(from: Archive, to: Target): Promise<Moved[]> {
   return Promise.all(
     tables.map(async (table) => {
       const found = from.count(table);
-      return { table, found, copied: Math.max(0, found - (await to.count(table))) };
+      return { table, found, copied: Math.max(0, found - (await retry(() => to.count(table)))) };
     }),
   );
 }

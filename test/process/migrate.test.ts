@@ -204,19 +204,27 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     expect(await database.collection("secrets").countDocuments({ value: "another" })).toBe(1);
   });
 
-  test("goes on when its database went away in the middle of it and is back", async () => {
+  test.each([
+    ["as it looks whose it is", "count", "secrets", 1],
+    ["as it counts the keys", "count", "secrets", 2],
+    ["in the middle of it", "insert", "accounts", 1],
+  ])("goes on when its database went away %s and is back", async (_, command, collection, times) => {
+    // As BSON: a text has its length before it, with a zero behind it.
+    const length = String.fromCharCode(collection.length + 1);
+    const sent = `\x02${command}\0${length}\0\0\0${collection}\0`;
     const [dataDir, env] = [await rested(), target(mongodb)];
-    let wasAway = false;
+    let [seen, wasAway] = [0, false];
     const proxy = await proxyTo(mongodb.uri, (bytes) => {
-      if (wasAway || !bytes.includes("insert") || !bytes.includes("accounts")) return;
+      if (wasAway || !bytes.includes(sent)) return;
+      seen += 1;
+      if (seen < times) return;
       wasAway = true;
       proxy.away = true;
       proxy.cut();
     });
     const migration = migrate(dataDir, { ...env, MONGODB_URI: `mongodb://${new URL(proxy.url).host}` });
-    await vi.waitUntil(() => wasAway, 30_000);
-    const { connections } = proxy;
-    await vi.waitFor(() => expect(proxy.connections).toBeGreaterThan(connections + 2), 30_000);
+    // A call has failed by then, whatever the driver tried.
+    await vi.waitFor(() => expect(migration.output.stderr).toContain("the database cannot be reached"), 30_000);
     proxy.away = false;
     expect(await migration.finished).toMatchObject({ code: 0, stdout: expect.stringMatching(/^accounts +1 +1 +0$/m) });
   });
