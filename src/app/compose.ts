@@ -71,6 +71,8 @@ export async function compose(
     keepMs: config.keepResultMs,
   };
   const shared = cachedStores(stores, clock, log);
+  // A store and a use case may share a name, as `files` do. Here it is the store; a use case that stands behind `...base`
+  // takes its place.
   const base = {
     ...stores,
     ...shared,

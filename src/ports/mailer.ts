@@ -6,7 +6,7 @@ export interface Mail {
 }
 
 export interface Mailer {
-  /** Resolves when a mail server has accepted the mail; rejects when none did within half a minute. */
+  /** Resolves when a mail server has accepted the mail; rejects when it refuses it, or says nothing for ten seconds. */
   send(mail: Mail): Promise<void>;
   close(): void;
 }

@@ -29,8 +29,8 @@ import type { AccountRecords } from "./account-records.ts";
 import type { MailQueue } from "./mail-queue.ts";
 import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 
-export const resetLifeMs = hourMs;
-export const emailChangeLifeMs = dayMs;
+const resetLifeMs = hourMs;
+const emailChangeLifeMs = dayMs;
 /**
  * How long no second reset letter is sent. Anybody may ask for one, and it replaces the token before it: this is how
  * long the owner has to use that.

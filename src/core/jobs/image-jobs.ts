@@ -35,7 +35,7 @@ interface ImageJobsDeps {
   readonly timing: Timing;
 }
 
-/** What an account does with its own jobs. */
+/** What an account or a client does with its own jobs. */
 export class ImageJobs {
   readonly #deps: ImageJobsDeps;
 
