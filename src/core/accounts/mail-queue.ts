@@ -1,11 +1,12 @@
-import pRetry from "p-retry";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Letter } from "../../model/mails.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Mailer } from "../../ports/mailer.ts";
 
 /** At most so many letters wait for the mail server; further ones are dropped, and the log says so. */
 const waitingMax = 1000;
-const retries = 3;
+/** The pauses between the tries to send a letter. */
+const pausesMs = [1000, 2000, 4000];
 
 interface MailQueueDeps {
   /** Undefined where mail is not set up. */
@@ -31,23 +32,22 @@ export class MailQueue {
   send(to: string | null, letter: Letter): void {
     const { mailer } = this.#deps;
     if (mailer === undefined || to === null) return;
-    const sendOnce = () => mailer.send({ to, ...letter });
-    this.inBackground(() => (this.#stopping.signal.aborted ? sendOnce() : this.#persist(sendOnce)));
+    this.inBackground(() => this.#persist(() => mailer.send({ to, ...letter })));
   }
 
   /** Rejects with the error of the last try, also when a stop prevents the next. */
-  async #persist(sendOnce: () => Promise<void>): Promise<void> {
-    let failure: unknown;
-    const attempt = async () => {
-      failure = undefined;
-      await sendOnce().catch((error: unknown) => {
-        failure = error;
-        throw error;
-      });
-    };
-    // After a stop pRetry rejects even if the mail was sent.
-    await pRetry(attempt, { retries, signal: this.#stopping.signal }).catch(() => {});
-    if (failure !== undefined) throw failure;
+  async #persist(send: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    for (const ms of pausesMs) {
+      try {
+        return await send();
+      } catch (error) {
+        await pause(ms, undefined, { signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
+    return send();
   }
 
   /** Runs work that leads to a letter, without making the caller wait. */
