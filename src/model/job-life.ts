@@ -52,7 +52,7 @@ export interface Timing {
   readonly leaseMarginMs: number;
   /** How long one publish may take before another process tries. */
   readonly publishMs: number;
-  /** How long a sent job may stay unclaimed before it is sent again; doubles each time. */
+  /** How long a sent job may stay unclaimed before it is sent again; doubles each time until it is claimed. */
   readonly resendMs: number;
   /** The longest such wait. */
   readonly resendMaxMs: number;
@@ -174,7 +174,8 @@ function takeToPublish(job: ImageJob, now: number, timing: Timing): ImageJob {
 /** Notes a confirmed publish; the job itself when that is no longer its newest, or a worker has the job already. */
 export function confirmPublished(job: ImageJob, dispatch: number, now: number, timing: Timing): ImageJob {
   if (job.state !== "QUEUED" || job.dispatch !== dispatch || job.sent) return job;
-  const wait = Math.min(timing.resendMs * 2 ** (dispatch - 1), timing.resendMaxMs);
+  const resends = dispatch - (job.oldestDispatch ?? dispatch);
+  const wait = Math.min(timing.resendMs * 2 ** resends, timing.resendMaxMs);
   return { ...job, sent: true, dispatchAt: now + wait };
 }
 

@@ -377,11 +377,27 @@ describe("a job's life", () => {
 
   test("waits twice as long for each resend, an hour at most", () => {
     const waits = [1, 2, 3, 4, 5, 6, 7, 8, 100, 2000].map((dispatch) => {
-      const job = confirmPublished(jobIn("QUEUED", { dispatch, sent: false }), dispatch, now, timing);
+      const queued = jobIn("QUEUED", { oldestDispatch: 1, dispatch, sent: false });
+      const job = confirmPublished(queued, dispatch, now, timing);
       expect(job.sent).toBe(true);
       return (job.dispatchAt - now) / 60_000;
     });
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+  });
+
+  test("waits for the first resend as long as at first, once it is given back or redriven", () => {
+    const late = { oldestDispatch: 1, dispatch: 9 };
+    const again = [
+      age(jobIn("RUNNING", { ...late, leaseUntil: now }), now, timing),
+      redrive(jobIn("FAILED", late), now, timing),
+    ];
+    for (const job of again) {
+      expect(job).toMatchObject({ state: "QUEUED", dispatch: 10 });
+      expect(confirmPublished(job, 10, now, timing).dispatchAt).toBe(now + 60_000);
+    }
+    // Of a time before that field.
+    const { oldestDispatch: _, ...stored } = jobIn("QUEUED", { dispatch: 9, sent: false });
+    expect(confirmPublished(stored, 9, now, timing).dispatchAt).toBe(now + 60_000);
   });
 
   test("is due at the earliest of what time does to it", () => {
