@@ -178,6 +178,16 @@ describe("an SQLite database", () => {
     expect(await store.adopt({ ...nobodys, ownerId: "other" })).toBe(true);
   });
 
+  test("lists sessions that an older version stored by when they began", async () => {
+    const { db, path, close } = await openDatabase(undefined, databaseMigrations.slice(0, 5));
+    const sessions = [2, 3, 1].map((createdAt) => sampleSession({ accountId: "a", createdAt }));
+    const sql = "INSERT INTO sessions (id, account_id, ends_at, version, doc) VALUES (?, 'a', 9, 1, ?)";
+    for (const session of sessions) await db.write(sql, session.id, JSON.stringify(session));
+    await close();
+    const found = await sqliteSessionStore((await openDatabase(path)).db).listByAccount("a", 2);
+    expect(found.map(({ createdAt }) => createdAt)).toEqual([3, 2]);
+  });
+
   test("keeps nothing of a script that failed", async () => {
     const { path, close } = await openDatabase(undefined, [table]);
     await close();
@@ -263,7 +273,7 @@ describe("an SQLite database", () => {
   });
 });
 
-test("dead jobs and dead letters are found by an index, in its order", async () => {
+test("dead jobs, dead letters and an account's newest sessions are found by an index, in its order", async () => {
   const { db } = await openDatabase();
   const harness = await sqliteQueueHarness();
   const queue = await harness.open();
@@ -272,12 +282,15 @@ test("dead jobs and dead letters are found by an index, in its order", async () 
   await store.listDead(undefined, 10);
   await store.listDead({ createdAt: 1, id: "a" }, 10);
   await queue.listDeadLetters("5", 10);
+  await sqliteSessionStore(db).listByAccount("a", 1);
   const calls = read.mock.calls.map(([sql, ...params], nth) => ({ db: read.mock.contexts[nth], sql, params }));
   read.mockRestore();
-  expect(calls).toHaveLength(3);
+  expect(calls).toHaveLength(4);
   for (const { db, sql, params } of calls) {
     const plan = (db as Database).read(`EXPLAIN QUERY PLAN ${sql}`, ...params).map(({ detail }) => String(detail));
-    expect(plan).toEqual([expect.stringMatching(/USING INDEX (jobs_dead|messages_dead_by_number)\b/)]);
+    expect(plan).toEqual([
+      expect.stringMatching(/USING INDEX (jobs_dead|messages_dead_by_number|sessions_by_account_and_age)\b/),
+    ]);
   }
 });
 

@@ -6,9 +6,9 @@ import { touchSql } from "./touch.ts";
 export function sqliteSessionStore(db: Database): SessionStore {
   return {
     async insert(session) {
-      const sql = "INSERT INTO sessions (id, account_id, ends_at, version, doc) VALUES (?, ?, ?, ?, ?)";
-      const { id, accountId, version } = session;
-      await db.write(sql, id, accountId, sessionEnd(session), version, JSON.stringify(session));
+      const sql = "INSERT INTO sessions (id, account_id, created_at, ends_at, version, doc) VALUES (?, ?, ?, ?, ?, ?)";
+      const { id, accountId, createdAt, version } = session;
+      await db.write(sql, id, accountId, createdAt, sessionEnd(session), version, JSON.stringify(session));
     },
     async get(id) {
       return db.readDocs<Session>("SELECT doc FROM sessions WHERE id = ?", id)[0];
@@ -22,8 +22,7 @@ export function sqliteSessionStore(db: Database): SessionStore {
       await db.write("DELETE FROM sessions WHERE id = ?", id);
     },
     async listByAccount(accountId, limit) {
-      const sql =
-        "SELECT doc FROM sessions WHERE account_id = ? ORDER BY json_extract(doc, '$.createdAt') DESC, id LIMIT ?";
+      const sql = "SELECT doc FROM sessions WHERE account_id = ? ORDER BY created_at DESC, id LIMIT ?";
       return db.readDocs<Session>(sql, accountId, limit);
     },
     async deleteByAccount(accountId, exceptId = "") {

@@ -128,6 +128,12 @@ export const databaseMigrations = [
   `
   UPDATE images SET owner_id = json_extract(doc, '$.ownerId') WHERE owner_id IS NOT json_extract(doc, '$.ownerId');
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE sessions SET created_at = json_extract(doc, '$.createdAt');
+  DROP INDEX sessions_by_account;
+  CREATE INDEX sessions_by_account_and_age ON sessions (account_id, created_at DESC, id);
+  `,
 ] as const;
 
 /** The queue's, in a file of its own: a worker opens this one and never the database. */
