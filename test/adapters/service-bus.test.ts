@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { ServiceBusClient, type ServiceBusReceiver } from "@azure/service-bus";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createClient } from "../../src/adapters/service-bus/client.ts";
 import { openQueues } from "../../src/adapters/service-bus/queues.ts";
@@ -19,6 +20,35 @@ async function opened(options: Parameters<typeof startBroker>[0] = {}, { prefetc
   const isEmpty = () => vi.waitUntil(() => store.size === 0, { timeout });
   return { broker, store, isEmpty, ...openQueue(broker, { prefetch }) };
 }
+
+test("dead letters to put back are looked for many at a time: the broker may be far away", async () => {
+  const { queue } = await opened();
+  const ids = Array.from({ length: 60 }, (_, nth) => String(nth));
+  await send(queue, ...ids);
+  const receiver = receive(queue);
+  for (const _ of ids) (await receiver.next()).settle({ kind: "deadLetter", reason: "Bad", description: "" });
+  const letters = await vi.waitUntil(async () => {
+    const found = await queue.listDeadLetters(undefined, 100);
+    return found.length === ids.length && found;
+  });
+  const create = ServiceBusClient.prototype.createReceiver as (...args: unknown[]) => ServiceBusReceiver;
+  let [asked, most] = [0, 0];
+  vi.spyOn(ServiceBusClient.prototype, "createReceiver").mockImplementation(function (this: unknown, ...args) {
+    const created = create.apply(this, args);
+    const peek = created.peekMessages.bind(created);
+    created.peekMessages = (...wanted) => {
+      asked += 1;
+      most = Math.max(most, asked);
+      return peek(...wanted).finally(() => {
+        asked -= 1;
+      });
+    };
+    return created;
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await queue.redrive(letters.map(({ number }) => number))).toBe(ids.length);
+  expect(most).toBe(50);
+});
 
 describe("a connection that drops", () => {
   test("while a message is handled, takes nothing from the settling and brings no second message", async () => {

@@ -1,10 +1,13 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender } from "@azure/service-bus";
 import Long from "long";
+import pLimit from "p-limit";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
 import { closed } from "./closed.ts";
 import { again, incoming } from "./message.ts";
 
 const batch = 100;
+/** How many are looked for at a time: one after the other, a thousand would take a minute where the broker is far away. */
+const looksMax = 50;
 /** How long a dead letter that is there may be in another receiver's hands. */
 const takeMaxMs = 10_000;
 
@@ -35,8 +38,9 @@ export async function redrive(
   sender: ServiceBusSender,
   numbers: readonly string[],
 ): Promise<number> {
-  const wanted = new Set<string>();
-  for (const number of numbers) if (await isThere(receiver, number)) wanted.add(number);
+  const look = pLimit(looksMax);
+  const areThere = await Promise.all(numbers.map((number) => look(() => isThere(receiver, number))));
+  const wanted = new Set(numbers.filter((_, index) => areThere[index]));
   const count = wanted.size;
   const passed: ServiceBusReceivedMessage[] = [];
   try {
