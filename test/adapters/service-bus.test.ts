@@ -30,7 +30,7 @@ test("dead letters to put back are looked for many at a time: the broker may be 
   const letters = await vi.waitUntil(async () => {
     const found = await queue.listDeadLetters(undefined, 100);
     return found.length === ids.length && found;
-  });
+  }, timeout);
   const create = ServiceBusClient.prototype.createReceiver as (...args: unknown[]) => ServiceBusReceiver;
   let [asked, most] = [0, 0];
   vi.spyOn(ServiceBusClient.prototype, "createReceiver").mockImplementation(function (this: unknown, ...args) {

@@ -377,7 +377,7 @@ describe("the embedded queues", () => {
     await queues.jobQueue.send([{ id: "a", body: Buffer.from("body") }]);
     const full = vi.spyOn(Database.prototype, "writeAll").mockRejectedValue(new StoreUnavailable());
     const next = receive(queues.jobQueue).next();
-    await vi.waitFor(() => expect(full.mock.calls.length).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(full.mock.calls.length).toBeGreaterThan(1), 20_000);
     full.mockRestore();
     expect((await next).message.id).toBe("a");
     expect(log.lines).toEqual([]);

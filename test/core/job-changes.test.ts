@@ -129,7 +129,7 @@ describe("watching a job", () => {
     await Promise.all(jobs.map((job) => store.insert(job)));
     const watching = jobs.map(({ id }) => versionsOf(changes.watch(id, 1, abort.signal)));
     const parts = ["250 jobs", "others", "250 jobs", "others", "100 jobs", "others"];
-    await vi.waitFor(() => expect(reads.slice(0, 6)).toEqual(parts));
+    await vi.waitFor(() => expect(reads.slice(0, 6)).toEqual(parts), 20_000);
     abort.abort();
     await Promise.all(watching);
   });
