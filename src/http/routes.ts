@@ -117,10 +117,12 @@ function createApp(oldApis: readonly OldApiRoutes[], callOf: CallOf, log: Log): 
 /** What all routes share: who may call them, and the answer where there is no route. */
 function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): void {
   app.decorateRequest("call");
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", async (request, reply) => {
     request.call = callOf(request);
     if (request.call.refusal !== undefined) throw request.call.refusal;
-    if (!request.is404) await admit(request, admission);
+    // At once: a body that cannot be read is no fault where nothing would read it.
+    if (request.is404) return request.routeOptions.handler?.call(app, request, reply);
+    await admit(request, admission);
   });
   app.addHook("preHandler", async ({ call }) => admission.readmit(call));
   const methodsOf = rememberMethods(app);

@@ -540,6 +540,21 @@ describe("what is not there", () => {
   });
 
   test.each([
+    ["broken JSON", "application/json", "{"],
+    ["a type that is none", "no type", "x"],
+    ["a form that is none", "multipart/form-data", "x"],
+    ["more than a body may have", "application/json", JSON.stringify("x".repeat(70_000))],
+  ])("is a 404, or a 405, whatever is sent there: %s", async (_, type, body) => {
+    for (const [path, status] of [
+      ["/nothing", 404],
+      ["/health", 405],
+      ["/api/nothing", 404],
+      ["/auth/v1/nothing", 404],
+    ] as const)
+      expect([path, (await post(path, body, { "content-type": type })).status]).toEqual([path, status]);
+  });
+
+  test.each([
     ["GET", loginPath, 405],
     ["PUT", loginPath, 405],
     ["DELETE", submitPath, 405],

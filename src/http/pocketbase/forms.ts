@@ -12,7 +12,7 @@ const limits = { files: 8, fields: 32, parts: 40, fieldSize: fieldMax };
 export async function readForms(scope: FastifyInstance): Promise<void> {
   await scope.register(formbody, { parser: (text) => Object.fromEntries([...new URLSearchParams(text)].toReversed()) });
   scope.addHook("preValidation", async (request) => {
-    if (!request.is404 && request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
+    if (request.isMultipart()) request.body = Object.fromEntries(await fieldsOf(request));
   });
 }
 
