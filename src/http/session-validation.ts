@@ -15,8 +15,6 @@ const answer = (valid: boolean, description: string) => ({
   properties: { valid: { type: "boolean", const: valid }, ...(valid ? { user: { type: "string" } } : {}) },
 });
 
-const uncached = { "cache-control": "no-store" };
-
 const schema = {
   summary: "Whether a session is valid, and whose it is",
   description:
@@ -38,11 +36,8 @@ export const sessions: OldApiRoutes = {
   add(app, { authentication }) {
     const { answer } = validation(app, authentication);
     app.get(path, { schema }, async (request, reply) => {
-      const { status, headers, body } = await answer(request.headers, request.call);
-      return reply
-        .code(status as 200 | 401)
-        .headers(headers ?? {})
-        .send(body);
+      const { status, body } = await answer(request.headers, request.call);
+      return reply.code(status as 200 | 401).send(body);
     });
   },
   fastRoutes: (app, { authentication }) => ({ [path]: validation(app, authentication) }),
@@ -53,9 +48,9 @@ function validation(app: FastifyInstance, authentication: Authentication): FastR
     answer({ cookie = "", "x-session-token": inHeader }, call) {
       const token = sessionTokenIn(app.parseCookie(cookie)) ?? (inHeader?.toString() || undefined);
       return chain(authentication.validateSession(token), (user) => {
-        if (user === undefined) return { status: 401, headers: uncached, body: { valid: false } };
+        if (user === undefined) return { status: 401, body: { valid: false } };
         call.principal = user;
-        return { status: 200, headers: uncached, body: { valid: true, user: user.account.username } };
+        return { status: 200, body: { valid: true, user: user.account.username } };
       });
     },
     refuse(error, { requestId }) {

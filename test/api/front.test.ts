@@ -3,10 +3,11 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { bearer } from "../../src/client/index.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
 
@@ -97,6 +98,27 @@ describe.each(requests)("$what", (request) => {
   test("is answered as nothing to guess at", async () => {
     expect((await send(request)).headers.get("x-content-type-options")).toBe("nosniff");
   });
+
+  test("is kept by no cache", async () => {
+    const control = (await send(request)).headers.get("cache-control");
+    // No cache keeps the answer to another method unless it says so.
+    if (request.method === "GET") expect(control).toContain("no-store");
+    else expect(control).toBeNull();
+  });
+});
+
+const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+const admin = bearer(tokens?.accessToken ?? "");
+
+test.each([
+  "/admin/clients",
+  "/api/check_auth",
+  "/darkroom.auth.v1.AuthService/CheckAuth?connect=v1&encoding=json&message=%7B%7D",
+])("no cache keeps what GET %s tells a client by its key", async (path) => {
+  const client = { name: "reads", scopes: ["admin", "auth:check"] };
+  const { apiKey } = await server.auth.createClient({ client }, admin);
+  const response = await fetch(url + path, { headers: { "x-api-key": apiKey } });
+  expect([response.status, response.headers.get("cache-control")]).toEqual([200, "no-store"]);
 });
 
 describe("a request id", () => {

@@ -69,6 +69,16 @@ describe("a relayed call", () => {
     expect(request?.headers).toMatchObject({ "content-type": "application/json", host: new URL(upstream.url).host });
   });
 
+  test("leaves it to the service which answers a cache may keep, and to no cache where it says nothing", async () => {
+    for (const control of [undefined, "public, max-age=60"]) {
+      upstream.on("GET /base/v1/kept", (_, response) => {
+        response.writeHead(200, control === undefined ? {} : { "cache-control": control }).end();
+      });
+      const response = await fetch(`${url}/v1/kept`, { headers });
+      expect([response.status, response.headers.get("cache-control")]).toEqual([200, control ?? "no-store"]);
+    }
+  });
+
   test("leaves our own headers as they are over HTTP/1.1 and HTTP/2, and varies by both", async () => {
     const origin = "https://app.example.com";
     const open = await serve({ ...settings, CORS_ORIGINS: origin }, { worker: false });

@@ -24,6 +24,7 @@ export interface FastRoute {
 type Handle = (request: IncomingMessage, response: ServerResponse, call: Call) => void;
 
 const json = "application/json; charset=utf-8";
+const uncached = { "cache-control": "no-store" };
 
 /**
  * Answers GET of these routes, by URL, without Fastify, which takes longer than the rest of the call: other services ask them
@@ -57,6 +58,7 @@ function refusal(error: DomainError, { refuse }: FastRoute, call: Call): FastAns
 
 function send({ status, body, headers }: FastAnswer, response: ServerResponse): void {
   const text = JSON.stringify(body);
-  response.writeHead(status, { "content-type": json, "content-length": Buffer.byteLength(text), ...headers });
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { "content-type": json, "content-length": length, ...uncached, ...headers });
   response.end(text);
 }

@@ -4,13 +4,14 @@ import type { AddressInfo } from "node:net";
 import type { Health } from "../../core/health.ts";
 import { pathOf } from "../../model/path.ts";
 import { limits } from "../server/server.ts";
-import { healthHeaders, healthPaths } from "./health.ts";
+import { healthPaths } from "./health.ts";
 
 export interface HealthServer {
   readonly address: AddressInfo;
   close(): Promise<void>;
 }
 
+const headers = { "cache-control": "no-store", "content-type": "application/json; charset=utf-8" };
 /** Health probes need few. */
 const connectionsMax = 100;
 
@@ -37,6 +38,6 @@ export async function openHealthServer(health: Health, where: { host: string; po
 async function answer(health: Health, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const isAsked = request.method === "GET" || request.method === "HEAD";
   const found = isAsked ? await healthPaths.get(pathOf(request.url))?.answer(health) : undefined;
-  response.writeHead(found?.status ?? 404, { ...healthHeaders, "content-type": "application/json; charset=utf-8" });
+  response.writeHead(found?.status ?? 404, headers);
   response.end(JSON.stringify(found?.body ?? { status: "not found" }));
 }

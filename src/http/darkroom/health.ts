@@ -14,13 +14,11 @@ export const healthPaths: ReadonlyMap<string, HealthPath> = new Map<string, Heal
   ["/health/live", { schema: liveness, answer: async () => ({ status: 200, body: { status: "ok" } }) }],
 ]);
 
-export const healthHeaders = { "cache-control": "no-store" } as const;
-
 export function addHealthRoutes(app: FastifyInstance, health: Health): void {
   for (const [path, { schema, answer }] of healthPaths) {
     app.get(path, { schema, exposeHeadRoute: true }, async (_request, reply) => {
       const { status, body } = await answer(health);
-      return reply.code(status).headers(healthHeaders).send(body);
+      return reply.code(status).send(body);
     });
   }
 }

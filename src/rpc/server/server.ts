@@ -68,6 +68,8 @@ export function createRpcServer(rpc: Rpc, { stopping, fast, log }: RpcServerOpti
 
   return (request, response, call) => {
     if (!isProcedure(request)) return false;
+    // A cache may keep it otherwise: it does not know that a key in `X-API-Key` is a credential.
+    if (request.method === "GET") call.setHeader("cache-control", "no-store");
     if (call.refusal instanceof DomainError) {
       refuse(request, response, call.refusal);
       return true;
