@@ -1,5 +1,5 @@
 import type { Account, AuthClient } from "./api.ts";
-import { within } from "./call.ts";
+import { silenceMaxMs, within } from "./call.ts";
 import type { CredentialSource } from "./credential.ts";
 import { isTransient, isUnauthenticated } from "./errors.ts";
 import { retry } from "./retry.ts";
@@ -28,7 +28,7 @@ export class Session implements CredentialSource {
   }
 
   async signIn(identity: string, password: string): Promise<Account | undefined> {
-    const { account, tokens } = await this.#auth.login({ identity, password });
+    const { account, tokens } = await this.#auth.login({ identity, password }, within(undefined, silenceMaxMs));
     await this.#store.set(fromWire(tokens));
     return account;
   }
@@ -37,7 +37,7 @@ export class Session implements CredentialSource {
   async signOut(): Promise<void> {
     if ((await this.#store.get()) === undefined) return;
     try {
-      await this.#auth.logout({});
+      await this.#auth.logout({}, within(undefined, silenceMaxMs));
     } catch (error) {
       if (!isUnauthenticated(error)) throw error;
     } finally {

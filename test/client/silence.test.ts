@@ -37,6 +37,10 @@ test.each([
   server.signal("SIGSTOP");
   expect(isTransient(await failure(darkroom.develop(red, "sepia")))).toBe(true);
   expect(isTransient(await failure(darkroom.picture(image?.id ?? "")))).toBe(true);
+  expect(isTransient(await failure(darkroom.signUp({ username: "grace", password: account.password })))).toBe(true);
+  expect(isTransient(await failure(darkroom.signIn(account.username, account.password)))).toBe(true);
+  expect(isTransient(await failure(darkroom.signOut()))).toBe(true);
+  expect(await darkroom.accessToken()).toBeUndefined();
 });
 
 test("the connection to a server that falls silent ends any call, over gRPC", async () => {
