@@ -20,6 +20,7 @@ export class Session implements CredentialSource {
   readonly #clock: () => number;
   #renewal: { readonly refreshToken: string; readonly done: Promise<string | undefined> } | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
+  #signIns = 0;
 
   constructor(auth: AuthClient, store: TokenStore, clock: () => number) {
     this.#auth = auth;
@@ -29,19 +30,21 @@ export class Session implements CredentialSource {
 
   async signIn(identity: string, password: string): Promise<Account | undefined> {
     const { account, tokens } = await this.#auth.login({ identity, password }, within(undefined, silenceMaxMs));
+    this.#signIns += 1;
     await this.#store.set(fromWire(tokens));
     return account;
   }
 
-  /** Forgets the tokens in any case; rejects when the server could not be told. */
+  /** Forgets the tokens in any case, unless somebody signs in meanwhile; rejects when the server could not be told. */
   async signOut(): Promise<void> {
+    const signIns = this.#signIns;
     if ((await this.#store.get()) === undefined) return;
     try {
       await this.#auth.logout({}, within(undefined, silenceMaxMs));
     } catch (error) {
       if (!isUnauthenticated(error)) throw error;
     } finally {
-      await this.#store.set(undefined);
+      if (this.#signIns === signIns) await this.#store.set(undefined);
     }
   }
 

@@ -142,6 +142,26 @@ describe("a session", () => {
     expect(store.get()).toBeUndefined();
   });
 
+  test("that begins while another is being left goes on", async () => {
+    const server = await serve({}, { worker: false });
+    const { darkroom } = await signedIn(server, createWebDarkroom);
+    const left = (await darkroom.accessToken()) ?? "";
+    const { username, password } = await signIn(server);
+    const { fetch } = globalThis;
+    const signedOut = Promise.withResolvers<void>();
+    const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
+      if (String(url).endsWith("/Logout")) await signedOut.promise;
+      return fetch(url, init);
+    });
+    const signingOut = darkroom.signOut();
+    await darkroom.signIn(username, password);
+    signedOut.resolve();
+    await signingOut;
+    fetched.mockRestore();
+    expect((await darkroom.auth.checkAuth({})).principal?.account?.username).toBe(username);
+    expect((await server.auth.validate({ credential: left })).valid).toBe(false);
+  });
+
   test("begins with signing up, by name or by address", async () => {
     const { url } = await serve({}, { worker: false });
     const password = "a long enough one";
