@@ -59,6 +59,12 @@ function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
   return httpVersion === "1.1" && headers.host === undefined;
 }
 
+/** The path and query of a URL that has its origin before them, as to a proxy: RFC 9112, section 3.2.2. */
+function withoutOrigin(url: string): string {
+  const rest = url.replace(/^https?:\/\/[^/?#]*/i, "");
+  return rest === url || rest.startsWith("/") ? rest : `/${rest}`;
+}
+
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
 export function createFront(options: FrontOptions): RequestListener {
   const { rpc, routes, shed, log } = options;
@@ -79,6 +85,7 @@ export function createFront(options: FrontOptions): RequestListener {
   }
 
   return (request, response) => {
+    if (request.url?.startsWith("/") === false) request.url = withoutOrigin(request.url);
     const call: Call = new HttpCall(request, response, trusted);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";

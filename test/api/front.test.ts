@@ -171,6 +171,27 @@ describe("a request id", () => {
   });
 });
 
+test.each([
+  ["POST", "http://any.example", checkPath, 200],
+  ["GET", "HTTPS://any.example:8443", "/session/validate", 401],
+  ["GET", "http://any.example", "/download/nothing?x=http://x", 404],
+  ["GET", "http://any.example", "?x=/y", 404],
+])("a URL with its origin, as to a proxy, means its path: %s %s%s", async (method, before, path, status) => {
+  const id = crypto.randomUUID();
+  const fields = [
+    "Host: x",
+    "Connection: close",
+    "Content-Type: application/json",
+    "Content-Length: 2",
+    `Authorization: ${authorization}`,
+    `X-Request-Id: ${id}`,
+  ];
+  const answer = await exchange(url, `${method} ${before}${path} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n{}`);
+  expect(answer).toContain(`HTTP/1.1 ${status} `);
+  const line = await vi.waitUntil(() => lines.find(({ fields: { request_id } }) => request_id === id), 20_000);
+  expect(line.fields.path).toBe(path.startsWith("?") ? "/" : path.replace(/\?.*/, ""));
+});
+
 describe("CORS", () => {
   const connectWeb =
     "authorization,connect-protocol-version,connect-timeout-ms,content-type,x-grpc-web,x-user-agent,grpc-timeout,x-request-id";
