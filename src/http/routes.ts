@@ -14,12 +14,12 @@ import type { Log } from "../ports/log.ts";
 import { rememberMethods } from "./common/allowed-methods.ts";
 import { buildSerializer, buildValidator } from "./common/compilers.ts";
 import { withFastRoutes } from "./common/fast-routes.ts";
+import { addKeySetRoute } from "./common/key-set.ts";
 import { type Problem, problem, problemType, sendProblem, toProblem } from "./common/problem.ts";
 import { type RefusalTerms, refuseBy } from "./common/refusal.ts";
 import { invalidBySchema } from "./common/schema-errors.ts";
 import { addHealthRoutes } from "./darkroom/health.ts";
 import { addImageRoutes } from "./darkroom/images.ts";
-import { addKeySetRoute } from "./darkroom/key-set.ts";
 import type { OldApiRoutes } from "./old-api-routes.ts";
 import { addOpenApi } from "./openapi/openapi.ts";
 import { pocketbase } from "./pocketbase/pocketbase.ts";
@@ -48,6 +48,7 @@ export interface Routes {
 
 const oldApiRoutes: Readonly<Record<OldApi, OldApiRoutes>> = { sessions, relay, pocketbase, supabase, template };
 
+const accessTokenKeys = { summary: "The keys that access tokens are checked with", tags: ["Service"] };
 const parameterMax = 128;
 /** The methods that Node's HTTP/1.1 parser knows. The parser refuses others itself; Fastify has no answer to them. */
 const knownMethods: ReadonlySet<string | undefined> = new Set(METHODS);
@@ -76,7 +77,7 @@ export async function openRoutes(core: UseCases, log: Log): Promise<Routes> {
   addCommon(app, core.admission, callOf);
   await addOpenApi(app);
   await addImageRoutes(app, core.images, core.files);
-  addKeySetRoute(app, core.signingKeys);
+  addKeySetRoute(app, "/.well-known/jwks.json", core.signingKeys, accessTokenKeys);
   addHealthRoutes(app, core.health);
   for (const oldApi of served) await oldApi.add(app, core, log);
   const fastRoutes = new Map(served.flatMap((oldApi) => Object.entries(oldApi.fastRoutes?.(app, core) ?? {})));

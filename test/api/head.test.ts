@@ -24,6 +24,7 @@ test.each([
   "/auth/v1/health",
   "/upload/healthz",
   "/.well-known/jwks.json",
+  "/auth/v1/.well-known/jwks.json",
   "/openapi.json",
 ])("HEAD %s is answered as GET is, without its body", async (path) => {
   const got = await ask("GET", path);

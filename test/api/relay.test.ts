@@ -377,6 +377,7 @@ describe("the identity", () => {
     expect(own.keys.map((key) => key.kid)).not.toContain(kid);
     expect(relayed.keys.map((key) => key.kid)).toEqual([kid]);
     expect(relayed.keys[0]).not.toHaveProperty("d");
+    expect((await fetch(`${url}/relay/jwks.json`, { method: "HEAD" })).status).toBe(200);
   });
 
   test("is there with a shared secret too, and after a restart by the same key", async () => {

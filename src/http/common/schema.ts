@@ -41,11 +41,3 @@ export const bodyNeeding = (properties: object, ...required: readonly string[]) 
   const body = bodyOf(properties);
   return { body, documented: { body: needing(body, ...required) } };
 };
-
-/** RFC 7517: an answer with public keys. */
-export const keySetAnswer = {
-  description: "RFC 7517.",
-  type: "object",
-  required: ["keys"],
-  properties: { keys: { type: "array", items: { type: "object", additionalProperties: true } } },
-};

@@ -1,13 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
-import type { RelayIdentities } from "../../ports/relay-identities.ts";
 import { readJsonBodies } from "../common/json-bodies.ts";
-import { keySetAnswer, problemAnswer } from "../common/schema.ts";
-import { sendKeySet } from "../darkroom/key-set.ts";
+import { addKeySetRoute } from "../common/key-set.ts";
 import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addClientRoutes } from "./clients.ts";
 import { addTokenRoute } from "./token.ts";
+
+const identityKeys = { summary: "The keys that a relayed call's identity is checked with", tags: ["Relay"] };
 
 /** The routes of the Relay Service. */
 export const relay: OldApiRoutes = { add: addRoutes };
@@ -20,18 +20,8 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
   });
   if (core.relay === undefined) return;
   const { settings, identities } = core.relay;
-  addKeySet(app, identities);
+  addKeySetRoute(app, "/relay/jwks.json", identities, identityKeys);
   // Its packages are loaded only where something is relayed.
   const { addForwardRoute } = await import("./forward.ts");
   await app.register((scope) => addForwardRoute(scope, { ...core, settings, identities, log }));
-}
-
-const schema = {
-  summary: "The keys that a relayed call's identity is checked with",
-  tags: ["Relay"],
-  response: { 200: keySetAnswer, 503: problemAnswer("The database cannot be reached.") },
-};
-
-function addKeySet(app: FastifyInstance, identities: RelayIdentities): void {
-  app.get("/relay/jwks.json", { schema }, async (_request, reply) => sendKeySet(reply, await identities.keySet()));
 }

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
-import { keySetAnswer } from "../common/schema.ts";
-import { sendKeySet } from "../darkroom/key-set.ts";
+import { addKeySetRoute } from "../common/key-set.ts";
 import { refusalAnswer, withoutToken } from "./schemas.ts";
 
 const gotrue = {
@@ -24,11 +23,7 @@ const settings = {
   summary: "How one can sign up and in",
   response: { 200: { description: "By address and password.", ...anything } },
 };
-const keySet = {
-  ...withoutToken,
-  summary: "The keys that access tokens are checked with",
-  response: { 200: keySetAnswer, 503: refusalAnswer("The database cannot be reached.") },
-};
+const keySet = { ...withoutToken, summary: "The keys that access tokens are checked with" };
 
 /** What the API says of itself. */
 export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }: UseCases): void {
@@ -41,7 +36,5 @@ export function addAboutRoutes(scope: FastifyInstance, { accounts, signingKeys }
     sms_provider: "",
     saml_enabled: false,
   }));
-  scope.get("/.well-known/jwks.json", { schema: keySet }, async (_request, reply) =>
-    sendKeySet(reply, await signingKeys.keySet()),
-  );
+  addKeySetRoute(scope, "/.well-known/jwks.json", signingKeys, keySet, refusalAnswer);
 }
