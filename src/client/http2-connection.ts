@@ -1,4 +1,4 @@
-import type { SecureClientSessionOptions } from "node:http2";
+import { constants, type SecureClientSessionOptions } from "node:http2";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 
 /** MB that a connection may hold: Node's own limit is too small for one picture that is refused while it is sent. */
@@ -19,8 +19,17 @@ export class Http2Connection extends Http2SessionManager {
   override async request(...args: Parameters<Http2SessionManager["request"]>) {
     const stream = await super.request(...args);
     stream.session?.off("error", ignore).on("error", ignore);
+    stream.once("error", (error) => {
+      if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) error.cause = unbegun;
+    });
     return stream;
   }
 }
 
 function ignore(): void {}
+
+/**
+ * Why the server has refused a stream: it was about to stop, and has not begun the call. As the cause of the stream's error,
+ * which connect-node takes for `internal` otherwise, its code makes that `unavailable`.
+ */
+const unbegun = Object.assign(new Error("the server has not begun the call"), { code: "ECONNREFUSED" });
