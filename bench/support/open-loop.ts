@@ -3,7 +3,7 @@ import { type Caller, WrongAnswer } from "./caller.ts";
 import type { Call } from "./calls.ts";
 
 /** After this a caller has no use for an answer. */
-export const inTimeMs = 1000;
+const inTimeMs = 1000;
 const tickMs = 2;
 const tooManyRequests = 429;
 

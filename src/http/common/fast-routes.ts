@@ -6,7 +6,7 @@ import { DomainError } from "../../model/errors.ts";
 import { retryHeader } from "./refusal.ts";
 
 /** An answer that is made from the request's headers alone. */
-export interface FastAnswer {
+interface FastAnswer {
   readonly status: number;
   readonly body: object;
   readonly headers?: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifySchema } from "fastify";
 import type { Health } from "../../core/health.ts";
 import { liveness, readiness as readinessSchema } from "./health-schemas.ts";
 
-export interface HealthAnswer {
+interface HealthAnswer {
   readonly status: 200 | 503;
   readonly body: Readonly<Record<string, unknown>>;
 }

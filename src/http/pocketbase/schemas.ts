@@ -20,7 +20,7 @@ export function refusalAnswer(description: string) {
   return { description, ...envelope };
 }
 
-export const tags = ["PocketBase"];
+const tags = ["PocketBase"];
 /** The token with its scheme or without. */
 export const withToken = { tags, security: [{ bearer: [] }, { apiKey: [] }, { bareToken: [] }] };
 /** Without a token, the answer is as if nothing were there. */

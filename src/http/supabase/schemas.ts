@@ -20,7 +20,7 @@ export function refusalAnswer(description: string) {
   return { description, ...refused };
 }
 
-export const tags = ["Supabase"];
+const tags = ["Supabase"];
 export const withToken = { tags, security: [{ bearer: [] }] };
 export const withoutToken = { tags, security: [] };
 
