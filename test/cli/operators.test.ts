@@ -11,7 +11,7 @@ import { smallPicture } from "../support/pictures.ts";
 import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -289,6 +289,17 @@ test("a table shows no control characters, and columns that are as wide as they 
   expect(render(rows, false)).toBe("id    name\na     red�[31m\nlong\n");
   expect(render([], false)).toBe("There is nothing.\n");
   expect(render([], true)).toBe("");
+});
+
+test("a list that is longer than its reader may call in a while is read to its end", async () => {
+  const DARKROOM_RATE_LIMITS = [unlimited("SignUp", "Login"), "darkroom.auth.v1.AuthService/ListUsers=1/1"].join(",");
+  const { auth, url } = await serve({ DARKROOM_RATE_LIMITS }, { worker: false });
+  const password = "a long enough one";
+  for (let index = 0; index < 100; index += 1) await auth.signUp({ username: `user-${index}`, password });
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+  const { code, stdout } = await run(["user", "list", "--json"], own).finished;
+  expect([code, stdout.split("\n").filter(Boolean).length]).toEqual([0, 101]);
 });
 
 test("a list is read to its last page", async () => {
