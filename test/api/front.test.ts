@@ -172,6 +172,28 @@ describe("a request id", () => {
 });
 
 test.each([
+  ["/images", "", 401],
+  ["/images", authorization, 400],
+  ["/darkroom.imagejob.v1.ImageJobService/UploadImage", "", 401],
+  ["/darkroom.imagejob.v1.ImageJobService/UploadImage", authorization, 400],
+  ["/nothing", authorization, 404],
+])("asks for a body only where it is read: %s", async (path, credential, status) => {
+  const type = path === "/images" ? "image/png" : "application/proto";
+  const fields = [`Host: x`, `Content-Type: ${type}`, "Content-Length: 2", "Connection: close", "Expect: 100-continue"];
+  if (credential !== "") fields.push(`Authorization: ${credential}`);
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port), hostname);
+  socket.write(`POST ${path} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`);
+  const answers: string[] = [];
+  for await (const answer of socket) {
+    answers.push(String(answer));
+    if (answers.length === 1 && status === 400) socket.write("\n\0");
+  }
+  if (status === 400) expect(answers.shift()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+  expect(answers.join("")).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+});
+
+test.each([
   ["POST", "http://any.example", checkPath, 200],
   ["GET", "HTTPS://any.example:8443", "/session/validate", 401],
   ["GET", "http://any.example", "/download/nothing?x=http://x", 404],

@@ -10,9 +10,19 @@ import type { HttpResponse, RequestListener } from "./http-messages.ts";
 export function takeExpectations(server: EventEmitter, listener: RequestListener): void {
   server.on("checkExpectation", listener);
   server.on("checkContinue", (request: IncomingMessage, response: HttpResponse) => {
-    if (!isGone(request)) response.writeContinue();
+    continueOnceRead(request, response);
     listener(request, response);
   });
+}
+
+/** Asks for the body when something begins to read it: who is refused by their headers need not send it. */
+function continueOnceRead(request: IncomingMessage, response: HttpResponse): void {
+  const read = request._read;
+  request._read = (size) => {
+    request._read = read;
+    if (!response.headersSent && !isGone(request)) response.writeContinue();
+    request._read(size);
+  };
 }
 
 function isGone(request: IncomingMessage | Http2ServerRequest): boolean {
