@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
 import { connect, State } from "../../src/client/index.ts";
+import { project } from "../support/consumer.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
@@ -50,6 +52,17 @@ async function printed(stream: ChildProcess["stdout"], pattern: RegExp): Promise
   }
   throw new Error(`${pattern} was not printed: ${all}`);
 }
+
+test("the image and `npm start` start a server with the options that were measured", () => {
+  const { scripts } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
+  const options = nodeOptions.join(" ");
+  const settings = Object.entries(allocator).map((pair) => pair.join("="));
+  expect(scripts.start).toContain(` node ${options} .cache/server/main.js serve`);
+  expect(scripts.start.split(" ")).toEqual(expect.arrayContaining(settings));
+  expect(scripts.worker).toContain(` node ${options} .cache/server/main.js worker`);
+  expect(listed("ENTRYPOINT").join(" ")).toBe(`node ${options} server/main.js`);
+  expect(environment()).toMatchObject(allocator);
+});
 
 test("what the Dockerfile copies serves, works, tells of its health and stops in order", {
   timeout: timeoutMs,
