@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { connect as connectHttp2, constants } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
@@ -36,6 +36,21 @@ async function open(
 
 /** More than the sockets of both sides hold. */
 const much = Buffer.alloc(64 * 1024 * 1024);
+
+/** A client of HTTP/2 that reads nothing of what the port sends. */
+async function connectDeaf(port: number): Promise<ClientHttp2Session> {
+  const proxy = createServer((socket) => socket.pipe(connectSocket(port, "127.0.0.1").pause()));
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const settings = { initialWindowSize: 2 ** 31 - 1 };
+  const session = connectHttp2(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, { settings });
+  onTestFinished(() => {
+    session.destroy();
+    proxy.close();
+  });
+  await once(session, "connect");
+  session.on("error", () => {}).setLocalWindowSize(settings.initialWindowSize);
+  return session;
+}
 
 describe("an answer that nobody takes", () => {
   test("is cut over HTTP/2, while the other streams of its connection go on", async () => {
@@ -91,17 +106,7 @@ describe("an answer that nobody takes", () => {
       },
       { stillMs: 80 },
     );
-    // Reads nothing of what the port sends.
-    const proxy = createServer((socket) => socket.pipe(connectSocket(port, "127.0.0.1").pause()));
-    await once(proxy.listen(0, "127.0.0.1"), "listening");
-    const settings = { initialWindowSize: 2 ** 31 - 1 };
-    const session = connectHttp2(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, { settings });
-    onTestFinished(() => {
-      session.destroy();
-      proxy.close();
-    });
-    await once(session, "connect");
-    session.on("error", () => {}).setLocalWindowSize(settings.initialWindowSize);
+    const session = await connectDeaf(port);
     session.request({ ":path": "/" }).on("error", () => {});
     const response = await answered;
     await once(response, "close");
@@ -158,6 +163,57 @@ describe("an answer that nobody takes", () => {
   });
 });
 
+describe("answers that nobody takes hold so much memory together", () => {
+  /** As much as all may hold. */
+  const halves = [much, much];
+
+  test("and of the address that holds most one is cut over HTTP/2", async () => {
+    const port = await open((response, path) => void response.end(path === "/large" ? much : "a little"));
+    const ask = (path: string, address: string) => {
+      // A connection each: Node refuses further streams of one that has much to send.
+      const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+      onTestFinished(() => session.destroy());
+      return session.request({ ":path": path, "x-forwarded-for": address }).on("error", () => {});
+    };
+    const little = ask("/little", "192.0.2.2");
+    await once(little, "response");
+    const large = halves.map(() => ask("/large", "192.0.2.1"));
+    const cut = await Promise.any(large.map((stream) => once(stream, "close").then(() => stream)));
+    expect(cut.rstCode).toBe(constants.NGHTTP2_CANCEL);
+    expect(large.filter(({ closed }) => closed)).toEqual([cut]);
+    little.session?.settings({ initialWindowSize: 100 });
+    await once(little.resume(), "end");
+    expect(little.rstCode).toBe(constants.NGHTTP2_NO_ERROR);
+  });
+
+  test("and are cut behind a stream that has nothing to say", async () => {
+    const port = await open((response, path) => {
+      if (path === "/silent") response.flushHeaders();
+      else response.end(much);
+    });
+    const socket = connectSocket(port, "127.0.0.1").resume();
+    onTestFinished(() => void socket.destroy());
+    const paths = ["/silent", ...[...halves, much].map(() => "/large")];
+    socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`).join(""));
+    await once(socket, "close");
+    expect(socket.bytesRead).toBeLessThan(1000);
+  });
+
+  test("and are cut with their connection of HTTP/2, when nothing leaves by that", async () => {
+    const answers: ServerResponse[] = [];
+    const { promise: all, resolve } = Promise.withResolvers<void>();
+    const port = await open((response) => {
+      response.end(much);
+      if (answers.push(response) === 3) resolve();
+    });
+    const session = await connectDeaf(port);
+    for (const _ of [...halves, much]) session.request({ ":path": "/" }).on("error", () => {});
+    await all;
+    await Promise.all(answers.map((response) => once(response, "close")));
+    expect(answers.some(({ writableFinished }) => writableFinished)).toBe(false);
+  });
+});
+
 test("one address may have so many calls under way, and all together so many", async () => {
   const callsMax: CallsMax = { each: 2, all: 3 };
   const waiting: ServerResponse[] = [];
@@ -166,11 +222,17 @@ test("one address may have so many calls under way, and all together so many", a
     response.flushHeaders();
   };
   const port = await open(answer, { callsMax });
-  const call = async (address: string) =>
-    (await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-forwarded-for": address } })).status;
+  const kept: Response[] = [];
+  const call = async (address: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-forwarded-for": address } });
+    // One that nobody has is collected, and its call ends.
+    kept.push(response);
+    return response.status;
+  };
   expect([await call("2001:db8::1"), await call("2001:db8::2")]).toEqual([200, 200]);
   expect(await call("2001:db8::3")).toBe(429);
   expect(await call("192.0.2.1")).toBe(200);
   expect(await call("192.0.2.2")).toBe(429);
   for (const response of waiting) response.end();
+  await Promise.all(kept.map((response) => response.text()));
 });

@@ -24,10 +24,11 @@ export async function addOpenApi(app: FastifyInstance): Promise<void> {
     transform,
     transformObject,
   });
-  let document: string | undefined;
+  // Bytes, so that all answers share them: of a text each would have a copy for as long as its caller takes it.
+  let document: Buffer | undefined;
   app.get("/openapi.json", { schema, exposeHeadRoute: true }, async (_request, reply) => {
-    document ??= JSON.stringify(app.swagger());
-    return reply.type("application/json").header("cache-control", "no-cache").send(document);
+    document ??= Buffer.from(JSON.stringify(app.swagger()));
+    return reply.type("application/json; charset=utf-8").header("cache-control", "no-cache").send(document);
   });
 }
 

@@ -1,5 +1,6 @@
 import { networkOf } from "../../model/address.ts";
 import { cutAnswer, cutConnection, type HttpResponse, isUntaken, takenOf } from "../server/http-messages.ts";
+import { HeldAnswers } from "./held-answers.ts";
 
 /** Calls under way at a time, streams and those that wait included. */
 export interface CallsMax {
@@ -25,6 +26,10 @@ interface Stillness {
 const tallyMs = 100;
 /** How many looks an answer must stand still for. */
 const looks = 4;
+/** How often it is looked what answers hold. Meanwhile a server makes some dozens of the largest, of 1.2 MB. */
+const heldLookMs = 250;
+/** Bytes of answers that wait for their callers to take them, together. */
+const heldMax = 128 * 1024 * 1024;
 
 /**
  * The calls whose answers are not over. An answer of which its caller takes nothing for `stillMs`, give or take a quarter,
@@ -39,7 +44,9 @@ export class CallsUnderWay {
   #tally: ReadonlyMap<string, number> = new Map();
   #tallied = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  #heldTimer: NodeJS.Timeout | undefined;
   readonly #lookMs: number;
+  readonly #held = new HeldAnswers(heldMax);
 
   constructor(max: CallsMax, stillMs: number) {
     this.#max = max;
@@ -50,6 +57,7 @@ export class CallsUnderWay {
     const call = { response, address, at: this.#open.length };
     this.#open.push(call);
     this.#timer ??= setTimeout(() => this.#look(), this.#lookMs).unref();
+    this.#heldTimer ??= setTimeout(() => this.#lookAtHeld(), heldLookMs).unref();
     return call;
   }
 
@@ -79,6 +87,11 @@ export class CallsUnderWay {
       this.#tallied = now;
     }
     return this.#tally.get(networkOf(address)) ?? 0;
+  }
+
+  #lookAtHeld(): void {
+    this.#held.look(this.#open, performance.now());
+    this.#heldTimer = this.#open.length === 0 ? undefined : setTimeout(() => this.#lookAtHeld(), heldLookMs).unref();
   }
 
   #look(): void {

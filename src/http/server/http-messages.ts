@@ -8,6 +8,9 @@ import { endTogether } from "./batched-ends.ts";
 /** Characters; a third of the bytes that Node's sockets buffer before they ask to wait, since a character may take three. */
 const smallMax = 20 * 1024;
 
+/** The most bytes that wait of an answer that is written piece by piece, as fast as its caller takes it. */
+const piecesMax = 128 * 1024;
+
 type Fields = OutgoingHttpHeaders | readonly OutgoingHttpHeader[];
 type Common = Record<string, string>;
 
@@ -158,10 +161,17 @@ export function takenOf(response: HttpResponse): number {
   return (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0) - (socket?._handle?.writeQueueSize ?? 0);
 }
 
+/** Bytes that the caller has still to take of a whole or a large answer; a stream holds too little to count. */
+export function heldOf(response: HttpResponse): number {
+  const { writableEnded, writableLength } = isHttp2(response) ? response.stream : response;
+  return writableEnded || writableLength > piecesMax ? writableLength : 0;
+}
+
 /** Cuts an answer; over HTTP/2 its connection stays for others. */
 export function cutAnswer(response: HttpResponse): void {
   if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
-  else response.destroy();
+  // Over HTTP/1.1 the answer may wait behind another, and has no socket of its own then.
+  else response.req.socket.destroy();
 }
 
 /** For an answer that is still open after `cutAnswer`: nothing leaves by its connection any more. */

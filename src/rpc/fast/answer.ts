@@ -41,7 +41,9 @@ export function toNode(fields: Fields): OutgoingHttpHeaders {
 
 /** Writing the body before the end takes less time than an end that has a body. */
 function endHttp2(response: ServerResponse, body: string | Uint8Array): void {
-  response.write(body, () => response.end());
+  // Of a large text it must be known how many bytes are still to be sent; Node tells its characters.
+  const isLargeText = typeof body === "string" && body.length > smallMax;
+  response.write(isLargeText ? Buffer.from(body) : body, () => response.end());
 }
 
 /** Characters or bytes; a third of what Node's sockets buffer before they ask to wait, since a character may be three bytes. */
