@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { request as requestHttp1, type ServerResponse } from "node:http";
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, constants } from "node:http2";
 import { text } from "node:stream/consumers";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -248,6 +248,48 @@ describe("large uploads", () => {
     expect(await upload()).toMatchObject({ code: "ResourceExhausted", reason: "UPLOADS_FULL" });
     expect(await reasonOf(first)).toBeUndefined();
     expect(await upload()).toMatchObject({ code: "InvalidArgument" });
+  });
+
+  describe("of another address", () => {
+    async function serveProxied() {
+      const other = await serve({ ...env, TRUSTED_PROXIES: "loopback" }, { worker: false });
+      const { token } = await signIn(other);
+      const by = (address: string) => ({ authorization: `Bearer ${token}`, "x-forwarded-for": address });
+      const session = connectHttp2(other.url);
+      onTestFinished(() => session.destroy());
+      /** Begins one that is announced, and sends nothing of it. */
+      const begin = (bytes: number) => {
+        const announced = { "content-type": "application/proto", "content-length": String(bytes) };
+        const stream = session.request({ ":method": "POST", ":path": path, ...announced, ...by("192.0.2.1") });
+        return stream.on("error", () => {});
+      };
+      const send = async (bytes: number) => {
+        const body = (await whole()).padEnd(bytes);
+        return fetch(other.url + path, { method: "POST", headers: { ...headers, ...by("192.0.2.2") }, body });
+      };
+      return { begin, send };
+    }
+
+    test("many give way, so that a few that never come shut nobody out", async () => {
+      const { begin, send } = await serveProxied();
+      const uploads = Array.from({ length: 5 }, () => begin(2 * MiB));
+      const refused = await Promise.any(uploads.map((stream) => once(stream, "response").then(() => stream)));
+      const waiting = uploads.filter((stream) => stream !== refused);
+      const cut = Promise.any(waiting.map((stream) => once(stream, "close").then(() => stream)));
+      expect((await send(MiB)).status).toBe(200);
+      expect((await cut).rstCode).toBe(constants.NGHTTP2_CANCEL);
+      expect(waiting.filter(({ closed }) => closed)).toEqual([await cut]);
+    });
+
+    test("one stays, however large it is", async () => {
+      const { begin, send } = await serveProxied();
+      const large = begin(8 * MiB);
+      const another = begin(MiB);
+      const refused = await Promise.any([large, another].map((stream) => once(stream, "response").then(() => stream)));
+      expect(refused).toBe(another);
+      expect(await refusalOf(await send(MiB))).toMatchObject({ reason: "UPLOADS_FULL" });
+      expect(large.closed).toBe(false);
+    });
   });
 
   test("one whose caller has left counts while its picture is still being stored", async () => {

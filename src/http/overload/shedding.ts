@@ -42,7 +42,7 @@ export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingO
       return overloaded;
     }
     if (request.url?.startsWith(uploadPath) && pathOf(request.url) === uploadPath) {
-      call.bodyRoom = uploads.roomFor(request, response);
+      call.bodyRoom = uploads.roomFor(call, request, response);
     }
     return undefined;
   };

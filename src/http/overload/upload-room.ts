@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { networkOf } from "../../model/address.ts";
 import { bodyMax, uploadBodyMax } from "../../model/body-limits.ts";
-import type { BodyRoom, CountedBody } from "../../model/call.ts";
+import type { BodyRoom, Call, CountedBody } from "../../model/call.ts";
 import { type DomainError, invalidField } from "../../model/errors.ts";
 import { uploadsFull } from "../../model/overload.ts";
-import { onceAnswered } from "../server/http-messages.ts";
+import { cutAnswer, onceAnswered } from "../server/http-messages.ts";
 
 /** Commas, brackets and braces in JSON. Each may become an object, which takes fifty times its bytes and as long to make. */
 const signsMax = 1000;
@@ -19,6 +20,16 @@ const compressedJson = invalidField(
   "must come uncompressed as JSON: leave out content-encoding, or send application/proto",
 );
 
+/** Of the room that one address may hold by several bodies when others find none. */
+const share = 1 / 4;
+
+interface Holder {
+  readonly network: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  held: number;
+}
+
 /**
  * The memory for large bodies. Each body holds room for the length that it announces, or for what has come of it. One that
  * is compressed holds room for the largest that is allowed, which it may become.
@@ -26,6 +37,8 @@ const compressedJson = invalidField(
 export class UploadRoom {
   readonly #max: number;
   readonly #refuse: (refusal: DomainError) => never;
+  /** Those that hold room, in the order in which they came to it. */
+  readonly #holders = new Set<Holder>();
   #taken = 0;
 
   constructor(max: number, refuse: (refusal: DomainError) => never) {
@@ -33,19 +46,13 @@ export class UploadRoom {
     this.#refuse = refuse;
   }
 
-  roomFor(request: IncomingMessage & CountedBody, response: ServerResponse): BodyRoom {
-    let held = 0;
+  roomFor({ address }: Call, request: IncomingMessage & CountedBody, response: ServerResponse): BodyRoom {
+    const holder: Holder = { network: networkOf(address), request, response, held: 0 };
     let came = 0;
     let work: Promise<unknown> = Promise.resolve();
-    const release = () => {
-      this.#taken -= held;
-      // A caller may have left before they were admitted: nothing may be held after this.
-      held = Number.POSITIVE_INFINITY;
-    };
+    const release = () => this.#release(holder);
     const hold = (bytes: number) => {
-      if (bytes <= Math.max(bodyMax, held)) return;
-      this.#grow(held, bytes);
-      held = bytes;
+      if (bytes > Math.max(bodyMax, holder.held)) this.#grow(holder, bytes);
     };
 
     const { headers } = request;
@@ -68,12 +75,54 @@ export class UploadRoom {
     };
   }
 
-  /** A body that is alone gets its room, however large it is. */
-  #grow(from: number, to: number): void {
-    const others = this.#taken - from;
-    if (others > 0 && others + to > this.#max) this.#refuse(uploadsFull);
-    this.#taken = others + to;
+  #release(holder: Holder): void {
+    if (this.#holders.delete(holder)) this.#taken -= holder.held;
+    // A caller may have left before they were admitted: nothing may be held after this.
+    holder.held = Number.POSITIVE_INFINITY;
   }
+
+  /** A body that is alone gets its room, however large it is. */
+  #grow(holder: Holder, to: number): void {
+    const excess = () => {
+      const others = this.#taken - holder.held;
+      return others === 0 ? 0 : others + to - this.#max;
+    };
+    if (excess() > 0) for (const other of this.#givingWay(holder, excess())) this.#cut(other);
+    if (excess() > 0) this.#refuse(uploadsFull);
+    this.#taken += to - holder.held;
+    holder.held = to;
+    this.#holders.add(holder);
+  }
+
+  /**
+   * The newest bodies of another address that holds more than its share by several, so that one caller with a few slow bodies
+   * shuts nobody out. None where they would not be enough.
+   */
+  #givingWay({ network }: Holder, excess: number): readonly Holder[] {
+    const shares = Map.groupBy(this.#holders, (each) => each.network);
+    shares.delete(network);
+    const sizes = [...shares.values()].map((holders) => ({ holders, held: heldBy(holders) }));
+    const largest = sizes.toSorted((a, b) => b.held - a.held)[0];
+    if (largest === undefined || largest.holders.length < 2) return [];
+    const way: Holder[] = [];
+    let left = largest.held;
+    for (const each of largest.holders.toReversed()) {
+      if (left <= share * this.#max || heldBy(way) >= excess) break;
+      if (each.request.complete) continue;
+      way.push(each);
+      left -= each.held;
+    }
+    return heldBy(way) >= excess ? way : [];
+  }
+
+  #cut(holder: Holder): void {
+    this.#release(holder);
+    cutAnswer(holder.response);
+  }
+}
+
+function heldBy(holders: readonly Holder[]): number {
+  return holders.reduce((sum, { held }) => sum + held, 0);
 }
 
 function isJson(headers: IncomingHttpHeaders): boolean {

@@ -168,7 +168,7 @@ export function heldOf(response: HttpResponse): number {
 }
 
 /** Cuts an answer; over HTTP/2 its connection stays for others. */
-export function cutAnswer(response: HttpResponse): void {
+export function cutAnswer(response: ServerResponse | Http2Response): void {
   if (isHttp2(response)) response.stream.close(constants.NGHTTP2_CANCEL);
   // Over HTTP/1.1 the answer may wait behind another, and has no socket of its own then.
   else response.req.socket.destroy();
