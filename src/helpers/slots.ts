@@ -3,14 +3,17 @@ interface Slots {
   take(whose: string): (() => void) | undefined;
 }
 
-/** Slots that callers hold for a while: at most `each` for one caller and `all` together. */
+/**
+ * Slots that callers hold for a while: at most `each` for one caller and `all` together. One caller holds no more than are
+ * left for the others, so that a few cannot hold them all.
+ */
 export function createSlots({ each, all }: { readonly each: number; readonly all: number }): Slots {
   const taken = new Map<string, number>();
   let together = 0;
   return {
     take(whose) {
       const count = taken.get(whose) ?? 0;
-      if (count >= each || together >= all) return undefined;
+      if (count >= Math.min(each, all - together)) return undefined;
       taken.set(whose, count + 1);
       together += 1;
       return () => {

@@ -153,6 +153,12 @@ describe("of connections", () => {
     await vi.waitUntil(async () => (await open()).isAnswered);
   });
 
+  test("one address leaves as many to others as it has", async () => {
+    const open = await opener({ each: 10, all: 4 });
+    const opened = [await open(), await open(), await open()];
+    expect(opened.map(({ isAnswered }) => isAnswered)).toEqual([true, true, false]);
+  });
+
   test("a trusted proxy may have as many as all together, who may have so many", async () => {
     const open = await opener({ each: 2, all: 3 }, (address) => address === "127.0.0.1");
     const opened = [await open(), await open(), await open(), await open()];

@@ -4,7 +4,8 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from "nod
 import { type AddressInfo, connect as connectSocket, createServer } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createFront } from "../../src/http/front.ts";
-import type { CallsMax } from "../../src/http/overload/under-way.ts";
+import { type CallsMax, CallsUnderWay } from "../../src/http/overload/under-way.ts";
+import type { HttpResponse } from "../../src/http/server/http-messages.ts";
 import { limits, openHttpServer } from "../../src/http/server/server.ts";
 import { createLog } from "../../src/log/log.ts";
 import { overloaded } from "../../src/model/overload.ts";
@@ -235,4 +236,20 @@ test("one address may have so many calls under way, and all together so many", a
   expect(await call("192.0.2.2")).toBe(429);
   for (const response of waiting) response.end();
   await Promise.all(kept.map((response) => response.text()));
+});
+
+test("the more calls are under way, the fewer one address may have, so that a few leave room for others", () => {
+  const calls = new CallsUnderWay({ each: 5, all: 10 }, 60_000);
+  const response = { writableEnded: false, writableLength: 0 } as HttpResponse;
+  let now = 0;
+  const begin = (address: string) => {
+    const call = calls.add(response, address);
+    // The calls of each address are counted anew.
+    now += 1000;
+    if (!calls.isTooMany(address, now)) return true;
+    calls.remove(call);
+    return false;
+  };
+  const beginMany = (address: string) => Array.from({ length: 10 }, () => begin(address)).filter(Boolean).length;
+  expect(["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"].map(beginMany)).toEqual([5, 3, 1, 1, 0]);
 });

@@ -69,11 +69,15 @@ export class CallsUnderWay {
     this.#open[at] = last;
   }
 
-  /** Whether one more from this address, which is added already, is too many. */
+  /**
+   * Whether one more from this address, which is added already, is too many. One address has no more than are left for the
+   * others, so that a few cannot have them all.
+   */
   isTooMany(address: string, now: number): boolean {
     const { each, all } = this.#max;
-    if (this.#open.length <= each) return false;
-    return this.#open.length > all || this.#countOf(address, now) > each;
+    const free = all + 1 - this.#open.length;
+    if (free >= each && this.#open.length <= each) return false;
+    return free <= 0 || this.#countOf(address, now) > Math.min(each, free);
   }
 
   #countOf(address: string, now: number): number {
