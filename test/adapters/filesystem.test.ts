@@ -52,6 +52,21 @@ describe("blobs in files", () => {
     expect(filesIn(directory)).toEqual([]);
   });
 
+  test("are held by pieces alone when many readers do not go on", async () => {
+    const store = filesystemBlobStore(scratchDirectory());
+    await store.write("blob", text("b".repeat(1024 * 1024)));
+    const begin = async () => {
+      const reader = (await store.read("blob"))?.[Symbol.asyncIterator]();
+      const first: Uint8Array = (await reader?.next())?.value;
+      return { reader, held: first.buffer.byteLength };
+    };
+    const many = await Promise.all(Array.from({ length: 200 }, begin));
+    const held = many.reduce((sum, each) => sum + each.held, 0);
+    expect(held / many.length).toBeLessThan(256 * 1024);
+    await Promise.all(many.map(({ reader }) => reader?.return?.()));
+    expect((await begin()).held).toBeGreaterThan(256 * 1024);
+  });
+
   test("are not seen, and are deleted, when a process died while it wrote them", async () => {
     const directory = scratchDirectory();
     const store = filesystemBlobStore(directory);

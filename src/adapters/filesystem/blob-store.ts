@@ -7,6 +7,11 @@ import { StoreUnavailable } from "../../ports/store-errors.ts";
 
 /** Bytes of one read: a read goes to another thread and back, which takes as long as reading some pieces. */
 const blockBytes = 8 * pieceBytes;
+/**
+ * So many blobs are read by whole blocks at a time, further ones by pieces. Each holds two reads for as long as its reader
+ * likes, who may be thousands.
+ */
+const readByBlocksMax = 64;
 
 /** The disk is full, or its owner's share of it. */
 const fullCodes = ["ENOSPC", "EDQUOT"];
@@ -17,6 +22,21 @@ const fullCodes = ["ENOSPC", "EDQUOT"];
  */
 export function filesystemBlobStore(directory: string, onDiskFault: (error: Error) => void = () => {}): BlobStore {
   const pathOf = (id: string) => join(directory, id.slice(0, 2).toLowerCase(), id);
+  let reading = 0;
+
+  /** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
+  async function* pieces(path: string, size: number): AsyncGenerator<Uint8Array> {
+    if (size === 0) return;
+    reading += 1;
+    try {
+      const most = reading > readByBlocksMax ? pieceBytes : blockBytes;
+      // Neither the buffer nor the read is larger than the file.
+      const blocks = createReadStream(path, { highWaterMark: Math.min(most, size), end: size - 1 });
+      for await (const block of blocks as AsyncIterable<Buffer>) yield* piecesOf(block);
+    } finally {
+      reading -= 1;
+    }
+  }
 
   return {
     async write(id, bytes) {
@@ -61,14 +81,6 @@ async function write(path: string, bytes: AsyncIterable<Uint8Array>, directory: 
   } finally {
     await file.close();
   }
-}
-
-/** Opens the file when the first piece is asked for, so that bytes nobody reads hold nothing open. */
-async function* pieces(path: string, size: number): AsyncGenerator<Uint8Array> {
-  if (size === 0) return;
-  // Neither the buffer nor the read is larger than the file.
-  const blocks = createReadStream(path, { highWaterMark: Math.min(blockBytes, size), end: size - 1 });
-  for await (const block of blocks as AsyncIterable<Buffer>) yield* piecesOf(block);
 }
 
 /** Creates an empty file, and its folder when it is the folder's first. */
