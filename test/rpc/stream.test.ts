@@ -238,7 +238,8 @@ describe.each([
     test("lets a source that waits see its deadline", async () => {
       const url = await open(async function* ({ signal }) {
         yield piece(1);
-        await once(signal, "abort");
+        // On a busy machine the deadline may have passed already.
+        if (!signal.aborted) await once(signal, "abort");
         throw signal.reason;
       });
       const { messages, end } = await all((await ask(url, way, deadline)).body);
