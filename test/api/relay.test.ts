@@ -610,15 +610,20 @@ describe("a limit", () => {
 
   test("is that of the calls at a time", async () => {
     const { url, ...narrow } = await serve({ ...settings, RELAY_CALLS_MAX: "2" }, { worker: false });
-    const { token } = await signIn(narrow as typeof server);
+    const [{ token }, other] = [await signIn(narrow as typeof server), await signIn(narrow as typeof server)];
     const held: ServerResponse[] = [];
     upstream.on("GET /base/v1/held", (_, response) => void held.push(response));
-    const get = () => fetch(`${url}/v1/held`, { headers: { authorization: `Bearer ${token}` } });
-    const open = [get(), get()];
+    const get = (by = token) => fetch(`${url}/v1/held`, { headers: { authorization: `Bearer ${by}` } });
+    const open = [get()];
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    // The last one is not for who has as many as that.
+    const greedy = await get();
+    expect(greedy.headers.get("retry-after")).toBe("1");
+    expect(await refusalOf(greedy)).toMatchObject({ status: 503, reason: "RELAY_BUSY" });
+    open.push(get(other.token));
     await vi.waitFor(() => expect(held).toHaveLength(2));
-    const refused = await get();
-    expect(refused.headers.get("retry-after")).toBe("1");
-    expect(await refusalOf(refused)).toMatchObject({ status: 503, reason: "RELAY_BUSY" });
+    for (const by of [token, other.token, (await signIn(narrow as typeof server)).token])
+      expect(await refusalOf(await get(by))).toMatchObject({ status: 503, reason: "RELAY_BUSY" });
     for (const response of held) response.end("ok");
     for (const response of await Promise.all(open)) expect(await response.text()).toBe("ok");
     upstream.on("GET /base/v1/held", ok);

@@ -2,10 +2,12 @@ import replyFrom from "@fastify/reply-from";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Authentication } from "../../core/admission/authentication.ts";
 import { confirmation } from "../../core/admission/confirmation.ts";
+import { createSlots } from "../../helpers/slots.ts";
 import type { Operation } from "../../model/access.ts";
 import { ownerOf } from "../../model/call.ts";
 import { DomainError, invalidField } from "../../model/errors.ts";
 import { pathOf } from "../../model/path.ts";
+import { ownerIdOf } from "../../model/principal.ts";
 import type { RelaySettings } from "../../model/settings.ts";
 import type { Log } from "../../ports/log.ts";
 import type { RelayIdentities } from "../../ports/relay-identities.ts";
@@ -49,7 +51,7 @@ interface ForwardDeps {
 export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): Promise<void> {
   const { authentication, identities, settings, log } = deps;
   const upstream = openUpstream(settings.silenceMs);
-  let open = 0;
+  const slots = createSlots({ each: settings.callsMax, all: settings.callsMax });
   app.addHook("onClose", () => upstream.close());
   app.removeAllContentTypeParsers();
   // Bodies are passed on unparsed.
@@ -57,11 +59,12 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
   await app.register(replyFrom, { undici: upstream.dispatcher, disableCache: true, disableRequestLogging: true });
 
   function begin(request: FastifyRequest, reply: FastifyReply): AbortSignal {
-    if (open >= settings.callsMax) throw busy();
-    open += 1;
-    const confirmed = confirmation(authentication, ownerOf(request.call));
+    const owner = ownerOf(request.call);
+    const free = slots.take(ownerIdOf(owner));
+    if (free === undefined) throw busy();
+    const confirmed = confirmation(authentication, owner);
     return lifeOf(reply, confirmed.signal, () => {
-      open -= 1;
+      free();
       confirmed.end();
     });
   }
