@@ -148,6 +148,18 @@ describe("a broker that is away", () => {
     ]);
   });
 
+  test("is told to be back though no message comes", async () => {
+    const { broker, queue, log } = await opened();
+    receive(queue);
+    const said = (message: string) =>
+      vi.waitUntil(() => log.lines.some((line) => line.message === message), { timeout });
+    await broker.stop();
+    await said("the queue failed; it is tried again until it answers");
+    await broker.start();
+    await said("the queue answers again");
+    expect(log.lines).toHaveLength(2);
+  });
+
   test("keeps its messages, and takes settlements when it is back in time", async () => {
     const { broker, queue, isEmpty, log } = await opened();
     await send(queue, "a");

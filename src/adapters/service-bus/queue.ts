@@ -20,7 +20,7 @@ export function serviceBusQueue(
   { clock, log, prefetch }: { readonly clock: Clock; readonly log: Log; readonly prefetch: number },
 ): Queue {
   let sender = client.createSender(name);
-  const outageLog = new OutageLog(name, log);
+  const outageLog = new OutageLog({ queue: name, lookout: client.createReceiver(name), log });
   // Bodies stay bytes; locks are ours to renew, since the SDK stops after some minutes.
   const raw = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
   const openAlive = () => client.createReceiver(name, raw);
