@@ -1,12 +1,14 @@
 const everyMs = 60_000;
 
 /** Passes on at most one error a minute, and not one for each refused call. */
-export function oncePerMinute(tell: (error: Error) => void): (error: Error) => void {
+export function oncePerMinute<Details extends unknown[]>(
+  tell: (error: Error, ...details: Details) => void,
+): (error: Error, ...details: Details) => void {
   let quietUntil = 0;
-  return (error) => {
+  return (error, ...details) => {
     const now = performance.now();
     if (now < quietUntil) return;
     quietUntil = now + everyMs;
-    tell(error);
+    tell(error, ...details);
   };
 }

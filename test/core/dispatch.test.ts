@@ -118,19 +118,21 @@ test("while the broker is away submits are accepted, and go out under the same n
 
 test("a queue that is away is tried once for all jobs that wait for it, and holds up no others", async () => {
   const sends: string[] = [];
+  let isAway = false;
   const core = await openCore((queues: Queues) => ({
     ...queues,
     jobQueue: {
       ...queues.jobQueue,
       async send(messages) {
         sends.push(...messages.map(({ body }) => decodeJob(body).model_type));
-        if (messages.some(({ body }) => decodeJob(body).model_type === "studio")) throw new Error("away");
+        if (isAway && messages.some(({ body }) => decodeJob(body).model_type === "studio")) throw new Error("away");
       },
     },
   }));
   const [studio, other] = [await core.submit(), await core.submit({ modelType: "sd" })];
   await core.dispatcher.idle();
   sends.length = 0;
+  isAway = true;
   for (let left = 300; left > 0; left -= 1) core.dispatcher.dispatch(studio);
   core.dispatcher.dispatch(other);
   await core.dispatcher.idle();
@@ -188,6 +190,16 @@ test("jobs that a queue took before it went away are not among those that the lo
   expect(taken).toBeGreaterThan(2);
   const jobs = 1 + handed - taken;
   expect(core.log.lines.at(-1)).toMatchObject({ level: "warn", fields: { jobs } });
+});
+
+test("a queue that is away has one line in the log, and not one for each job that comes", async () => {
+  const away = () => Promise.reject(new Error("away"));
+  const core = await openCore((queues: Queues) => ({ ...queues, jobQueue: { ...queues.jobQueue, send: away } }));
+  for (let jobs = 3; jobs > 0; jobs -= 1) {
+    await core.submit();
+    await core.dispatcher.idle();
+  }
+  expect(core.log.lines.filter(({ level }) => level === "warn")).toMatchObject([{ fields: { jobs: 1 } }]);
 });
 
 test("a job that is handed over just as the one before is sent goes out at once", async () => {

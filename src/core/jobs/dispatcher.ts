@@ -1,3 +1,4 @@
+import { oncePerMinute } from "../../helpers/once-per-minute.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import { encodeJob, jobMessageId } from "../../model/queue-messages.ts";
 import type { JobTokens } from "../../ports/credentials.ts";
@@ -23,6 +24,8 @@ interface DispatcherDeps {
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
+  /** For each queue that was away. */
+  readonly #warnings = new Map<Queue, (error: Error, jobs: number) => void>();
   #waiting: ImageJob[] = [];
   #publishing: Promise<void> | undefined;
 
@@ -64,9 +67,18 @@ export class Dispatcher {
         sent = end;
       }
     } catch (error) {
-      const jobsLeft = jobs.length - sent + this.#leaveWaiting(queue);
-      this.#deps.log.warn({ err: error, jobs: jobsLeft }, "jobs could not be published; they will be again");
+      this.#warn(queue, error as Error, jobs.length - sent + this.#leaveWaiting(queue));
     }
+  }
+
+  #warn(queue: Queue, error: Error, jobs: number): void {
+    const warn =
+      this.#warnings.get(queue) ??
+      oncePerMinute((err: Error, jobs: number) => {
+        this.#deps.log.warn({ err, jobs }, "jobs could not be published; they will be again");
+      });
+    this.#warnings.set(queue, warn);
+    warn(error, jobs);
   }
 
   /**
