@@ -72,14 +72,19 @@ export class Audit {
     }
   }
 
-  /** The act is not undone: where its event cannot be stored, the log has it. */
+  /**
+   * The act is not undone: where its event cannot be stored, the log has it. An act that the same fault has made fail
+   * wants nobody: the log has the fault already.
+   */
   async record(event: Omit<AuditEvent, "id" | "at">): Promise<void> {
     const { audit, clock, log } = this.#deps;
     const at = clock();
     try {
       await audit.append({ ...event, at, id: this.#idOf(at) });
     } catch (error) {
-      log.error({ err: error, event }, "an audit event could not be kept");
+      if (error instanceof DomainError && error.reason === event.reason)
+        log.info({ event }, "an attempt could not be kept as an audit event");
+      else log.error({ err: error, event }, "an audit event could not be kept");
     }
   }
 

@@ -303,6 +303,17 @@ test("of records with one name or id the first gets it, however long the others'
   expect(calls.slice(0, 2)).toEqual([`find ${ada.id}`, `inserted ${ada.id}`]);
 });
 
+test("an audit event that cannot be kept wants somebody, but for an act that the same fault has made fail", async () => {
+  const core = await openCore();
+  core.audit.append = async () => {
+    throw new StoreUnavailable();
+  };
+  const audit = new Audit(core);
+  const event = { action: "session.started", actor: "anonymous", target: "", address: "192.0.2.1", requestId: "a" };
+  for (const reason of ["", "LOGIN_FAILED", new StoreUnavailable().reason]) await audit.record({ ...event, reason });
+  expect(core.log.lines.map(({ level }) => level)).toEqual(["error", "error", "info"]);
+});
+
 test("an import stops where the database stays away, and says at which record", async () => {
   const log = recordingLog();
   const rows = ["record 1", "record 2"].map((place) => ({ place, values: { place } }));
