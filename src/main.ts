@@ -91,14 +91,14 @@ function printed(text: string): Promise<void> {
   return new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())));
 }
 
-async function openStore() {
+async function openStore(needs: { readonly needsQueues: boolean }) {
   const { openStoreApi } = await import("./app/store-app.ts");
   const { isUnused } = await import("./app/backends.ts");
   const config = readServerConfig(process.env);
   if (isUnused(config))
     process.stderr.write(`darkroom: there was no database in ${config.dataDir}: a new one is made\n`);
   // The command's output is its answer, so only errors are logged.
-  return openStoreApi(config, openLog("error"));
+  return openStoreApi(config, openLog("error"), needs);
 }
 
 async function* importFrom(system: ImportSystem, path: string, options: ImportOptions) {

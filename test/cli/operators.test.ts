@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -205,6 +206,25 @@ test("a key that leaked is dropped at once, with all that it has signed", async 
   const { tokens: fresh } = await theirs.login({ identity: "admin", password: adminPassword });
   const { keys } = await theirs.listSigningKeys({}, bearer(fresh?.accessToken ?? ""));
   expect(keys).toMatchObject([{ id }]);
+});
+
+test("on the store accounts, clients and keys need no queue, and dead letters name one that cannot be used", async () => {
+  const settings = { DARKROOM_DATA_DIR: scratchDirectory() };
+  writeFileSync(join(settings.DARKROOM_DATA_DIR, "queue.db"), "no queue".repeat(1000));
+  const onStore = (command: string) => run([...command.split(" "), "--store"], settings).finished;
+  for (const command of [
+    "user create ada",
+    "user disable ada",
+    "client create nightly",
+    "keys list",
+    "user delete ada",
+  ])
+    expect(await onStore(command)).toMatchObject({ code: 0 });
+  const { code, stderr } = await onStore("dead-letters list");
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^darkroom: DARKROOM_DATA_DIR: \S+queue\.db cannot be opened: /),
+  ]);
 });
 
 test("what goes wrong inside on the store is told with its cause", async () => {

@@ -28,7 +28,11 @@ async function takenPort(): Promise<string> {
 
 test.each([
   ["a server", "DARKROOM_MODELS: studio is", async () => startServer(wrong(), { log, forkWorker: undefined })],
-  ["an operator's API on the store", "DARKROOM_MODELS: studio is", async () => openStoreApi(wrong(), log)],
+  [
+    "an operator's API on the store",
+    "DARKROOM_MODELS: studio is",
+    async () => openStoreApi(wrong(), log, { needsQueues: true }),
+  ],
   [
     "a worker",
     "cannot be listened on",

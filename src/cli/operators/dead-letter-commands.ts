@@ -10,7 +10,7 @@ const sources: Readonly<Record<string, Source>> = { job: Source.JOB, result: Sou
 
 /** `darkroom dead-letters …`: jobs that failed or expired, and results that could not be used. */
 export function deadLetterCommands(settings: OperatorSettings): Command {
-  const act = actions(settings);
+  const act = actions(settings, { needsQueues: true });
   const group = new Command("dead-letters").description("see what was given up, and send it again");
 
   const list = group.command("list").description("jobs, the newest first, then results").addOption(sourceOption());

@@ -11,8 +11,12 @@ export interface OperatorSettings {
   /** A client's key with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
   readonly credential: string | undefined;
   /** Opens the store that the environment names. */
-  openStore(): Promise<StoreApi>;
+  openStore(needs: StoreNeeds): Promise<StoreApi>;
   print(text: string): void;
+}
+
+interface StoreNeeds {
+  readonly needsQueues: boolean;
 }
 
 /** A call of the API as an administrator makes it. */
@@ -44,7 +48,7 @@ client with the scope admin.`;
 const untrusted = /^(?!ERR_SSL_).*(CERT|LEAF_SIGNATURE)/;
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
-export function actions(settings: OperatorSettings) {
+export function actions(settings: OperatorSettings, needs: StoreNeeds = { needsQueues: false }) {
   return (command: Command, work: (operator: Operator, ...args: string[]) => Promise<Row[]>) =>
     command
       .option("--json", "print JSON, for scripts")
@@ -54,7 +58,8 @@ export function actions(settings: OperatorSettings) {
         const args = given.slice(0, command.registeredArguments.length) as string[];
         const { json, store } = command.opts<{ json?: true; store?: true }>();
         const act = (operator: Operator) => work(operator, ...args);
-        const rows = await (store ? onStore : onServer)(settings, act).catch((error: unknown) => {
+        const asking = store ? onStore(settings, needs, act) : onServer(settings, act);
+        const rows = await asking.catch((error: unknown) => {
           throw error instanceof UserError ? error : new UserError(describe(error));
         });
         settings.print(render(rows, json === true));
@@ -63,8 +68,8 @@ export function actions(settings: OperatorSettings) {
 
 type Act = (operator: Operator) => Promise<Row[]>;
 
-async function onStore({ openStore, credential = "" }: OperatorSettings, act: Act): Promise<Row[]> {
-  const { stop, ...api } = await openStore();
+async function onStore({ openStore, credential = "" }: OperatorSettings, needs: StoreNeeds, act: Act): Promise<Row[]> {
+  const { stop, ...api } = await openStore(needs);
   try {
     return await act({ ...api, credential, as: {}, asGuest: {} });
   } finally {
