@@ -424,7 +424,7 @@ resource worker 'Microsoft.App/containerApps@2025-01-01' = {
           args: [
             'worker'
           ]
-          // The largest picture takes 1.2 GB.
+          // The largest picture takes 1.3 GB.
           resources: {
             cpu: json('2.0')
             memory: '4Gi'
