@@ -37,6 +37,12 @@ function copy(text: string, directory: string, app: string): void {
   }
 }
 
+/** What of the project it copies. */
+export function copied(): string[] {
+  const copies = instructions.filter(({ name, text }) => name === "COPY" && !text.startsWith("--from"));
+  return copies.flatMap(({ text }) => text.split(" ").slice(0, -1));
+}
+
 /** What the instruction of this name has as a JSON array. */
 export function listed(name: string): string[] {
   const text = instructions.find((instruction) => instruction.name === name)?.text ?? "";

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { hasCommand } from "../support/commands.ts";
 import { project } from "../support/consumer.ts";
 import { checker } from "./checkers.ts";
+import { copied } from "./dockerfile.ts";
 
 const path = "deploy/azure/main.bicep";
 const source = readFileSync(join(project, path), "utf8");
@@ -20,6 +21,16 @@ interface Parsed {
 test("hadolint has nothing against the Dockerfile", { timeout: timeoutMs }, async ({ skip }) => {
   if (!hasCommand("python3")) skip("python3 is not installed");
   expect(await checker("hadolint", "deploy/Dockerfile")).toBe("");
+});
+
+/** At the root, where every builder looks: `az acr build` takes none beside the Dockerfile, and would send data/ and .env. */
+test("an image's builder is sent what the Dockerfile copies, and nothing else", () => {
+  const lines = readFileSync(join(project, ".dockerignore"), "utf8").split("\n");
+  const [all, ...rest] = lines.filter((line) => line !== "" && !line.startsWith("#"));
+  expect(all).toBe("*");
+  const paths = [...new Set(copied())];
+  const outermost = paths.filter((path) => !paths.some((other) => path.startsWith(`${other}/`)));
+  expect(rest.toSorted()).toEqual(outermost.map((path) => `!${path}`).toSorted());
 });
 
 test("main.bicep can be parsed, and names nothing that it does not declare", { timeout: timeoutMs }, async ({
