@@ -26,8 +26,11 @@ export function importCommands(settings: ImportSettings): Command {
   for (const [system, description] of Object.entries(descriptions) as [ImportSystem, string][]) {
     const command = group.command(system).description(description).argument("<file>", "the export, which is only read");
     command.option("--dry-run", "only tell what would be imported", false).option("--json", "print JSON, for scripts");
-    if (system === "relay")
+    if (system === "relay") {
       command.option("--scope <scope...>", "what all of them may do, instead of what the file says");
+      // Scopes that stood before the file would take it for one of them.
+      command.usage("<file> [options]");
+    }
     command.action((file: string) => run(settings, system, file, command.opts()));
   }
   return group;

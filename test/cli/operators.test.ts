@@ -43,6 +43,14 @@ test.each(["client create", "client regenerate", "user create", "user list", "de
   },
 );
 
+test.each(["client create <name>", "import relay <file>"])(
+  "the help of %s shows its argument where scopes do not take it for one of them",
+  async (usage) => {
+    const { stdout } = await run([...usage.split(" ").slice(0, 2), "--help"]).finished;
+    expect(stdout).toContain(`Usage: darkroom ${usage} [options]\n`);
+  },
+);
+
 test("a client is made, listed, disabled, given a new key and deleted", async () => {
   const wishes = ["--scope", "auth:check", "jobs:read", "--limit", "7", "--description", "it counts"];
   const [made] = await json("client", "create", "nightly", ...wishes);

@@ -14,6 +14,8 @@ export function clientCommands(settings: OperatorSettings): Command {
 
   const create = group.command("create").description("make a client; its key is shown this once");
   create
+    // Scopes that stood before the name would take it for one of them.
+    .usage("<name> [options]")
     .argument("<name>", "1 to 100 characters, for people")
     .addOption(
       new Option("--scope <scope...>", "what it may do: docs/clients.md has the scopes").default([], "nothing"),
