@@ -340,7 +340,9 @@ describe("a list", () => {
       paged.push(...page.jobs);
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
-    expect(paged).toEqual((await lister.list({ pageSize: 100 })).jobs);
+    const all = (await lister.list({ pageSize: 100 })).jobs;
+    // Not the jobs themselves: meanwhile they may be noted as sent.
+    expect(paged.map(({ id }) => id)).toEqual(all.map(({ id }) => id));
     const made = paged.map(({ createTime }) => Number(createTime?.seconds) * 1e9 + Number(createTime?.nanos));
     expect(made).toEqual(made.toSorted((a, b) => b - a));
     expect((await lister.list({ pageSize: 7 })).nextPageToken).toBe("");
