@@ -116,7 +116,14 @@ export function noQueues(): Queues {
   const fail = (): never => {
     throw new Error("no queue was opened");
   };
-  const queue = { send: fail, consume: fail, consumeDeadLetters: fail, listDeadLetters: fail, redrive: fail };
+  const queue = {
+    send: fail,
+    consume: fail,
+    consumeDeadLetters: fail,
+    listDeadLetters: fail,
+    redrive: fail,
+    discard: fail,
+  };
   return { jobQueue: queue, resultQueue: queue, queue: () => queue, ping: fail, close: async () => {} };
 }
 

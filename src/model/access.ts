@@ -56,6 +56,7 @@ const audiences = {
   "darkroom.imagejob.v1.ImageJobService/ListModels": ["user", "jobs:submit", "jobs:read"],
   "darkroom.imagejob.v1.ImageJobService/ListDeadLetters": ["admin"],
   "darkroom.imagejob.v1.ImageJobService/Redrive": ["admin"],
+  "darkroom.imagejob.v1.ImageJobService/DiscardDeadLetters": ["admin"],
 
   "darkroom.worker.v1.WorkerService/ClaimJob": ["job"],
   "darkroom.worker.v1.WorkerService/Heartbeat": ["job"],

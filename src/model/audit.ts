@@ -46,7 +46,8 @@ export type AuditAction =
   | "client.key_regenerated"
   | "client.key_exchanged"
   | "key.rotated"
-  | "dead_letters.redriven";
+  | "dead_letters.redriven"
+  | "dead_letters.discarded";
 
 /** What events may be looked up by, one at a time. */
 export type AuditField = "action" | "actor" | "target";

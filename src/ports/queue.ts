@@ -31,6 +31,9 @@ export interface Queue {
    * ever lost, and each may come twice after a crash.
    */
   redrive(numbers: readonly string[]): Promise<number>;
+
+  /** Deletes dead letters for good. Resolves to how many were there. */
+  discard(numbers: readonly string[]): Promise<number>;
 }
 
 export interface OutgoingMessage {

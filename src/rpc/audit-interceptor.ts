@@ -3,6 +3,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { AuthService, RefreshTokenRequestSchema } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import {
   DeadLetter_Source,
+  type DiscardDeadLettersRequest,
   ImageJobService,
   type RedriveRequest,
 } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
@@ -35,8 +36,16 @@ const session = (id: string | undefined) => auditSubject("session", id);
 function dead({ what }: RedriveRequest): string {
   if (what.case !== "one") return "";
   const { source, id } = what.value;
-  if (source === DeadLetter_Source.RESULT) return /^\d{1,19}$/.test(id) ? `result:${id}` : "";
-  return job(id);
+  return source === DeadLetter_Source.RESULT ? deadResult(id) : job(id);
+}
+
+/** The same for what was discarded; empty unless it was one. */
+function discarded({ ids: [id = "", ...others] }: DiscardDeadLettersRequest): string {
+  return others.length === 0 ? deadResult(id) : "";
+}
+
+function deadResult(number: string): string {
+  return /^\d{1,19}$/.test(number) ? `result:${number}` : "";
 }
 
 /**
@@ -72,6 +81,7 @@ const entries: ReadonlyMap<DescMethod, Entry> = new Map([
     response?.key === undefined ? "" : `key:${response.key.id}`,
   ),
   entry(ImageJobService.method.redrive, "dead_letters.redriven", dead),
+  entry(ImageJobService.method.discardDeadLetters, "dead_letters.discarded", discarded),
 ]);
 
 /** Keeps the audit event before the call is answered. */

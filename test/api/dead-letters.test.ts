@@ -147,6 +147,31 @@ test("a result that could not be read is seen, and read again when it is sent ag
   }
 });
 
+test("a result that nobody can use is discarded for good", async () => {
+  const reading = await serve({}, { worker: false });
+  const { list, redrive, admin: operator } = await workshop(reading);
+  for (const id of ["broken", "broken too"]) sendResult(reading.dataDir, id, "no JSON");
+  const ids = await vi.waitFor(async () => {
+    const letters = await list(RESULT);
+    expect(letters).toHaveLength(2);
+    return letters.map((letter) => letter.id);
+  }, patience);
+  const [id = "", kept] = ids;
+  expect(await reading.jobs.discardDeadLetters({ ids: [id, "77"] }, operator)).toMatchObject({ discarded: 1 });
+  expect((await list(RESULT)).map((letter) => letter.id)).toEqual([kept]);
+  expect(await refusal(redrive(RESULT, id))).toMatchObject({ reason: "DEAD_LETTER_NOT_FOUND" });
+});
+
+test("1 to 1000 results are discarded at once, each by its number", async () => {
+  const numbers = Array.from({ length: 1001 }, (_, index) => String(index + 1000));
+  expect(await jobs.discardDeadLetters({ ids: numbers.slice(1) }, admin)).toMatchObject({ discarded: 0 });
+  for (const ids of [[], numbers, [crypto.randomUUID()], ["1", "1 OR 1=1"], ["-1"], [""]]) {
+    const message = "ids: must be 1 to 1000 numbers of results";
+    const refused = { code: "InvalidArgument", fields: ["ids"], message };
+    expect(await refusal(jobs.discardDeadLetters({ ids }, admin))).toMatchObject(refused);
+  }
+});
+
 test("jobs come the newest first and then results, a page at a time", async () => {
   const paging = await serve({}, { worker: false });
   const { submit, poll, admin: operator, redriveAll, list } = await workshop(paging);
@@ -220,6 +245,17 @@ test("a redrive is kept in the audit trail, with what was redriven", async () =>
     ["", "DEAD_LETTER_NOT_FOUND"],
     ["result:77", "DEAD_LETTER_NOT_FOUND"],
     [`job:${id}`, "JOB_NOT_FOUND"],
+  ]);
+});
+
+test("so is what is discarded", async () => {
+  for (const ids of [["77"], ["77", "78"]]) await jobs.discardDeadLetters({ ids }, admin);
+  await refusal(jobs.discardDeadLetters({ ids: ["a password, pasted"] }, admin));
+  const { events } = await server.auth.listAuditEvents({ action: "dead_letters.discarded", pageSize: 3 }, admin);
+  expect(events.map(({ target, reason }) => [target, reason])).toEqual([
+    ["", "INVALID_FIELD"],
+    ["", ""],
+    ["result:77", ""],
   ]);
 });
 

@@ -129,13 +129,23 @@ test("what was given up is listed, and sent again one by one or all at once", as
   expect(await json("dead-letters", "list")).toEqual([]);
 });
 
-test("a result that could not be used is listed with what is in it", async () => {
+test("a result that could not be used is listed with what is in it, and discarded", async () => {
   const queues = await openQueues({ dataDir: server.dataDir, serviceBus: undefined }, Date.now, recordingLog());
   onTestFinished(() => queues.close());
-  await queues.resultQueue.send([{ id: "none", body: Buffer.from("no result") }]);
+  const send = (...ids: string[]) => queues.resultQueue.send(ids.map((id) => ({ id, body: Buffer.from("no result") })));
+  await send("none");
   const listed = () => json("dead-letters", "list", "--source", "result");
   const letter = { source: "result", id: expect.stringMatching(/^\d+$/), body: "no result", owner: "" };
   await vi.waitFor(async () => expect(await listed()).toMatchObject([letter]), 20_000);
+  const [found] = await listed();
+  const discard = (...args: string[]) => json("dead-letters", "discard", ...args);
+  expect(await discard(String(found?.id))).toEqual([{ discarded: 1, skipped: 0 }]);
+  expect(await discard(String(found?.id))).toEqual([{ discarded: 0, skipped: 1 }]);
+  await send("another", "and another");
+  await vi.waitFor(async () => expect(await listed()).toMatchObject([letter, letter]), 20_000);
+  expect(await discard("--all")).toEqual([{ discarded: 2, skipped: 0 }]);
+  expect(await listed()).toEqual([]);
+  expect(await discard("--all")).toEqual([{ discarded: 0, skipped: 0 }]);
 });
 
 test("an account is handed a token for a new password, and deleted", async () => {
@@ -275,6 +285,9 @@ test("people get a table, and are told what is wrong in one line", async () => {
     [["dead-letters", "redrive"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "x", "--all"], env, /^darkroom: redrive: give the id of one, or --all/],
     [["dead-letters", "redrive", "9", "--source", "job"], env, /^darkroom: redrive: --source needs --all/],
+    [["dead-letters", "discard"], env, /^darkroom: discard: give the id of one, or --all/],
+    [["dead-letters", "discard", "9", "--all"], env, /^darkroom: discard: give the id of one, or --all/],
+    [["dead-letters", "discard", "x"], env, /^darkroom: discard: only results are discarded/],
     [["dead-letters", "redrive", "x"], env, /^darkroom: there is no such job/],
     [["dead-letters", "redrive", "999"], env, /^darkroom: there is no such dead letter/],
     [

@@ -313,6 +313,23 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       expect((await queue.listDeadLetters(undefined, 30)).map(({ number }) => number)).toEqual([other?.number]);
     });
 
+    test("discards dead letters for good, and nothing else", async () => {
+      const { harness, queue } = await opened();
+      await queue.send([message("alive")]);
+      const receiver = receive(queue, 2);
+      const alive = await receiver.next();
+      for (const id of ["a", "b", "c"]) await bury(queue, id, receiver);
+      const [a, b, c] = (await deadLetters(queue, 3)).map(({ number }) => number) as [string, string, string];
+      const other = await harness.open();
+      for (const wrong of ["0", `${BigInt(c) + 1000n}`]) expect(await other.discard([wrong])).toBe(0);
+      expect(await other.discard([a, "0", c])).toBe(2);
+      expect(await other.discard([a])).toBe(0);
+      expect((await queue.listDeadLetters(undefined, 10)).map(({ number }) => number)).toEqual([b]);
+      expect(await queue.redrive([a, c])).toBe(0);
+      alive.settle(complete);
+      await expectDrained(queue, receiver);
+    });
+
     test("never gives the same message to two receivers at once", async () => {
       const { harness } = await opened();
       const queues = [await harness.open(), await harness.open(), await harness.open()] as const;

@@ -50,6 +50,7 @@ export const expectedCallers: Record<string, string> = {
   [`${jobs}/ListModels`]: "user admin",
   [`${jobs}/ListDeadLetters`]: "admin",
   [`${jobs}/Redrive`]: "admin",
+  [`${jobs}/DiscardDeadLetters`]: "admin",
   [`${workerService}/ClaimJob`]: "job",
   [`${workerService}/Heartbeat`]: "job",
   "grpc.health.v1.Health/Check": "nobody user admin job worker",

@@ -32,11 +32,29 @@ export async function list(
   return found;
 }
 
-/** Uses one receiver, since a second would hold messages that the first looks for. */
-export async function redrive(
+/** Puts them back; resolves to how many were there. */
+export function redrive(
   receiver: ServiceBusReceiver,
   sender: ServiceBusSender,
   numbers: readonly string[],
+): Promise<number> {
+  return settleThose(receiver, numbers, async (message) => {
+    // Sent before it is completed: a crash between the two leaves it in both places.
+    await sender.sendMessages(again(message));
+    await receiver.completeMessage(message);
+  });
+}
+
+/** Deletes them; resolves to how many were there. */
+export function discard(receiver: ServiceBusReceiver, numbers: readonly string[]): Promise<number> {
+  return settleThose(receiver, numbers, (message) => receiver.completeMessage(message));
+}
+
+/** Uses one receiver, since a second would hold messages that the first looks for. */
+async function settleThose(
+  receiver: ServiceBusReceiver,
+  numbers: readonly string[],
+  settle: (message: ServiceBusReceivedMessage) => Promise<void>,
 ): Promise<number> {
   const look = pLimit(looksMax);
   const areThere = await Promise.all(numbers.map((number) => look(() => isThere(receiver, number))));
@@ -49,7 +67,7 @@ export async function redrive(
       const isFound = (message: ServiceBusReceivedMessage) => wanted.delete(numberOf(message));
       const { found = [], others = [] } = Object.groupBy(taken, (message) => (isFound(message) ? "found" : "others"));
       passed.push(...others);
-      await Promise.all(found.map((message) => putBack(receiver, sender, message)));
+      await Promise.all(found.map(settle));
       if (found.length > 0) until = performance.now() + takeMaxMs;
       else if (performance.now() >= until)
         throw new Error(`dead letters are being read by another, try them again: ${[...wanted].join(", ")}`);
@@ -58,12 +76,6 @@ export async function redrive(
   } finally {
     await Promise.all(passed.map((message) => closed(receiver.abandonMessage(message))));
   }
-}
-
-/** Sent before it is completed: a crash between the two leaves it in both places. */
-async function putBack(receiver: ServiceBusReceiver, sender: ServiceBusSender, message: ServiceBusReceivedMessage) {
-  await sender.sendMessages(again(message));
-  await receiver.completeMessage(message);
 }
 
 async function isThere(receiver: ServiceBusReceiver, number: string): Promise<boolean> {

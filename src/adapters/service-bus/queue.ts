@@ -5,7 +5,7 @@ import type { Log } from "../../ports/log.ts";
 import { maxDeliveries, type OutgoingMessage, type Queue } from "../../ports/queue.ts";
 import { closed } from "./closed.ts";
 import { consume } from "./consumer.ts";
-import { list, redrive } from "./dead-letters.ts";
+import { discard, list, redrive } from "./dead-letters.ts";
 import { reasonOf } from "./errors.ts";
 import { outgoing } from "./message.ts";
 import { OutageLog } from "./outage-log.ts";
@@ -75,5 +75,6 @@ export function serviceBusQueue(
       consume({ ...source, handle, concurrency: 1, prefetch: 0, maxDeliveries: Infinity, open: openDead }),
     listDeadLetters: (after, limit) => withDead((receiver) => list(receiver, after, limit)),
     redrive: (numbers) => withDead((receiver) => redrive(receiver, sender, numbers)),
+    discard: (numbers) => withDead((receiver) => discard(receiver, numbers)),
   };
 }

@@ -98,6 +98,9 @@ export function sqliteQueue(
       if (back > 0) bell.ring();
       return back;
     },
+    async discard(numbers) {
+      return (await db.write(discardSql, name, JSON.stringify(numbers.map(Number)))).length;
+    },
   };
 }
 
@@ -120,10 +123,12 @@ const listDeadSql =
   "SELECT seq, id, body, deliveries, dead_reason, dead_description FROM messages " +
   `WHERE queue = ? AND ${conditions.dead} AND seq > ? ORDER BY seq LIMIT ?`;
 
-/** Also takes dead letters from a receiver that holds them, whose locks are then no longer good. */
+/** Also those that a receiver holds, whose locks are then no longer good. */
+const theseDead = `WHERE queue = ? AND seq IN (SELECT value FROM json_each(?)) AND ${conditions.dead} RETURNING seq`;
 const redriveSql =
   "UPDATE messages SET dead_reason = NULL, dead_description = NULL, lock = NULL, deliveries = 0, visible_at = ? " +
-  `WHERE queue = ? AND seq IN (SELECT value FROM json_each(?)) AND ${conditions.dead} RETURNING seq`;
+  theseDead;
+const discardSql = `DELETE FROM messages ${theseDead}`;
 
 const takeSql = { alive: takeFrom("alive"), dead: takeFrom("dead") } as const;
 

@@ -6,12 +6,15 @@ import { pages } from "./pages.ts";
 import type { Row } from "./render.ts";
 import { timeOf } from "./times.ts";
 
+/** As many as one call takes. */
+const discardMax = 1000;
+
 const sources: Readonly<Record<string, Source>> = { job: Source.JOB, result: Source.RESULT };
 
 /** `darkroom dead-letters …`: jobs that failed or expired, and results that could not be used. */
 export function deadLetterCommands(settings: OperatorSettings): Command {
   const act = actions(settings, { needsQueues: true });
-  const group = new Command("dead-letters").description("see what was given up, and send it again");
+  const group = new Command("dead-letters").description("see what was given up, send it again, or discard it");
 
   const list = group.command("list").description("jobs, the newest first, then results").addOption(sourceOption());
   act(list, async ({ jobs, as }) => {
@@ -32,6 +35,17 @@ export function deadLetterCommands(settings: OperatorSettings): Command {
     if (id !== undefined && redrive.opts().source !== undefined) throw new UserError("redrive: --source needs --all");
     return [id === undefined ? await redriveAll(operator, sourceOf(redrive)) : await redriveOne(operator, id)];
   });
+
+  const discard = group
+    .command("discard")
+    .description("delete a result, or all of them, for good; jobs go by themselves");
+  discard.argument("[id]", "as list shows it").option("--all", "all results there are", false);
+  act(discard, async (operator, id) => {
+    if ((id !== undefined) === discard.opts().all) throw new UserError("discard: give the id of one, or --all");
+    if (id !== undefined && !isResult(id))
+      throw new UserError("discard: only results are discarded; a job goes when its time is up");
+    return [await discardThose(operator, id === undefined ? await resultIds(operator) : [id])];
+  });
   return group;
 }
 
@@ -44,8 +58,12 @@ function sourceOf(command: Command): Source {
 }
 
 /** Results are numbered, jobs are not. */
+function isResult(id: string): boolean {
+  return /^\d+$/.test(id);
+}
+
 async function redriveOne({ jobs, as }: Operator, id: string): Promise<Row> {
-  const source = /^\d+$/.test(id) ? Source.RESULT : Source.JOB;
+  const source = isResult(id) ? Source.RESULT : Source.JOB;
   await jobs.redrive({ what: { case: "one", value: { source, id } } }, as);
   return { id, redriven: true };
 }
@@ -57,6 +75,21 @@ async function redriveAll({ jobs, as }: Operator, source: Source): Promise<Row> 
   );
   const sum = (field: "redriven" | "skipped") => answers.reduce((total, answer) => total + answer[field], 0);
   return { redriven: sum("redriven"), skipped: sum("skipped") };
+}
+
+async function resultIds({ jobs, as }: Operator): Promise<string[]> {
+  const letters = await pages(
+    (page) => jobs.listDeadLetters({ ...page, source: Source.RESULT }, as),
+    ({ deadLetters }) => deadLetters,
+  );
+  return letters.map(({ id }) => id);
+}
+
+async function discardThose({ jobs, as }: Operator, ids: readonly string[]): Promise<Row> {
+  let discarded = 0;
+  for (let from = 0; from < ids.length; from += discardMax)
+    discarded += (await jobs.discardDeadLetters({ ids: ids.slice(from, from + discardMax) }, as)).discarded;
+  return { discarded, skipped: ids.length - discarded };
 }
 
 function rowOf({ source, id, reason, description, time, ownerId }: DeadLetter): Row {

@@ -1,4 +1,4 @@
-import { DomainError, isNotFound } from "../../model/errors.ts";
+import { DomainError, invalidField, isNotFound } from "../../model/errors.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import { redrive, type Timing } from "../../model/job-life.ts";
 import {
@@ -31,8 +31,8 @@ interface Wanted {
   readonly pageToken: string;
 }
 
-/** How many dead letters one call sends again, and how many jobs at a time. */
-const redriveMax = 1000;
+/** How many dead letters one call sends again or discards, and how many jobs are sent at a time. */
+const atOnceMax = 1000;
 const together = 20;
 
 interface DeadLettersDeps extends Owners {
@@ -44,7 +44,7 @@ interface DeadLettersDeps extends Owners {
   readonly timing: Timing;
 }
 
-/** Jobs and results that were given up, for administrators to list and to send again. */
+/** Jobs and results that were given up, for administrators to list, to send again and to discard. */
 export class DeadLetters {
   readonly #deps: DeadLettersDeps;
 
@@ -64,7 +64,7 @@ export class DeadLetters {
 
   /** What cannot be sent again is skipped. */
   async redriveAll(wanted: Wanted): Promise<{ redriven: number; skipped: number; nextPageToken: string }> {
-    const { items, nextPageToken } = await this.#page(wanted, redriveMax);
+    const { items, nextPageToken } = await this.#page(wanted, atOnceMax);
     const ids = items.flatMap((letter) => (letter.source === "job" ? letter.job.id : []));
     const numbers = items.flatMap((letter) => (letter.source === "result" ? letter.message.number : []));
     let redriven = 0;
@@ -74,6 +74,13 @@ export class DeadLetters {
     }
     if (numbers.length > 0) redriven += await this.#redriveResults(numbers);
     return { redriven, skipped: items.length - redriven, nextPageToken };
+  }
+
+  /** Deletes results by their numbers; resolves to how many there were. Jobs are deleted by the sweeper. */
+  async discard(numbers: readonly string[]): Promise<number> {
+    if (numbers.length === 0 || numbers.length > atOnceMax || !numbers.every(isNumber))
+      throw invalidField("ids", `must be 1 to ${atOnceMax} numbers of results`);
+    return orUnavailable(this.#deps.resultQueue.discard(numbers));
   }
 
   async #page({ source, pageToken }: Wanted, size: number) {

@@ -31,6 +31,9 @@ export function deadLetterCalls({ deadLetters }: UseCases) {
       await deadLetters.redrive(fromSource(source), what.value.id);
       return { redriven: 1 };
     },
+    async discardDeadLetters({ ids }) {
+      return { discarded: await deadLetters.discard(ids) };
+    },
   } satisfies Partial<ServiceImpl<typeof ImageJobService>>;
 }
 
