@@ -1,4 +1,5 @@
 import { doAll } from "../helpers/do-all.ts";
+import { oncePerMinute } from "../helpers/once-per-minute.ts";
 import { auditIdFrom } from "../model/audit.ts";
 import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
@@ -55,18 +56,28 @@ export class Sweeper {
   /** The start, the end of a pause of this process, or when the database was last seen away. */
   #renewableSince: number;
   #sweptAt: number;
+  /** Jobs are swept four times a second, and one that fails fails each time. */
+  readonly #tellOfJobs: (error: Error, job?: string) => void;
 
   constructor(deps: SweeperDeps) {
     this.#deps = deps;
+    this.#tellOfJobs = oncePerMinute((err: Error, job?: string) => this.#tell(err, job));
     this.#renewableSince = deps.clock();
     this.#sweptAt = this.#renewableSince;
   }
 
   start(): void {
-    const onError = (error: unknown) => this.#deps.log.error({ err: error }, "sweeping failed; it is tried again");
     this.#tasks = [
-      repeat(jobsEveryMs, () => this.sweepJobs(), onError),
-      repeat(retentionEveryMs, () => this.sweepRetention(), onError),
+      repeat(
+        jobsEveryMs,
+        () => this.sweepJobs(),
+        (error) => this.#tellOfJobs(error as Error),
+      ),
+      repeat(
+        retentionEveryMs,
+        () => this.sweepRetention(),
+        (error) => this.#tell(error),
+      ),
     ];
   }
 
@@ -117,9 +128,13 @@ export class Sweeper {
       return true;
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
-      this.#deps.log.error({ err: error, job: job.id }, "sweeping failed; it is tried again");
+      this.#tellOfJobs(error as Error, job.id);
       return false;
     }
+  }
+
+  #tell(err: unknown, job?: string): void {
+    this.#deps.log.error({ err, job }, "sweeping failed; it is tried again");
   }
 
   async #sweepJob(job: ImageJob): Promise<void> {
