@@ -343,6 +343,17 @@ test("a list that is longer than its reader may call in a while is read to its e
   expect([code, stdout.split("\n").filter(Boolean).length]).toEqual([0, 101]);
 });
 
+test("a list that its reader may not go on with for longer than a minute says so at once", async () => {
+  const { auth, url } = await serve(
+    { DARKROOM_RATE_LIMITS: "darkroom.auth.v1.AuthService/ListUsers=1/3600" },
+    { worker: false },
+  );
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+  expect(await run(["user", "list"], own).finished).toMatchObject({ code: 0 });
+  expect(await run(["user", "list"], own).finished).toMatchObject({ code: 1, stdout: "" });
+});
+
 test("a list is read to its last page", async () => {
   const read = async ({ pageToken }: { pageToken: string }) => ({
     items: [`after ${pageToken}`],

@@ -214,8 +214,10 @@ test("the log says why a mail was not sent that a stop gave up, and nothing of o
   const log = recordingLog();
   const refused = new Error("connection refused");
   const [tried, sent] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let tries = 0;
   const send = async ({ to }: { to: string }) => {
     if (to !== "refused@example.com") return sent.promise;
+    tries += 1;
     setImmediate(tried.resolve);
     throw refused;
   };
@@ -225,5 +227,6 @@ test("the log says why a mail was not sent that a stop gave up, and nothing of o
   const stopped = mailQueue.stop();
   sent.resolve();
   await stopped;
+  expect(tries).toBe(1);
   expect(log.lines).toEqual([{ level: "error", fields: { err: refused }, message: "a mail could not be sent" }]);
 });
