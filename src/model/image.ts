@@ -29,3 +29,5 @@ export interface Image extends ImageInfo {
 
 export const imageMaxBytes = 20 * 1024 * 1024;
 export const imageMaxPixels = 50_000_000;
+/** Progressive pictures as cameras and programs write them have about ten. */
+export const jpegScansMax = 100;

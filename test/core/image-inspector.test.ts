@@ -50,6 +50,8 @@ describe.each(formats)("a %s", (format) => {
   });
 });
 
+const startOfScan = Buffer.from([0xff, 0xda]);
+
 describe("a JPEG", () => {
   test("of many kinds is taken", async () => {
     for (const options of [{ progressive: true }, { mozjpeg: true }, { chromaSubsampling: "4:4:4" }]) {
@@ -84,6 +86,27 @@ describe("a JPEG", () => {
     expect(await inspect(jpeg, [jpeg.length - 1, 1])).toMatchObject({ type: "image/jpeg" });
     const long = await picture("jpeg", { width: 300, height: 300 });
     for (const last of [1, 2, 3]) expect(await inspect(long, [long.length - last, 1])).toMatchObject({ width: 300 });
+  });
+
+  test("may have 100 scans and no more: decoders make each whole before they can be stopped", async () => {
+    const progressive = await sharp(jpeg).jpeg({ progressive: true }).toBuffer();
+    const [lastScan, end] = [progressive.lastIndexOf(startOfScan), progressive.length - 2];
+    const scan = progressive.subarray(lastScan, end);
+    const others = progressive.subarray(0, lastScan);
+    const count = others.toString("latin1").split("\xff\xda").length - 1;
+    const comment = Buffer.from([0xff, 0xfe, 0, 6, 0xff, 0xd9, 0xff, 0xda]);
+    const scans = (number: number, between = Buffer.alloc(0)) => {
+      const more = Array.from({ length: number - count }, () => Buffer.concat([between, scan]));
+      return Buffer.concat([others, ...more, progressive.subarray(end)]);
+    };
+    const after = Buffer.concat(Array.from({ length: 200 }, () => startOfScan));
+    for (const sizes of [[1], [7], [100_000]]) {
+      expect(await inspect(scans(100, comment), sizes)).toMatchObject({ width: 61, height: 43 });
+      expect(await inspect(Buffer.concat([scans(100), after]), sizes)).toMatchObject({ width: 61, height: 43 });
+      expect(await inspect(scans(101), sizes)).toBe("must have at most 100 scans, as a JPEG");
+      expect(await inspect(scans(101, comment), sizes)).toBe("must have at most 100 scans, as a JPEG");
+      expect(await inspect(scans(100, comment).subarray(0, -2), sizes)).toBe(cutOff);
+    }
   });
 
   test("is refused when its header is broken", async () => {

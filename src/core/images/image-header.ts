@@ -52,7 +52,7 @@ function isFrame(marker: number): boolean {
  * Whether the marker is followed by a length: not RST0 to RST7, SOI and EOI, nor those below SOF0. Decoders go on right
  * after those, so skipping a length there would find other segments than they do.
  */
-function hasLength(marker: number): boolean {
+export function hasLength(marker: number): boolean {
   return marker >= 0xc0 && !(marker >= 0xd0 && marker <= 0xd9);
 }
 

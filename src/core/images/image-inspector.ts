@@ -1,6 +1,7 @@
 import { invalidField } from "../../model/errors.ts";
 import { type ImageType, imageMaxBytes, imageMaxPixels } from "../../model/image.ts";
 import { type ImageHeader, imageType, readImageHeader } from "./image-header.ts";
+import { JpegScans } from "./jpeg-scans.ts";
 
 export interface Inspected {
   readonly type: ImageType;
@@ -13,7 +14,6 @@ export interface Inspected {
 const headMax = 1024 * 1024;
 /** The header is looked for at this many bytes, then each time the bytes have doubled, so that tiny pieces cost no more. */
 const firstLook = 4096;
-const jpegEnd = Buffer.from([0xff, 0xd9]);
 const pngEnd = Buffer.from([0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82]);
 
 /**
@@ -95,7 +95,7 @@ interface EndSearch {
 
 function endOf(type: ImageType, head: Buffer): EndSearch {
   if (type === "image/webp") return lengthSearch(head.readUInt32LE(4) + 8);
-  return markerSearch(type === "image/jpeg" ? jpegEnd : pngEnd);
+  return type === "image/jpeg" ? new JpegScans() : markerSearch(pngEnd);
 }
 
 function markerSearch(marker: Buffer): EndSearch {

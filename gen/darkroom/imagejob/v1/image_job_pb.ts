@@ -1240,8 +1240,9 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
 export const ImageJobService: GenService<{
   /**
    * Stores a picture as input for jobs: JPEG, PNG or WebP, at most 20 MiB and 50
-   * megapixels, with at most 1 MiB of metadata before its pixels. It is kept for
-   * 7 days, unless the server is set otherwise, or as long as a job that uses it.
+   * megapixels, with at most 1 MiB of metadata before its pixels and, as a JPEG,
+   * 100 scans. It is kept for 7 days, unless the server is set otherwise, or as
+   * long as a job that uses it.
    * The message may have 28 MiB (base64 in JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
