@@ -4,6 +4,7 @@ import type { FirstAdmin } from "../core/accounts/accounts.ts";
 import { createFront } from "../http/front.ts";
 import { createPressure, type Pressure } from "../http/overload/pressure.ts";
 import { createShedding } from "../http/overload/shedding.ts";
+import { refusePagesElsewhere } from "../http/pages-elsewhere.ts";
 import { openRoutes } from "../http/routes.ts";
 import { warnOfExpiry } from "../http/server/certificate-expiry.ts";
 import { connectionsWithin, openFilesMax } from "../http/server/connections.ts";
@@ -67,6 +68,7 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
     routes: routes.handle,
     cors: { origins: config.corsOrigins, exposedHeaders },
     trusted: config.trustedProxies,
+    ...(config.isForThisMachine && { refusePage: refusePagesElsewhere(config.corsOrigins) }),
     shed: createShedding({
       isTooMuch,
       uploadsMax: config.uploadsMax,

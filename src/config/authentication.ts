@@ -5,6 +5,13 @@ import type { Reader } from "./reader.ts";
 const switches = ["AUTH_ENABLED", "AUTHENTICATE"];
 const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
 
+export interface Authentication {
+  /** False makes everybody the test user. */
+  readonly authEnabled: boolean;
+  /** Whether it is off for callers on this machine alone. */
+  readonly isForThisMachine: boolean;
+}
+
 /**
  * Whether credentials are required. Without them, every caller is one test user. That is refused wherever others than
  * this machine could call, or other people's data may lie, unless a second switch insists.
@@ -12,15 +19,15 @@ const insist = "DARKROOM_ALLOW_OPEN_ACCESS";
 export function readAuthentication(
   read: Reader,
   { host, isEmbedded, isProxied }: { readonly host: string; readonly isEmbedded: boolean; readonly isProxied: boolean },
-): boolean {
+): Authentication {
   const off = switchedOff(read);
   const isInsisted = read.flag(insist, false);
-  if (off === undefined) return true;
-  if (isInsisted) return false;
+  if (off === undefined) return { authEnabled: true, isForThisMachine: false };
+  if (isInsisted) return { authEnabled: false, isForThisMachine: false };
   if (!isLoopback(host)) throw new ConfigError(off, `opens everything to whoever reaches ${host}: ${how}`);
   if (isProxied) throw new ConfigError(off, `opens everything to whoever a proxy calls for: ${how}`);
   if (!isEmbedded) throw new ConfigError(off, `opens a shared database: ${how}`);
-  return false;
+  return { authEnabled: false, isForThisMachine: true };
 }
 
 const safely = "listen on 127.0.0.1 with the embedded database, without TRUSTED_PROXIES";

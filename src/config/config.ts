@@ -6,7 +6,7 @@ import type { RateLimits } from "../model/rate-limits.ts";
 import type { EngineSettings, OldApi, RelaySettings, Tls, TrustedProxies } from "../model/settings.ts";
 import { dayMs } from "../model/time.ts";
 import { dailyRequestsMax } from "../model/usage.ts";
-import { readAuthentication } from "./authentication.ts";
+import { type Authentication, readAuthentication } from "./authentication.ts";
 import { readBaseUrl } from "./base-url.ts";
 import { ConfigError } from "./error.ts";
 import { type ImageServiceConfig, readImageService } from "./image-service.ts";
@@ -26,7 +26,7 @@ import { readTrustedProxies } from "./trusted-proxies.ts";
 export { ConfigError } from "./error.ts";
 export type { Environment } from "./reader.ts";
 
-export interface ServerConfig {
+export interface ServerConfig extends Authentication {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -45,8 +45,6 @@ export interface ServerConfig {
   /** Metered requests of a user in a day; undefined for any number. */
   readonly dailyRequests: number | undefined;
   readonly cookieDomain: string | undefined;
-  /** False makes everybody the test user. */
-  readonly authEnabled: boolean;
   readonly jwtSecret: string | undefined;
   readonly clientTokenMs: number;
   readonly rotateKeyMs: number;
@@ -108,7 +106,7 @@ export function readServerConfig(env: Environment): ServerConfig {
     mongodb,
     serviceBus,
     imageService: readImageService(read),
-    authEnabled: readAuthentication(read, {
+    ...readAuthentication(read, {
       host,
       isEmbedded: mongodb === undefined,
       isProxied: trustedProxies !== undefined,

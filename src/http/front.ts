@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import cors from "cors";
 import type { Call } from "../model/call.ts";
 import type { DomainError } from "../model/errors.ts";
@@ -21,6 +21,8 @@ export interface FrontOptions {
     readonly exposedHeaders: readonly string[];
   };
   readonly trusted: TrustedProxies;
+  /** Why a request is refused for the page that may have made it, where there is such a rule. */
+  readonly refusePage?: (headers: IncomingHttpHeaders) => DomainError | undefined;
   /** Refuses a request when the load is too high. */
   readonly shed: Shed;
   readonly callsMax: CallsMax;
@@ -67,7 +69,7 @@ function withoutOrigin(url: string): string {
 
 /** What every request meets first, whatever it speaks: an id, a time limit, a line in the log, and the CORS rules. */
 export function createFront(options: FrontOptions): RequestListener {
-  const { rpc, routes, shed, log } = options;
+  const { rpc, routes, refusePage, shed, log } = options;
   const trusted = trustedByAddress(options.trusted);
   const bodyLimit = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
   const applyCors = corsOf(options.cors);
@@ -99,7 +101,10 @@ export function createFront(options: FrontOptions): RequestListener {
     bodyLimit.expect(open);
     applyCors(request, response, () => {
       refusal = shed(call, request, response, underWay.isTooMany(call.address, call.startedAt));
-      if (refusal === undefined) return answer(request, response, call);
+      if (refusal === undefined) {
+        call.refusal = refusePage?.(request.headers);
+        return answer(request, response, call);
+      }
       call.refusal = refusal;
       setTimeout(answer, refusalMs, request, response, call);
     });

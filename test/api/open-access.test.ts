@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { connect } from "node:http2";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { decodeJwt } from "jose";
@@ -8,13 +11,14 @@ import { recordingLog } from "../support/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve } from "../support/server.ts";
+import { adminPassword, openServer, serve } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const open = { AUTH_ENABLED: "false" };
 const workersDir = scratchDirectory(afterAll);
 const queues = await openWorkerQueues(workersDir);
+const openToPages = await openServer(afterAll, { ...open, CORS_ORIGINS: "https://app.example.com" }, { worker: false });
 const testUserId = "696dda89-d395-4601-af3d-e1c66de3df1a";
 
 test("with authentication off, whoever calls is the test user, whatever credential they show", async () => {
@@ -124,6 +128,67 @@ test("an address that somebody has already is left to them", async () => {
   await app.stop();
   const { auth: later } = await serve(open, { worker: false, dataDir });
   expect(await emailOf(later)).toMatch(/^user-[0-9a-f]+@example\.com$/);
+});
+
+/** What the server answers a call that a browser or a program makes with these headers. */
+function statusOf(url: string, headers: Record<string, string>, path = "/api/check_auth"): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url + path, { headers }, (response) => {
+      response.resume().on("end", () => resolve(response.statusCode));
+    });
+    sent.on("error", reject).end();
+  });
+}
+
+const page = "https://elsewhere.example.com";
+const byBrowser = { "sec-fetch-site": "cross-site" };
+
+test.each<[string, Record<string, string>, number]>([
+  ["a program", {}, 200],
+  ["a program in a container", { host: "host.docker.internal:8080" }, 200],
+  ["a program that has a name of its own for this machine", { host: "darkroom:8080" }, 200],
+  ["whoever types the address", { "sec-fetch-site": "none", host: "localhost:8080" }, 200],
+  ["a page on this machine", { origin: "http://localhost:3000" }, 200],
+  ["a picture in a page on this machine", { ...byBrowser, referer: "http://127.0.0.1:3000/" }, 200],
+  ["a page that CORS_ORIGINS names", { origin: "https://app.example.com" }, 200],
+  ["a picture in such a page", { ...byBrowser, referer: "https://app.example.com/" }, 200],
+  ["another page", { ...byBrowser, origin: page }, 403],
+  ["another page's form or picture", { ...byBrowser, referer: `${page}/` }, 403],
+  ["another page that hides its address", byBrowser, 403],
+  ["a page that hides its origin", { origin: "null" }, 403],
+  ["a page whose name was made to lead here", { host: "elsewhere.example.com:8080" }, 403],
+  ["a page at the address of any machine", { host: "0.0.0.0:8080" }, 403],
+])("where it is off for this machine alone, a call of %s is the test user's or refused", async (_, headers, status) => {
+  expect(await statusOf(openToPages.url, headers)).toBe(status);
+});
+
+test("a page from elsewhere is refused whatever it calls, with what to do about it", async () => {
+  const { auth, url } = await serve(open, { worker: false });
+  const headers = { origin: page };
+  expect(await refusal(auth.checkAuth({}, { headers }))).toMatchObject({
+    code: "PermissionDenied",
+    reason: "PAGE_ELSEWHERE",
+    message: expect.stringContaining("CORS_ORIGINS"),
+  });
+  for (const path of ["/health", "/session/validate", "/download/x", "/nothing"])
+    expect(await statusOf(url, headers, path)).toBe(403);
+  const session = connect(url);
+  onTestFinished(() => session.close());
+  for (const [authority, status] of [
+    ["elsewhere.example.com:8080", 403],
+    ["localhost:8080", 200],
+  ] as const) {
+    const sent = session.request({ ":path": "/api/check_auth", ":authority": authority });
+    const [answer] = await once(sent, "response");
+    expect(answer[":status"]).toBe(status);
+  }
+});
+
+test("pages from elsewhere are a matter of credentials where there are some, and of whoever insists on none", async () => {
+  const { url } = await serve({}, { worker: false });
+  expect(await statusOf(url, { origin: page, host: "elsewhere.example.com" }, "/health")).toBe(200);
+  const { url: insisted } = await serve({ ...open, DARKROOM_ALLOW_OPEN_ACCESS: "true" }, { worker: false });
+  expect(await statusOf(insisted, { origin: page, host: "elsewhere.example.com" })).toBe(200);
 });
 
 test.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com", "1270.0.0.1"])(

@@ -2150,7 +2150,8 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
  * - UNAUTHENTICATED: it needs a credential, and there is none (reason
  *   CREDENTIAL_MISSING) or none that is good now (CREDENTIAL_INVALID,
  *   SESSION_ENDED, ACCOUNT_UNUSABLE);
- * - PERMISSION_DENIED: the credential is not enough (NOT_ALLOWED);
+ * - PERMISSION_DENIED: the credential is not enough (NOT_ALLOWED), or, with
+ *   authentication off, a page from elsewhere may call (PAGE_ELSEWHERE);
  * - RESOURCE_EXHAUSTED: the caller or the address calls too often, or the server
  *   has too much to do, with `google.rpc.RetryInfo`. `RateLimit` headers tell
  *   what is left;
