@@ -753,8 +753,12 @@ describe("an upstream that fails", () => {
     const response = await fetch(`${failing.url}/v1/x`, { headers: { authorization: `Bearer ${token}` } });
     expect(response.status).toBe(status);
     const said = await response.text();
-    if (status === 200) expect(said).toBe("ok");
-    else expect(JSON.parse(said)).toMatchObject({ status });
+    if (status === 200) {
+      expect(said).toBe("ok");
+      // `fetch` gives a character for each byte.
+      const mark = Buffer.from(response.headers.get("x-mark") ?? "", "latin1");
+      expect(mark.toString()).toBe("✓ é");
+    } else expect(JSON.parse(said)).toMatchObject({ status });
     odd.close();
   });
 

@@ -87,6 +87,11 @@ export class Http1Response extends ServerResponse implements HttpResponse {
     return this;
   }
 
+  /** With each character as the byte that it was read from; Node would send those beyond ASCII as UTF-8, so as two. */
+  override flushHeaders(): void {
+    if (!this.destroyed && !this.writableEnded) this.write("", "latin1");
+  }
+
   endNow(): void {
     const { req } = this;
     if (!req.complete || req.readableLength > 0) this.once("finish", () => discardRest(req));
