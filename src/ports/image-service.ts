@@ -21,7 +21,7 @@ export interface ImageService {
 export interface FetchedImage {
   /** Bytes; null when the service does not say. */
   readonly size: number | null;
-  /** In pieces of at most 64 KiB, as they come: not inspected, at most as many as a picture may have. */
+  /** In pieces of at most 64 KiB, as they come: not inspected, and without end if the service sends none. */
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 

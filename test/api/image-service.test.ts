@@ -6,6 +6,7 @@ import { openQueues } from "../../src/app/backends.ts";
 import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
 import { createLog } from "../../src/log/log.ts";
+import { imageMaxBytes } from "../../src/model/image.ts";
 import { serviceKey as key, startImageService } from "../support/image-service.ts";
 import { startOldWorker } from "../support/old-worker.ts";
 import { noisyPicture, paddedPng, smallPicture } from "../support/pictures.ts";
@@ -259,6 +260,20 @@ describe("a job whose picture is at an image service", () => {
     const { submit, ended } = await opened({ worker: true });
     const job = await ended(await submit("img-9"));
     expect(job).toMatchObject({ state: State.FAILED, attempt: 1, error: { reason: "INPUT_PICTURE_GONE" } });
+  });
+
+  test("fails when the picture is larger than any may be, whether the service says so or not", async () => {
+    const { service, submit, ended, download } = await opened({ worker: true });
+    const large = await paddedPng(imageMaxBytes + 1);
+    const gone = { state: State.FAILED, attempt: 1, error: { reason: "INPUT_PICTURE_GONE" } };
+    const id = service.put(large, "image/png");
+    expect(await ended(await submit(id))).toMatchObject(gone);
+    expect(await (await download(id)).json()).toMatchObject({ status: 404, detail: expect.stringContaining("20 MiB") });
+    service.behave((_request, response) => {
+      response.writeHead(200).write(large.subarray(0, -1));
+      response.end(large.subarray(-1));
+    });
+    expect(await ended(await submit("img-2"))).toMatchObject(gone);
   });
 });
 

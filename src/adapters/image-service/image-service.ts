@@ -1,5 +1,4 @@
 import { piecesOf } from "../../helpers/pieces.ts";
-import { imageMaxBytes } from "../../model/image.ts";
 import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
 import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
@@ -39,7 +38,7 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
 
   async function* pieces(response: Response, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of limited(response, imageMaxBytes, timeout)) yield* piecesOf(chunk);
+      for await (const chunk of limited(response, Number.POSITIVE_INFINITY, timeout)) yield* piecesOf(chunk);
     } catch (error) {
       throw unavailable(error);
     } finally {

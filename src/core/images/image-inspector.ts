@@ -1,4 +1,4 @@
-import { invalidField } from "../../model/errors.ts";
+import { type DomainError, invalidField } from "../../model/errors.ts";
 import { type ImageType, imageMaxBytes, imageMaxPixels } from "../../model/image.ts";
 import { type ImageHeader, imageType, readImageHeader } from "./image-header.ts";
 import { JpegScans } from "./jpeg-scans.ts";
@@ -51,7 +51,7 @@ export class ImageInspector {
 
   #look(chunk: Uint8Array): void {
     this.#size += chunk.byteLength;
-    if (this.#size > imageMaxBytes) throw invalidField("data", `must have at most ${imageMaxBytes} bytes (20 MiB)`);
+    if (this.#size > imageMaxBytes) throw tooLarge();
     if (this.#head === undefined) {
       this.#end?.look(chunk);
       return;
@@ -86,6 +86,10 @@ export class ImageInspector {
     this.#end.look(all.subarray(dataAt));
     this.#head = undefined;
   }
+}
+
+export function tooLarge(): DomainError {
+  return invalidField("data", `must have at most ${imageMaxBytes} bytes (20 MiB)`);
 }
 
 interface EndSearch {

@@ -1,12 +1,12 @@
 import { DomainError, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
-import type { ImageInfo } from "../../model/image.ts";
+import { type ImageInfo, imageMaxBytes } from "../../model/image.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ImageService } from "../../ports/image-service.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
-import { ImageInspector } from "./image-inspector.ts";
+import { ImageInspector, tooLarge } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
 
 interface ServiceImagesDeps {
@@ -41,6 +41,10 @@ export class ServiceImages implements Images {
     if (found === undefined) throw notFound("image");
     const inspector = new ImageInspector();
     const bytes = await begun(inspector, blamed(inspector.pass(whileConfirmed(found.bytes, by, authentication))));
+    if (found.size !== null && found.size > imageMaxBytes) {
+      await bytes.return?.();
+      throw noPicture(tooLarge());
+    }
     return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
   }
 
