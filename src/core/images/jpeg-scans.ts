@@ -44,9 +44,8 @@ export class JpegScans {
   }
 
   #toMarker(chunk: Uint8Array, from: number): number {
-    let at = from;
-    while (at < chunk.length && chunk[at] !== 0xff) at++;
-    if (at === chunk.length) return at;
+    const at = chunk.indexOf(0xff, from);
+    if (at === -1) return chunk.length;
     this.#state = "marker";
     return at + 1;
   }
