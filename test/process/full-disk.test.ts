@@ -19,6 +19,6 @@ test("a server whose disk takes no more says so: to callers, to who asks for its
   };
   expect(await refusal(fill())).toMatchObject({ code: "Unavailable", reason: "DATABASE_UNAVAILABLE" });
   await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(503), 20_000);
-  expect(server.output.stderr).toContain("the disk takes nothing more");
+  await vi.waitFor(() => expect(server.output.stderr).toContain("the disk takes nothing more"), 20_000);
   expect(server.output.stderr).not.toContain("a call failed unexpectedly");
 });
