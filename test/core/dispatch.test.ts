@@ -2,8 +2,16 @@ import { describe, expect, test, vi } from "vitest";
 import type { Queues } from "../../src/app/backends.ts";
 import { claim } from "../../src/model/job-life.ts";
 import { decodeJob, type JobMessage } from "../../src/model/queue-messages.ts";
-import { sendMaxBytes } from "../../src/ports/queue.ts";
+import { type Queue, sendMaxBytes } from "../../src/ports/queue.ts";
 import { openCore, timing } from "./opened-core.ts";
+
+/** The use cases with a job queue that sends by `send`, which is given the real queue too. */
+function openSending(send: (messages: Parameters<Queue["send"]>[0], queue: Queue) => Promise<void>) {
+  return openCore((queues: Queues) => ({
+    ...queues,
+    jobQueue: { ...queues.jobQueue, send: (messages) => send(messages, queues.jobQueue) },
+  }));
+}
 
 describe("a submitted job", () => {
   test("is published once, and noted as sent", async () => {
@@ -97,13 +105,9 @@ describe("a submitted job", () => {
 
 test("while the broker is away submits are accepted, and go out under the same number when it is back", async () => {
   let isAway = true;
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      send: (messages) => (isAway ? Promise.reject(new Error("away")) : queues.jobQueue.send(messages)),
-    },
-  }));
+  const core = await openSending((messages, queue) =>
+    isAway ? Promise.reject(new Error("away")) : queue.send(messages),
+  );
   const { id } = await core.submit();
   await core.dispatcher.idle();
   expect(await core.records.get(id)).toMatchObject({ state: "QUEUED", sent: false });
@@ -119,16 +123,10 @@ test("while the broker is away submits are accepted, and go out under the same n
 test("a queue that is away is tried once for all jobs that wait for it, and holds up no others", async () => {
   const sends: string[] = [];
   let isAway = false;
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      async send(messages) {
-        sends.push(...messages.map(({ body }) => decodeJob(body).model_type));
-        if (isAway && messages.some(({ body }) => decodeJob(body).model_type === "studio")) throw new Error("away");
-      },
-    },
-  }));
+  const core = await openSending(async (messages) => {
+    sends.push(...messages.map(({ body }) => decodeJob(body).model_type));
+    if (isAway && messages.some(({ body }) => decodeJob(body).model_type === "studio")) throw new Error("away");
+  });
   const [studio, other] = [await core.submit(), await core.submit({ modelType: "sd" })];
   await core.dispatcher.idle();
   sends.length = 0;
@@ -144,17 +142,11 @@ test("a queue that is away is tried once for all jobs that wait for it, and hold
 test("jobs that wait together go out in sends that a queue takes, none left behind", async () => {
   let isAway = true;
   const sends: number[] = [];
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      send(messages) {
-        if (isAway) return Promise.reject(new Error("away"));
-        sends.push(messages.reduce((bytes, { body }) => bytes + body.length, 0));
-        return queues.jobQueue.send(messages);
-      },
-    },
-  }));
+  const core = await openSending(async (messages, queue) => {
+    if (isAway) throw new Error("away");
+    sends.push(messages.reduce((bytes, { body }) => bytes + body.length, 0));
+    return queue.send(messages);
+  });
   const ids: string[] = [];
   for (let left = 35; left > 0; left -= 1) ids.push((await core.submit({ prompt: "字".repeat(4000) })).id);
   await core.dispatcher.idle();
@@ -171,17 +163,11 @@ test("jobs that wait together go out in sends that a queue takes, none left behi
 test("jobs that a queue took before it went away are not among those that the log says could not be published", async () => {
   let taken = 0;
   let sends = 0;
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      async send(messages) {
-        sends += 1;
-        if (sends > 3) throw new Error("away");
-        taken += messages.length;
-      },
-    },
-  }));
+  const core = await openSending(async (messages) => {
+    sends += 1;
+    if (sends > 3) throw new Error("away");
+    taken += messages.length;
+  });
   const job = await core.submit({ prompt: "字".repeat(4000) });
   await core.dispatcher.idle();
   const handed = 40;
@@ -193,8 +179,7 @@ test("jobs that a queue took before it went away are not among those that the lo
 });
 
 test("a queue that is away has one line in the log, and not one for each job that comes", async () => {
-  const away = () => Promise.reject(new Error("away"));
-  const core = await openCore((queues: Queues) => ({ ...queues, jobQueue: { ...queues.jobQueue, send: away } }));
+  const core = await openSending(() => Promise.reject(new Error("away")));
   for (let jobs = 3; jobs > 0; jobs -= 1) {
     await core.submit();
     await core.dispatcher.idle();
@@ -204,15 +189,9 @@ test("a queue that is away has one line in the log, and not one for each job tha
 
 test("a job that is handed over just as the one before is sent goes out at once", async () => {
   let sent = 0;
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      async send(messages) {
-        sent += messages.length;
-      },
-    },
-  }));
+  const core = await openSending(async (messages) => {
+    sent += messages.length;
+  });
   const job = await core.submit();
   await core.dispatcher.idle();
   for (let steps = 0; steps < 20; steps += 1) {
@@ -228,16 +207,10 @@ test("a job that is handed over just as the one before is sent goes out at once"
 test("while a queue is slow a thousand jobs wait for it, and the others in the database alone", async () => {
   const taking = Promise.withResolvers<void>();
   let sent = 0;
-  const core = await openCore((queues: Queues) => ({
-    ...queues,
-    jobQueue: {
-      ...queues.jobQueue,
-      async send(messages) {
-        await taking.promise;
-        sent += messages.length;
-      },
-    },
-  }));
+  const core = await openSending(async (messages) => {
+    await taking.promise;
+    sent += messages.length;
+  });
   const job = await core.submit();
   for (let left = 2000; left > 0; left -= 1) core.dispatcher.dispatch(job);
   taking.resolve();
