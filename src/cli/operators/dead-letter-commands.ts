@@ -17,12 +17,8 @@ export function deadLetterCommands(settings: OperatorSettings): Command {
   const group = new Command("dead-letters").description("see what was given up, send it again, or discard it");
 
   const list = group.command("list").description("jobs, the newest first, then results").addOption(sourceOption());
-  act(list, async ({ jobs, as }) => {
-    const source = sourceOf(list);
-    const letters = await pages(
-      (page) => jobs.listDeadLetters({ ...page, source }, as),
-      ({ deadLetters }) => deadLetters,
-    );
+  act(list, async (operator) => {
+    const letters = await lettersOf(operator, sourceOf(list));
     return letters.map((letter) =>
       list.opts().json === true ? { ...rowOf(letter), body: bodyOf(letter) } : rowOf(letter),
     );
@@ -44,7 +40,8 @@ export function deadLetterCommands(settings: OperatorSettings): Command {
     if ((id !== undefined) === discard.opts().all) throw new UserError("discard: give the id of one, or --all");
     if (id !== undefined && !isResult(id))
       throw new UserError("discard: only results are discarded; a job goes when its time is up");
-    return [await discardThose(operator, id === undefined ? await resultIds(operator) : [id])];
+    const ids = id === undefined ? (await lettersOf(operator, Source.RESULT)).map((letter) => letter.id) : [id];
+    return [await discardThose(operator, ids)];
   });
   return group;
 }
@@ -55,6 +52,13 @@ function sourceOption(): Option {
 
 function sourceOf(command: Command): Source {
   return sources[command.opts().source] ?? Source.UNSPECIFIED;
+}
+
+function lettersOf({ jobs, as }: Operator, source: Source): Promise<DeadLetter[]> {
+  return pages(
+    (page) => jobs.listDeadLetters({ ...page, source }, as),
+    ({ deadLetters }) => deadLetters,
+  );
 }
 
 /** Results are numbered, jobs are not. */
@@ -75,14 +79,6 @@ async function redriveAll({ jobs, as }: Operator, source: Source): Promise<Row> 
   );
   const sum = (field: "redriven" | "skipped") => answers.reduce((total, answer) => total + answer[field], 0);
   return { redriven: sum("redriven"), skipped: sum("skipped") };
-}
-
-async function resultIds({ jobs, as }: Operator): Promise<string[]> {
-  const letters = await pages(
-    (page) => jobs.listDeadLetters({ ...page, source: Source.RESULT }, as),
-    ({ deadLetters }) => deadLetters,
-  );
-  return letters.map(({ id }) => id);
 }
 
 async function discardThose({ jobs, as }: Operator, ids: readonly string[]): Promise<Row> {
