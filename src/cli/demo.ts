@@ -37,7 +37,9 @@ const faults: Readonly<Record<string, string>> = {
 
 /** Starts a server as its users would, and is its client: signs up, logs in, uploads, submits, watches, saves. */
 export async function runDemo(options: DemoOptions, surroundings: DemoSurroundings): Promise<void> {
-  await checkPlace(resolve(surroundings.directory, options.out ?? "darkroom-demo.jpg"));
+  const out = resolve(surroundings.directory, options.out ?? "darkroom-demo.jpg");
+  // What could not be saved is refused before the work, not after it.
+  await access(dirname(out), constants.W_OK).catch(fault(`${out}: cannot be written`));
   const picture = await loadPicture(options.picture, surroundings);
   const scratch = await mkdtemp(join(tmpdir(), "darkroom-demo-"));
   const server = surroundings.startServer({
@@ -107,33 +109,18 @@ async function loadPicture(path: string | undefined, { directory, print }: DemoS
     print(`Drew a sample picture: ${before}\n`);
     return sample;
   }
-  try {
-    return await readFile(resolve(directory, path));
-  } catch (error) {
-    throw new UserError(`${path}: cannot be read: ${faultOf(error)}`);
-  }
+  return readFile(resolve(directory, path)).catch(fault(`${path}: cannot be read`));
 }
 
 async function save(path: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await writeFile(path, bytes);
-  } catch (error) {
-    throw new UserError(`${path}: cannot be written: ${faultOf(error)}`);
-  }
+  await writeFile(path, bytes).catch(fault(`${path}: cannot be written`));
 }
 
-/** Refuses before the work what could not be saved after it. */
-async function checkPlace(out: string): Promise<void> {
-  try {
-    await access(dirname(out), constants.W_OK);
-  } catch (error) {
-    throw new UserError(`${out}: cannot be written: ${faultOf(error)}`);
-  }
-}
-
-function faultOf(error: unknown): string {
-  const { code = "" } = error as NodeJS.ErrnoException;
-  return faults[code] ?? code;
+/** Tells a person what failed, and why by the code of Node's error. */
+function fault(what: string): (error: NodeJS.ErrnoException) => never {
+  return ({ code = "" }) => {
+    throw new UserError(`${what}: ${faults[code] ?? code}`);
+  };
 }
 
 /** The address in the server's first line. */
