@@ -5,18 +5,24 @@ import type { IdleTimeout } from "./idle-timeout.ts";
 /** Bytes of an answer that names a picture. */
 const answerMax = 64 * 1024;
 
-/** The bytes that the service sends, `max` at most. */
-export async function* limited(response: Response, max: number, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
-  let size = 0;
+/** The bytes that the service sends; the timeout runs while it sends none. */
+export async function* received(response: Response, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
   timeout.start();
   for await (const chunk of response.body ?? []) {
     timeout.pause();
-    size += chunk.byteLength;
-    if (size > max) throw new Error(`it sent more than ${max} bytes`);
     yield chunk;
     timeout.start();
   }
   timeout.pause();
+}
+
+async function* limited(bytes: AsyncIterable<Uint8Array>, max: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.byteLength;
+    if (size > max) throw new Error(`it sent more than ${max} bytes`);
+    yield chunk;
+  }
 }
 
 /** The picture's bytes; null when the service does not say how many. */
@@ -41,7 +47,7 @@ export async function idIn(response: Response, timeout: IdleTimeout): Promise<st
   // A service that answers 200 may have stored the picture: each further try may leave a copy there.
   if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
   if (!ok) throw new Error(`POST /images was answered ${status}`);
-  const { uuid } = parsed(await text(limited(response, answerMax, timeout)));
+  const { uuid } = parsed(await text(limited(received(response, timeout), answerMax)));
   if (typeof uuid === "string" && isId(uuid)) return uuid;
   throw new Refusal("POST /images was answered without a uuid of 1 to 64 letters, digits, '-' and '_'");
 }

@@ -1,7 +1,7 @@
 import { piecesOf } from "../../helpers/pieces.ts";
 import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
-import { idIn, isRefusal, limited, Refusal, reasonOf, sizeOf } from "./answers.ts";
+import { idIn, isRefusal, Refusal, reasonOf, received, sizeOf } from "./answers.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
 
 /** How long the service may be silent while we wait for it. */
@@ -38,7 +38,7 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
 
   async function* pieces(response: Response, timeout: IdleTimeout): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of limited(response, Number.POSITIVE_INFINITY, timeout)) yield* piecesOf(chunk);
+      for await (const chunk of received(response, timeout)) yield* piecesOf(chunk);
     } catch (error) {
       throw unavailable(error);
     } finally {
