@@ -1,3 +1,4 @@
+import { isLoopback } from "../model/address.ts";
 import { ConfigError } from "./error.ts";
 import type { Reader } from "./reader.ts";
 
@@ -40,8 +41,4 @@ function switchedOff(read: Reader): string | undefined {
   const on = given.find((name) => read.flag(name, true));
   if (off !== undefined && on !== undefined) throw new ConfigError(off, `must say the same as ${on}`);
   return off;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { isLoopback } from "../model/address.ts";
 import { DomainError } from "../model/errors.ts";
 
 /** Names that nobody can have in the public DNS: one without a dot, or below a domain that RFC 6761 or ICANN keeps free. */
 const privateName = /^[^.]+$|\.(localhost|internal|test)$/;
-const thisMachine = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /**
  * Why a request is refused that a browser on this machine may make for a page from elsewhere, where calls need no
@@ -20,7 +20,7 @@ export function refusePagesElsewhere(origins: readonly string[]) {
 /** Whether the host's name is this machine's for sure: a page's own name may be made to lead here once it is loaded. */
 function isOfThisMachine({ host, ":authority": authority = host }: IncomingHttpHeaders): boolean {
   const name = URL.parse(`http://${authority ?? "localhost"}`)?.hostname ?? "";
-  return thisMachine.test(name) || privateName.test(name);
+  return isThisMachine(name) || privateName.test(name);
 }
 
 /** The page that calls, as far as the browser tells; undefined for none. With a picture's or a link's address it tells no origin. */
@@ -31,7 +31,12 @@ function pageOf(headers: IncomingHttpHeaders): string | undefined {
 
 function mayCall(page: string, origins: readonly string[]): boolean {
   const url = URL.parse(page);
-  return url !== null && (thisMachine.test(url.hostname) || origins.includes(`${url.protocol}//${url.host}`));
+  return url !== null && (isThisMachine(url.hostname) || origins.includes(`${url.protocol}//${url.host}`));
+}
+
+/** Of a URL's host, which has an IPv6 address in brackets. */
+function isThisMachine(name: string): boolean {
+  return isLoopback(name.replace(/^\[(.+)\]$/, "$1")) || /.\.localhost$/.test(name);
 }
 
 function refusal(): DomainError {

@@ -10,3 +10,8 @@ export function networkOf(address: string): string {
   const missing = tail === undefined ? 0 : 8 - parts.length - (tail === "" ? 0 : tail.split(":").length);
   return [...parts, ...Array<string>(missing).fill("0")].slice(0, 4).join(":");
 }
+
+/** Whether the address, or the name, is this machine's own. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
