@@ -3,6 +3,9 @@ import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 /** How long to wait for a server that says nothing. */
 export const silenceMaxMs = 30_000;
 
+/** Call options that end a call to a server that says nothing. */
+export const unlessSilent: CallOptions = { timeoutMs: silenceMaxMs };
+
 /** Call options that carry a credential. */
 export function bearer(token: string, signal?: AbortSignal): CallOptions {
   return { headers: { authorization: `Bearer ${token}` }, ...within(signal) };

@@ -1,6 +1,6 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { type Account, type Api, apiOver } from "./api.ts";
-import { silenceMaxMs, within } from "./call.ts";
+import { unlessSilent } from "./call.ts";
 import { type CredentialSource, withCredential } from "./credential.ts";
 import { type Developed, type DevelopOptions, develop, result, type WaitOptions } from "./develop.ts";
 import { type DevelopedPicture, fetchPicture, type Picture } from "./pictures.ts";
@@ -60,7 +60,7 @@ export function darkroomOver(
     auth,
     jobs,
     async signUp(account) {
-      const made = await auth.signUp(account, within(undefined, silenceMaxMs));
+      const made = await auth.signUp(account, unlessSilent);
       await session.signIn(made.account?.username ?? account.username ?? "", account.password);
       return made.account;
     },

@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { type ImageJob, type ImageJobClient, State, stateName } from "./api.ts";
-import { silenceMaxMs, within } from "./call.ts";
+import { silenceMaxMs, unlessSilent, within } from "./call.ts";
 import { DevelopError } from "./errors.ts";
 import { bytesOf, type DevelopedPicture, fetchPicture, type Picture } from "./pictures.ts";
 import { retry } from "./retry.ts";
@@ -115,13 +115,13 @@ function wish(prompt: string, options: DevelopOptions): Wish {
 
 /** Not cut short by `signal`: a job whose id is not known could not be cancelled. */
 async function submit(jobs: ImageJobClient, wanted: Wish, signal: AbortSignal | undefined): Promise<string> {
-  const { job } = await retry(() => jobs.submitImageJob(wanted, within(undefined, silenceMaxMs)), signal);
+  const { job } = await retry(() => jobs.submitImageJob(wanted, unlessSilent), signal);
   return job?.id ?? "";
 }
 
 /** Cancels the job if it can: a job that ended first needs no cancelling, and one out of reach ends by its deadline. */
 async function cancel(jobs: ImageJobClient, jobId: string): Promise<void> {
-  const call = () => jobs.cancelImageJob({ jobId }, within(undefined, silenceMaxMs));
+  const call = () => jobs.cancelImageJob({ jobId }, unlessSilent);
   await retry(call, undefined, cancelFailuresMax).catch(() => {});
 }
 

@@ -1,5 +1,5 @@
 import type { Account, AuthClient } from "./api.ts";
-import { silenceMaxMs, within } from "./call.ts";
+import { unlessSilent } from "./call.ts";
 import type { CredentialSource } from "./credential.ts";
 import { isTransient, isUnauthenticated } from "./errors.ts";
 import { retry } from "./retry.ts";
@@ -29,7 +29,7 @@ export class Session implements CredentialSource {
   }
 
   async signIn(identity: string, password: string): Promise<Account | undefined> {
-    const { account, tokens } = await this.#auth.login({ identity, password }, within(undefined, silenceMaxMs));
+    const { account, tokens } = await this.#auth.login({ identity, password }, unlessSilent);
     this.#signIns += 1;
     await this.#store.set(fromWire(tokens));
     return account;
@@ -40,7 +40,7 @@ export class Session implements CredentialSource {
     const signIns = this.#signIns;
     if ((await this.#store.get()) === undefined) return;
     try {
-      await this.#auth.logout({}, within(undefined, silenceMaxMs));
+      await this.#auth.logout({}, unlessSilent);
     } catch (error) {
       if (!isUnauthenticated(error)) throw error;
     } finally {
@@ -86,7 +86,7 @@ export class Session implements CredentialSource {
 
   async #refresh(spent: Tokens): Promise<string | undefined> {
     const { refreshToken } = spent;
-    const call = () => this.#auth.refreshToken({ refreshToken }, within(undefined, refreshTimeoutMs));
+    const call = () => this.#auth.refreshToken({ refreshToken }, { timeoutMs: refreshTimeoutMs });
     try {
       const { tokens } = await retry(call, undefined, refreshFailuresMax);
       this.#renewedAt = this.#clock();
