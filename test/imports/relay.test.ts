@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
 import { Audit } from "../../src/core/audit.ts";
@@ -110,8 +111,8 @@ test("a client keeps its id here when it is renamed, and shares it with no other
   const { db } = await openDatabase();
   const audit = new Audit({ audit: sqliteAuditStore(db), clock: Date.now, log: recordingLog() });
   const apiKeys = { issue: () => Promise.reject(new Error("a dry run makes no key")) };
-  const clients = sqliteClientStore(db);
-  const deps = { audit, clients, apiKeys, clock: Date.now, dryRun: true, scopes: undefined };
+  const [accounts, clients] = [sqliteAccountStore(db), sqliteClientStore(db)];
+  const deps = { audit, accounts, clients, apiKeys, clock: Date.now, dryRun: true, scopes: undefined };
   const imports = new ClientImports({ ...deps, requestId: "dry" });
   const idOf = async (values: Record<string, unknown>) => {
     const made = await imports.take(relayClient(values));
@@ -149,7 +150,8 @@ test("of two imports at once each client comes by one, and is there for the othe
     },
   };
   const audit = new Audit({ audit: events, clock: Date.now, log: recordingLog() });
-  const deps = { audit, clients, apiKeys, clock: Date.now, dryRun: false, scopes: undefined };
+  const accounts = sqliteAccountStore(db);
+  const deps = { audit, accounts, clients, apiKeys, clock: Date.now, dryRun: false, scopes: undefined };
   const imports = ["one", "other"].map((requestId) => new ClientImports({ ...deps, requestId }));
   const made = await Promise.all(imports.map((each) => each.take(relayClient({ id: 7, name: "mobile" }))));
 

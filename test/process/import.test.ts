@@ -178,6 +178,23 @@ test("a user whose name is a client's id is refused", async () => {
   expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason: "username: is a client's id" }]]);
 });
 
+test("a client whose id would be a user's name is refused, until nobody has the name", async () => {
+  const { auth, env, file } = await place();
+  const list = written(file("clients.json"), JSON.stringify([mobile]));
+  const [told] = (await imported(env, "relay", list, "--dry-run")).all;
+  if (told?.outcome !== "imported") throw new Error("the client could not be imported");
+  const [username, password] = [told.id.toUpperCase(), "a long enough one"];
+  await auth.signUp({ username, password });
+  const reason = `id: becomes ${told.id}, which is an account's username`;
+  for (const options of [["--dry-run"], []]) {
+    const { code, all } = await imported(env, "relay", list, ...options);
+    expect([code, all]).toMatchObject([1, [{ outcome: "refused", reason }]]);
+  }
+  const { tokens } = await auth.login({ identity: username, password });
+  await auth.deleteProfile({ password }, bearer(tokens?.accessToken ?? ""));
+  expect((await imported(env, "relay", list)).all).toMatchObject([{ outcome: "imported", id: told.id }]);
+});
+
 test("another record with the same id is refused", async () => {
   const { env, file } = await place();
   await imported(env, "pocketbase", writePocketBase(file("one.db"), "0.22", [ada]));

@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { Turns } from "../../helpers/turns.ts";
+import { accountExists } from "../../model/account.ts";
 import { type Client, newClient } from "../../model/client.ts";
 import { checkFields } from "../../model/errors.ts";
 import { clientIdLength } from "../../model/ids.ts";
 import { type ForeignClient, foreignClientChecks, settingsOf } from "../../model/imports.ts";
+import type { AccountStore } from "../../ports/account-store.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ApiKeys } from "../../ports/credentials.ts";
 import { type ImportDeps, type ImportOutcome, keepImport, retry } from "./imports.ts";
 
 interface ClientImportDeps extends ImportDeps {
+  readonly accounts: Pick<AccountStore, "findByUsername">;
   readonly clients: ClientStore;
   readonly apiKeys: Pick<ApiKeys, "issue">;
   readonly clock: Clock;
@@ -36,10 +39,13 @@ export class ClientImports {
   }
 
   async #import(client: Client): Promise<ImportOutcome> {
-    const { apiKeys, clients, dryRun } = this.#deps;
+    const { accounts, apiKeys, clients, dryRun } = this.#deps;
     const { id, name } = client;
     const held = await retry(() => clients.get(id));
     if (held !== undefined) return there(held);
+    // Who knows the relay can tell the ids that its clients will get: see client-names.ts.
+    if ((await retry(() => accounts.findByUsername(id))) !== undefined)
+      throw accountExists([{ field: "id", rule: `becomes ${id}, which is an account's username` }]);
     const notes = client.disabled ? ["is disabled"] : [];
     if (dryRun) return { outcome: "imported", id, name, notes };
     const key = await apiKeys.issue(id);
