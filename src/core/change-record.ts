@@ -1,19 +1,29 @@
 import { DomainError } from "../model/errors.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** How often a change is tried, in all: more writers than that never meet, but a damaged record may refuse each write. */
 export const triesMax = 100;
 
+interface Kept {
+  readonly updatedAt: number;
+  readonly version: number;
+}
+
 /**
  * Writes `step` of the record as it stands; reads and tries again, up to `triesMax` times in all, when another writer
- * came first.
+ * came first. Writes nothing when `step` returns the same record.
  */
-export async function changeRecord<Record>(
+export async function changeRecord<Record extends Kept>(
   read: () => Promise<Record>,
   step: (record: Record) => Record,
   replace: (record: Record) => Promise<boolean>,
+  clock: Clock,
 ): Promise<Record> {
   for (let left = triesMax; left > 0; left--) {
-    const next = step(await read());
+    const record = await read();
+    const changed = step(record);
+    if (changed === record) return record;
+    const next = { ...changed, updatedAt: clock(), version: record.version + 1 };
     if (await replace(next)) return next;
   }
   throw changedMeanwhile();

@@ -118,8 +118,9 @@ export class Clients {
     const { clients, clock } = this.#deps;
     return changeRecord(
       () => this.get(id),
-      (client) => ({ ...step(client), updatedAt: clock(), version: client.version + 1 }),
+      step,
       (client) => clients.replace(client),
+      clock,
     );
   }
 }

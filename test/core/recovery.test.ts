@@ -86,6 +86,39 @@ test("a server that stops sends what it was asked for", async () => {
   expect(sent).toEqual(["anna@example.com"]);
 });
 
+test("many who ask for one account's letter at once cause one", async () => {
+  const { recovery, mailQueue, sent, asked, account, watched, accounts } = await opened();
+  const all = Promise.withResolvers<void>();
+  const find = watched.findByEmail;
+  // Each has seen that there is no token when any writes one.
+  watched.findByEmail = async (key) => {
+    const found = await find(key);
+    if (asked.length === 8) all.resolve();
+    await all.promise;
+    return found;
+  };
+  for (let requests = 0; requests < 8; requests++) recovery.requestPasswordReset("anna@example.com");
+  await mailQueue.stop();
+  expect(sent).toEqual(["anna@example.com"]);
+  expect(await accounts.get(account.id)).toMatchObject({ version: 2 });
+});
+
+test("no letter goes to an address that is exchanged while it is asked for there", async () => {
+  const { recovery, mailQueue, sent, account, accounts, watched } = await opened();
+  const { token } = await recovery.issue(account.id, "new@example.com");
+  const find = watched.findByEmail;
+  watched.findByEmail = async (key) => {
+    const found = await find(key);
+    await recovery.confirmEmailChange(token);
+    return found;
+  };
+  recovery.requestPasswordReset("anna@example.com");
+  await mailQueue.stop();
+  expect(await accounts.get(account.id)).toMatchObject({ email: "new@example.com", passwordReset: null });
+  // What is mailed to the old address tells of the change alone.
+  expect(sent).toEqual(["anna@example.com"]);
+});
+
 const quarter = 15 * 60_000;
 const hour = 4 * quarter;
 

@@ -24,8 +24,9 @@ export class AccountRecords {
   change(id: string, step: (account: Account) => Account): Promise<Account> {
     return changeRecord(
       () => this.get(id),
-      (account) => ({ ...step(account), updatedAt: this.#clock(), version: account.version + 1 }),
+      step,
       (account) => this.store.replace(account),
+      this.#clock,
     );
   }
 }

@@ -70,15 +70,19 @@ export class Recovery {
   requestPasswordReset(email: string): void {
     checkFields({ email: () => knownEmailRule(email) });
     this.#needMail();
-    const { accountRecords, mailQueue, mailPage, clock } = this.#deps;
+    const { accountRecords, mailQueue, mailPage } = this.#deps;
+    const emailKey = nameKey(email);
     mailQueue.inBackground(async () => {
       // Without the delay, the work for a known address would show in the time of this answer, or of the next call's.
       await pause(randomInt(hiddenMs));
-      const account = await accountRecords.store.findByEmail(nameKey(email));
-      if (account === undefined || account.disabled) return;
-      if (isRecent(issuedAt(account.passwordReset, resetLifeMs), resetEveryMs, clock())) return;
-      const { token } = await this.#issueReset(account.id);
-      mailQueue.send(account.email, passwordResetLetter(token, mailPage));
+      const found = await accountRecords.store.findByEmail(emailKey);
+      if (found === undefined) return;
+      const { token, passwordReset } = this.#newReset(found.id);
+      // Decided by the write: many may ask at once, and the address may not be the account's any more.
+      const account = await accountRecords.change(found.id, (current) =>
+        current.emailKey === emailKey && this.#isResetDue(current) ? { ...current, passwordReset } : current,
+      );
+      if (account.passwordReset === passwordReset) mailQueue.send(account.email, passwordResetLetter(token, mailPage));
     });
   }
 
@@ -155,18 +159,22 @@ export class Recovery {
 
   /** Makes a token for an administrator to hand out: for a new password, or for `email` when it is given. */
   async issue(id: string, email: string): Promise<UserToken> {
-    if (email !== "") checkFields({ email: () => emailRule(email) });
-    return email === "" ? this.#issueReset(id) : this.#issueChange(id, email);
+    if (email !== "") {
+      checkFields({ email: () => emailRule(email) });
+      return this.#issueChange(id, email);
+    }
+    const { token, passwordReset } = this.#newReset(id);
+    await this.#deps.accountRecords.change(id, (account) => ({ ...account, passwordReset }));
+    return { token, expiresAt: passwordReset.expiresAt };
   }
 
-  async #issueReset(id: string): Promise<UserToken> {
-    const expiresAt = this.#deps.clock() + resetLifeMs;
-    const secret = this.#deps.passwordResets.issue(id);
-    await this.#deps.accountRecords.change(id, (account) => ({
-      ...account,
-      passwordReset: { hash: secret.hash, expiresAt },
-    }));
-    return { token: secret.token, expiresAt };
+  #newReset(id: string) {
+    const { token, hash } = this.#deps.passwordResets.issue(id);
+    return { token, passwordReset: { hash, expiresAt: this.#deps.clock() + resetLifeMs } };
+  }
+
+  #isResetDue({ disabled, passwordReset }: Account): boolean {
+    return !disabled && !isRecent(issuedAt(passwordReset, resetLifeMs), resetEveryMs, this.#deps.clock());
   }
 
   async #issueChange(id: string, email: string, checked?: Account): Promise<UserToken> {
