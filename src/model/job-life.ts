@@ -1,4 +1,5 @@
 import { DomainError } from "./errors.ts";
+import { imageBrokenOff } from "./image.ts";
 import type { ImageJob, JobError, JobState } from "./image-job.ts";
 import { attemptsMax, deadlineDefaultMs, deadStates, hasEnded, isDead } from "./image-job.ts";
 
@@ -192,12 +193,12 @@ export function dueAt(job: ImageJob, keepMs: number): number {
 }
 
 /**
- * The cause of a failure may need a while to come back: 2 s, then 8 s; for an image server that restarts 30 s, then 2
- * min. A stopped worker's job need not wait.
+ * The cause of a failure may need a while to come back: 2 s, then 8 s; for an image server or service that restarts 30 s,
+ * then 2 min. A stopped worker's job need not wait.
  */
 function retryDelay({ attempt, attemptLimit }: ImageJob, { reason }: JobError): number {
   if (reason === workerStopped) return 0;
-  const firstMs = reason === imageServerUnavailable ? 30_000 : 2000;
+  const firstMs = [imageServerUnavailable, imageBrokenOff].includes(reason) ? 30_000 : 2000;
   const left = attemptLimit - attempt;
   return firstMs * 4 ** (attemptsMax - 1 - left);
 }

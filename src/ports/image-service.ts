@@ -1,5 +1,5 @@
 import { DomainError } from "../model/errors.ts";
-import type { ImageType } from "../model/image.ts";
+import { type ImageType, imageBrokenOff } from "../model/image.ts";
 
 /** Pictures at a service that somebody else runs. The service chooses their ids, and whoever knows an id may read the picture. */
 export interface ImageService {
@@ -11,7 +11,7 @@ export interface ImageService {
   store(type: ImageType, bytes: AsyncIterable<Uint8Array>): Promise<string>;
   /**
    * The picture under a checked id, or undefined. Whoever has begun to read it must read to the end, or leave by
-   * `return`; reading rejects with ImageServiceUnavailable when not everything comes.
+   * `return`; reading rejects with ImageBrokenOff when not everything comes.
    */
   fetch(id: string): Promise<FetchedImage | undefined>;
   /** Rejects when the service does not answer as it should; cheap. */
@@ -41,5 +41,15 @@ export class ImageServiceUnavailable extends DomainError {
   constructor(cause?: unknown) {
     const message = "the image service cannot be used: try again in a moment";
     super("unavailable", "IMAGE_SERVICE_UNAVAILABLE", message, { retryAfterMs: 1000, cause });
+  }
+}
+
+/** The service began to send a picture and fell silent or left, which may be the fault of that picture alone. */
+export class ImageBrokenOff extends DomainError {
+  override readonly name = "ImageBrokenOff";
+
+  constructor(cause?: unknown) {
+    const message = "the image service did not send the whole picture: try again in a moment";
+    super("unavailable", imageBrokenOff, message, { retryAfterMs: 1000, cause });
   }
 }

@@ -1,5 +1,6 @@
 import pRetry from "p-retry";
 import { bearer, type Darkroom, describe, isTransient, reasonOf } from "../client/index.ts";
+import { imageBrokenOff } from "../model/image.ts";
 import type { Log } from "../ports/log.ts";
 import { untilTaken } from "./until-taken.ts";
 
@@ -15,7 +16,8 @@ const claimMs = 30_000;
 
 /**
  * What a worker asks a server for. While no server answers, a call waits and tries again until `signal` aborts: giving
- * the message back would only use up its deliveries. The log is told once that none answers, and once that one does again.
+ * the message back would only use up its deliveries. A picture that breaks off is not waited for: it may do so for ever.
+ * The log is told once that none answers, and once that one does again.
  */
 export class JobApi {
   #darkroom: Darkroom;
@@ -89,7 +91,7 @@ export class JobApi {
         // A connection that was closed while it was idle fails a first try.
         else if (isTransient(error) && attemptNumber > 1 && !closing.aborted) this.#silent(error);
       },
-      shouldRetry: ({ error }) => isTransient(error) && !closing.aborted,
+      shouldRetry: ({ error }) => isTransient(error) && reasonOf(error) !== imageBrokenOff && !closing.aborted,
     });
   }
 

@@ -1,6 +1,6 @@
 import pRetry from "p-retry";
 import { reasonOf } from "../client/index.ts";
-import type { JobError } from "../model/image-job.ts";
+import { imageBrokenOff } from "../model/image.ts";
 import { attemptOver, workerStopped } from "../model/job-life.ts";
 import {
   decodeJob,
@@ -44,15 +44,22 @@ interface Attempt {
 /** How long a job that another worker has is left alone. */
 const heldDelayMs = 5000;
 
-/** Why a job fails for good, by what a server answered its worker. */
-const refusals: Readonly<Record<string, JobError>> = {
+/** Why an attempt fails, by what a server answered its worker. */
+const refusals: Readonly<Record<string, ResultMessage["error"]>> = {
   IMAGE_NOT_FOUND: {
     reason: "INPUT_PICTURE_GONE",
     message: "the job's input picture is not there: submit it again with another one",
+    retryable: false,
+  },
+  [imageBrokenOff]: {
+    reason: imageBrokenOff,
+    message: "the image service did not send the whole of the job's input picture",
+    retryable: true,
   },
   IMAGE_SERVICE_REFUSED: {
     reason: "IMAGE_SERVICE_REFUSED",
     message: "the image service does not take the developed picture",
+    retryable: false,
   },
 };
 
@@ -186,7 +193,7 @@ function failure({ job, claim: { attempt }, signal }: Attempt, error: unknown, l
   if (signal.reason instanceof Refused || attemptOver.includes(reasonOf(error) ?? "")) return undefined;
   const result = { message_id: job.message_id, attempt };
   const refused = refusals[reasonOf(error) ?? ""];
-  if (refused !== undefined) return { ...result, error: { ...refused, retryable: false } };
+  if (refused !== undefined) return { ...result, error: refused };
   if (signal.aborted) {
     return { ...result, error: { reason: workerStopped, message: "the worker was stopped", retryable: true } };
   }

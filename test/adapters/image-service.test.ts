@@ -11,7 +11,7 @@ import { IdleTimeout } from "../../src/adapters/image-service/idle-timeout.ts";
 import { httpImageService } from "../../src/adapters/image-service/image-service.ts";
 import { createLog } from "../../src/log/log.ts";
 import { imageMaxBytes } from "../../src/model/image.ts";
-import { type ImageService, ImageServiceUnavailable } from "../../src/ports/image-service.ts";
+import { ImageBrokenOff, type ImageService, ImageServiceUnavailable } from "../../src/ports/image-service.ts";
 import { type Behaviour, serviceKey as key, startImageService } from "../support/image-service.ts";
 import { paddedPng, smallPicture } from "../support/pictures.ts";
 
@@ -147,10 +147,6 @@ describe("an image service that cannot be used to read", () => {
     fails: (_request, response) => void response.writeHead(500).end(),
     "refuses our key": (_request, response) => void response.writeHead(401).end(),
     "sends us elsewhere": (_request, response) => void response.writeHead(302, { location: "/download/img-2" }).end(),
-    "breaks off": (_request, response) => {
-      response.writeHead(200, { ...png, "content-length": 1000 }).write(Buffer.alloc(10));
-      setImmediate(() => response.destroy());
-    },
     "closes the connection": (request) => void request.socket.destroy(),
   };
 
@@ -160,12 +156,27 @@ describe("an image service that cannot be used to read", () => {
     await expect(read(service)).rejects.toBeInstanceOf(ImageServiceUnavailable);
   });
 
-  test.each([
-    ["says nothing", () => {}],
-    ["stops in the middle", (_request, response) => void response.writeHead(200, png).write(Buffer.alloc(10))],
-  ] satisfies [string, Behaviour][])("since it %s", async (_what, behaviour) => {
-    const { service } = await opened({ behaviour, silenceMs: 300 });
+  test("since it says nothing", async () => {
+    const { service } = await opened({ behaviour: () => {}, silenceMs: 300 });
     await expect(read(service)).rejects.toMatchObject(unavailable);
+  });
+});
+
+describe("a picture that the image service does not send to its end is told apart", () => {
+  const ways: Readonly<Record<string, Behaviour>> = {
+    "since the service leaves": (_request, response) => {
+      response.writeHead(200, { ...png, "content-length": 1000 }).write(Buffer.alloc(10));
+      setImmediate(() => response.destroy());
+    },
+    "since the service falls silent": (_request, response) => void response.writeHead(200, png).write(Buffer.alloc(10)),
+    "since the service falls silent at once": (_request, response) => void response.writeHead(200, png).flushHeaders(),
+  };
+
+  test.each(Object.entries(ways))("%s", async (_what, behaviour) => {
+    const { service } = await opened({ behaviour, silenceMs: 300 });
+    const broken = read(service);
+    await expect(broken).rejects.toBeInstanceOf(ImageBrokenOff);
+    await expect(broken).rejects.toMatchObject({ ...unavailable, reason: "IMAGE_BROKEN_OFF" });
   });
 });
 

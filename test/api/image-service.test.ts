@@ -277,6 +277,25 @@ describe("a job whose picture is at an image service", () => {
   });
 });
 
+test("a picture that the image service does not send to its end gives its worker's place to other jobs", async () => {
+  const { service, submit, ended, jobs, credential } = await opened({ worker: true });
+  const picture = await noisyPicture(600);
+  service.behave(({ url }, response) => {
+    response.writeHead(200, { "content-length": picture.length });
+    if (url?.endsWith("img-2")) return void response.end(picture);
+    response.write(picture.subarray(0, picture.length / 2), () => response.destroy());
+  });
+  const broken = await submit("img-1");
+  await vi.waitFor(async () => {
+    const { job } = await jobs.pollImageJob({ jobId: broken }, credential);
+    expect(job).toMatchObject({ state: State.QUEUED, attempt: 1 });
+  }, patience);
+  service.behave(undefined);
+  service.put(picture, "image/png");
+  service.put(picture, "image/png");
+  expect((await ended(await submit("img-2")))?.state).toBe(State.SUCCEEDED);
+});
+
 describe("an image service that takes no pictures", () => {
   const answers: Readonly<Record<string, [status: number, body: string]>> = {
     "has no route for them": [404, ""],

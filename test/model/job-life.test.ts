@@ -262,11 +262,16 @@ describe("a job's life", () => {
     expect(delays).toEqual([2000, 8000, 2000, 8000]);
   });
 
-  test("waits for an image server that is away as long as one takes to start", () => {
-    const away = { ...retryable, error: { reason: "IMAGE_SERVER_UNAVAILABLE", message: "it is away" } };
-    const delays = [1, 2].map((attempt) => finish(jobIn("RUNNING", { attempt }), attempt, away, now).dispatchAt - now);
-    expect(delays).toEqual([30_000, 120_000]);
-  });
+  test.each(["IMAGE_SERVER_UNAVAILABLE", "IMAGE_BROKEN_OFF"])(
+    "waits for what is away as long as it takes to start: %s",
+    (reason) => {
+      const away = { ...retryable, error: { reason, message: "it is away" } };
+      const delays = [1, 2].map(
+        (attempt) => finish(jobIn("RUNNING", { attempt }), attempt, away, now).dispatchAt - now,
+      );
+      expect(delays).toEqual([30_000, 120_000]);
+    },
+  );
 
   test("is sent again at once when its worker was stopped", () => {
     const stopped = { ...retryable, error: { reason: "WORKER_STOPPED", message: "the worker was stopped" } };

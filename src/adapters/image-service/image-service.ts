@@ -1,5 +1,10 @@
 import { piecesOf } from "../../helpers/pieces.ts";
-import { type ImageService, ImageServiceRefused, ImageServiceUnavailable } from "../../ports/image-service.ts";
+import {
+  ImageBrokenOff,
+  type ImageService,
+  ImageServiceRefused,
+  ImageServiceUnavailable,
+} from "../../ports/image-service.ts";
 import type { Log } from "../../ports/log.ts";
 import { idIn, isRefusal, Refusal, reasonOf, received, sizeOf } from "./answers.ts";
 import { IdleTimeout } from "./idle-timeout.ts";
@@ -25,8 +30,12 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
     return fetch(url + path, { ...init, headers, signal: timeout.signal, redirect: "manual" });
   }
 
-  function unavailable(cause: unknown): ImageServiceUnavailable {
+  function warn(cause: unknown): void {
     log.warn({ reason: reasonOf(cause) }, "the image service cannot be used");
+  }
+
+  function unavailable(cause: unknown): ImageServiceUnavailable {
+    warn(cause);
     return new ImageServiceUnavailable(cause);
   }
 
@@ -40,7 +49,8 @@ export function httpImageService({ url, key }: Where, log: Log, silenceMs = sile
     try {
       for await (const chunk of received(response, timeout)) yield* piecesOf(chunk);
     } catch (error) {
-      throw unavailable(error);
+      warn(error);
+      throw new ImageBrokenOff(error);
     } finally {
       timeout.end();
     }
