@@ -5,9 +5,10 @@ import { memoryMs } from "../model/guessing.ts";
 import { hasEnded, type ImageJob } from "../model/image-job.ts";
 import { age, cancelOpen, hasReservedPublish, type Timing } from "../model/job-life.ts";
 import { windowMaxMs } from "../model/rate-limits.ts";
+import { minuteMs } from "../model/time.ts";
 import { dateOf, keepUsageMs } from "../model/usage.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import { type Clock, isRecent } from "../ports/clock.ts";
 import type { CounterStore } from "../ports/counter-store.ts";
 import type { Log } from "../ports/log.ts";
 import type { SessionStore } from "../ports/session-store.ts";
@@ -15,6 +16,7 @@ import type { SignInAttemptStore } from "../ports/sign-in-attempt-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./accounts/deletions.ts";
+import { changedMeanwhile } from "./change-record.ts";
 import { inBatches } from "./delete-all.ts";
 import type { Files } from "./images/files.ts";
 import type { Images } from "./images/images.ts";
@@ -26,8 +28,12 @@ import { type Repeating, repeat } from "./repeat.ts";
 const jobsEveryMs = 250;
 /** The gap between two batches that shows that the process stood still, or the clock was set forward. */
 const pauseMs = 5000;
-const retentionEveryMs = 60_000;
+const retentionEveryMs = minuteMs;
 const batch = 100;
+/** How long a job is left alone that could not be swept. */
+const stuckMs = minuteMs;
+/** After so many the fault is not in single jobs. */
+const stuckMax = 1000;
 
 interface SweeperDeps extends Owners {
   readonly records: JobRecords;
@@ -56,7 +62,8 @@ export class Sweeper {
   /** The start, the end of a pause of this process, or when the database was last seen away. */
   #renewableSince: number;
   #sweptAt: number;
-  /** Jobs are swept four times a second, and one that fails fails each time. */
+  /** Jobs that could not be swept, and since when: they would be the first to be swept again, in place of others. */
+  readonly #stuck = new Map<string, number>();
   readonly #tellOfJobs: (error: Error, job?: string) => void;
 
   constructor(deps: SweeperDeps) {
@@ -86,15 +93,14 @@ export class Sweeper {
   }
 
   async sweepJobs(): Promise<void> {
-    const { records, clock } = this.#deps;
     try {
       let swept: readonly boolean[];
       do {
-        const jobs = await records.store.due(this.#lookAtClock(), batch);
+        const jobs = await this.#dueJobs();
         swept = await Promise.all(jobs.map((job) => this.#trySweepJob(job)));
       } while (swept.length === batch && swept.includes(true));
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#renewableSince = clock();
+      if (error instanceof StoreUnavailable) this.#renewableSince = this.#deps.clock();
       throw error;
     }
   }
@@ -121,6 +127,13 @@ export class Sweeper {
     return now;
   }
 
+  async #dueJobs(): Promise<ImageJob[]> {
+    const now = this.#lookAtClock();
+    for (const [id, since] of this.#stuck) if (!isRecent(since, stuckMs, now)) this.#stuck.delete(id);
+    const jobs = await this.#deps.records.store.due(now, batch + this.#stuck.size);
+    return jobs.filter(({ id }) => !this.#stuck.has(id)).slice(0, batch);
+  }
+
   /** A job that fails does not stop the others, and is tried again. */
   async #trySweepJob(job: ImageJob): Promise<boolean> {
     try {
@@ -128,6 +141,7 @@ export class Sweeper {
       return true;
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
+      if (this.#stuck.size < stuckMax) this.#stuck.set(job.id, this.#deps.clock());
       this.#tellOfJobs(error as Error, job.id);
       return false;
     }
@@ -139,10 +153,7 @@ export class Sweeper {
 
   async #sweepJob(job: ImageJob): Promise<void> {
     const { records, clock, dispatcher, timing } = this.#deps;
-    if (hasEnded(job)) {
-      await records.store.delete(job.id, job.version);
-      return;
-    }
+    if (hasEnded(job)) return this.#delete(job);
     let isReserved = false;
     const swept = await records.changeKept(job, (current) => {
       const next = age(current, clock(), timing, this.#renewableSince);
@@ -154,5 +165,11 @@ export class Sweeper {
     if (await isOwnerGone(swept.ownerId, this.#deps))
       await records.changeKept(swept, (current) => cancelOpen(current, clock()));
     else dispatcher.dispatch(swept);
+  }
+
+  async #delete({ id, version }: ImageJob): Promise<void> {
+    const { store } = this.#deps.records;
+    if (await store.delete(id, version)) return;
+    if ((await store.get(id))?.version === version) throw changedMeanwhile();
   }
 }

@@ -200,6 +200,21 @@ describe("a deleted account", () => {
   });
 });
 
+test("a deleted account's job that cannot be deleted keeps none of its other data, nor the sweeper", async () => {
+  const core = await openCore();
+  const { account } = core.user;
+  await core.deleteUser(longAgo);
+  const { id, inputImageId } = await core.submit();
+  const { delete: remove } = core.jobs;
+  core.jobs.delete = async () => false;
+  await core.sweeper.sweepRetention();
+  expect(await core.blobs.read(inputImageId)).toBeUndefined();
+  expect(await core.accounts.get(account.id)).toBeDefined();
+  core.jobs.delete = remove;
+  await core.sweeper.sweepRetention();
+  expect([await core.jobs.get(id), await core.accounts.get(account.id)]).toEqual([undefined, undefined]);
+});
+
 async function* notes(): AsyncGenerator<Uint8Array> {
   yield Buffer.from("notes");
 }

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { triesMax } from "../../src/core/change-record.ts";
 import { auditIdFrom } from "../../src/model/audit.ts";
 import { cancel } from "../../src/model/job-life.ts";
 import { dateOf } from "../../src/model/usage.ts";
@@ -143,8 +144,41 @@ test("a job that cannot be swept is named in the log, and holds up none of the o
   await core.sweeper.sweepJobs();
   expect(core.log.lines).toMatchObject([named]);
   core.jobs.replace = replace;
+  core.clock.advance(minute);
   await core.sweeper.sweepJobs();
   expect(await core.jobs.get(broken.id)).toMatchObject({ state: "EXPIRED" });
+});
+
+test("a job that takes no write is tried once a minute", async () => {
+  const core = await openCore();
+  const [open, ended] = [
+    sampleJob({ deadline: core.clock() }),
+    sampleJob({ state: "CANCELLED", endedAt: core.clock() - 30 * day }),
+  ];
+  await Promise.all([open, ended].map((job) => core.jobs.insert(job)));
+  const [replace, remove] = [vi.fn(async () => false), vi.fn(async () => false)];
+  Object.assign(core.jobs, { replace, delete: remove });
+  const triesOf = async (sweeps: number) => {
+    for (let left = sweeps; left > 0; left -= 1) await core.sweeper.sweepJobs();
+    return [replace.mock.calls.length / triesMax, remove.mock.calls.length];
+  };
+  expect(await triesOf(5)).toEqual([1, 1]);
+  core.clock.advance(minute - 1);
+  expect(await triesOf(1)).toEqual([1, 1]);
+  core.clock.advance(1);
+  expect(await triesOf(5)).toEqual([2, 2]);
+});
+
+test("as many jobs as are swept at a time, none of which can be, hold up none of the others", async () => {
+  const core = await openCore();
+  const broken = Array.from({ length: 100 }, () => sampleJob({ deadline: core.clock() - 1 }));
+  const other = sampleJob({ deadline: core.clock() });
+  await Promise.all([...broken, other].map((job) => core.jobs.insert(job)));
+  const { replace } = core.jobs;
+  core.jobs.replace = (job) => (job.id === other.id ? replace(job) : Promise.reject(new Error("broken")));
+  await core.sweeper.sweepJobs();
+  await core.sweeper.sweepJobs();
+  expect(await core.jobs.get(other.id)).toMatchObject({ state: "EXPIRED" });
 });
 
 test("a sweep ends where it can do nothing, and says nothing of a database that is away, which the log has already", async () => {

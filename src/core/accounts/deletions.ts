@@ -9,6 +9,7 @@ import type { Log } from "../../ports/log.ts";
 import type { SessionStore } from "../../ports/session-store.ts";
 import type { SignInAttemptStore } from "../../ports/sign-in-attempt-store.ts";
 import type { Usage } from "../admission/usage.ts";
+import { changedMeanwhile } from "../change-record.ts";
 import type { Files } from "../images/files.ts";
 import type { Images } from "../images/images.ts";
 import type { AccountRecords } from "./account-records.ts";
@@ -103,13 +104,14 @@ export class Deletions {
     ]);
   }
 
-  /** A job that changes meanwhile is seen again in the next round. */
+  /** A job that changes meanwhile is seen again in the next round; without end, if nothing could be deleted. */
   async #deleteJobs(ownerId: string): Promise<void> {
     const { jobs } = this.#deps;
     for (;;) {
       const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
       if (found.length === 0) return;
-      await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
+      const deleted = await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
+      if (!deleted.includes(true)) throw changedMeanwhile();
     }
   }
 }
