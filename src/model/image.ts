@@ -29,6 +29,8 @@ export interface Image extends ImageInfo {
 
 export const imageMaxBytes = 20 * 1024 * 1024;
 export const imageMaxPixels = 50_000_000;
+/** How many pictures a job's workers may upload in a day: its results, and what they upload again. */
+export const jobUploadsMax = 100;
 /** The reason of a picture that an image service began to send, and not to its end; also of a job's attempt that failed by it. */
 export const imageBrokenOff = "IMAGE_BROKEN_OFF";
 /** Progressive pictures as cameras and programs write them have about ten. */

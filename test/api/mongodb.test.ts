@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { bearer, type Darkroom, State } from "../../src/client/index.ts";
+import { bearer, type Darkroom, reasonOf, State } from "../../src/client/index.ts";
 import { atOnce } from "../contracts/samples.ts";
 import { describeOnFerretdb } from "../support/ferretdb.ts";
 import { recordingLog } from "../support/log.ts";
@@ -13,6 +13,7 @@ import { run } from "../support/process.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { serve, signIn, type TestServer } from "../support/server.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const wait = { seconds: 60n };
 const unavailable = { code: "Unavailable", reason: "DATABASE_UNAVAILABLE" };
@@ -115,6 +116,24 @@ describeOnMongodb("two servers on one MongoDB that start at once", (mongodb) => 
     expect(answers.filter(({ reason }) => reason === "INVALID_FIELD")).toHaveLength(10);
     expect(answers.filter(({ reason }) => reason === "DAILY_QUOTA")).toHaveLength(30);
     expect((await servers[1].jobs.getUsage({}, credential)).days).toMatchObject([{ requestCount: 10 }]);
+  });
+
+  test("hold what a job's workers may upload in a day together, to the picture", async () => {
+    const servers = await pair();
+    const { credential } = await signIn(servers[0]);
+    const { jobId } = await submit(servers[0], credential);
+    const { token } = await (await openWorkerQueues(servers[0].dataDir)).message(jobId);
+    const data = await smallPicture();
+    const uploads = (count: number) =>
+      atOnce(count, async (index) => {
+        const upload = servers[index % 2 === 0 ? 0 : 1].jobs.uploadImage({ data }, bearer(token));
+        return upload.then(
+          () => "",
+          (error: unknown) => reasonOf(error),
+        );
+      });
+    for (let left = 4; left > 0; left -= 1) expect(await uploads(24)).toEqual(Array(24).fill(""));
+    expect((await uploads(6)).toSorted()).toEqual([...Array(4).fill(""), ...Array(2).fill("TOO_MANY_UPLOADS")]);
   });
 
   test("give a file's name to one of those who upload it at once", async () => {

@@ -5,6 +5,7 @@ import { Principal_Kind } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { type ImageJob, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
+import { atOnce } from "../contracts/samples.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -287,6 +288,27 @@ describe("an old worker, which never claims", () => {
     const job = await shop.reaches(message_id, State.SUCCEEDED);
     expect(job).toMatchObject({ attempt: 0, outputImageIds: [output] });
     expect(await drain(jobs.getImage({ imageId: output }, owner.credential))).toHaveLength(1);
+  });
+
+  test("may post its pictures again, up to a hundred for a job in a day, without what fails", async () => {
+    const [job, other] = [await shop.submit(), await shop.submit()];
+    const statuses = async (count: number) => (await atOnce(count, () => post(job.token))).map(({ status }) => status);
+    expect(await statuses(10)).toEqual(Array(10).fill(201));
+    const broken = fetch(`${shop.url}/images`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${job.token}`, "content-type": "image/png" },
+      body: "none",
+    });
+    expect((await broken).status).toBe(400);
+    const { jobToken } = await shop.claim(job);
+    for (let left = 79; left > 0; left -= 1) await shop.upload(jobToken);
+    // Of eleven more at once one is too many, whichever it is, and stays so.
+    expect((await statuses(12)).toSorted()).toEqual([...Array(11).fill(201), 409]);
+    expect(await refusal(shop.upload(jobToken))).toMatchObject({
+      code: "FailedPrecondition",
+      reason: "TOO_MANY_UPLOADS",
+    });
+    expect((await post(other.token)).status).toBe(201);
   });
 
   test("cannot post once the job has ended", async () => {

@@ -36,6 +36,12 @@ export function counterStoreContract(name: string, open: () => Promise<Opened<Co
       expect(await store.add("a", 1, sampleTime, minute)).toEqual({ id: "a", count: 4, startedAt: back });
     });
 
+    test("takes back what was counted", async () => {
+      const { store, another } = await open();
+      await store.add("a", 3, sampleTime, minute);
+      expect((await (await another()).add("a", -1, sampleTime, minute)).count).toBe(2);
+    });
+
     test("loses none of 100 additions at once, in a new window and in an old one", async () => {
       const { store, another } = await open();
       const stores = [store, await another()] as const;

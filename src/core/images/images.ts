@@ -10,7 +10,10 @@ export interface OpenedImage {
 
 /** Pictures, wherever they lie. A picture that the caller may not have is `not_found`, like one that does not exist. */
 export interface Images {
-  /** Rejects with `invalid_argument` on `data` for what is no picture. */
+  /**
+   * Rejects with `invalid_argument` on `data` for what is no picture, with `failed_precondition` where a job's workers
+   * have uploaded `jobUploadsMax` within a day.
+   */
   upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo>;
   open(id: string, by: Principal): Promise<OpenedImage>;
   /** Keeps a picture of its owner's for a job; `not_found` for any other. */

@@ -7,11 +7,13 @@ import { ownerIdOf, type Principal } from "../../model/principal.ts";
 import { hourMs } from "../../model/time.ts";
 import type { BlobStore } from "../../ports/blob-store.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { CounterStore } from "../../ports/counter-store.ts";
 import type { ImageStore } from "../../ports/image-store.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
 import { ImageInspector } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
+import { withinJobLimit } from "./job-uploads.ts";
 import { Uploads, uploadMaxMs } from "./uploads.ts";
 
 /** Jobs' pictures are kept until a multiple of this. */
@@ -20,6 +22,7 @@ const keepStepMs = hourMs;
 interface OwnImagesDeps {
   readonly images: ImageStore;
   readonly blobs: BlobStore;
+  readonly counters: CounterStore;
   readonly authentication: Pick<Authentication, "confirm">;
   readonly clock: Clock;
   /** How long a picture is kept that no job uses. */
@@ -36,24 +39,8 @@ export class OwnImages implements Images {
     this.#uploads = new Uploads(deps.images, deps);
   }
 
-  /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
-  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
-    const { images, clock } = this.#deps;
-    const now = clock();
-    const pending: Image = {
-      id: randomUUID(),
-      ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
-      jobId: by.kind === "job" ? by.jobId : null,
-      type: "image/jpeg",
-      width: 0,
-      height: 0,
-      size: 0,
-      ready: false,
-      createdAt: now,
-      expiresAt: now + uploadMaxMs,
-    };
-    await images.insert(pending);
-    return this.#uploads.take(pending.id, by, () => this.#complete(pending, bytes));
+  upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
+    return withinJobLimit(by, this.#deps, () => this.#store(bytes, by));
   }
 
   async open(id: string, by: Principal): Promise<OpenedImage> {
@@ -89,6 +76,26 @@ export class OwnImages implements Images {
 
   sweep(): Promise<void> {
     return this.#uploads.sweep();
+  }
+
+  /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */
+  async #store(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
+    const { images, clock } = this.#deps;
+    const now = clock();
+    const pending: Image = {
+      id: randomUUID(),
+      ownerId: by.kind === "job" || by.kind === "worker" ? null : ownerIdOf(by),
+      jobId: by.kind === "job" ? by.jobId : null,
+      type: "image/jpeg",
+      width: 0,
+      height: 0,
+      size: 0,
+      ready: false,
+      createdAt: now,
+      expiresAt: now + uploadMaxMs,
+    };
+    await images.insert(pending);
+    return this.#uploads.take(pending.id, by, () => this.#complete(pending, bytes));
   }
 
   async #complete(pending: Image, bytes: AsyncIterable<Uint8Array>): Promise<Image> {

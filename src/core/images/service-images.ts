@@ -3,14 +3,17 @@ import { isId } from "../../model/ids.ts";
 import { type ImageInfo, imageMaxBytes } from "../../model/image.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { CounterStore } from "../../ports/counter-store.ts";
 import type { ImageService } from "../../ports/image-service.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
 import { ImageInspector, tooLarge } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
+import { withinJobLimit } from "./job-uploads.ts";
 
 interface ServiceImagesDeps {
   readonly service: ImageService;
+  readonly counters: CounterStore;
   readonly authentication: Pick<Authentication, "confirm">;
   readonly clock: Clock;
 }
@@ -26,12 +29,8 @@ export class ServiceImages implements Images {
     this.#deps = deps;
   }
 
-  async upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo> {
-    const inspector = new ImageInspector();
-    const picture = await begun(inspector, inspector.pass(this.#confirmed(bytes, by)));
-    const { service, clock } = this.#deps;
-    const id = await service.store(inspector.result.type, picture);
-    return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
+  upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo> {
+    return withinJobLimit(by, this.#deps, () => this.#store(bytes, by));
   }
 
   async open(id: string, by: Principal): Promise<OpenedImage> {
@@ -46,6 +45,14 @@ export class ServiceImages implements Images {
       throw noPicture(tooLarge());
     }
     return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
+  }
+
+  async #store(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo> {
+    const inspector = new ImageInspector();
+    const picture = await begun(inspector, inspector.pass(this.#confirmed(bytes, by)));
+    const { service, clock } = this.#deps;
+    const id = await service.store(inspector.result.type, picture);
+    return { ...inspector.result, id, createdAt: clock(), expiresAt: null };
   }
 
   /** The same bytes; breaks off before their end for a caller whose account was deleted meanwhile. */

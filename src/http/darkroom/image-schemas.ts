@@ -38,7 +38,7 @@ export const uploading = {
     400: problemAnswer(
       `It is no JPEG, PNG or WebP picture, is cut off, or has more than ${imageMaxBytes} bytes; or the form has too many parts.`,
     ),
-    409: problemAnswer("The image service does not take it."),
+    409: problemAnswer("The image service does not take it, or the job's workers have uploaded too many."),
     413: problemAnswer("A part of the form is too large."),
   },
 };

@@ -1247,9 +1247,11 @@ export const ImageJobService: GenService<{
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
    * large), RESOURCE_EXHAUSTED (the message is over its limit, or too many large
-   * ones come at a time, reason UPLOADS_FULL); where pictures are at an image
-   * service, UNAVAILABLE (it cannot be used) and FAILED_PRECONDITION (it does not
-   * take the picture, reason IMAGE_SERVICE_REFUSED).
+   * ones come at a time, reason UPLOADS_FULL), FAILED_PRECONDITION (the job's
+   * workers have uploaded 100 pictures within a day, reason TOO_MANY_UPLOADS);
+   * where pictures are at an image service, UNAVAILABLE (it cannot be used) and
+   * FAILED_PRECONDITION (it does not take the picture, reason
+   * IMAGE_SERVICE_REFUSED).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.UploadImage
    */
