@@ -6,11 +6,12 @@ const failuresMax = 1000;
 
 /**
  * Deletes all records that `list` finds, one after the other. One that cannot be deleted does not stop the others, and
- * the first failure is thrown at the end; a store that is away ends it at once.
+ * the first failure is thrown at the end; a store that is away ends it at once. Leaves the rest once `stopping` aborts.
  */
 export async function deleteAll(
   list: (limit: number) => Promise<readonly { readonly id: string }[]>,
   remove: (id: string) => Promise<void>,
+  stopping?: AbortSignal,
 ): Promise<void> {
   const failures = new Map<string, unknown>();
   while (failures.size < failuresMax) {
@@ -18,6 +19,7 @@ export async function deleteAll(
     const found = (await list(batch + failures.size)).filter(({ id }) => !failures.has(id));
     if (found.length === 0) break;
     for (const { id } of found) {
+      if (stopping?.aborted) return;
       await remove(id).catch((error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;
         failures.set(id, error);
@@ -27,7 +29,9 @@ export async function deleteAll(
   if (failures.size > 0) throw [...failures.values()][0];
 }
 
-/** Deletes all that `deleteSome`, which resolves to how many it has deleted, finds. */
-export async function inBatches(deleteSome: (limit: number) => Promise<number>): Promise<void> {
-  while ((await deleteSome(batch)) === batch);
+/**
+ * Deletes all that `deleteSome`, which resolves to how many it has deleted, finds. Leaves the rest once `stopping` aborts.
+ */
+export async function inBatches(deleteSome: (limit: number) => Promise<number>, stopping?: AbortSignal): Promise<void> {
+  while ((await deleteSome(batch)) === batch && !stopping?.aborted);
 }

@@ -58,6 +58,8 @@ interface SweeperDeps extends Owners {
  */
 export class Sweeper {
   readonly #deps: SweeperDeps;
+  /** A backlog may take minutes to sweep, and a stop must not. */
+  readonly #stopping = new AbortController();
   #tasks: Repeating[] = [];
   /** The start, the end of a pause of this process, or when the database was last seen away. */
   #renewableSince: number;
@@ -88,7 +90,9 @@ export class Sweeper {
     ];
   }
 
+  /** Leaves the rest of a sweep that is under way to the next process. */
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await Promise.all(this.#tasks.map((task) => task.stop()));
   }
 
@@ -98,7 +102,7 @@ export class Sweeper {
       do {
         const jobs = await this.#dueJobs();
         swept = await Promise.all(jobs.map((job) => this.#trySweepJob(job)));
-      } while (swept.length === batch && swept.includes(true));
+      } while (swept.length === batch && swept.includes(true) && !this.#stopping.signal.aborted);
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#renewableSince = this.#deps.clock();
       throw error;
@@ -107,15 +111,17 @@ export class Sweeper {
 
   async sweepRetention(): Promise<void> {
     const { deletions, files, images, sessions, audit, keepAuditMs, attempts, counters, usage, clock } = this.#deps;
+    const stopping = this.#stopping.signal;
+    const untilStopped = (deleteSome: (limit: number) => Promise<number>) => inBatches(deleteSome, stopping);
     await doAll([
-      () => inBatches((limit) => deletions.sweep(limit)),
-      () => files.sweep(),
-      () => images.sweep(),
-      () => inBatches((limit) => sessions.deleteEnded(clock(), limit)),
-      () => inBatches((limit) => audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), limit)),
-      () => inBatches((limit) => attempts.deleteBefore(clock() - memoryMs, limit)),
-      () => inBatches((limit) => counters.deleteBefore(clock() - windowMaxMs, limit)),
-      () => inBatches((limit) => usage.deleteBefore(dateOf(clock() - keepUsageMs), limit)),
+      () => untilStopped((limit) => deletions.sweep(limit, stopping)),
+      () => files.sweep(stopping),
+      () => images.sweep(stopping),
+      () => untilStopped((limit) => sessions.deleteEnded(clock(), limit)),
+      () => untilStopped((limit) => audit.deleteBefore(auditIdFrom(clock() - keepAuditMs), limit)),
+      () => untilStopped((limit) => attempts.deleteBefore(clock() - memoryMs, limit)),
+      () => untilStopped((limit) => counters.deleteBefore(clock() - windowMaxMs, limit)),
+      () => untilStopped((limit) => usage.deleteBefore(dateOf(clock() - keepUsageMs), limit)),
     ]);
   }
 

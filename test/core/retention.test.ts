@@ -317,6 +317,35 @@ test("a deleted account's file that cannot be deleted keeps none of its other da
   expect(await core.accounts.get(account.id)).toBeUndefined();
 });
 
+test("a stop leaves the rest of a sweep to the next process, and forgets no account whose data is left", async () => {
+  const core = await openCore();
+  for (let left = 2; left > 0; left -= 1) await core.upload();
+  const account = await core.deleteUser();
+  const expired = Array.from({ length: 3 }, () => sampleImage({ expiresAt: 1 }));
+  const ended = Array.from({ length: 150 }, () => sampleSession({ expiresAt: 1 }));
+  const late = Array.from({ length: 150 }, () => sampleJob({ deadline: core.clock() - 1 }));
+  for (const image of expired) await core.imageStore.insert(image);
+  await Promise.all(ended.map((session) => core.sessions.insert(session)));
+  await Promise.all(late.map((job) => core.jobs.insert(job)));
+  core.clock.advance(minute);
+  const stopped = Promise.withResolvers<void>();
+  const { delete: remove } = core.blobs;
+  core.blobs.delete = async (id) => {
+    core.sweeper.stop().then(stopped.resolve, stopped.reject);
+    await remove(id);
+  };
+  await core.sweeper.sweepRetention();
+  await core.sweeper.sweepJobs();
+  await stopped.promise;
+  expect(await core.imageStore.listByOwner(account.id, 9)).toHaveLength(1);
+  expect(await core.imageStore.expired(core.clock(), 9)).toHaveLength(3);
+  expect(await core.accounts.get(account.id)).toEqual(account);
+  expect(await core.sessions.deleteEnded(core.clock(), 200)).toBe(50);
+  const states = (await core.jobs.getMany(late.map(({ id }) => id))).map(({ state }) => state);
+  expect(states.filter((state) => state === "EXPIRED")).toHaveLength(100);
+  expect(core.log.lines).toEqual([]);
+});
+
 async function* once(bytes: string | Uint8Array): AsyncGenerator<Uint8Array> {
   yield Buffer.from(bytes);
 }

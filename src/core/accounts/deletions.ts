@@ -70,46 +70,47 @@ export class Deletions {
   }
 
   /** Deletes what is left of deleted accounts. Resolves to the number of records that are gone too. */
-  async sweep(limit: number): Promise<number> {
+  async sweep(limit: number, stopping: AbortSignal): Promise<number> {
     const { accountRecords, clock } = this.#deps;
     let gone = 0;
     for (const account of await accountRecords.store.listDeleted(limit)) {
       const isForgotten = clock() - (account.deletedAt ?? 0) >= clockSkewMs;
-      if (!(await this.#tryPurge(account)) || !isForgotten) continue;
+      if (!(await this.#tryPurge(account, stopping)) || !isForgotten) continue;
       await accountRecords.store.delete(account.id);
       gone += 1;
     }
     return gone;
   }
 
-  async #tryPurge({ id }: Account): Promise<boolean> {
+  /** Whether nothing is left. */
+  async #tryPurge({ id }: Account, stopping?: AbortSignal): Promise<boolean> {
     try {
-      await this.#purge(id);
-      return true;
+      await this.#purge(id, stopping);
+      return !stopping?.aborted;
     } catch (error) {
       this.#deps.log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
       return false;
     }
   }
 
-  async #purge(id: string): Promise<void> {
+  async #purge(id: string, stopping: AbortSignal | undefined): Promise<void> {
     const { sessions, files, images, attempts, usage } = this.#deps;
     await doAll([
       () => sessions.deleteByAccount(id),
-      () => this.#deleteJobs(id),
-      () => files.deleteOf(id),
-      () => images.deleteOf(id),
+      () => this.#deleteJobs(id, stopping),
+      () => files.deleteOf(id, stopping),
+      () => images.deleteOf(id, stopping),
       () => attempts.delete(id),
       () => usage.deleteOf(id),
     ]);
   }
 
   /** A job that changes meanwhile is seen again in the next round; without end, if nothing could be deleted. */
-  async #deleteJobs(ownerId: string): Promise<void> {
+  async #deleteJobs(ownerId: string, stopping: AbortSignal | undefined): Promise<void> {
     const { jobs } = this.#deps;
     for (;;) {
       const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
-      if (found.length === 0) return;
+      if (found.length === 0 || stopping?.aborted) return;
       const deleted = await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
       if (!deleted.includes(true)) throw changedMeanwhile();
     }

@@ -72,13 +72,13 @@ export class Files {
   }
 
   /** Deletes an owner's files. Pictures are deleted as such. */
-  deleteOf(ownerId: string): Promise<void> {
-    return this.#uploads.deleteOf(ownerId);
+  deleteOf(ownerId: string, stopping?: AbortSignal): Promise<void> {
+    return this.#uploads.deleteOf(ownerId, stopping);
   }
 
   /** Deletes files whose time has come. */
-  sweep(): Promise<void> {
-    return this.#uploads.sweep();
+  sweep(stopping?: AbortSignal): Promise<void> {
+    return this.#uploads.sweep(stopping);
   }
 
   async #complete(pending: StoredFile, bytes: AsyncIterable<Uint8Array>, by: UserPrincipal): Promise<string> {

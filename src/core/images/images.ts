@@ -20,8 +20,11 @@ export interface Images {
   reserve(id: string, ownerId: string, until: number): Promise<void>;
   /** Gives a job's result to its owner; false when a picture is not the job's to name. Repeating it changes nothing. */
   adopt(ids: readonly string[], job: ImageJob, until: number): Promise<boolean>;
-  /** Deletes an owner's pictures. Here and in `sweep`, one that cannot be deleted does not stop the others. */
-  deleteOf(ownerId: string): Promise<void>;
+  /**
+   * Deletes an owner's pictures. Here and in `sweep`, one that cannot be deleted does not stop the others; the rest is left
+   * once `stopping` aborts.
+   */
+  deleteOf(ownerId: string, stopping?: AbortSignal): Promise<void>;
   /** Deletes pictures whose time has come. */
-  sweep(): Promise<void>;
+  sweep(stopping?: AbortSignal): Promise<void>;
 }

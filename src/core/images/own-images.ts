@@ -70,12 +70,12 @@ export class OwnImages implements Images {
     return adopted.every(Boolean);
   }
 
-  deleteOf(ownerId: string): Promise<void> {
-    return this.#uploads.deleteOf(ownerId);
+  deleteOf(ownerId: string, stopping?: AbortSignal): Promise<void> {
+    return this.#uploads.deleteOf(ownerId, stopping);
   }
 
-  sweep(): Promise<void> {
-    return this.#uploads.sweep();
+  sweep(stopping?: AbortSignal): Promise<void> {
+    return this.#uploads.sweep(stopping);
   }
 
   /** A person's picture is theirs at once; a worker's belongs to nobody until its result is accepted. */

@@ -46,19 +46,21 @@ export class Uploads {
     }
   }
 
-  /** Here and in `sweep`, one that cannot be deleted does not stop the others. */
-  deleteOf(ownerId: string): Promise<void> {
+  /** Here and in `sweep`, one that cannot be deleted does not stop the others; the rest is left once `stopping` aborts. */
+  deleteOf(ownerId: string, stopping?: AbortSignal): Promise<void> {
     return deleteAll(
       (limit) => this.#store.listByOwner(ownerId, limit),
       (id) => this.#delete(id),
+      stopping,
     );
   }
 
   /** Deletes those whose time has come. */
-  sweep(): Promise<void> {
+  sweep(stopping?: AbortSignal): Promise<void> {
     return deleteAll(
       (limit) => this.#store.expired(this.#deps.clock() - clockSkewMs, limit),
       (id) => this.#delete(id),
+      stopping,
     );
   }
 
