@@ -47,9 +47,9 @@ export class JobApi {
   }
 
   /** Claims the job. Tries again only until `closing` aborts: a worker that stops need not begin. */
-  claim(token: string, dispatch: number, closing: AbortSignal): Promise<Claim> {
-    return this.#ask(undefined, closing, async () => {
-      const options = { ...bearer(token), timeoutMs: claimMs };
+  claim(token: string, dispatch: number, closing: AbortSignal, signal: AbortSignal): Promise<Claim> {
+    return this.#ask(signal, closing, async () => {
+      const options = { ...bearer(token, signal), timeoutMs: claimMs };
       const claimed = await this.#darkroom.worker.claimJob({ dispatch }, options);
       const leaseMs = Number(claimed.lease?.seconds ?? 0) * 1000 + (claimed.lease?.nanos ?? 0) / 1e6;
       return { attempt: claimed.attempt, token: claimed.jobToken, leaseMs };
@@ -77,7 +77,7 @@ export class JobApi {
     });
   }
 
-  #ask<T>(signal: AbortSignal | undefined, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
+  #ask<T>(signal: AbortSignal, closing: AbortSignal, call: () => Promise<T>): Promise<T> {
     const asked = async () => {
       const answer = await call();
       this.#answered();

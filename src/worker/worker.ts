@@ -106,7 +106,7 @@ async function takeMessage(
   picture.catch(() => {});
   let claim: Claim;
   try {
-    claim = await deps.server.claim(job.token, job.dispatch, closing);
+    claim = await deps.server.claim(job.token, job.dispatch, closing, signal);
   } catch (error) {
     refused.abort(new Refused("the claim was not granted", { cause: error }));
     return settleUnclaimed(error, closing);

@@ -49,6 +49,13 @@ async function open() {
   };
 }
 
+/** Looks at the one message of the embedded queue. */
+function messageIn(dataDir: string) {
+  const queue = new DatabaseSync(join(dataDir, "queue.db"), { readOnly: true });
+  onTestFinished(() => queue.close());
+  return () => queue.prepare("SELECT lock, visible_at AS due FROM messages").get();
+}
+
 /** Where a worker tells of its health, and what. */
 async function healthOf(worker: Running) {
   const line = /"port":(\d+),"msg":"health is told here"/;
@@ -121,9 +128,7 @@ test("a worker that is stopped while no server answers returns what it could not
   proxy.away = true;
   const worker = startWorker({ DARKROOM_SERVER_URL: proxy.url });
   const jobId = await submit();
-  const queue = new DatabaseSync(join(dataDir, "queue.db"), { readOnly: true });
-  onTestFinished(() => queue.close());
-  const message = () => queue.prepare("SELECT lock, visible_at AS due FROM messages").get();
+  const message = messageIn(dataDir);
   await vi.waitFor(() => expect(message()?.lock).toEqual(expect.any(String)), patience);
   worker.child.kill("SIGTERM");
   expect((await worker.finished).code).toBe(0);
@@ -131,6 +136,25 @@ test("a worker that is stopped while no server answers returns what it could not
   expect(message()?.due).toBeLessThanOrEqual(Date.now());
   startWorker();
   expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
+});
+
+test("a worker that is stopped while its claim hangs waits for it no longer than for a job", async () => {
+  const { server, dataDir, startWorker, submit, ended } = await open();
+  const jobId = await submit();
+  const message = messageIn(dataDir);
+  await vi.waitFor(() => expect(message()).toBeDefined(), patience);
+  server.child.kill("SIGSTOP");
+  const worker = startWorker();
+  await vi.waitFor(() => expect(message()?.lock).toEqual(expect.any(String)), patience);
+  const stoppedAt = performance.now();
+  worker.child.kill("SIGTERM");
+  expect((await worker.finished).code).toBe(0);
+  // A claim may take 30 s, a job 4 s.
+  expect(performance.now() - stoppedAt).toBeLessThan(20_000);
+  expect(message()?.lock).toBeNull();
+  server.child.kill("SIGCONT");
+  startWorker();
+  expect(await ended(jobId)).toMatchObject({ state: State.SUCCEEDED });
 });
 
 test("a worker warns of an image server that is away, whose job waits for it", async () => {
