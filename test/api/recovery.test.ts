@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { smtpMailer } from "../../src/adapters/smtp/mailer.ts";
 import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
+import { recordingLog } from "../support/log.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
 import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
@@ -239,6 +242,33 @@ test("a mail server that is away stops nobody, and the log alone says so", async
   await server.auth.requestPasswordReset({ email: user.email });
   await server.auth.checkAuth({}, user.credential);
   await server.app.stop();
+});
+
+test("a server that stops waits 5 s for a mail server that comes to no end, and says so", async () => {
+  const greeted = Promise.withResolvers<void>();
+  const mailServer = createServer((socket) => {
+    socket.write("220 slow\r\n");
+    socket.once("data", () => {
+      greeted.resolve();
+      const more = setInterval(() => socket.write("250-more\r\n"), 100);
+      socket.on("error", () => {}).once("close", () => clearInterval(more));
+      onTestFinished(() => void socket.destroy());
+    });
+  });
+  onTestFinished(() => void mailServer.close());
+  await once(mailServer.listen(0, "127.0.0.1"), "listening");
+  const env = {
+    SMTP_URL: `smtp://127.0.0.1:${(mailServer.address() as AddressInfo).port}`,
+    MAIL_FROM: "darkroom@example.com",
+  };
+  const log = recordingLog();
+  const server = await serve(env, { worker: false, log });
+  const user = await signUp(server);
+  await server.auth.requestPasswordReset({ email: user.email });
+  await greeted.promise;
+  await server.app.stop();
+  const errors = log.lines.filter(({ level }) => level === "error");
+  expect(errors).toMatchObject([{ fields: { waiting: 1 }, message: "a mail could not be sent" }]);
 });
 
 test.each<[string, Record<string, string>]>([

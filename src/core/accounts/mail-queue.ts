@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { inTime } from "../../helpers/in-time.ts";
 import type { Letter } from "../../model/mails.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Mailer } from "../../ports/mailer.ts";
@@ -7,6 +8,8 @@ import type { Mailer } from "../../ports/mailer.ts";
 const waitingMax = 1000;
 /** The pauses between the tries to send a letter. */
 const pausesMs = [1000, 2000, 4000];
+/** How long a stop waits for a mail server, which may take minutes for a letter. */
+const stopMs = 5000;
 
 interface MailQueueDeps {
   /** Undefined where mail is not set up. */
@@ -63,10 +66,17 @@ export class MailQueue {
     this.#waiting.add(running);
   }
 
-  /** Finishes all work that was asked for; letters whose sending fails are not tried again. */
+  /** Finishes what was asked for, within `stopMs`; letters whose sending fails are not tried again. */
   async stop(): Promise<void> {
+    const { mailer, log } = this.#deps;
     this.#stopping.abort();
+    await inTime(stopMs, this.#idle()).catch((err: unknown) => {
+      log.error({ err, waiting: this.#waiting.size }, "a mail could not be sent");
+    });
+    mailer?.close();
+  }
+
+  async #idle(): Promise<void> {
     while (this.#waiting.size > 0) await Promise.all(this.#waiting);
-    this.#deps.mailer?.close();
   }
 }
