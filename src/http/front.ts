@@ -56,9 +56,22 @@ function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
-/** RFC 9112 requires the Host header in HTTP/1.1. HTTP/1.0 needs none, and HTTP/2 has its own check. */
-function lacksHost({ httpVersion, headers }: IncomingMessage): boolean {
-  return httpVersion === "1.1" && headers.host === undefined;
+/** A host, perhaps with its port, as RFC 3986 has it. It may be empty. */
+const hostPattern = /^(\[[\da-f.:]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?$/i;
+
+/** RFC 9112, section 3.2. HTTP/1.0 needs no host. */
+function namesOneHost({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean {
+  const host = headers[":authority"] ?? headers.host;
+  if (host === undefined) return httpVersion === "1.0";
+  // Node keeps the first of several alone.
+  const isHost = (name: string, at: number) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === "host";
+  return hostPattern.test(host.toString()) && rawHeaders.findIndex(isHost) === rawHeaders.findLastIndex(isHost);
+}
+
+/** RFC 9112, section 6.1: Node undoes no coding but this one, and HTTP/1.0 has none, so that others may see another end. */
+function isPlainlyFramed({ httpVersion, headers }: IncomingMessage): boolean {
+  const coding = headers["transfer-encoding"];
+  return coding === undefined || (coding.toLowerCase() === "chunked" && httpVersion === "1.1");
 }
 
 /** The path and query of a URL that has its origin before them, as to a proxy: RFC 9112, section 3.2.2. */
@@ -77,12 +90,15 @@ export function createFront(options: FrontOptions): RequestListener {
 
   function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
-      if (lacksHost(request)) throw new Error("the request names no host");
+      if (!namesOneHost(request)) throw new Error("the request does not name one host");
+      if (!isPlainlyFramed(request)) throw new Error("the request's transfer-encoding is not chunked in HTTP/1.1");
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
-      // The host or the path is malformed; nothing has looked at the request yet.
+      // Nothing has looked at the request yet, and what follows it may be something else to others.
       log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
-      response.writeHead(400, { "content-type": "text/plain" }).end("the request's host or path is malformed\n");
+      response.shouldKeepAlive = false;
+      response.writeHead(400, { "content-type": "text/plain" });
+      response.end("the request's host, path or transfer-encoding is malformed\n");
     }
   }
 
