@@ -56,10 +56,16 @@ test("a client is made, listed, disabled, given a new key and deleted", async ()
   const [made] = await json("client", "create", "nightly", ...wishes);
   const { id = "", key = "" } = made as { id: string; key: string };
   const settings = { name: "nightly", scopes: ["jobs:read", "auth:check"], per_minute: 7, disabled: false };
-  expect(made).toMatchObject({ ...settings, expires: "", last_used: "" });
+  expect(made).toMatchObject({ ...settings, expires: null, last_used: null });
   expect((await auth.getClient({ clientId: id }, admin)).client?.description).toBe("it counts");
   const inspected = await run(["token", "inspect", "--json"], { ...env, DARKROOM_API_KEY: key }).finished;
-  expect(JSON.parse(inspected.stdout)).toEqual({ valid: true, client: id, scopes: settings.scopes, session: "" });
+  expect(JSON.parse(inspected.stdout)).toEqual({
+    valid: true,
+    account: null,
+    client: id,
+    scopes: settings.scopes,
+    session: null,
+  });
   const expireTime = { seconds: 4_102_444_800n };
   await auth.updateClient({ client: { id, expireTime }, updateMask: { paths: ["expire_time"] } }, admin);
   const listed = { id, ...settings, expires: "2100-01-01T00:00:00Z", last_used: expect.stringMatching(/^20.*Z$/) };
@@ -74,7 +80,7 @@ test("a client is made, listed, disabled, given a new key and deleted", async ()
   expect(await json("client", "delete", id)).toEqual([{ id, deleted: true }]);
   expect(await json("client", "list")).toEqual([]);
   const [plain] = await json("client", "create", "without a limit of its own");
-  expect(plain).toMatchObject({ per_minute: "" });
+  expect(plain).toMatchObject({ per_minute: null });
   await json("client", "delete", String(plain?.id));
 });
 
@@ -93,7 +99,7 @@ test("an account is made, found, made an administrator and shut out", async () =
 });
 
 test("signing keys are listed and rotated, and the credential in use is explained", async () => {
-  expect(await json("keys", "list")).toMatchObject([{ algorithm: "ES256", forgotten: "" }]);
+  expect(await json("keys", "list")).toMatchObject([{ algorithm: "ES256", forgotten: null }]);
   const [fresh] = await json("keys", "rotate");
   const [newest, first] = await json("keys", "list");
   expect(newest).toEqual(fresh);
@@ -119,7 +125,7 @@ test("what was given up is listed, and sent again one by one or all at once", as
   const listed = await json("dead-letters", "list", "--source", "job");
   expect(listed.map(({ id }) => id)).toEqual(ids);
   const owner = account?.id;
-  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", owner, body: "" });
+  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", owner, body: null });
   expect((await run(["dead-letters", "list"], env).finished).stdout).not.toContain("body");
   expect(await json("dead-letters", "redrive", ids[1] ?? "")).toEqual([{ id: ids[1], redriven: true }]);
   expect(await json("dead-letters", "list", "--source", "result")).toEqual([]);
@@ -135,7 +141,7 @@ test("a result that could not be used is listed with what is in it, and discarde
   const send = (...ids: string[]) => queues.resultQueue.send(ids.map((id) => ({ id, body: Buffer.from("no result") })));
   await send("none");
   const listed = () => json("dead-letters", "list", "--source", "result");
-  const letter = { source: "result", id: expect.stringMatching(/^\d+$/), body: "no result", owner: "" };
+  const letter = { source: "result", id: expect.stringMatching(/^\d+$/), body: "no result", owner: null };
   await vi.waitFor(async () => expect(await listed()).toMatchObject([letter]), 20_000);
   const [found] = await listed();
   const discard = (...args: string[]) => json("dead-letters", "discard", ...args);

@@ -2,7 +2,7 @@ export type Row = Readonly<Record<string, string | number | boolean | readonly s
 
 /** For people a table, for scripts JSON: a line each, so that they can be read as they come. */
 export function render(rows: readonly Row[], asJson: boolean): string {
-  if (asJson) return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  if (asJson) return rows.map((row) => `${JSON.stringify(row, orNull)}\n`).join("");
   const [first] = rows;
   if (first === undefined) return "There is nothing.\n";
   const names = Object.keys(first);
@@ -17,6 +17,11 @@ export function render(rows: readonly Row[], asJson: boolean): string {
           .trimEnd()}\n`,
     )
     .join("");
+}
+
+/** Scripts find each name in every row. What there is not may have come as an empty text. */
+function orNull(_name: string, value: unknown): unknown {
+  return value === "" ? null : (value ?? null);
 }
 
 function cell(value: Row[string]): string {
