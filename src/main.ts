@@ -58,7 +58,7 @@ program
 const operator = {
   readServer: () => readOperatorsServer(process.env),
   credential: process.env.DARKROOM_API_KEY?.trim() || undefined,
-  openStore,
+  openStore: () => openStore({ needsQueues: false }),
   print: (text: string) => void process.stdout.write(text),
 };
 await addOperatorsCommands();
@@ -81,8 +81,8 @@ async function addOperatorsCommands(): Promise<void> {
   const { tokenCommands } = await import("./cli/operators/token-commands.ts");
   const { userCommands } = await import("./cli/operators/user-commands.ts");
   const { importCommands } = await import("./cli/import.ts");
-  const groups = [clientCommands, userCommands, keyCommands, tokenCommands, deadLetterCommands];
-  for (const make of groups) program.addCommand(make(operator));
+  for (const make of [clientCommands, userCommands, keyCommands, tokenCommands]) program.addCommand(make(operator));
+  program.addCommand(deadLetterCommands({ ...operator, openStore: () => openStore({ needsQueues: true }) }));
   program.addCommand(importCommands({ directory: callersDirectory(), importFrom, print: printed }));
 }
 

@@ -13,7 +13,7 @@ const sources: Readonly<Record<string, Source>> = { job: Source.JOB, result: Sou
 
 /** `darkroom dead-letters …`: jobs that failed or expired, and results that could not be used. */
 export function deadLetterCommands(settings: OperatorSettings): Command {
-  const act = actions(settings, { needsQueues: true });
+  const act = actions(settings);
   const group = new Command("dead-letters").description("see what was given up, send it again, or discard it");
 
   const list = group.command("list").description("jobs, the newest first, then results").addOption(sourceOption());

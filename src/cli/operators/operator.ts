@@ -11,12 +11,8 @@ export interface OperatorSettings {
   /** A client's key with the scope `admin`, or an administrator's access token. From the environment: `ps` shows arguments. */
   readonly credential: string | undefined;
   /** Opens the store that the environment names. */
-  openStore(needs: StoreNeeds): Promise<StoreApi>;
+  openStore(): Promise<StoreApi>;
   print(text: string): void;
-}
-
-interface StoreNeeds {
-  readonly needsQueues: boolean;
 }
 
 /** A call of the API as an administrator makes it. */
@@ -48,7 +44,7 @@ client with the scope admin.`;
 const untrusted = /^(?!ERR_SSL_).*(CERT|LEAF_SIGNATURE)/;
 
 /** Turns what a command does into its action: asks the server, prints the rows, as JSON with `--json`. */
-export function actions(settings: OperatorSettings, needs: StoreNeeds = { needsQueues: false }) {
+export function actions(settings: OperatorSettings) {
   return (command: Command, work: (operator: Operator, ...args: string[]) => Promise<Row[]>) =>
     command
       .option("--json", "print JSON, for scripts")
@@ -58,7 +54,7 @@ export function actions(settings: OperatorSettings, needs: StoreNeeds = { needsQ
         const args = given.slice(0, command.registeredArguments.length) as string[];
         const { json, store } = command.opts<{ json?: true; store?: true }>();
         const act = (operator: Operator) => work(operator, ...args);
-        const asking = store ? onStore(settings, needs, act) : onServer(settings, act);
+        const asking = store ? onStore(settings, act) : onServer(settings, act);
         const rows = await asking.catch((error: unknown) => {
           throw error instanceof UserError ? error : new UserError(describe(error));
         });
@@ -68,8 +64,8 @@ export function actions(settings: OperatorSettings, needs: StoreNeeds = { needsQ
 
 type Act = (operator: Operator) => Promise<Row[]>;
 
-async function onStore({ openStore, credential = "" }: OperatorSettings, needs: StoreNeeds, act: Act): Promise<Row[]> {
-  const { stop, ...api } = await openStore(needs);
+async function onStore({ openStore, credential = "" }: OperatorSettings, act: Act): Promise<Row[]> {
+  const { stop, ...api } = await openStore();
   try {
     return await act({ ...api, credential, as: {}, asGuest: {} });
   } finally {
