@@ -395,8 +395,8 @@ describe("reflection", () => {
 
   test("ends a stream that waits for a question when the server stops", async () => {
     const { url, app } = await serve({}, { worker: false });
-    const { next, leave } = await openStream(url);
-    const ended = refusal(next()).finally(leave);
+    const { next } = await openStream(url);
+    const ended = refusal(next());
     await app.stop();
     expect(await ended).toMatchObject({ code: "Unavailable", message: "the stream ends here; call again" });
   });

@@ -125,6 +125,47 @@ test("who has said nothing does not keep the port open", async () => {
   await Promise.all([once(socket, "close"), drained]);
 });
 
+describe("who has their answer, but goes on sending, does not keep the port open", () => {
+  async function answering() {
+    const taken = Promise.withResolvers<HttpResponse>();
+    const begin = (_request: unknown, response: HttpResponse) => {
+      response.writeHead(200).write("begun, ");
+      taken.resolve(response);
+    };
+    const port = await openHttpServer(begin, here);
+    onTestFinished(() => port.drain(0));
+    const stop = async () => {
+      // Longer than the test may take.
+      const drained = port.drain(120_000);
+      (await taken.promise).end("ended");
+      await drained;
+    };
+    return { port: port.address.port, stop };
+  }
+
+  test("over HTTP/1.1", async () => {
+    const { port, stop } = await answering();
+    const socket = connect({ port, host: "127.0.0.1" }).setEncoding("latin1");
+    const text = socket.toArray();
+    socket.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf");
+    await once(socket, "readable");
+    await stop();
+    expect((await text).join("")).toMatch(/begun, [\s\S]*ended/);
+  });
+
+  test("over HTTP/2", async () => {
+    const { port, stop } = await answering();
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    onTestFinished(() => session.destroy());
+    const stream = session.request({ ":method": "POST", ":path": "/" }).setEncoding("latin1");
+    const text = stream.toArray();
+    stream.write("half");
+    await once(stream, "readable");
+    await stop();
+    expect([(await text).join(""), stream.rstCode]).toEqual(["begun, ended", 0]);
+  });
+});
+
 describe("of connections", () => {
   const answer = (_request: unknown, response: HttpResponse) => void response.writeHead(204).end();
 

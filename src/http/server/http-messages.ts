@@ -73,7 +73,7 @@ export class Http1Response extends ServerResponse implements HttpResponse {
 
   override writeHead(status: number, reason?: string | Fields, fields?: Fields): this {
     // The answer says that the connection is about to close, so that the caller sends nothing more on it.
-    if (isStopping(this.req.socket)) this.shouldKeepAlive = false;
+    if (isStopping(this.req)) this.shouldKeepAlive = false;
     const own = typeof reason === "string" ? fields : reason;
     const all = isList(own) ? [...Object.entries(this.common).flat(), ...own] : Object.assign(this.common, own);
     return super.writeHead(status, all);
@@ -188,9 +188,10 @@ function isHttp2(response: unknown): response is Http2Response {
   return response instanceof Http2Response;
 }
 
-/** Whether the server of this connection takes no more connections. Node keeps the server on the socket. */
-function isStopping(socket: Socket): boolean {
-  return (socket as Socket & { server?: Server }).server?.listening === false;
+/** Whether the server of this request takes no more connections. Node keeps the server on the socket. */
+function isStopping(request: IncomingMessage | Http2ServerRequest): boolean {
+  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+  return (socket as { server?: Server } | undefined)?.server?.listening === false;
 }
 
 function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {
@@ -216,10 +217,19 @@ async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (piece: Buffer) 
 
 /**
  * Drops the rest of a body that was refused before it was read: over HTTP/1.1 the connection's next request waits behind
- * it, and over HTTP/2 a caller may wait until it can send the rest. The body's time limit still holds.
+ * it, and over HTTP/2 a caller may wait until it can send the rest. The body's time limit still holds. A server that stops
+ * waits for none: a stream of requests may never end.
  */
 function discardRest(request: IncomingMessage | Http2ServerRequest): void {
   if (request.readableEnded) return;
+  if (isStopping(request)) return void cutRest(request);
   request.unpipe();
   request.resume();
+}
+
+function cutRest(request: IncomingMessage | Http2ServerRequest): void {
+  if (!("stream" in request)) return void request.socket.destroySoon();
+  const { stream } = request;
+  // The trailers go out in this turn, and would not behind a reset.
+  stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
 }
