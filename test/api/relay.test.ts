@@ -285,7 +285,7 @@ describe("its headers", () => {
     expect(headers.connection).not.toContain("Named");
   });
 
-  test("say where the call comes from, whatever the caller says", async () => {
+  test("say where the call comes from, and are silent of what it claims to be, whatever the caller says", async () => {
     const claims = {
       forwarded: "for=9.9.9.9",
       "x-forwarded-for": "9.9.9.9",
@@ -300,6 +300,9 @@ describe("its headers", () => {
       "x-original-uri": "/evil",
       "x-original-host": "evil.example",
       "x-rewrite-url": "/evil",
+      "x-http-method": "evil",
+      "x-http-method-override": "evil",
+      "x-method-override": "evil",
       // Services behind CGI's or WSGI's names take it for a dash.
       x_forwarded_for: "9.9.9.9",
       "x-forwarded_proto": "evil",

@@ -18,11 +18,12 @@ const hopByHop = [
 ];
 const credentials = ["authorization", "cookie", "cookie2", "x-api-key", "x-session-token"];
 /**
- * Headers by which a caller may claim another origin, or another target of the request. Upstreams behind CGI or WSGI read
- * `_` as `-`, so a name with `_` could stand for any of these headers, or for one that we send.
+ * Headers by which a caller may claim another origin, or another target or method of the request, by which it is limited.
+ * Upstreams behind CGI or WSGI read `_` as `-`, so a name with `_` could stand for any of these headers, or for one that we
+ * send.
  */
 const claimed =
-  /_|^(forwarded|via|x-forwarded-.*|x-original-.*|x-real-ip|x-request-id|x-rewrite-url|.*-(client|connecting)-ip)$/;
+  /_|^(forwarded|via|x-forwarded-.*|x-http-method|x-(http-)?method-override|x-original-.*|x-real-ip|x-request-id|x-rewrite-url|.*-(client|connecting)-ip)$/;
 /** Headers of an answer that only this origin may set. */
 const ours = /^(access-control-.*|alt-svc|clear-site-data|set-cookie2?|strict-transport-security|x-request-id)$/;
 
