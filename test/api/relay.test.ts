@@ -663,11 +663,11 @@ describe("a limit", () => {
       await vi.waitFor(async () => {
         const { clients } = await narrow.auth.listClients({}, as);
         expect(clients[0]?.lastUseTime).toBeDefined();
-      });
+      }, 20_000);
       await vi.waitFor(async () => {
         const response = await fetch(`${narrow.url}/v1/tools`, { headers: { "x-api-key": apiKey } });
         expect(response.status).toBe(200);
-      });
+      }, 20_000);
     }
   });
 
