@@ -120,9 +120,9 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
   app.decorateRequest("call");
   app.addHook("onRequest", async (request, reply) => {
     request.call = callOf(request);
-    if (request.call.refusal !== undefined) throw request.call.refusal;
     // Only its caller may see it. What may be kept, its route says.
     if (request.method === "GET" || request.method === "HEAD") reply.header("cache-control", "no-store");
+    if (request.call.refusal !== undefined) throw request.call.refusal;
     // At once: a body that cannot be read is no fault where nothing would read it.
     if (request.is404) return request.routeOptions.handler?.call(app, request, reply);
     await admit(request, admission);

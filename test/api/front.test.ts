@@ -61,6 +61,7 @@ const requests: readonly Request[] = [
   },
   { what: "a picture", path: `/download/${image?.id}`, method: "GET", status: 200, headers: { authorization } },
   { what: "a refused picture", path: `/download/${image?.id}`, method: "GET", status: 401 },
+  { what: "a refused question about a token", path: "/api/check_auth", method: "GET", status: 403 },
   { what: "an unknown picture", path: "/download/nothing", method: "GET", status: 404, headers: { authorization } },
   { what: "an upload of nothing", path: "/images", method: "POST", status: 400, headers: { authorization } },
   { what: "an unknown route", path: "/nothing", method: "GET", status: 404 },
