@@ -94,13 +94,32 @@ test.each(routes)("%s says what it is for, who may call it, and what it answers"
 
 test("has what is answered before a route is reached", () => {
   const statuses = (route: string) => Object.keys(documentedAs(route)?.responses ?? {}).join(" ");
-  expect(statuses("GET /health/live")).toBe("200 429 500");
+  expect(statuses("GET /health/live")).toBe("200 500");
+  expect(statuses("GET /openapi.json")).toBe("200 429 500");
+  expect(statuses("POST /auth/v1/token")).toBe("200 400 413 415 429 500 503");
+  // Who is not known is answered otherwise.
+  expect(statuses("GET /api/check_auth")).toBe("200 403 429 500 503");
+  expect(statuses("GET /api/collections/users/records")).toBe("200 400 429 500 503");
   expect(statuses("GET /download/:uuid")).toBe("200 400 401 403 404 414 429 500 503");
   expect(statuses("DELETE /admin/clients/:id")).toBe("204 400 401 403 404 413 414 415 429 500 503");
   expect(statuses("POST /v1/chat")).toBe("2XX 3XX 4XX 5XX");
   const late = documentedAs("POST /images")?.responses["429"];
   expect(Object.keys(late?.headers ?? {})).toEqual(["X-Request-Id", "RateLimit", "RateLimit-Policy", "Retry-After"]);
   expect(Object.keys(late?.content ?? {})).toEqual(["application/problem+json"]);
+});
+
+test("promises no form of a picture's id, which an image service makes up", () => {
+  const { content } = documentedAs("POST /images")?.responses["201"] ?? {};
+  expect(content?.["application/json"]).toMatchObject({ schema: { properties: { uuid: { type: "string" } } } });
+  expect(JSON.stringify(content)).not.toContain("format");
+});
+
+test.each([
+  [401, "There is no bearer token.", {}],
+  [403, "The token is not valid, or no user's.", { authorization: "Bearer nobodys" }],
+])("says why a caller of Supabase's routes is refused by %i", async (status, why, headers) => {
+  expect((await fetch(`${server.url}/auth/v1/user`, { headers })).status).toBe(status);
+  expect(documentedAs("GET /auth/v1/user")?.responses[status]?.description).toBe(why);
 });
 
 const { credential: someone } = await signIn(server);

@@ -1,12 +1,12 @@
 import { imageMaxBytes } from "../../model/image.ts";
-import { problemAnswer } from "../common/schema.ts";
+import { problemAnswer, text } from "../common/schema.ts";
 
 const tags = ["Images"];
 const types = ["image/jpeg", "image/png", "image/webp"];
 /** Content types of bodies that are a picture's bytes. */
 export const rawTypes = [...types, "application/octet-stream"];
 export const formType = "multipart/form-data";
-const id = { type: "string", format: "uuid" };
+const id = text("The picture's id.");
 /** Bytes, which no JSON schema describes. */
 const bytes = { schema: {} };
 const asBytes = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, bytes]));
@@ -46,7 +46,7 @@ export const uploading = {
 export const downloading = {
   summary: "A picture, or a file that was uploaded",
   tags,
-  params: { type: "object", properties: { uuid: { type: "string", description: "The picture's id." } } },
+  params: { type: "object", properties: { uuid: id } },
   response: {
     200: {
       description: "The picture; any other file as one to be saved.",

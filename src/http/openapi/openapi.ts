@@ -49,7 +49,7 @@ const transform: SwaggerTransform = ({ schema, url, route }) => {
       ...own,
       ...(route.config?.isStruct && own.body ? { body: withNulls(own.body) } : {}),
       security: security ?? securityOf(operationOf(route)),
-      response: { ...refusalsOf(operationOf(route), own, answers, route.config?.refusalAnswer), ...answers },
+      response: { ...refusalsOf(operationOf(route), own, answers, route.config), ...answers },
     },
   };
 };

@@ -1,5 +1,6 @@
-import type { FastifySchema } from "fastify";
+import type { FastifyContextConfig, FastifySchema } from "fastify";
 import { isOpen, takesSessionCookie } from "../../model/access.ts";
+import { healthChecks } from "../../model/rate-limits.ts";
 import { problemAnswer } from "../common/schema.ts";
 
 declare module "fastify" {
@@ -9,24 +10,30 @@ declare module "fastify" {
   }
 }
 
+const spared: readonly string[] = healthChecks;
+
 /** Refusals by status; `of` says which operations have one. */
 const refusals: Readonly<Record<number, { readonly description: string; of(about: About): boolean }>> = {
   400: {
     description: "Something is malformed or breaks its rule.",
     of: ({ isRead, hasParams }) => isRead || hasParams,
   },
-  401: { description: "The credential is missing or not valid.", of: ({ isOpen }) => !isOpen },
-  403: { description: "The credential may not make this call.", of: ({ isOpen }) => !isOpen },
+  401: { description: "The credential is missing or not valid.", of: ({ isGuarded }) => isGuarded },
+  403: { description: "The credential may not make this call.", of: ({ isGuarded }) => isGuarded },
   413: { description: "The body is larger than 64 KiB.", of: ({ hasBody }) => hasBody },
   414: { description: "A part of the path is longer than 128 characters.", of: ({ hasParams }) => hasParams },
   415: { description: "The body is of another type.", of: ({ hasBody }) => hasBody },
-  429: { description: "Too many calls.", of: () => true },
+  429: { description: "Too many calls.", of: ({ isSpared }) => !isSpared },
   500: { description: "Nobody foresaw this; quote the request's id.", of: () => true },
-  503: { description: "The database cannot be reached.", of: ({ isOpen }) => !isOpen },
+  503: { description: "The database cannot be reached.", of: ({ isOpen, hasBody }) => !isOpen || hasBody },
 };
 
 interface About {
   readonly isOpen: boolean;
+  /** Whether it refuses callers who are not known, or may not make the call, as most routes do. */
+  readonly isGuarded: boolean;
+  /** Whether it is answered whatever the load. */
+  readonly isSpared: boolean;
   readonly hasBody: boolean;
   readonly hasParams: boolean;
   /** Whether it reads more of the request than its path. */
@@ -38,13 +45,19 @@ export function refusalsOf(
   operation: string,
   { querystring, headers }: FastifySchema,
   told: Readonly<Record<string, unknown>>,
-  make: (description: string) => object = problemAnswer,
+  { guest, refusalAnswer = problemAnswer }: FastifyContextConfig = {},
 ): Record<string, object> {
   const hasBody = !/^(GET|HEAD) /.test(operation);
-  const isRead = hasBody || querystring !== undefined || headers !== undefined;
-  const about = { isOpen: isOpen(operation), hasBody, isRead, hasParams: /[:*]/.test(operation) };
+  const about = {
+    isOpen: isOpen(operation),
+    isGuarded: !isOpen(operation) && guest === undefined,
+    isSpared: spared.includes(operation),
+    hasBody,
+    hasParams: /[:*]/.test(operation),
+    isRead: hasBody || querystring !== undefined || headers !== undefined,
+  };
   const found = Object.entries(refusals).filter(([status, { of }]) => of(about) && !(`${status[0]}xx` in told));
-  return Object.fromEntries(found.map(([status, { description }]) => [status, make(description)]));
+  return Object.fromEntries(found.map(([status, { description }]) => [status, refusalAnswer(description)]));
 }
 
 /** The credentials by the table of who may call what; a route itself names any others that it takes. */

@@ -47,6 +47,5 @@ export const tokenSchema = {
     400: refusal("Something is missing or malformed."),
     401: refusal("The key is not good."),
     429: problemAnswer("Too many calls, or too many keys that are being checked."),
-    503: problemAnswer("The database cannot be reached."),
   },
 };

@@ -22,6 +22,10 @@ export function refusalAnswer(description: string) {
 
 const tags = ["Supabase"];
 export const withToken = { tags, security: [{ bearer: [] }] };
+export const tokenRefusals = {
+  401: refusalAnswer("There is no bearer token."),
+  403: refusalAnswer("The token is not valid, or no user's."),
+};
 export const withoutToken = { tags, security: [] };
 
 export const phone = text("Refused: there are no phones here.");

@@ -1,7 +1,11 @@
 import { bodyOf, text } from "../common/schema.ts";
-import { phone, refusalAnswer, userAnswer, withToken } from "./schemas.ts";
+import { phone, refusalAnswer, tokenRefusals, userAnswer, withToken } from "./schemas.ts";
 
-export const viewing = { ...withToken, summary: "Who the token is of", response: { 200: userAnswer } };
+export const viewing = {
+  ...withToken,
+  summary: "Who the token is of",
+  response: { 200: userAnswer, ...tokenRefusals },
+};
 
 export const updating = {
   ...withToken,
@@ -19,8 +23,10 @@ export const updating = {
   }),
   response: {
     200: userAnswer,
+    ...tokenRefusals,
+    401: refusalAnswer("There is no bearer token, or a new password needs the old one."),
     409: refusalAnswer("It was changed meanwhile."),
-    422: refusalAnswer("The password is weak."),
+    422: refusalAnswer("The password is weak, or mail is not set up."),
   },
 };
 
@@ -31,5 +37,5 @@ export const signingOut = {
     type: "object",
     properties: { scope: { enum: ["global", "local", "others", ""], default: "global" } },
   },
-  response: { 204: { description: "They ended.", type: "null" } },
+  response: { 204: { description: "They ended.", type: "null" }, ...tokenRefusals },
 };
