@@ -509,7 +509,9 @@ export type SignUpRequest = Message<"darkroom.auth.v1.SignUpRequest"> & {
   username: string;
 
   /**
-   * At most 254 characters with one `@`; may be empty when a username is given.
+   * At most 254 characters, at most 64 of them before the one `@`; no blanks,
+   * none of `()<>[]\,;:"`, and the domain in its usual spelling. May be empty when
+   * a username is given.
    *
    * @generated from field: string email = 2;
    */
@@ -1846,7 +1848,7 @@ export const DeleteProfileResponseSchema: GenMessage<DeleteProfileResponse> = /*
  */
 export type RequestEmailChangeRequest = Message<"darkroom.auth.v1.RequestEmailChangeRequest"> & {
   /**
-   * The new address; at most 254 characters with one `@`.
+   * The new address, as in SignUp.
    *
    * @generated from field: string email = 1;
    */
@@ -2053,7 +2055,7 @@ export type IssueUserTokenRequest = Message<"darkroom.auth.v1.IssueUserTokenRequ
   userId: string;
 
   /**
-   * A new address to confirm; empty for a password reset.
+   * A new address to confirm, as in SignUp; empty for a password reset.
    *
    * @generated from field: string email = 2;
    */

@@ -375,7 +375,9 @@ export type SubmitImageJobRequest = Message<"darkroom.imagejob.v1.SubmitImageJob
   strength?: number | undefined;
 
   /**
-   * A name from ListModels; the default model when empty.
+   * A name from ListModels, or a model of other workers, where the server sends
+   * every other name to them: 1 to 64 printable ASCII characters. The default
+   * model when empty.
    *
    * @generated from field: string model_type = 5;
    */
@@ -403,9 +405,9 @@ export type SubmitImageJobRequest = Message<"darkroom.imagejob.v1.SubmitImageJob
   deadline?: Timestamp | undefined;
 
   /**
-   * Makes the call repeatable: 1 to 128 printable ASCII characters, unique per
-   * caller as long as the job is kept; another request under the same id is an
-   * error. Optional.
+   * Makes the call repeatable: 1 to 128 printable ASCII characters without
+   * blanks, unique per caller as long as the job is kept; another request under
+   * the same id is an error. Optional.
    *
    * @generated from field: string request_id = 9;
    */
