@@ -6,7 +6,9 @@ import { actions, type OperatorSettings } from "./operator.ts";
 export function tokenCommands(settings: OperatorSettings): Command {
   const act = actions(settings);
   const group = new Command("token").description("look at credentials");
-  const inspect = group.command("inspect").description("whether DARKROOM_API_KEY is a good credential, and whose");
+  const inspect = group
+    .command("inspect")
+    .description("whether DARKROOM_API_KEY is a good credential, of any kind, and whose");
   act(inspect, async ({ auth, credential, asGuest }) => {
     if (credential === "") throw new UserError("DARKROOM_API_KEY: must be the credential to look at");
     const { valid, principal } = await auth.validate({ credential }, asGuest);
