@@ -1278,7 +1278,8 @@ export const ImageJobService: GenService<{
     output: typeof SubmitImageJobResponseSchema;
   },
   /**
-   * Reads a job; with `wait`, answers when it has ended or the time is up.
+   * Reads a job; with `wait`, answers when it has ended, the time is up, or the
+   * server stops.
    *
    * Errors: NOT_FOUND, INVALID_ARGUMENT (wait).
    *
