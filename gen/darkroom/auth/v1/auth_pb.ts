@@ -705,8 +705,8 @@ export const LogoutResponseSchema: GenMessage<LogoutResponse> = /*@__PURE__*/
  */
 export type ValidateRequest = Message<"darkroom.auth.v1.ValidateRequest"> & {
   /**
-   * An access token, a client token, an API key, a session token or a job
-   * token, without `Bearer`.
+   * An access token, a client token, an API key, a session token, a job token or
+   * the image service's key, without `Bearer`.
    *
    * @generated from field: string credential = 1;
    */
