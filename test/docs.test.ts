@@ -105,6 +105,14 @@ test("docs/clients.md says which scope opens what", () => {
   expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
 });
 
+test("docs/api.md has each action of the audit trail, and no other", () => {
+  const names = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name).toSorted();
+  const [row = ""] = /^\| action \| string \| What happened.*$/m.exec(read("api.md")) ?? [];
+  const actions = names(readFileSync(join(root, "src/model/audit.ts"), "utf8"), /^ {2}\| "([a-z_.]+)"/gm);
+  expect(actions.length).toBeGreaterThan(20);
+  expect(names(row, /`([a-z_.]+)`/g)).toEqual(actions);
+});
+
 /** The rows of docs/configuration.md whose first cell names variables. */
 const settings = read("configuration.md")
   .split("\n")

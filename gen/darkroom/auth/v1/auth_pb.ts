@@ -242,7 +242,16 @@ export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   time?: Timestamp | undefined;
 
   /**
-   * What happened, for example `session.started` or `client.key_regenerated`.
+   * What happened: `user.signed_up`, `user.created`, `user.imported`,
+   * `user.renamed`, `user.password_changed`, `user.email_change_requested`,
+   * `user.email_changed`, `user.password_reset_requested`,
+   * `user.password_reset`, `user.token_issued`, `user.disabled_set`,
+   * `user.role_set`, `user.unlocked`, `user.deleted`; `session.started`,
+   * `session.refreshed`, `session.ended`, `session.revoked`,
+   * `session.others_revoked`; `client.created`, `client.imported`,
+   * `client.updated`, `client.key_regenerated`, `client.key_exchanged`,
+   * `client.deleted`; `key.rotated`; `dead_letters.redriven`,
+   * `dead_letters.discarded`.
    *
    * @generated from field: string action = 3;
    */
@@ -2572,8 +2581,8 @@ export const AuthService: GenService<{
     output: typeof IssueUserTokenResponseSchema;
   },
   /**
-   * Lists what happened to accounts, sessions, clients and keys, the newest
-   * first.
+   * Lists what happened to accounts, sessions, clients, keys and dead letters,
+   * the newest first.
    *
    * Errors: INVALID_ARGUMENT.
    *
