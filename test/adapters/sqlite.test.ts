@@ -294,6 +294,23 @@ test("dead jobs, dead letters and an account's newest sessions are found by an i
   }
 });
 
+test("a list of jobs in several states reads no more of them than it gives", async () => {
+  const { db } = await openDatabase();
+  const store = sqliteJobStore(db, () => 1);
+  const job = sampleJob();
+  const states = ["SUCCEEDED", "FAILED", "CANCELLED"] as const;
+  const jobs = Array.from({ length: 30 }, (_, index) =>
+    sampleJob({ ownerId: job.ownerId, state: states[index % 3] ?? "FAILED", createdAt: job.createdAt + index }),
+  );
+  await Promise.all(jobs.map((each) => store.insert(each)));
+  const parse = vi.spyOn(JSON, "parse");
+  const found = await store.list({ ownerId: job.ownerId, states, after: undefined, limit: 10 });
+  const read = parse.mock.calls.length;
+  parse.mockRestore();
+  expect(found).toStrictEqual(jobs.toReversed().slice(0, 10));
+  expect(read).toBe(10);
+});
+
 test("messages to take, and those to bury first, are found by an index each, however many wait", async () => {
   const queue = await (await sqliteQueueHarness()).open();
   const write = vi.spyOn(Database.prototype, "writeAll");

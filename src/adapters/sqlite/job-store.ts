@@ -1,5 +1,6 @@
-import type { ImageJob, JobState } from "../../model/image-job.ts";
-import type { JobQuery, JobStore } from "../../ports/job-store.ts";
+import type { ImageJob } from "../../model/image-job.ts";
+import type { Cursor } from "../../model/page.ts";
+import type { JobStore } from "../../ports/job-store.ts";
 import type { Database } from "./database.ts";
 
 /** `dueAt` is model/job-life's, with how long ended jobs are kept. */
@@ -33,17 +34,12 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
     async delete(id, version) {
       return db.writeOne("DELETE FROM jobs WHERE id = ? AND version = ? RETURNING id", id, version);
     },
-    async list(query) {
-      // A query for each state reads that state's index in order; one for several would have to sort them all.
-      const states = query.states.length > 0 ? query.states : [undefined];
-      const found = states.flatMap((state) => listOne(db, query, state));
-      return found.sort(newestFirst).slice(0, query.limit);
+    async list({ ownerId, states, after = first, limit }) {
+      return db.readDocs<ImageJob>(listSql(states.length), ownerId, after.createdAt, after.id, limit, ...states);
     },
-    async listDead(after, limit) {
-      const [further, params] =
-        after === undefined ? ["", []] : ["AND (created_at, id) < (?, ?)", [after.createdAt, after.id]];
-      const sql = `SELECT doc FROM jobs WHERE ${deadSql} ${further} ORDER BY created_at DESC, id DESC LIMIT ?`;
-      return db.readDocs<ImageJob>(sql, ...params, limit);
+    async listDead(after = first, limit) {
+      const sql = `SELECT doc FROM jobs WHERE ${deadSql} AND (created_at, id) < (?, ?) ${newestFirst} LIMIT ?`;
+      return db.readDocs<ImageJob>(sql, after.createdAt, after.id, limit);
     },
     async due(now, limit) {
       return db.readDocs<ImageJob>("SELECT doc FROM jobs WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
@@ -54,21 +50,26 @@ export function sqliteJobStore(db: Database, dueAt: (job: ImageJob) => number): 
 /** The same text as in the partial index of dead jobs: with another, SQLite would not use the index. */
 const deadSql = "state IN ('FAILED', 'EXPIRED')";
 
-function listOne(db: Database, { ownerId, after, limit }: JobQuery, state: JobState | undefined): ImageJob[] {
-  const where = ["owner_id = ?"];
-  const params: (string | number)[] = [ownerId];
-  if (state !== undefined) {
-    where.push("state = ?");
-    params.push(state);
-  }
-  if (after !== undefined) {
-    where.push("(created_at, id) < (?, ?)");
-    params.push(after.createdAt, after.id);
-  }
-  const sql = `SELECT doc FROM jobs WHERE ${where.join(" AND ")} ORDER BY created_at DESC, id DESC LIMIT ?`;
-  return db.readDocs(sql, ...params, limit);
+const newestFirst = "ORDER BY created_at DESC, id DESC";
+/** All jobs come after it. */
+const first: Cursor = { createdAt: Number.POSITIVE_INFINITY, id: "" };
+
+/**
+ * A query for each state reads that state's index in order; one for several would have to sort them all. Of several
+ * states the indexes alone tell which jobs these are, and no other is read.
+ */
+function listSql(states: number): string {
+  if (states === 0) return newestSql("doc", "");
+  if (states === 1) return newestSql("doc", "AND state = ?5");
+  const places = Array.from(
+    { length: states },
+    (_, index) => `SELECT * FROM (${newestSql("rowid AS place, created_at, id", `AND state = ?${5 + index}`)})`,
+  );
+  const page = `SELECT place FROM (${places.join(" UNION ALL ")}) ${newestFirst} LIMIT ?4`;
+  return `SELECT doc FROM (${page}) CROSS JOIN jobs ON rowid = place ${newestFirst}`;
 }
 
-function newestFirst(a: ImageJob, b: ImageJob): number {
-  return b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1);
+function newestSql(columns: string, inState: string): string {
+  const own = `owner_id = ?1 AND (created_at, id) < (?2, ?3) ${inState}`;
+  return `SELECT ${columns} FROM jobs WHERE ${own} ${newestFirst} LIMIT ?4`;
 }
