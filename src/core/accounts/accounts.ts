@@ -88,8 +88,10 @@ export class Accounts {
     this.#needSignUp();
     const { username, email, recordId = "" } = wanted;
     const broken = brokenFields(checksOf(wanted, this.#deps.passwords));
-    const taken = await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId });
-    return [...broken, ...taken.filter(({ field }) => !broken.some((other) => other.field === field))];
+    return [
+      ...broken,
+      ...(await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId })),
+    ];
   }
 
   #needSignUp(): void {
