@@ -12,8 +12,6 @@ import type { JobRecords } from "./job-records.ts";
  */
 const noteAfterMs = 1000;
 const batchMax = 100;
-/** When so many wait, they are noted without waiting for the timer. */
-const waitingMax = 10_000;
 /** For queues whose workers may not claim: one may have had the job for long, and sending it again would have it done twice. */
 const resendOthersMs = hourMs;
 /** A worker without the job's model gives its message back for about this long, and then leaves the job to be sent again. */
@@ -45,8 +43,7 @@ export class SentJobs {
 
   add(jobs: readonly ImageJob[]): void {
     for (const { id, dispatch } of jobs) this.#waiting.push({ id, dispatch });
-    if (this.#waiting.length >= waitingMax) void this.noteAll();
-    else this.#timer ??= setTimeout(() => this.noteAll(), noteAfterMs);
+    this.#timer ??= setTimeout(() => this.noteAll(), noteAfterMs);
   }
 
   /** Resolves when everything that was added is noted, or could not be. */
