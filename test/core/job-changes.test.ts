@@ -134,6 +134,26 @@ describe("watching a job", () => {
     await Promise.all(watching);
   });
 
+  test("reads a job no more that nobody watches any more", async () => {
+    const asked: (readonly string[])[] = [];
+    const { store, changes } = await openJobs(undefined, (inner) => ({
+      ...inner,
+      getMany(ids) {
+        asked.push(ids);
+        return inner.getMany(ids);
+      },
+    }));
+    const [left, watched] = [sampleJob(), sampleJob()];
+    for (const job of [left, watched]) await store.insert(job);
+    expect(await versionsOf(changes.watch(left.id, 0, AbortSignal.abort()))).toEqual([]);
+    const abort = new AbortController();
+    const watching = versionsOf(changes.watch(watched.id, 1, abort.signal));
+    await vi.waitUntil(() => asked.length > 0, { timeout: 20_000 });
+    expect(asked[0]).toEqual([watched.id]);
+    abort.abort();
+    await watching;
+  });
+
   test("tells all who watch, each at its own pace", async () => {
     const { watch, progress, moveTo } = await stored();
     const all = Promise.all([versionsOf(watch(0)), versionsOf(watch(0)), versionsOf(watch(2))]);
