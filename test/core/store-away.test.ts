@@ -48,6 +48,24 @@ test("a result waits while the database is away, and is not given back", async (
   expect(refusals).toBe(2);
 });
 
+test("a result that cannot be read for another fault is given back, and the log says so", async () => {
+  const core = await openCore();
+  const { id } = await core.submit();
+  const { get } = core.jobs;
+  const err = new Error("a fault");
+  core.jobs.get = () => Promise.reject(err);
+  core.results.start();
+  await core.resultQueue.send([failure(id)]);
+  const told = { level: "error", fields: { err }, message: "the queue failed; it is tried again" };
+  await vi.waitFor(() => expect(core.log.lines).toContainEqual(told), { timeout: 20_000 });
+  core.jobs.get = get;
+  const comesAgain = async () => {
+    core.clock.advance(1000);
+    expect(await get(id)).toMatchObject({ state: "FAILED" });
+  };
+  await vi.waitFor(comesAgain, { timeout: 20_000 });
+});
+
 test("a result that waits is given back when the server stops", async () => {
   const core = await openCore();
   const { id } = await core.submit();
