@@ -62,6 +62,29 @@ test("of one account's tries from one address 64 are made or wait, and keep no o
   expect(new Set(await Promise.all(tries))).toEqual(new Set([true]));
 });
 
+test("of tries that are held a thousand wait at a time, and each makes room for another", async () => {
+  const failed = (id: string) => ({ id, failures: 20, lastAt: 0, addresses: [], version: 1 });
+  const attempts = {
+    get: async (id: string) => (id === "fresh" ? undefined : failed(id)),
+    insert: async () => {},
+    replace: async () => true,
+    delete: async () => {},
+    deleteBefore: async () => 0,
+  };
+  const guessing = new Guessing({ attempts, clock: () => 0 });
+  async function orderOf(accounts: readonly string[]): Promise<string[]> {
+    const ended: string[] = [];
+    const tries = accounts.map((account) =>
+      guessing.guard(account, "192.0.2.1", wrong).then(() => void ended.push(account)),
+    );
+    await Promise.all(tries);
+    return ended;
+  }
+  const held = Array.from({ length: 1000 }, (_, index) => `held ${index}`);
+  expect((await orderOf([...held, "one more"]))[0]).toBe("one more");
+  expect(await orderOf(["held", "fresh"])).toEqual(["fresh", "held"]);
+});
+
 test("a stranger on many networks does not keep the owner out", async () => {
   const { guessing } = await opened();
   for (let network = 0; network < 20; network++) await guessing.guard("account", `2001:db8:0:${network}::1`, wrong);
