@@ -85,6 +85,13 @@ describe("failed tries from one address", () => {
     expect(next).toMatchObject({ failures: 1, addresses: [{ failures: 1 }] });
   });
 
+  test("are forgotten after a quiet hour there, though others go on failing elsewhere", () => {
+    const { attempts, now } = fail(9, "a");
+    const others = counted(attempts, "account", "b", now + memoryMs - 1);
+    const next = counted(others, "account", "a", now + memoryMs);
+    expect(waitMs(next, "a", now + memoryMs)).toBe(0);
+  });
+
   test("lock nobody again by one that could not be made when the lock had passed", () => {
     const { attempts, now } = fail(10, "a");
     const later = now + 15 * minute;
