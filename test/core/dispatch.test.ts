@@ -24,6 +24,28 @@ describe("a submitted job", () => {
     expect(await core.drain()).toEqual([]);
   });
 
+  test("is noted after a moment, like each that follows, and a stop waits for the note", async () => {
+    const core = await openCore();
+    const isNoted = async (id: string) => (await core.records.get(id)).sent;
+    for (let nth = 1; nth <= 2; nth += 1) {
+      const { id } = await core.submit();
+      await vi.waitUntil(() => isNoted(id), { timeout: 20_000 });
+    }
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { getMany } = core.jobs;
+    core.jobs.getMany = async (ids) => {
+      asked.resolve();
+      await gate.promise;
+      return getMany(ids);
+    };
+    const { id } = await core.submit();
+    await asked.promise;
+    const stopped = core.dispatcher.idle().then(() => isNoted(id));
+    await new Promise(setImmediate);
+    gate.resolve();
+    expect(await stopped).toBe(true);
+  });
+
   test("needs no note once a worker has it", async () => {
     const core = await openCore();
     const { id, version } = await core.submit();
