@@ -191,6 +191,21 @@ test("a new password is told to its owner, and a reset lifts locks, though the o
   expect(sent).toEqual(["anna@example.com", "anna@example.com"]);
 });
 
+test("the right password changes nothing for who was disabled elsewhere a moment ago", async () => {
+  const { recovery, profiles, account, accounts, passwords } = await opened();
+  const old = "correct horse battery";
+  const owner = { ...account, passwordHash: await passwords.hash(old), version: 2 };
+  await accounts.replace({ ...owner, disabled: true });
+  // As this server still knows them.
+  const user = { kind: "user", account: owner, sessionId: "" } as const;
+  const unusable = { reason: "ACCOUNT_UNUSABLE" };
+  const password = { old, wanted: "a better new one" };
+  await expect(profiles.update(user, "127.0.0.1", { password })).rejects.toMatchObject(unusable);
+  const asked = recovery.requestEmailChange(user, "127.0.0.1", "new@example.com", old);
+  await expect(asked).rejects.toMatchObject(unusable);
+  expect(await accounts.get(account.id)).toMatchObject({ passwordHash: owner.passwordHash, emailChange: null });
+});
+
 test("no letter goes to who is disabled", async () => {
   const { recovery, mailQueue, sent, account, accounts } = await opened();
   await accounts.replace({ ...account, disabled: true, version: 2 });
