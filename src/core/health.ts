@@ -75,7 +75,6 @@ class Probe {
   readonly #log: Log;
   #isUp = true;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #looking: Promise<boolean> | undefined;
   #pinging: Promise<unknown> | undefined;
 
   constructor(name: string, ping: () => Promise<unknown>, { clock, log }: { clock: Clock; log: Log }) {
@@ -87,13 +86,6 @@ class Probe {
 
   async isUp(): Promise<boolean> {
     if (isRecent(this.#lookedAt, recentMs, this.#clock())) return this.#isUp;
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  async #look(): Promise<boolean> {
     const failure = await this.#answer().then(
       () => undefined,
       (error: unknown) => error ?? new Error("no reason was given"),
