@@ -41,9 +41,7 @@ export class RecordCache<Record> {
       (record) => {
         entry.record = record;
       },
-      () => {
-        if (this.#entries.peek(id) === entry) this.#entries.delete(id);
-      },
+      () => this.forget(id),
     );
   }
 
