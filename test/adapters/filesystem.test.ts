@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { filesystemBlobStore } from "../../src/adapters/filesystem/blob-store.ts";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
@@ -50,6 +51,23 @@ describe("blobs in files", () => {
     await store.write("blob", text("whole"));
     await store.delete("blob");
     expect(filesIn(directory)).toEqual([]);
+  });
+
+  test("leave no file behind where the disk has no room after all, or its owner none of it", async () => {
+    const directory = scratchDirectory();
+    const faults: Error[] = [];
+    const store = filesystemBlobStore(directory, (fault) => faults.push(fault));
+    await using file = await open(join(directory, "any"), "w");
+    const sync = vi.spyOn(Object.getPrototypeOf(file), "datasync");
+    await rm(join(directory, "any"));
+    for (const code of ["ENOSPC", "EDQUOT"]) {
+      const full = Object.assign(new Error(code), { code });
+      sync.mockRejectedValueOnce(full);
+      await expect(store.write("blob", text("bytes"))).rejects.toBeInstanceOf(StoreUnavailable);
+      expect(faults.pop()).toBe(full);
+      expect(filesIn(directory)).toEqual([]);
+    }
+    sync.mockRestore();
   });
 
   test("are held by pieces alone when many readers do not go on", async () => {
