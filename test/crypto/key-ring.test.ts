@@ -189,6 +189,15 @@ describe("a ring of signing keys", () => {
     expect(await ring.find(old.id)).toBeUndefined();
   });
 
+  test("leaves no expired key in the store once another is made", async () => {
+    const { here, secrets, clock } = await opened();
+    const second = await here.ring.rotate(false);
+    clock.advance(publishAheadMs + tokenMs);
+    const third = await here.ring.rotate(false);
+    const stored: { id: string }[] = JSON.parse(await secrets.getOrCreate("access-token-keys", ""));
+    expect(stored.map(({ id }) => id)).toEqual([third.id, second.id]);
+  });
+
   test("knows a dropped key for no longer from the start of a read on, however long that took", async () => {
     const { secrets, clock, there } = await opened();
     const slowed = slowedOnce(secrets, async () => {
