@@ -38,6 +38,18 @@ test("a stop does not wait for what could not be forked", async () => {
   await supervisor.stop(60_000);
 });
 
+test("a stop while another child is to be started starts none", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const fork = vi.fn(() => Object.assign(new EventEmitter(), { kill: () => true }) as unknown as ChildProcess);
+  const supervisor = supervise(fork, recordingLog());
+  fork.mock.results[0]?.value.emit("exit", 1, null);
+  await vi.advanceTimersByTimeAsync(0);
+  await supervisor.stop(5000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(fork).toHaveBeenCalledTimes(1);
+});
+
 test("a child that does not end by itself is ended once it has had its time", async () => {
   const log = recordingLog();
   const script = "process.on('SIGTERM', () => {}); console.log('ready'); setInterval(() => {}, 1000)";
