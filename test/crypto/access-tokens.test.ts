@@ -9,7 +9,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 import { type AccessTokens, InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
-import { sampleAccount, sampleSession } from "../contracts/samples.ts";
+import { sampleAccount, sampleClient, sampleSession } from "../contracts/samples.ts";
 import { altered, openSecrets } from "./opened-secrets.ts";
 
 const account = sampleAccount();
@@ -107,6 +107,16 @@ describe.each([
     expect(await tokens.verify(token)).toStrictEqual(claims);
     clock.advance(1);
     await expectRefused(tokens, token);
+  });
+
+  test("end with their session or client", async () => {
+    const { tokens, clock } = await open();
+    const end = Math.ceil(clock() / 1000 + 60) * 1000;
+    const later = { accountId: account.id, expiresAt: end + 1000, idleAt: end + 1000 };
+    for (const ending of [{ expiresAt: end }, { idleAt: end }])
+      expect(await tokens.forSession(sampleSession({ ...later, ...ending }), account)).toMatchObject({ expiresAt: end });
+    const client = sampleClient({ expiresAt: end });
+    expect(await tokens.forClient(client, 1, [])).toMatchObject({ expiresAt: end });
   });
 
   test("are good in another process and after a restart", async () => {
