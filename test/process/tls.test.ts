@@ -8,6 +8,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
 import { connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
+import { project, sh } from "../support/consumer.ts";
 import { childrenOf, run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { signIn } from "../support/server.ts";
@@ -49,6 +50,8 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   const { credential, token, username, password } = await signIn(darkroom);
   expect(await develop(darkroom, credential)).toBe(State.SUCCEEDED);
   await expect(fetch(server.url.replace("https", "http"))).rejects.toThrow();
+  const image = { PORT: new URL(server.url).port, TLS_CERT_FILE: cert };
+  await expect(sh(process.execPath, [join(project, "deploy/health.ts")], { env: image })).resolves.toBeDefined();
 
   const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: token, DARKROOM_SERVER_CERT_FILE: cert };
   const { stdout } = await run(["token", "inspect", "--json"], env).finished;
