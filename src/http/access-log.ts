@@ -22,7 +22,8 @@ export function logRequest(
     http: request.httpVersion,
     status: response.statusCode,
     outcome,
-    complete: response.writableFinished,
+    // A stream of HTTP/2 that breaks off finishes, too.
+    complete: response.writableEnded && response.writableFinished,
     ms: Math.round((performance.now() - startedAt) * 10) / 10,
     address,
   };

@@ -10,6 +10,7 @@ import { refusal } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
+import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const origin = "https://app.example.com";
 const lines: { level: keyof Log; fields: Record<string, unknown>; message: string }[] = [];
@@ -19,7 +20,9 @@ const log: Log = { debug: write("debug"), info: write("info"), warn: write("warn
 
 const app = "capacitor://localhost";
 const origins = `${origin}, http://localhost:5173, ${app}`;
-const server = await shareServer({ CORS_ORIGINS: origins }, { worker: false, log });
+const serviceKey = "the-image-service's-key";
+const settings = { CORS_ORIGINS: origins, IMAGE_SERVICE_API_KEY: serviceKey };
+const server = await shareServer(settings, { worker: false, log });
 const { url } = server;
 const owner = await signIn(server);
 const authorization = `Bearer ${owner.token}`;
@@ -314,6 +317,7 @@ describe("the access log", () => {
       path: "/darkroom.imagejob.v1.ImageJobService/GetImage",
       http: "2.0",
       status: 200,
+      complete: true,
       outcome: "NotFound",
       account: owner.account?.id,
     });
@@ -332,7 +336,30 @@ describe("the access log", () => {
         }
       })(),
     );
-    expect((await lineOf(id)).fields).toMatchObject({ account: owner.account?.id });
+    expect((await lineOf(id)).fields).toMatchObject({ account: owner.account?.id, complete: false });
+  });
+
+  test("says who called", async () => {
+    const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+    const wanted = { name: "logged", scopes: ["images:read"] };
+    const { client, apiKey } = await server.auth.createClient({ client: wanted }, bearer(tokens?.accessToken ?? ""));
+    const { job } = await server.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
+    const queues = await openWorkerQueues(server.dataDir);
+    const { token } = await queues.message(job?.id ?? "");
+    for (const [credential, caller] of [
+      [apiKey, { client: client?.id }],
+      [serviceKey, { worker: "service key" }],
+      [token, { job: job?.id, owner: owner.account?.id }],
+    ] as const) {
+      const headers = { authorization: `Bearer ${credential}`, "x-request-id": crypto.randomUUID() };
+      await fetch(`${url}/download/nothing`, { headers });
+      expect((await lineOf(headers["x-request-id"])).fields).toMatchObject({ status: 404, ...caller });
+    }
+  });
+
+  test("has no more of a path than one needs", async () => {
+    await fetch(`${url}${"/nothing".repeat(100)}`, { headers: { "x-request-id": id } });
+    expect((await lineOf(id)).fields.path).toBe("/nothing".repeat(32));
   });
 
   test("has a line for whoever leaves in the middle of an upload, and it is no fault of the server", async () => {
