@@ -142,6 +142,13 @@ describe("plain JSON", () => {
     },
   );
 
+  test("reads the compressed message of a GET", async () => {
+    const message = gzipSync("").toString("base64url");
+    const query = new URLSearchParams({ connect: "v1", encoding: "proto", base64: "1", compression: "gzip", message });
+    const response = await fetch(`${procedure("CheckAuth")}?${query}`, { headers: { authorization } });
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/proto"]);
+  });
+
   test.each([
     ["%%", 401, 400],
     ["A", 401, 400],
