@@ -9,7 +9,7 @@ import { createBodyLimit } from "./overload/body-limit.ts";
 import type { Shed } from "./overload/shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./overload/under-way.ts";
 import { HttpCall, trustedByAddress } from "./server/http-call.ts";
-import type { HttpResponse, RequestListener } from "./server/http-messages.ts";
+import { cutAnswer, type HttpResponse, type RequestListener } from "./server/http-messages.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -105,6 +105,8 @@ export function createFront(options: FrontOptions): RequestListener {
   return (request, response) => {
     if (request.url?.startsWith("/") === false) request.url = withoutOrigin(request.url);
     const call: Call = new HttpCall(request, response, trusted);
+    // The caller has reset the connection already: nobody reads an answer, or can be held to what was asked.
+    if (call.address === "") return cutAnswer(response);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";
     let refusal: DomainError | undefined;

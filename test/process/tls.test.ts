@@ -3,15 +3,17 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import type { CallOptions } from "@connectrpc/connect";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
-import { connect, type Darkroom, State } from "../../src/client/index.ts";
+import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { project, sh } from "../support/consumer.ts";
 import { childrenOf, run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { signIn } from "../support/server.ts";
+import { adminPassword, signIn } from "../support/server.ts";
 
 /** Files with a key and a certificate that it signed itself. */
 function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], days = 2) {
@@ -28,6 +30,19 @@ async function certified() {
   const { cert, key } = certify(directory);
   const server = await runServer(join(directory, "data"), { TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
   return { directory, cert, key, server };
+}
+
+/** Sends over TLS, and resets the connection at once. */
+async function sendAndReset(url: string, said: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connectTcp(Number(port), hostname);
+  // Not the socket itself, whose handle TLS would take.
+  const around = new Duplex({ read() {}, write: (piece, _, done) => void socket.write(piece, done) });
+  socket.on("data", (piece) => around.push(piece));
+  const tls = connectTls({ socket: around, rejectUnauthorized: false }).on("error", () => {});
+  await once(tls, "secureConnect");
+  await new Promise((resolve) => tls.write(said, resolve));
+  socket.resetAndDestroy();
 }
 
 /** Waits for the server to be done with a caller who says no more. */
@@ -70,6 +85,24 @@ test("with a certificate the port speaks TLS within 10 s, and the worker and the
   await Promise.all(isCut);
   server.child.kill("SIGTERM");
   expect((await server.finished).code).toBe(0);
+});
+
+test("nothing is done for who resets the connection before the server can tell where it comes from", async ({
+  skip,
+}) => {
+  if (!hasCommand("openssl")) skip("openssl is not installed");
+  const directory = scratchDirectory();
+  const { cert, key } = certify(directory);
+  const env = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key, DARKROOM_ADMIN_PASSWORD: adminPassword };
+  const { url } = await runServer(join(directory, "data"), env);
+  const body = JSON.stringify({ token: "none" });
+  const head = "POST /darkroom.auth.v1.AuthService/ConfirmEmailChange HTTP/1.1\r\nHost: x\r\n";
+  const type = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  for (let calls = 0; calls < 20; calls++) await sendAndReset(url, head + type + body);
+  const { auth } = connectPinned(cert)(url);
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const { events } = await auth.listAuditEvents({}, bearer(tokens?.accessToken ?? ""));
+  expect(events.map(({ address }) => address)).not.toContain("");
 });
 
 function connectPinned(cert: string) {
