@@ -25,6 +25,8 @@ export function openStoreApi(
     onStop(queues.close);
     const passwords = openPasswords();
     const core = await compose(config, stores, queues, { passwords, log, clock: Date.now, onStop });
+    // No sweeper is here to do it later.
+    onStop(() => core.deletions.idle());
     return apiOver(operatorTransport(core, log));
   });
 }

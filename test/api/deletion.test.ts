@@ -200,6 +200,20 @@ describe("a deleted account", () => {
   });
 });
 
+test("deleting an account with more than can be deleted soon is answered, and goes on", async () => {
+  const core = await openCore();
+  const { id } = await core.upload();
+  const { delete: remove } = core.blobs;
+  const slow = Promise.withResolvers<void>();
+  core.blobs.delete = (blob) => slow.promise.then(() => remove(blob));
+  await core.deletions.delete(core.user.account.id);
+  expect((await core.accounts.get(core.user.account.id))?.deletedAt).not.toBeNull();
+  expect(await core.blobs.read(id)).toBeDefined();
+  slow.resolve();
+  await core.deletions.idle();
+  expect([await core.blobs.read(id), await core.imageStore.get(id)]).toEqual([undefined, undefined]);
+});
+
 test("a deleted account's job that cannot be deleted keeps none of its other data, nor the sweeper", async () => {
   const core = await openCore();
   const { account } = core.user;

@@ -141,6 +141,7 @@ export async function openCore(wrap = (queues: Queues): Queues => queues) {
     images,
     results,
     deadLetters,
+    deletions,
     sweeper,
     dispatcher,
     user,

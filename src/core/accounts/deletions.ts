@@ -1,4 +1,5 @@
 import { doAll } from "../../helpers/do-all.ts";
+import { inTime } from "../../helpers/in-time.ts";
 import { type Account, buried } from "../../model/account.ts";
 import { DomainError } from "../../model/errors.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
@@ -17,6 +18,8 @@ import { keepAnAdmin } from "./last-admin.ts";
 import { checkPassword, needSamePassword, type PasswordCheckDeps } from "./password-check.ts";
 
 const batch = 100;
+/** How long a call waits for the rest, which may be thousands of pictures. */
+const restMs = 5000;
 
 interface DeletionsDeps extends PasswordCheckDeps {
   readonly accountRecords: AccountRecords;
@@ -37,6 +40,7 @@ interface DeletionsDeps extends PasswordCheckDeps {
  */
 export class Deletions {
   readonly #deps: DeletionsDeps;
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: DeletionsDeps) {
     this.#deps = deps;
@@ -56,8 +60,9 @@ export class Deletions {
   }
 
   /**
-   * Resolves when nobody can sign in any more; where the rest fails, the sweeper does it. `checked` is the account as
-   * it was when its password was checked.
+   * Resolves when nobody can sign in any more, and most often the rest is gone: it goes on behind the call when there is
+   * much of it. Where it fails or the process ends, the sweeper does it. `checked` is the account as it was when its
+   * password was checked.
    */
   async delete(id: string, checked?: Account): Promise<void> {
     const { accountRecords, clock } = this.#deps;
@@ -66,7 +71,14 @@ export class Deletions {
       if (checked !== undefined) needSamePassword(current, checked);
       return buried(current, clock());
     });
-    await this.#tryPurge(account);
+    const rest = this.#tryPurge(account);
+    this.#running = this.#running.then(() => rest);
+    await inTime(restMs, rest).catch(() => {});
+  }
+
+  /** Resolves when all that calls began to delete is gone, or could not be deleted. */
+  async idle(): Promise<void> {
+    await this.#running;
   }
 
   /** Deletes what is left of deleted accounts. Resolves to the number of records that are gone too. */

@@ -2322,8 +2322,8 @@ export const AuthService: GenService<{
     output: typeof UpdateProfileResponseSchema;
   },
   /**
-   * Deletes the caller's own account with its sessions, jobs and pictures. It
-   * cannot be undone.
+   * Deletes the caller's own account with its sessions, jobs and pictures, the
+   * last of many after the answer. It cannot be undone.
    *
    * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
    * FAILED_PRECONDITION (the last administrator).
@@ -2555,8 +2555,8 @@ export const AuthService: GenService<{
     output: typeof UnlockUserResponseSchema;
   },
   /**
-   * Deletes an account with its sessions, jobs and pictures. It cannot be
-   * undone.
+   * Deletes an account with its sessions, jobs and pictures, the last of many
+   * after the answer. It cannot be undone.
    *
    * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
    *
