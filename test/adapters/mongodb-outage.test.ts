@@ -137,4 +137,16 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     expect(log.lines.filter(({ level }) => level === "error")).toEqual([]);
     ferretdb.resume();
   });
+
+  test("calls that wait for a connection when it is closed are refused like any other then", async () => {
+    const client = createClient(ferretdb.uri, { monitorCommands: true, maxPoolSize: 1 });
+    const database = await Database.open(() => client, "darkroom", recordingLog());
+    const store = mongodbJobStore(database, () => 0);
+    const calls = Promise.allSettled(Array.from({ length: 100 }, () => store.get("nothing")));
+    await once(client, "commandStarted");
+    await database.close();
+    const refused = (await calls).filter(({ status }) => status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    for (const call of refused) expect(call).toMatchObject(unavailable);
+  });
 });

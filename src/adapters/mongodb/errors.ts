@@ -1,6 +1,7 @@
 import {
   MongoClientClosedError,
   MongoError,
+  MongoExpiredSessionError,
   MongoNetworkError,
   MongoNotConnectedError,
   MongoServerError,
@@ -28,6 +29,8 @@ const awayTypes = [
   MongoNotConnectedError,
   MongoTopologyClosedError,
   MongoClientClosedError,
+  // Waited for a connection when the client was closed; no session of ours outlives its call.
+  MongoExpiredSessionError,
   // Done, but not yet by a majority.
   MongoWriteConcernError,
 ];
