@@ -121,7 +121,7 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
   app.addHook("onRequest", async (request, reply) => {
     request.call = callOf(request);
     // Only its caller may see it. What may be kept, its route says.
-    if (request.method === "GET" || request.method === "HEAD") reply.header("cache-control", "no-store");
+    reply.header("cache-control", "no-store");
     if (request.call.refusal !== undefined) throw request.call.refusal;
     // At once: a body that cannot be read is no fault where nothing would read it.
     if (request.is404) return request.routeOptions.handler?.call(app, request, reply);

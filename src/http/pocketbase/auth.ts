@@ -32,7 +32,7 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
   scope.post<{ Body: Credentials | null }>(
     `${path}/auth-with-password`,
     { schema: signingIn, config: login },
-    async ({ call, body }, reply) => {
+    async ({ call, body }) => {
       const { identity = "", password = "" } = body ?? {};
       checkFields({ identity: () => blankOf(identity), password: () => blankOf(password) });
       const { account, tokens } = await audit.keep(
@@ -41,18 +41,16 @@ export function addAuthRoutes(scope: FastifyInstance, { audit, recovery, session
         () => sessions.login(identity, password, call, { surface: "pocketbase" }),
         (result) => auditSubject("user", result?.account.id),
       );
-      return reply
-        .header("cache-control", "no-store")
-        .send({ record: toRecord(account, "owner"), token: tokens.accessToken });
+      return { record: toRecord(account, "owner"), token: tokens.accessToken };
     },
   );
 
   const refresh = limitedAs("darkroom.auth.v1.AuthService/RefreshToken");
-  scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request, reply) => {
+  scope.post(`${path}/auth-refresh`, { schema: refreshing, config: refresh }, async (request) => {
     const user = userOf(request.call);
     const renew = () => sessions.renew(user);
     const token = await audit.keep(request.call, "session.refreshed", renew);
-    return reply.header("cache-control", "no-store").send({ record: toRecord(user.account, "owner"), token });
+    return { record: toRecord(user.account, "owner"), token };
   });
 
   const request = { ...limitedAs("darkroom.auth.v1.AuthService/RequestPasswordReset"), failure: wrongForm };

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Audit } from "../../core/audit.ts";
 import type { Clients } from "../../core/clients.ts";
 import { type AuditAction, auditSubject } from "../../model/audit.ts";
@@ -35,7 +35,7 @@ export function addClientRoutes(
       () => clients.create({ ...unset, ...changesOf(request.body) }, principalOf(request.call)),
       (result) => auditSubject("client", result?.client.id),
     );
-    return sendKey(reply.code(201), made);
+    return reply.code(201).send(withKey(made));
   });
 
   app.get<ById>(`${path}/:id`, { schema: reading }, async ({ params }) => toJson(await clients.get(params.id)));
@@ -54,15 +54,15 @@ export function addClientRoutes(
   app.post<ById & { Body: { grace_period?: number } | null }>(
     `${path}/:id/regenerate-key`,
     { schema: regenerating },
-    async (request, reply) => {
+    async (request) => {
       const graceMs = (request.body?.grace_period ?? 0) * 1000;
       const renew = () => clients.regenerateKey(request.params.id, graceMs, principalOf(request.call));
-      return sendKey(reply, await kept(request, "client.key_regenerated", renew));
+      return withKey(await kept(request, "client.key_regenerated", renew));
     },
   );
 }
 
-/** The key is shown only once, and no cache on its way may keep it. */
-function sendKey(reply: FastifyReply, { client, key }: { client: Client; key: string }): FastifyReply {
-  return reply.header("cache-control", "no-store").send({ ...toJson(client), api_key: key });
+/** The key is shown only once. */
+function withKey({ client, key }: { client: Client; key: string }) {
+  return { ...toJson(client), api_key: key };
 }

@@ -35,7 +35,7 @@ export async function addTokenRoute(
   }
 
   app.post<{ Body: { api_key?: string } | null }>("/auth/token", { schema }, async (request, reply) => {
-    reply.header("cache-control", "no-store").header("pragma", "no-cache");
+    reply.header("pragma", "no-cache");
     if (isOAuth(request)) return sendOAuth(reply, await exchangeByOAuth(request));
     const key = request.body?.api_key ?? credentialOf(request.call) ?? "";
     return answerOf(await exchange(request, key, []));

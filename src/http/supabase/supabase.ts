@@ -30,7 +30,6 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
       scope.addHook("onRoute", (route) => {
         route.config = { ...route.config, refusalAnswer };
       });
-      scope.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
       scope.setErrorHandler(refuseBy(refusals, log));
       scope.setNotFoundHandler((_request, reply) =>
         reply.code(404).type("text/plain; charset=utf-8").send("404 page not found\n"),
