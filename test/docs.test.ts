@@ -105,6 +105,18 @@ test("docs/clients.md says which scope opens what", () => {
   expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
 });
 
+test("docs/api.md or docs/limits.md has the reason of each refusal of a call", () => {
+  const rooms = ["model", "core", "crypto", "ports", "rpc"].map((room) => `src/${room}/**/*.ts`);
+  const sources = globSync(rooms, { cwd: root }).map((file) => readFileSync(join(root, file), "utf8"));
+  const given = /(?:DomainError\(\s*"\w+",|unauthenticated\(|refused\()\s*"([A-Z_]+)"/g;
+  const reasons = sources.flatMap((source) => [...source.matchAll(given)].map(([, reason = ""]) => reason));
+  expect(reasons.length).toBeGreaterThan(30);
+  const told = read("api.md") + read("limits.md");
+  // Of old systems' routes alone, which have words of their own for them.
+  const others = ["FILE_EXISTS", "FILE_TOO_LARGE", "REAUTHENTICATION_NEEDED"];
+  expect(reasons.filter((reason) => !told.includes(reason) && !others.includes(reason))).toEqual([]);
+});
+
 test("docs/api.md has each action of the audit trail, and no other", () => {
   const names = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name).toSorted();
   const [row = ""] = /^\| action \| string \| What happened.*$/m.exec(read("api.md")) ?? [];

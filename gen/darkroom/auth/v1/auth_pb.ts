@@ -2155,18 +2155,24 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
  * `Bearer CREDENTIAL`: an access token, a client token or an API key. An API key
  * may come as `x-api-key` instead.
  *
- * Errors carry `google.rpc.ErrorInfo` with a stable reason, and bad input
- * `google.rpc.BadRequest` with the field and the rule it broke. Any call may
+ * Errors carry `google.rpc.ErrorInfo` with a stable reason, which stands in
+ * brackets here, and INVALID_ARGUMENT (INVALID_FIELD, unless another is named)
+ * `google.rpc.BadRequest` with the fields and the rules they broke. Any call may
  * answer:
- * - UNAUTHENTICATED: it needs a credential, and there is none (reason
- *   CREDENTIAL_MISSING) or none that is good now (CREDENTIAL_INVALID,
+ * - UNAUTHENTICATED: it needs a credential, and there is none
+ *   (CREDENTIAL_MISSING) or none that is good now (CREDENTIAL_INVALID,
  *   SESSION_ENDED, ACCOUNT_UNUSABLE);
  * - PERMISSION_DENIED: the credential is not enough (NOT_ALLOWED), or, with
  *   authentication off, a page from elsewhere may call (PAGE_ELSEWHERE);
- * - RESOURCE_EXHAUSTED: the caller or the address calls too often, or the server
- *   has too much to do, with `google.rpc.RetryInfo`. `RateLimit` headers tell
- *   what is left;
- * - UNAVAILABLE: the database cannot be reached, with `google.rpc.RetryInfo`.
+ * - RESOURCE_EXHAUSTED, with `google.rpc.RetryInfo`: the caller or the address
+ *   calls too often (RATE_LIMITED; `RateLimit` headers tell what is left), or the
+ *   server has too much to do (OVERLOADED) or to hash (PASSWORDS_BUSY);
+ * - UNAVAILABLE, with `google.rpc.RetryInfo`: the database cannot be reached
+ *   (DATABASE_UNAVAILABLE);
+ * - ABORTED: others keep changing the same, so that trying again may help
+ *   (CHANGED_MEANWHILE);
+ * - INTERNAL: a fault of the server's (INTERNAL); the message has the request's
+ *   id, by which the log has its cause.
  *
  * What is not about the call itself has a code and a message alone: a message
  * that cannot be decoded, is too large or is compressed in an unknown way, a
@@ -2179,10 +2185,9 @@ export const AuthService: GenService<{
   /**
    * Makes an account. Open to anyone while sign-up is enabled.
    *
-   * Errors: INVALID_ARGUMENT (a field breaks its rule), ALREADY_EXISTS (the
-   * username or the email address is taken; the field is named),
-   * FAILED_PRECONDITION (sign-up is closed), RESOURCE_EXHAUSTED (too many
-   * passwords are being hashed; try again after the RetryInfo delay).
+   * Errors: INVALID_ARGUMENT, ALREADY_EXISTS (ACCOUNT_EXISTS: the username or the
+   * email address is taken; the field is named), FAILED_PRECONDITION
+   * (SIGNUP_DISABLED).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.SignUp
    */
@@ -2194,10 +2199,9 @@ export const AuthService: GenService<{
   /**
    * Starts a session with a password.
    *
-   * Errors: UNAUTHENTICATED (unknown name, wrong password or disabled account:
-   * the same answer in the same time), INVALID_ARGUMENT, RESOURCE_EXHAUSTED (too
-   * many failed tries, reason TOO_MANY_ATTEMPTS, or too much to do: try again
-   * after the RetryInfo delay).
+   * Errors: UNAUTHENTICATED (LOGIN_FAILED: unknown name, wrong password or
+   * disabled account, the same answer in the same time), INVALID_ARGUMENT,
+   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS: too many failed tries).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.Login
    */
@@ -2211,8 +2215,8 @@ export const AuthService: GenService<{
    * for 30 seconds, while its successor is unused, a repeat gives the same
    * successor (the answer may have been lost); any later use ends the session.
    *
-   * Errors: UNAUTHENTICATED (unknown or ended; spent, reason
-   * REFRESH_TOKEN_REUSED), INVALID_ARGUMENT.
+   * Errors: UNAUTHENTICATED (REFRESH_TOKEN_INVALID: unknown or ended;
+   * REFRESH_TOKEN_REUSED: spent), INVALID_ARGUMENT.
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RefreshToken
    */
@@ -2275,7 +2279,7 @@ export const AuthService: GenService<{
   /**
    * Ends one of the caller's sessions; the caller's own is one of them.
    *
-   * Errors: NOT_FOUND (no session of the caller has this id).
+   * Errors: NOT_FOUND (SESSION_NOT_FOUND: no session of the caller has this id).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RevokeSession
    */
@@ -2299,8 +2303,8 @@ export const AuthService: GenService<{
   /**
    * Sets a new password and ends all of the caller's other sessions.
    *
-   * Errors: UNAUTHENTICATED (the old password is wrong, reason
-   * PASSWORD_WRONG), INVALID_ARGUMENT, RESOURCE_EXHAUSTED.
+   * Errors: UNAUTHENTICATED (PASSWORD_WRONG: the old one), INVALID_ARGUMENT,
+   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.ChangePassword
    */
@@ -2312,7 +2316,8 @@ export const AuthService: GenService<{
   /**
    * Changes the caller's own account.
    *
-   * Errors: INVALID_ARGUMENT, ALREADY_EXISTS (the username is taken).
+   * Errors: INVALID_ARGUMENT, ALREADY_EXISTS (ACCOUNT_EXISTS: the username is
+   * taken).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.UpdateProfile
    */
@@ -2325,8 +2330,9 @@ export const AuthService: GenService<{
    * Deletes the caller's own account with its sessions, jobs and pictures, the
    * last of many after the answer. It cannot be undone.
    *
-   * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
-   * FAILED_PRECONDITION (the last administrator).
+   * Errors: UNAUTHENTICATED (PASSWORD_WRONG), INVALID_ARGUMENT,
+   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login), FAILED_PRECONDITION
+   * (LAST_ADMIN: no other administrator could sign in).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.DeleteProfile
    */
@@ -2338,10 +2344,10 @@ export const AuthService: GenService<{
   /**
    * Mails a token to a new address, which ConfirmEmailChange takes.
    *
-   * Errors: UNAUTHENTICATED (the password is wrong, reason PASSWORD_WRONG),
-   * INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
-   * administrator, reason MAIL_NOT_SET_UP). That an address is taken is not
-   * told: its owner is mailed instead.
+   * Errors: UNAUTHENTICATED (PASSWORD_WRONG), INVALID_ARGUMENT,
+   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login; MAILED_ALREADY: less than a
+   * minute ago), FAILED_PRECONDITION (MAIL_NOT_SET_UP: ask an administrator).
+   * That an address is taken is not told: its owner is mailed instead.
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RequestEmailChange
    */
@@ -2353,8 +2359,8 @@ export const AuthService: GenService<{
   /**
    * Gives an account the new address that the token is for.
    *
-   * Errors: INVALID_ARGUMENT (the token is unknown, spent or too old, reason
-   * TOKEN_INVALID), ALREADY_EXISTS (somebody took the address meanwhile).
+   * Errors: INVALID_ARGUMENT (TOKEN_INVALID: unknown, spent or too old),
+   * ALREADY_EXISTS (ACCOUNT_EXISTS: somebody took the address meanwhile).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.ConfirmEmailChange
    */
@@ -2368,8 +2374,8 @@ export const AuthService: GenService<{
    * one is less than 15 minutes old. Known and unknown addresses get the same
    * answer in the same time.
    *
-   * Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (mail is not set up: ask an
-   * administrator, reason MAIL_NOT_SET_UP).
+   * Errors: INVALID_ARGUMENT, FAILED_PRECONDITION (MAIL_NOT_SET_UP: ask an
+   * administrator).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RequestPasswordReset
    */
@@ -2381,8 +2387,7 @@ export const AuthService: GenService<{
   /**
    * Sets a new password by a token, ends all sessions and lifts all locks.
    *
-   * Errors: INVALID_ARGUMENT (a field breaks its rule, or the token is unknown,
-   * spent or too old, reason TOKEN_INVALID), RESOURCE_EXHAUSTED.
+   * Errors: INVALID_ARGUMENT (also TOKEN_INVALID: unknown, spent or too old).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.ResetPassword
    */
@@ -2394,8 +2399,8 @@ export const AuthService: GenService<{
   /**
    * Exchanges an API key for a client token.
    *
-   * Errors: UNAUTHENTICATED (the key is not good), INVALID_ARGUMENT (a scope
-   * that the client does not have).
+   * Errors: UNAUTHENTICATED (CREDENTIAL_INVALID: the key is not good),
+   * INVALID_ARGUMENT (a scope that the client does not have).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.ExchangeApiKey
    */
@@ -2405,7 +2410,9 @@ export const AuthService: GenService<{
     output: typeof ExchangeApiKeyResponseSchema;
   },
   /**
-   * Makes an API client. For administrators, as every call below.
+   * Makes an API client. For administrators, as every call below. What these
+   * calls do not find is NOT_FOUND, a client (CLIENT_NOT_FOUND) or an account
+   * (USER_NOT_FOUND).
    *
    * Errors: INVALID_ARGUMENT.
    *
@@ -2507,7 +2514,7 @@ export const AuthService: GenService<{
   /**
    * Makes an account, also where sign-up is closed.
    *
-   * Errors: as SignUp.
+   * Errors: INVALID_ARGUMENT, ALREADY_EXISTS (ACCOUNT_EXISTS, as SignUp).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.CreateUser
    */
@@ -2520,7 +2527,7 @@ export const AuthService: GenService<{
    * Disables an account, which ends its sessions and spends the tokens for a
    * new password or address that are out, or enables it again.
    *
-   * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
+   * Errors: NOT_FOUND, FAILED_PRECONDITION (LAST_ADMIN, as DeleteProfile).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.SetUserDisabled
    */
@@ -2532,8 +2539,8 @@ export const AuthService: GenService<{
   /**
    * Makes somebody an administrator, or no longer one.
    *
-   * Errors: NOT_FOUND, INVALID_ARGUMENT (role), FAILED_PRECONDITION (the last
-   * administrator).
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (role), FAILED_PRECONDITION (LAST_ADMIN,
+   * as DeleteProfile).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.SetUserRole
    */
@@ -2558,7 +2565,7 @@ export const AuthService: GenService<{
    * Deletes an account with its sessions, jobs and pictures, the last of many
    * after the answer. It cannot be undone.
    *
-   * Errors: NOT_FOUND, FAILED_PRECONDITION (the last administrator).
+   * Errors: NOT_FOUND, FAILED_PRECONDITION (LAST_ADMIN, as DeleteProfile).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.DeleteUser
    */
@@ -2596,8 +2603,7 @@ export const AuthService: GenService<{
   /**
    * Lists the keys that access tokens are checked with, the newest first.
    *
-   * Errors: FAILED_PRECONDITION (tokens are signed with JWT_SECRET, reason
-   * SHARED_SECRET).
+   * Errors: FAILED_PRECONDITION (SHARED_SECRET: JWT_SECRET signs tokens).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.ListSigningKeys
    */
@@ -2611,8 +2617,7 @@ export const AuthService: GenService<{
    * is kept until the last token it signed has expired, so that no valid token is
    * refused.
    *
-   * Errors: FAILED_PRECONDITION (tokens are signed with JWT_SECRET, reason
-   * SHARED_SECRET).
+   * Errors: FAILED_PRECONDITION (SHARED_SECRET: JWT_SECRET signs tokens).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RotateSigningKey
    */

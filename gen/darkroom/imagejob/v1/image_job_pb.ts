@@ -1233,8 +1233,8 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
  * Takes pictures and prompts, and hands out developed pictures.
  *
  * Every call needs a credential, and has the errors that AuthService tells for
- * all. Somebody else's job or picture is NOT_FOUND, exactly as if it did not
- * exist. Execution is at least once, the outcome exactly once. Messages are at
+ * all. Somebody else's job or picture is NOT_FOUND (JOB_NOT_FOUND,
+ * IMAGE_NOT_FOUND), exactly as if it did not exist. Execution is at least once, the outcome exactly once. Messages are at
  * most 64 KiB but for UploadImage.
  *
  * @generated from service darkroom.imagejob.v1.ImageJobService
@@ -1248,12 +1248,11 @@ export const ImageJobService: GenService<{
    * The message may have 28 MiB (base64 in JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
-   * large), RESOURCE_EXHAUSTED (the message is over its limit, or too many large
-   * ones come at a time, reason UPLOADS_FULL), FAILED_PRECONDITION (the job's
-   * workers have uploaded 100 pictures within a day, reason TOO_MANY_UPLOADS);
-   * where pictures are at an image service, UNAVAILABLE (it cannot be used) and
-   * FAILED_PRECONDITION (it does not take the picture, reason
-   * IMAGE_SERVICE_REFUSED).
+   * large), RESOURCE_EXHAUSTED (the message is over its limit; UPLOADS_FULL: too
+   * many large ones come at a time), FAILED_PRECONDITION (TOO_MANY_UPLOADS: the
+   * job's workers have uploaded 100 pictures within a day); where pictures are at
+   * an image service, UNAVAILABLE (IMAGE_SERVICE_UNAVAILABLE: it cannot be used)
+   * and FAILED_PRECONDITION (IMAGE_SERVICE_REFUSED: it does not take the picture).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.UploadImage
    */
@@ -1266,9 +1265,9 @@ export const ImageJobService: GenService<{
    * Accepts a job. An accepted job is never lost. The same request_id from the
    * same caller gives the same job.
    *
-   * Errors: INVALID_ARGUMENT (a field breaks its rule), NOT_FOUND (image_id),
-   * ALREADY_EXISTS (request_id was used with another request), RESOURCE_EXHAUSTED
-   * (reason DAILY_QUOTA: the user's requests of the day are used up).
+   * Errors: INVALID_ARGUMENT, NOT_FOUND (image_id), ALREADY_EXISTS
+   * (REQUEST_ID_REUSED: with another request), RESOURCE_EXHAUSTED (DAILY_QUOTA:
+   * the user's requests of the day are used up).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.SubmitImageJob
    */
@@ -1320,7 +1319,7 @@ export const ImageJobService: GenService<{
   /**
    * Ends a job that has not ended yet. Cancelling it again changes nothing.
    *
-   * Errors: NOT_FOUND, FAILED_PRECONDITION (it ended otherwise).
+   * Errors: NOT_FOUND, FAILED_PRECONDITION (JOB_ENDED: otherwise).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.CancelImageJob
    */
@@ -1332,7 +1331,7 @@ export const ImageJobService: GenService<{
   /**
    * Reads a picture: the first message has its description, all have bytes.
    *
-   * Errors: NOT_FOUND, UNAVAILABLE (the image service cannot be used).
+   * Errors: NOT_FOUND, UNAVAILABLE (IMAGE_SERVICE_UNAVAILABLE: it cannot be used).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetImage
    */
@@ -1348,7 +1347,7 @@ export const ImageJobService: GenService<{
    * there is no daily limit.
    *
    * Errors: INVALID_ARGUMENT (days, user_id), PERMISSION_DENIED (user_id is
-   * somebody else, and the caller no administrator), NOT_FOUND (user_id).
+   * somebody else, and the caller no administrator), NOT_FOUND (USER_NOT_FOUND).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetUsage
    */
@@ -1371,8 +1370,8 @@ export const ImageJobService: GenService<{
    * Lists what was given up: everybody's jobs that failed or expired, and results
    * that could not be used. For administrators.
    *
-   * Errors: INVALID_ARGUMENT (page_size, page_token, source), UNAVAILABLE (the
-   * queue cannot be reached).
+   * Errors: INVALID_ARGUMENT (page_size, page_token, source), UNAVAILABLE
+   * (QUEUE_UNAVAILABLE: the queue cannot be reached).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.ListDeadLetters
    */
@@ -1385,9 +1384,9 @@ export const ImageJobService: GenService<{
    * Sends dead letters again, one or all: a job is QUEUED with three more attempts
    * and 24 hours, a result is read once more as it is. For administrators.
    *
-   * Errors: NOT_FOUND (id), FAILED_PRECONDITION (the job did not fail or expire,
-   * or its owner or its input picture is gone), INVALID_ARGUMENT (what, source,
-   * page_token), UNAVAILABLE (the queue cannot be reached).
+   * Errors: NOT_FOUND (JOB_NOT_FOUND, DEAD_LETTER_NOT_FOUND), FAILED_PRECONDITION
+   * (JOB_NOT_DEAD: it did not fail or expire; OWNER_GONE, INPUT_PICTURE_GONE),
+   * INVALID_ARGUMENT (what, source, page_token), UNAVAILABLE (QUEUE_UNAVAILABLE).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.Redrive
    */
@@ -1401,7 +1400,7 @@ export const ImageJobService: GenService<{
    * Jobs that failed are deleted by themselves, when their time is up. For
    * administrators.
    *
-   * Errors: INVALID_ARGUMENT (ids), UNAVAILABLE (the queue cannot be reached).
+   * Errors: INVALID_ARGUMENT (ids), UNAVAILABLE (QUEUE_UNAVAILABLE).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.DiscardDeadLetters
    */
