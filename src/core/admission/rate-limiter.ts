@@ -8,8 +8,8 @@ import type { CounterStore } from "../../ports/counter-store.ts";
 import type { Log } from "../../ports/log.ts";
 
 const keysMax = 50_000;
-/** The share of a limit that one server may count before it tells the store: five servers overshoot by a tenth at most. */
-const unsentShare = 1 / 50;
+/** The share of a limit that one server may count before it tells the store: ten servers overshoot by a tenth at most. */
+const unsentShare = 1 / 100;
 
 /** Calls that go to the store in one addition. */
 interface Batch {
