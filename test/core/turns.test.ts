@@ -23,3 +23,22 @@ test("works that share a key wait for each other, in their order, even if one fa
   expect(done.slice(0, 3)).toEqual(["other", "first", "second"]);
   expect(done.slice(3).toSorted()).toEqual(["last", "third"]);
 });
+
+test("of works that share a key no two begin in the same turn of the event loop, though one has ended", async () => {
+  const turns = new Turns();
+  const done: string[] = [];
+  const take = (name: string) => turns.take(["a"], async () => void done.push(name));
+  await take("first");
+  const [second, third] = [take("second"), take("third")];
+  await allThatThisTurnCanDo();
+  expect(done).toEqual(["first"]);
+  await second;
+  await allThatThisTurnCanDo();
+  expect(done).toEqual(["first", "second"]);
+  await third;
+});
+
+/** Many times as many steps as the work takes. */
+async function allThatThisTurnCanDo(): Promise<void> {
+  for (let step = 0; step < 100; step++) await undefined;
+}

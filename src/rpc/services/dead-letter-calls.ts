@@ -12,17 +12,20 @@ import { invalidField } from "../../model/errors.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
 import { toImageJob } from "./convert.ts";
+import { inTurns } from "./in-turns.ts";
 
 /** Bytes of a message that are shown. */
 const bodyMax = 4096;
 
 /** The administrators' calls about dead letters. */
-export function deadLetterCalls({ deadLetters }: UseCases) {
+export function deadLetterCalls(core: UseCases) {
+  const { deadLetters } = core;
+  const inTurn = inTurns(core);
   return {
-    async listDeadLetters({ pageSize, pageToken, source }) {
+    listDeadLetters: inTurn(async ({ pageSize, pageToken, source }) => {
       const page = await deadLetters.list({ pageSize, pageToken, source: sourceNamed(source) });
       return { deadLetters: page.items.map(toDeadLetter), nextPageToken: page.nextPageToken };
-    },
+    }),
     async redrive({ what }) {
       if (what.case === undefined) throw invalidField("what", "must be one or all");
       const { source } = what.value;

@@ -11,12 +11,14 @@ import { callOf } from "../call.ts";
 import { fromDuration, fromStates, fromTimestamp, toImage, toImageJob } from "./convert.ts";
 import { cutShort } from "./cut-short.ts";
 import { deadLetterCalls } from "./dead-letter-calls.ts";
+import { inTurns } from "./in-turns.ts";
 
 /** How long one stream lives; a caller that still watches then resumes. */
 const watchMaxMs = hourMs;
 
 export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobService> {
   const ownerId = (context: HandlerContext) => ownerIdOf(ownerOf(callOf(context)));
+  const inTurn = inTurns(core);
 
   return {
     async uploadImage({ data }, context) {
@@ -59,10 +61,10 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
       }
     },
 
-    async listImageJobs({ pageSize, pageToken, states }, context) {
+    listImageJobs: inTurn(async ({ pageSize, pageToken, states }, context) => {
       const page = await core.jobs.list(ownerId(context), { pageSize, pageToken, states: fromStates(states) });
       return { jobs: page.items.map(toImageJob), nextPageToken: page.nextPageToken };
-    },
+    }),
 
     async cancelImageJob({ jobId }, context) {
       return { job: toImageJob(await core.jobs.cancel(jobId, ownerId(context))) };

@@ -10,6 +10,7 @@ import { principalOf, userOf } from "../../model/call.ts";
 import { sessionCookie } from "../../model/session-cookie.ts";
 import { callOf } from "../call.ts";
 import { toAccount, toPrincipal, toSession, toTokens } from "./convert.ts";
+import { inTurns } from "./in-turns.ts";
 import { principalAnswers } from "./principal-answers.ts";
 
 /** Signing up and in, and what a caller can ask of sessions. */
@@ -20,6 +21,7 @@ export function sessionCalls(core: UseCases) {
       sessionCookie(token, { domain: core.cookieDomain, isSecure: callOf(context).isSecure }),
     );
 
+  const inTurn = inTurns(core);
   const checked = principalAnswers((principal) =>
     create(CheckAuthResponseSchema, { principal: toPrincipal(principal) }),
   );
@@ -56,11 +58,11 @@ export function sessionCalls(core: UseCases) {
     checkAuth(_request, context) {
       return checked(principalOf(callOf(context)));
     },
-    async listSessions(_request, context) {
+    listSessions: inTurn(async (_request, context) => {
       const { account, sessionId } = userOf(callOf(context));
       const sessions = await core.sessions.list(account);
       return { sessions: sessions.map((session) => toSession(session, sessionId)) };
-    },
+    }),
     async revokeSession({ sessionId }, context) {
       await core.sessions.revoke(sessionId, userOf(callOf(context)).account.id);
       return {};
