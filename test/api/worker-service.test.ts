@@ -207,6 +207,7 @@ describe("a result", () => {
     expect(await refusal(shop.claim(first))).toMatchObject({ reason: "DISPATCH_SUPERSEDED" });
     expect(await shop.claim(again)).toMatchObject({ attempt: 2 });
     expect(await shop.poll(message_id)).toMatchObject({ state: State.RUNNING, attempt: 2 });
+    expect(await refusal(shop.upload(first.jobToken))).toMatchObject({ reason: "LEASE_LOST" });
   });
 
   test("that names somebody else's picture is put aside, and the job goes on", async () => {
