@@ -108,6 +108,30 @@ test("many who ask for one account's letter at once cause one", async () => {
   expect(await accounts.get(account.id)).toMatchObject({ version: 2 });
 });
 
+test("of many addresses that one account asks for at once one is written to", async () => {
+  const { recovery, mailQueue, sent, account, accounts, watched, passwords } = await opened();
+  const password = "correct horse battery";
+  const owner = { ...account, passwordHash: await passwords.hash(password), version: 2 };
+  await accounts.replace(owner);
+  const all = Promise.withResolvers<void>();
+  let reads = 0;
+  // Each has seen that there is no token when any writes one.
+  watched.get = async (id) => {
+    const found = await accounts.get(id);
+    reads += 1;
+    if (reads === 3) all.resolve();
+    await all.promise;
+    return found;
+  };
+  const user = { kind: "user", account: owner, sessionId: "" } as const;
+  const ask = (name: string) => recovery.requestEmailChange(user, "127.0.0.1", `${name}@example.com`, password);
+  const asked = await Promise.allSettled(["a", "b", "c"].map(ask));
+  await mailQueue.stop();
+  const refused = asked.flatMap((each) => (each.status === "rejected" ? each.reason : []));
+  expect(refused).toMatchObject([{ reason: "MAILED_ALREADY" }, { reason: "MAILED_ALREADY" }]);
+  expect(sent).toHaveLength(1);
+});
+
 test("no letter goes to an address that is exchanged while it is asked for there", async () => {
   const { recovery, mailQueue, sent, account, accounts, watched } = await opened();
   const { token } = await recovery.issue(account.id, "new@example.com");

@@ -114,12 +114,7 @@ export class Recovery {
     checkFields({ email: () => emailRule(email) });
     this.#needMail();
     await checkPassword(this.#deps, by, address, { password, field: "password" });
-    const { accountRecords, clock } = this.#deps;
-    const { emailChange } = await accountRecords.get(by.account.id);
-    if (isRecent(issuedAt(emailChange, emailChangeLifeMs), changeEveryMs, clock()))
-      throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
-        retryAfterMs: changeEveryMs,
-      });
+    this.#needChangeDue(await this.#deps.accountRecords.get(by.account.id));
   }
 
   /**
@@ -181,10 +176,21 @@ export class Recovery {
     const expiresAt = this.#deps.clock() + emailChangeLifeMs;
     const { token, hash }: Secret = this.#deps.emailChanges.issue(id);
     await this.#deps.accountRecords.change(id, (account) => {
-      if (checked !== undefined) needSamePassword(account, checked);
+      if (checked !== undefined) {
+        needSamePassword(account, checked);
+        // Once more: many may have asked at once.
+        this.#needChangeDue(account);
+      }
       return { ...account, emailChange: { hash, expiresAt, email } };
     });
     return { token, expiresAt };
+  }
+
+  #needChangeDue({ emailChange }: Account): void {
+    if (!isRecent(issuedAt(emailChange, emailChangeLifeMs), changeEveryMs, this.#deps.clock())) return;
+    throw new DomainError("resource_exhausted", "MAILED_ALREADY", "a mail was sent just now: wait a minute", {
+      retryAfterMs: changeEveryMs,
+    });
   }
 
   /**
