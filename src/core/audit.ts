@@ -14,6 +14,7 @@ import { textRule } from "../model/text.ts";
 import type { AuditStore } from "../ports/audit-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import { StrangersTries } from "./strangers-tries.ts";
 
 export interface AuditSearch {
   readonly pageSize: number;
@@ -40,16 +41,18 @@ interface AuditDeps {
 /** Keeps what happened to accounts, sessions and clients. */
 export class Audit {
   readonly #deps: AuditDeps;
+  readonly #tries: StrangersTries;
   #lastAt = 0;
   #sequence = 0;
 
   constructor(deps: AuditDeps) {
     this.#deps = deps;
+    this.#tries = new StrangersTries(deps);
   }
 
   /**
-   * Runs `act` and keeps what happened, refused or not, before the call is answered. `target` gets undefined where
-   * `act` failed.
+   * Runs `act` and keeps what happened, refused or not, before the call is answered; of a stranger's many refused tries
+   * the first of each minute. `target` gets undefined where `act` failed.
    */
   async keep<Result>(
     { principal, isOperator, address, requestId }: Call,
@@ -67,7 +70,8 @@ export class Audit {
       return result;
     } catch (error) {
       const { reason, subject } = error instanceof DomainError ? error : { reason: "INTERNAL", subject: "" };
-      await record(target(undefined) || (subject === who.actor ? "" : subject), reason);
+      if (principal !== undefined || isOperator === true || this.#tries.isToBeKept(address, subject))
+        await record(target(undefined) || (subject === who.actor ? "" : subject), reason);
       throw error;
     }
   }

@@ -119,6 +119,40 @@ test("tells whose key was exchanged, or was wrong", async () => {
   expect(events.map((event) => event.target)).toEqual(["", target, target]);
 });
 
+test("has twenty of a stranger's refused tries in a minute, and each of those that matter beside them", async () => {
+  const clock = movableClock(Date.now());
+  const { auth, url } = await serve({}, { worker: false, clock });
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const admin = bearer(tokens?.accessToken ?? "");
+  const { client, apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
+  const madeUp = apiKey.replace(client?.id ?? "", "abcdefghijklmnop");
+  const byToken = { method: "POST", headers: { "x-api-key": madeUp } };
+  for (let left = 8; left > 0; left -= 1) {
+    await refusal(auth.exchangeApiKey({ apiKey: madeUp }));
+    await refusal(auth.login({ identity: `nobody-${left}`, password: "wrong" }));
+    await fetch(`${url}/auth/token`, byToken);
+  }
+  const wrong = `${apiKey.slice(0, -1)}${apiKey.endsWith("A") ? "B" : "A"}`;
+  await refusal(auth.exchangeApiKey({ apiKey: wrong }));
+  await refusal(auth.login({ identity: "admin", password: "wrong" }));
+  await auth.exchangeApiKey({ apiKey });
+  const kept = async () => {
+    const { events } = await auth.listAuditEvents({ pageSize: 100 }, admin);
+    const tries = events.filter(({ actor }) => actor === "anonymous").map(({ target, reason }) => [target, reason]);
+    return { beside: tries.slice(0, 3), madeUp: tries.length - 4 };
+  };
+  const adminId = (await auth.checkAuth({}, admin)).principal?.account?.id;
+  const beside = [
+    [`client:${client?.id}`, ""],
+    [`user:${adminId}`, "LOGIN_FAILED"],
+    [`client:${client?.id}`, "CREDENTIAL_INVALID"],
+  ];
+  expect(await kept()).toEqual({ beside, madeUp: 20 });
+  clock.advance(60_000);
+  await refusal(auth.exchangeApiKey({ apiKey: madeUp }));
+  expect((await kept()).madeUp).toBe(21);
+});
+
 test("is read by page and by one filter", async () => {
   const { client } = await auth.createClient({ client: { name: "a" } }, admin);
   const target = `client:${client?.id}`;

@@ -134,7 +134,7 @@ export class Sessions {
     const current = known.hash === session.refreshHash ? await this.#rotate(session, token, now) : session;
     if (!isRepeat(current, known.hash, now)) {
       await sessions.delete(session.id);
-      throw refreshTokenReused();
+      throw refreshTokenReused(account.id);
     }
     return { account, tokens: await this.#tokens(current, account, refreshTokens.successor(token).token) };
   }

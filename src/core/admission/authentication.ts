@@ -1,6 +1,7 @@
 import { chain, chainOr, type MaybePromise } from "../../helpers/maybe-promise.ts";
 import { hasLostRights } from "../../model/access.ts";
 import type { Account } from "../../model/account.ts";
+import { auditSubject } from "../../model/audit.ts";
 import { acceptsKeyVersion, type Client, isUsable, type Scope } from "../../model/client.ts";
 import { invalidField, unauthenticated } from "../../model/errors.ts";
 import { isClientId } from "../../model/ids.ts";
@@ -117,7 +118,7 @@ export class Authentication {
     return chain(clientCache.get(clientId), (client) => {
       const hashes = [client?.keyHash, client?.previousKeyHash].flatMap((hash) => hash ?? []);
       return chain(apiKeys.verify(key, hashes), (index) => {
-        if (client === undefined || index === undefined) throw refused();
+        if (client === undefined || index === undefined) throw refused({ subject: auditSubject("client", client?.id) });
         return this.#usable(client, client.keyVersion - index);
       });
     });
@@ -125,7 +126,8 @@ export class Authentication {
 
   #usable(client: Client, keyVersion: number): { client: Client; keyVersion: number } {
     const now = this.#deps.clock();
-    if (!isUsable(client, now) || !acceptsKeyVersion(client, keyVersion, now)) throw refused();
+    if (!isUsable(client, now) || !acceptsKeyVersion(client, keyVersion, now))
+      throw refused({ subject: auditSubject("client", client.id) });
     return { client, keyVersion };
   }
 
@@ -154,7 +156,7 @@ export class Authentication {
     return chainOr<Principal, never>(
       () => this.#authenticateToken(credential),
       (error) => {
-        throw error instanceof InvalidToken ? refused(error) : error;
+        throw error instanceof InvalidToken ? refused({ cause: error }) : error;
       },
     );
   };

@@ -1,5 +1,6 @@
 import { chainOr, type MaybePromise } from "../../helpers/maybe-promise.ts";
 import type { Account } from "../../model/account.ts";
+import { auditSubject } from "../../model/audit.ts";
 import { DomainError, unauthenticated } from "../../model/errors.ts";
 
 export function isUnauthenticated(error: unknown): error is DomainError {
@@ -23,15 +24,16 @@ export function usableAccount(account: Account | undefined): Account {
   return account;
 }
 
-export function refused(cause?: unknown): DomainError {
+export function refused(details: { readonly cause?: unknown; readonly subject?: string } = {}): DomainError {
   const message = "the credential is not valid: log in, refresh it, or send another key";
-  return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, { cause });
+  return new DomainError("unauthenticated", "CREDENTIAL_INVALID", message, details);
 }
 
-export function refreshTokenReused(): DomainError {
+export function refreshTokenReused(accountId: string): DomainError {
   return unauthenticated(
     "REFRESH_TOKEN_REUSED",
     "the refresh token was used before, so its session has ended: log in again",
+    auditSubject("user", accountId),
   );
 }
 
