@@ -28,6 +28,7 @@ export interface Image extends ImageInfo {
 }
 
 export const imageMaxBytes = 20 * 1024 * 1024;
+export const imageSizeRule = `must have at most ${imageMaxBytes} bytes (20 MiB)`;
 export const imageMaxPixels = 50_000_000;
 /** How many pictures a job's workers may upload in a day: its results, and what they upload again. */
 export const jobUploadsMax = 100;

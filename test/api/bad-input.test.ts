@@ -357,7 +357,7 @@ describe("what is too large", async () => {
   test.each(protocols)("is refused over $name: an upload over 28 MiB", async ({ open }) => {
     const data = new Uint8Array(28 * MiB + 1);
     const uploaded = createClient(ImageJobService, open(url)).uploadImage({ data }, owner.credential);
-    expect(await refusal(uploaded)).toMatchObject({ code: "ResourceExhausted" });
+    expect(await refusal(uploaded)).toMatchObject({ code: "InvalidArgument", fields: ["data"] });
   });
 
   test("is refused when only decompression makes it so", async () => {

@@ -1,5 +1,5 @@
 import { type DomainError, invalidField } from "../../model/errors.ts";
-import { type ImageType, imageMaxBytes, imageMaxPixels } from "../../model/image.ts";
+import { type ImageType, imageMaxBytes, imageMaxPixels, imageSizeRule } from "../../model/image.ts";
 import { type ImageHeader, imageType, readImageHeader } from "./image-header.ts";
 import { JpegScans } from "./jpeg-scans.ts";
 
@@ -89,7 +89,7 @@ export class ImageInspector {
 }
 
 export function tooLarge(): DomainError {
-  return invalidField("data", `must have at most ${imageMaxBytes} bytes (20 MiB)`);
+  return invalidField("data", imageSizeRule);
 }
 
 interface EndSearch {

@@ -3,6 +3,7 @@ import { networkOf } from "../../model/address.ts";
 import { bodyMax, uploadBodyMax } from "../../model/body-limits.ts";
 import type { BodyRoom, Call, CountedBody } from "../../model/call.ts";
 import { type DomainError, invalidField } from "../../model/errors.ts";
+import { imageSizeRule } from "../../model/image.ts";
 import { uploadsFull } from "../../model/overload.ts";
 import { cutAnswer, onceAnswered } from "../server/http-messages.ts";
 
@@ -19,6 +20,8 @@ const compressedJson = invalidField(
   "data",
   "must come uncompressed as JSON: leave out content-encoding, or send application/proto",
 );
+/** Its picture is larger than any may be, even as base64. */
+const tooLarge = invalidField("data", imageSizeRule);
 
 /** Of the room that one address may hold by several bodies when others find none. */
 const share = 1 / 4;
@@ -52,12 +55,14 @@ export class UploadRoom {
     let work: Promise<unknown> = Promise.resolve();
     const release = () => this.#release(holder);
     const hold = (bytes: number) => {
+      if (bytes > uploadBodyMax) this.#refuse(tooLarge);
       if (bytes > Math.max(bodyMax, holder.held)) this.#grow(holder, bytes);
     };
 
     const { headers } = request;
     const check = isJson(headers) ? uploadJsonCheck(this.#refuse) : undefined;
     request.onPiece = (piece) => {
+      if (came === 0 && announcedIn(piece, headers) > uploadBodyMax) this.#refuse(tooLarge);
       came += piece.length;
       hold(came);
       check?.(piece);
@@ -65,7 +70,7 @@ export class UploadRoom {
     onceAnswered(response, () => void work.then(release, release));
     return {
       take: () => {
-        if (!isCompressed(headers)) return hold(Math.min(Number(headers["content-length"] ?? 0), uploadBodyMax));
+        if (!isCompressed(headers)) return hold(Number(headers["content-length"] ?? 0));
         if (check !== undefined) this.#refuse(compressedJson);
         hold(uploadBodyMax);
       },
@@ -123,6 +128,12 @@ export class UploadRoom {
 
 function heldBy(holders: readonly Holder[]): number {
   return holders.reduce((sum, { held }) => sum + held, 0);
+}
+
+/** The length of gRPC's message, if this is the body's beginning: it stands behind a byte of flags. */
+function announcedIn(piece: Buffer, headers: IncomingHttpHeaders): number {
+  const isGrpc = headers["content-type"]?.startsWith("application/grpc") === true;
+  return isGrpc && piece.length >= 5 ? piece.readUInt32BE(1) : 0;
 }
 
 function isJson(headers: IncomingHttpHeaders): boolean {

@@ -1248,11 +1248,12 @@ export const ImageJobService: GenService<{
    * The message may have 28 MiB (base64 in JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
-   * large), RESOURCE_EXHAUSTED (the message is over its limit; UPLOADS_FULL: too
-   * many large ones come at a time), FAILED_PRECONDITION (TOO_MANY_UPLOADS: the
-   * job's workers have uploaded 100 pictures within a day); where pictures are at
-   * an image service, UNAVAILABLE (IMAGE_SERVICE_UNAVAILABLE: it cannot be used)
-   * and FAILED_PRECONDITION (IMAGE_SERVICE_REFUSED: it does not take the picture).
+   * large), RESOURCE_EXHAUSTED (a compressed message is over its limit;
+   * UPLOADS_FULL: too many large ones come at a time), FAILED_PRECONDITION
+   * (TOO_MANY_UPLOADS: the job's workers have uploaded 100 pictures within a day);
+   * where pictures are at an image service, UNAVAILABLE
+   * (IMAGE_SERVICE_UNAVAILABLE: it cannot be used) and FAILED_PRECONDITION
+   * (IMAGE_SERVICE_REFUSED: it does not take the picture).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.UploadImage
    */
