@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startServer } from "../../src/app/server-app.ts";
 import { bearer, connect } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
@@ -48,6 +48,17 @@ test("tells who did what to whom, from where, and how it ended", async () => {
   expect(login).toMatchObject({ action: "session.started", target: `user:${userId}` });
   expect(signedUp).toMatchObject({ action: "user.signed_up", target: `user:${userId}` });
   expect(events.every(({ address }) => /^(::ffff:)?127\.0\.0\.1$/.test(address))).toBe(true);
+});
+
+test("names no target of what somebody tried with their own account, after too many tries neither", async () => {
+  const user = await signIn(server);
+  const change = { oldPassword: "not it", newPassword: "another good one" };
+  const isSlowed = async () =>
+    (await refusal(auth.changePassword(change, user.credential))).reason === "TOO_MANY_ATTEMPTS";
+  await vi.waitUntil(isSlowed, { interval: 1, timeout: 30_000 });
+  const { events } = await auth.listAuditEvents({ actor: `user:${user.account?.id}` }, admin);
+  expect(events[0]).toMatchObject({ action: "user.password_changed", reason: "TOO_MANY_ATTEMPTS" });
+  expect(new Set(events.map(({ target }) => target))).toEqual(new Set([""]));
 });
 
 test("tells whose refresh token was spent, or used again", async () => {

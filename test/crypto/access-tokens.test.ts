@@ -114,7 +114,9 @@ describe.each([
     const end = Math.ceil(clock() / 1000 + 60) * 1000;
     const later = { accountId: account.id, expiresAt: end + 1000, idleAt: end + 1000 };
     for (const ending of [{ expiresAt: end }, { idleAt: end }])
-      expect(await tokens.forSession(sampleSession({ ...later, ...ending }), account)).toMatchObject({ expiresAt: end });
+      expect(await tokens.forSession(sampleSession({ ...later, ...ending }), account)).toMatchObject({
+        expiresAt: end,
+      });
     const client = sampleClient({ expiresAt: end });
     expect(await tokens.forClient(client, 1, [])).toMatchObject({ expiresAt: end });
   });
