@@ -70,11 +70,7 @@ async function begun(response: StreamResponse): Promise<StreamResponse> {
 type Message = StreamResponse<DescMessage, DescMessage>["message"] extends AsyncIterable<infer M> ? M : never;
 
 async function* resumed(first: IteratorResult<Message>, rest: AsyncIterator<Message>): AsyncGenerator<Message> {
-  try {
-    for (let result = first; !result.done; result = await rest.next()) yield result.value;
-  } finally {
-    await rest.return?.();
-  }
+  for (let result = first; !result.done; result = await rest.next()) yield result.value;
 }
 
 /** The service has no call whose caller streams: there is one message. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   Code,
   createDarkroom,
@@ -8,6 +8,7 @@ import {
   State,
 } from "../../src/client/index.ts";
 import { createDarkroom as createWebDarkroom } from "../../src/client/web.ts";
+import { recordingLog } from "../support/log.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { colourfulness, redPicture } from "../support/red.ts";
 import { serve } from "../support/server.ts";
@@ -76,6 +77,42 @@ test.each([
   expect(versions).toEqual([...new Set(versions)].toSorted((a, b) => Number(a - b)));
 });
 
+/** Loses these answers to clients in browsers; a procedure's first has the count 1. */
+function loseAnswers(isLost: (procedure: string, count: number) => boolean): void {
+  const { fetch } = globalThis;
+  const counts = new Map<string, number>();
+  const fetched = vi.spyOn(globalThis, "fetch").mockImplementation(async (url, init) => {
+    const answer = await fetch(url, init);
+    const procedure = String(url).split("/").at(-1) ?? "";
+    const count = (counts.get(procedure) ?? 0) + 1;
+    counts.set(procedure, count);
+    if (isLost(procedure, count)) throw new TypeError("fetch failed");
+    return answer;
+  });
+  onTestFinished(() => fetched.mockRestore());
+}
+
+test("survives lost answers, and submits its job once", async () => {
+  const darkroom = await signedUp((await serve()).url, createWebDarkroom);
+  // Of the upload and the submission the first, of each of two downloads.
+  loseAnswers((procedure, count) =>
+    procedure === "GetImage" ? count % 2 === 1 : /^(Upload|Submit)/.test(procedure) && count === 1,
+  );
+  const { picture } = await darkroom.develop(red, "sepia");
+  expect((await darkroom.jobs.listImageJobs({})).jobs).toHaveLength(1);
+  expect((await darkroom.picture(picture.image.id)).bytes).toEqual(picture.bytes);
+});
+
+test("an abort rejects with the signal's reason, also where the job cannot be cancelled", async () => {
+  const darkroom = await signedUp((await serve({}, { worker: false })).url, createWebDarkroom);
+  loseAnswers((procedure) => procedure === "CancelImageJob");
+  const stop = new AbortController();
+  const onProgress = ({ stage }: Progress) => {
+    if (stage === "queued") stop.abort("gone");
+  };
+  await expect(darkroom.develop(red, "sepia", { signal: stop.signal, onProgress })).rejects.toBe("gone");
+});
+
 test("an abort cancels the job and rejects with the signal's reason", async () => {
   const { url } = await serve({}, { worker: false });
   const darkroom = await signedUp(url);
@@ -117,8 +154,9 @@ describe("a job without a picture", () => {
   });
 });
 
-test("what the server refuses is refused at once, and what a callback throws is thrown", async () => {
-  const darkroom = await signedUp((await serve({}, { worker: false })).url);
+test("what the server refuses is refused at once, and what a callback throws is thrown and ends the watch", async () => {
+  const log = recordingLog();
+  const darkroom = await signedUp((await serve({}, { worker: false, log })).url);
   await expect(darkroom.develop(red, "")).rejects.toMatchObject({ code: Code.InvalidArgument });
   await expect(darkroom.develop(new Uint8Array(3), "sepia")).rejects.toMatchObject({ code: Code.InvalidArgument });
   const bug = new TypeError("a bug in the page");
@@ -126,6 +164,8 @@ test("what the server refuses is refused at once, and what a callback throws is 
     if (job !== undefined) throw bug;
   };
   await expect(darkroom.develop(red, "sepia", { onProgress })).rejects.toBe(bug);
+  const isOver = () => log.lines.some(({ fields }) => `${fields.path}`.endsWith("/WatchImageJob"));
+  await vi.waitUntil(isOver, { timeout: 20_000 });
 });
 
 test.each([

@@ -7,6 +7,7 @@ import {
   type DarkroomClient,
   type DarkroomOptions,
   type Tokens,
+  tokensIn,
   tokensInMemory,
 } from "../../src/client/index.ts";
 import { createDarkroom as createWebDarkroom } from "../../src/client/web.ts";
@@ -117,10 +118,14 @@ describe("a session", () => {
 
   test("goes on with its token while the server is too far away to renew it", async () => {
     const server = await serve({}, { worker: false });
-    const { darkroom, store, advance } = await signedIn(server);
+    const { darkroom, store, advance } = await signedIn(server, createWebDarkroom);
     await server.app.stop();
     advance(14.5 * minute);
+    const fetched = vi.spyOn(globalThis, "fetch");
     expect(await darkroom.accessToken()).toBe(store.kept[0]?.accessToken);
+    // More would go on for longer than the server repeats a lost answer.
+    expect(fetched).toHaveBeenCalledTimes(3);
+    fetched.mockRestore();
   });
 
   test("ends with signing out, on the server too", async () => {
@@ -140,6 +145,7 @@ describe("a session", () => {
     await server.app.stop();
     await expect(darkroom.signOut()).rejects.toThrow();
     expect(store.get()).toBeUndefined();
+    await darkroom.signOut();
   });
 
   test("that begins while another is being left goes on", async () => {
@@ -160,6 +166,22 @@ describe("a session", () => {
     fetched.mockRestore();
     expect((await darkroom.auth.checkAuth({})).principal?.account?.username).toBe(username);
     expect((await server.auth.validate({ credential: left })).valid).toBe(false);
+  });
+
+  test("is kept in a browser's storage, and gone from it with signing out", async () => {
+    const items = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => items.get(key) ?? null,
+      setItem: (key: string, value: string) => void items.set(key, value),
+      removeItem: (key: string) => void items.delete(key),
+    };
+    const server = await serve({}, { worker: false });
+    const { username, password } = await signIn(server);
+    const open = () => createDarkroom(server.url, { tokens: tokensIn(storage) });
+    await open().signIn(username, password);
+    expect((await open().auth.checkAuth({})).principal?.account?.username).toBe(username);
+    await open().signOut();
+    expect([items.size, await open().accessToken()]).toEqual([0, undefined]);
   });
 
   test("begins with signing up, by name or by address", async () => {

@@ -1,7 +1,7 @@
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
-import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { snapshots } from "../../src/client/watch.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -79,10 +79,14 @@ test("a server that stays away is given up after ten tries", async () => {
   expect(server.asked).toHaveLength(10);
 });
 
-test("a refusal is final", async () => {
-  const server = scripted([new ConnectError("no such job", Code.NotFound)]);
-  expect(await seen(server)).toMatchObject({ error: { code: Code.NotFound } });
-  expect(server.asked).toHaveLength(1);
+test("a refusal is final, and so is a fault of the server, which gives a reason", async () => {
+  const fault = new ConnectError("internal error", Code.Internal);
+  fault.details.push({ desc: ErrorInfoSchema, value: { reason: "INTERNAL" } });
+  for (const error of [new ConnectError("no such job", Code.NotFound), fault]) {
+    const server = scripted([error]);
+    expect(await seen(server)).toMatchObject({ error: { code: error.code } });
+    expect(server.asked).toHaveLength(1);
+  }
 });
 
 test("too much is tried again only when the server says when, and that is soon", async () => {
