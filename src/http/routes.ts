@@ -149,8 +149,7 @@ function answerNothing(
 ): FastifyReply {
   const { requestId } = request.call;
   const methods = methodsOf(pathOf(request.url));
-  if (methods.length === 0 || methods.includes(request.method))
-    return sendProblem(reply, problem(404, "there is nothing here", requestId));
+  if (methods.length === 0) return sendProblem(reply, problem(404, "there is nothing here", requestId));
   const allow = methods.join(", ");
   return sendProblem(reply.header("allow", allow), problem(405, `this is for ${allow}`, requestId));
 }

@@ -355,6 +355,13 @@ describe("the access log", () => {
       await fetch(`${url}/download/nothing`, { headers });
       expect((await lineOf(headers["x-request-id"])).fields).toMatchObject({ status: 404, ...caller });
     }
+    const { sessionToken } = await server.auth.login({
+      identity: owner.username,
+      password: owner.password,
+      sessionToken: true,
+    });
+    await fetch(`${url}/session/validate`, { headers: { "x-session-token": sessionToken, "x-request-id": id } });
+    expect((await lineOf(id)).fields).toMatchObject({ status: 200, account: owner.account?.id });
   });
 
   test("has no more of a path than one needs", async () => {
