@@ -166,6 +166,7 @@ test("what the server refuses is refused at once, and what a callback throws is 
   await expect(darkroom.develop(red, "sepia", { onProgress })).rejects.toBe(bug);
   const isOver = () => log.lines.some(({ fields }) => `${fields.path}`.endsWith("/WatchImageJob"));
   await vi.waitUntil(isOver, { timeout: 20_000 });
+  expect((await darkroom.jobs.listImageJobs({})).jobs).toMatchObject([{ state: State.QUEUED }]);
 });
 
 test.each([
