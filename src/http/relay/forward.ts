@@ -115,20 +115,29 @@ function answerFailure(reply: FastifyReply, error: unknown, log: Log): void {
   sendProblem(reply, { ...problem(status, detail, requestId), reason });
 }
 
-/** Upstreams may accept the chat's path in any letter case, with more slashes or parameters: its limit and quota hold for all. */
+/**
+ * Upstreams may accept the chat's path in any letter case, with more slashes, either way round, or parameters: its limit
+ * and quota hold for all.
+ */
 function limitOf({ method, url }: FastifyRequest): Operation | undefined {
   const path = decodeURIComponent(pathOf(url))
     .replace(/;[^/]*/g, "")
-    .replace(/\/+/g, "/");
+    .replace(/[\\/]+/g, "/");
   return method === "POST" && path.replace(/\/$/, "").toLowerCase() === chat ? `POST ${chat}` : undefined;
 }
 
-/** The request's path. Refuses one that a URL parser would change, since it might lead out of `/v1/`. */
+/**
+ * The request's path. Refuses one that a URL parser would change, since it might lead out of `/v1/`, and one with control
+ * characters: to a pattern with `$` in Python, as FastAPI's, `/v1/chat` and a line feed is the chat.
+ */
 function plainPathOf({ url }: FastifyRequest): string {
   const path = pathOf(url);
   const isPlain = new URL(path, "http://upstream").pathname === path;
-  if (isPlain && !/(^|[\\/])\.{1,2}([\\/;]|$)/.test(decodeURIComponent(path))) return path;
-  throw invalidField("path", "must have no dot segments and nothing that is to be percent-encoded");
+  if (isPlain && !/\p{Cc}|(^|[\\/])\.{1,2}([\\/;]|$)/u.test(decodeURIComponent(path))) return path;
+  throw invalidField(
+    "path",
+    "must have no dot segments, no control characters and nothing that is to be percent-encoded",
+  );
 }
 
 function busy(): DomainError {
