@@ -311,6 +311,18 @@ test("a list of jobs in several states reads no more of them than it gives", asy
   expect(read).toBe(10);
 });
 
+test("an account's many sessions are deleted a hundred at a time, with others' writes in between", async () => {
+  const { db } = await openDatabase();
+  const store = sqliteSessionStore(db);
+  const many = Array.from({ length: 250 }, () => sampleSession({ accountId: "a" }));
+  await Promise.all(many.map((session) => store.insert(session)));
+  const write = vi.spyOn(Database.prototype, "write");
+  expect(await store.deleteByAccount("a")).toHaveLength(250);
+  const deleted = await Promise.all(write.mock.results.map(({ value }) => value));
+  write.mockRestore();
+  expect(deleted.map(({ length }) => length)).toEqual([100, 100, 50]);
+});
+
 test("messages to take, and those to bury first, are found by an index each, however many wait", async () => {
   const queue = await (await sqliteQueueHarness()).open();
   const write = vi.spyOn(Database.prototype, "writeAll");

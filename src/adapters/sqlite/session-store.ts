@@ -3,6 +3,9 @@ import type { SessionStore } from "../../ports/session-store.ts";
 import type { Database } from "./database.ts";
 import { touchSql } from "./touch.ts";
 
+/** How many are deleted at a time, so that others' writes come in between: an account may have a hundred thousand. */
+const batch = 100;
+
 export function sqliteSessionStore(db: Database): SessionStore {
   return {
     async insert(session) {
@@ -26,8 +29,14 @@ export function sqliteSessionStore(db: Database): SessionStore {
       return db.readDocs<Session>(sql, accountId, limit);
     },
     async deleteByAccount(accountId, exceptId = "") {
-      const sql = "DELETE FROM sessions WHERE account_id = ? AND id <> ? RETURNING id";
-      return (await db.write(sql, accountId, exceptId)).map(({ id }) => id as string);
+      const some = "SELECT id FROM sessions WHERE account_id = ? AND id <> ? LIMIT ?";
+      const sql = `DELETE FROM sessions WHERE id IN (${some}) RETURNING id`;
+      const deleted: string[] = [];
+      for (;;) {
+        const rows = await db.write(sql, accountId, exceptId, batch);
+        for (const { id } of rows) deleted.push(id as string);
+        if (rows.length < batch) return deleted;
+      }
     },
     async touch(id, lastUsedAt) {
       await db.write(touchSql("sessions"), lastUsedAt, id);
