@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { StoreUnavailable } from "../../src/ports/store-errors.ts";
+import { sampleJob } from "../contracts/samples.ts";
 import { day, openCore } from "./opened-core.ts";
 
 const everything = { source: undefined, pageToken: "" };
@@ -57,6 +58,20 @@ test("a job without its input picture stays as it is, and does not keep others b
   expect(await records.get(ids[1] ?? "")).toMatchObject({ state: "EXPIRED", version: 3 });
   expect(await deadLetters.redriveAll(everything)).toEqual({ redriven: 44, skipped: 1, nextPageToken: "" });
   expect(await deadLetters.list({ ...everything, pageSize: 0 })).toMatchObject({ items: [{ job: { id: ids[1] } }] });
+});
+
+test("one call comes to a thousand, which it reads a hundred at a time", async () => {
+  const { deadLetters, records } = await openCore();
+  // Nobody's, so that they are skipped.
+  const jobs = Array.from({ length: 1030 }, () => sampleJob({ state: "FAILED" }));
+  await Promise.all(jobs.map((job) => records.store.insert(job)));
+  const list = vi.spyOn(records.store, "listDead");
+  const { nextPageToken: pageToken, ...first } = await deadLetters.redriveAll(everything);
+  expect(first).toEqual({ redriven: 0, skipped: 1000 });
+  // One more is read, which tells whether there are more.
+  expect(list.mock.calls.map(([, limit]) => limit)).toEqual(Array(10).fill(101));
+  const rest = { redriven: 0, skipped: 30, nextPageToken: "" };
+  expect(await deadLetters.redriveAll({ ...everything, pageToken })).toEqual(rest);
 });
 
 test("while the database is away none of all is called skipped", async () => {

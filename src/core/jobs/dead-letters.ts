@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { DomainError, invalidField, isNotFound } from "../../model/errors.ts";
 import type { ImageJob } from "../../model/image-job.ts";
 import { redrive, type Timing } from "../../model/job-life.ts";
@@ -31,8 +32,9 @@ interface Wanted {
   readonly pageToken: string;
 }
 
-/** How many dead letters one call sends again or discards, and how many jobs are sent at a time. */
+/** How many dead letters one call sends again or discards, and of them how many are read, or jobs sent, at a time. */
 const atOnceMax = 1000;
+const readMax = 100;
 const together = 20;
 
 interface DeadLettersDeps extends Owners {
@@ -64,16 +66,15 @@ export class DeadLetters {
 
   /** What cannot be sent again is skipped. */
   async redriveAll(wanted: Wanted): Promise<{ redriven: number; skipped: number; nextPageToken: string }> {
-    const { items, nextPageToken } = await this.#page(wanted, atOnceMax);
-    const ids = items.flatMap((letter) => (letter.source === "job" ? letter.job.id : []));
-    const numbers = items.flatMap((letter) => (letter.source === "result" ? letter.message.number : []));
+    const { ids, numbers, nextPageToken } = await this.#thoseOf(wanted);
     let redriven = 0;
     for (let from = 0; from < ids.length; from += together) {
       const done = await Promise.all(ids.slice(from, from + together).map((id) => this.#tryRedriveJob(id)));
       redriven += done.filter(Boolean).length;
+      await setImmediate();
     }
     if (numbers.length > 0) redriven += await this.#redriveResults(numbers);
-    return { redriven, skipped: items.length - redriven, nextPageToken };
+    return { redriven, skipped: ids.length + numbers.length - redriven, nextPageToken };
   }
 
   /** Deletes results by their numbers; resolves to how many there were. Jobs are deleted by the sweeper. */
@@ -81,6 +82,23 @@ export class DeadLetters {
     if (numbers.length === 0 || numbers.length > atOnceMax || !numbers.every(isNumber))
       throw invalidField("ids", `must be 1 to ${atOnceMax} numbers of results`);
     return orUnavailable(this.#deps.resultQueue.discard(numbers));
+  }
+
+  /** Reads a few at a time: an embedded store reads at once, and all in one go would keep calls waiting. */
+  async #thoseOf(wanted: Wanted): Promise<{ ids: string[]; numbers: string[]; nextPageToken: string }> {
+    const ids: string[] = [];
+    const numbers: string[] = [];
+    let { pageToken } = wanted;
+    do {
+      const { items, nextPageToken } = await this.#page({ ...wanted, pageToken }, readMax);
+      for (const letter of items) {
+        if (letter.source === "job") ids.push(letter.job.id);
+        else numbers.push(letter.message.number);
+      }
+      pageToken = nextPageToken;
+      await setImmediate();
+    } while (pageToken !== "" && ids.length + numbers.length < atOnceMax);
+    return { ids, numbers, nextPageToken: pageToken };
   }
 
   async #page({ source, pageToken }: Wanted, size: number) {
