@@ -368,20 +368,6 @@ describe("the bell", () => {
     there.ring();
     await back;
   });
-
-  test("is not heard by who listens no more", async () => {
-    const bell = openBell(join(scratchDirectory(), "bell"));
-    let rings = 0;
-    const silence = bell.onRing(() => {
-      rings += 1;
-    });
-    silence();
-    bell.ring();
-    const next = heard(bell);
-    bell.ring();
-    await next;
-    expect(rings).toBe(0);
-  });
 });
 
 describe("the embedded queues", () => {

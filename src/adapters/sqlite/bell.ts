@@ -9,7 +9,7 @@ export class Bell {
   readonly #file: number;
   /** Undefined where the system gives no more watchers: then polling alone is left. */
   readonly #watcher: FSWatcher | undefined;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners: (() => void)[] = [];
   readonly #unheard: (error: Error) => void;
 
   constructor(path: string, onError: (error: unknown) => void) {
@@ -33,10 +33,9 @@ export class Bell {
     }
   }
 
-  /** Calls `listener` at every ring; returns how to end that. */
-  onRing(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** Calls `listener` at every ring. Consumers live as long as their process, so nobody leaves. */
+  onRing(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   close(): void {

@@ -12,8 +12,8 @@ interface Source<Message extends IncomingMessage> {
   handle(message: Message): Promise<Settlement>;
   renew(message: Message): Promise<void>;
   settle(message: Message, settlement: Settlement): Promise<void>;
-  /** Calls `listener` when there may be something to take; returns how to end that. */
-  onRing(listener: () => void): () => void;
+  /** Calls `listener` when there may be something to take. */
+  onRing(listener: () => void): void;
   onError(error: unknown): void;
 }
 
@@ -23,7 +23,7 @@ export function consumeByPolling<Message extends IncomingMessage>(source: Source
   let rung = false;
   let wake = () => {};
   const running = new Set<Promise<void>>();
-  const silence = source.onRing(ring);
+  source.onRing(ring);
 
   function ring(): void {
     rung = true;
@@ -91,7 +91,6 @@ export function consumeByPolling<Message extends IncomingMessage>(source: Source
   return {
     async stop() {
       stopped = true;
-      silence();
       ring();
       await looping;
       await Promise.all(running);
