@@ -124,7 +124,9 @@ describe("a new address", () => {
     const ask = (password: string) => auth.requestEmailChange({ email, password }, user.credential);
     expect(await refusal(ask("wrong"))).toMatchObject({ code: "Unauthenticated", reason: "PASSWORD_WRONG" });
     await ask(user.password);
-    expect(await refusal(ask(user.password))).toMatchObject({ reason: "MAILED_ALREADY" });
+    const again = await refusal(ask(user.password));
+    expect(again).toMatchObject({ reason: "MAILED_ALREADY" });
+    expect(again.metadata.get("retry-after")).toBe("60");
     const token = tokenIn(await mail.mailTo(email, "Confirm this address"));
     expect(await refusal(auth.login({ identity: email, password: user.password }))).toMatchObject({
       reason: "LOGIN_FAILED",
