@@ -497,13 +497,13 @@ describe("what is not there", () => {
     }
   });
 
-  test.each(["/darkroom.auth.v1.AuthService/Nothing", "/Nope/Nope", "/images"])(
+  test.each(["/darkroom.auth.v1.AuthService/Nothing", "/Nope/Nope", "/images", `/Nope/${"N".repeat(300)}`])(
     "is unimplemented by gRPC's own client: %s",
     async (path) => {
       const { code, details } = await refusalByGrpcJs(url, path, Buffer.alloc(70_000));
       expect(code).toBe(Code.Unimplemented);
       // Connect encodes more signs of a message than this client decodes.
-      expect(decodeURIComponent(details)).toBe(`there is no procedure ${path.slice(1)}`);
+      expect(decodeURIComponent(details)).toBe(`there is no procedure ${path.slice(1, 200)}`);
     },
   );
 

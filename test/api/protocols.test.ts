@@ -316,6 +316,7 @@ describe.each([
     "darkroom.imagejob.v1.ImageJobService",
     "darkroom.imagejob.v1.ImageJobService.WatchImageJob",
     "darkroom.imagejob.v1.ImageJob",
+    "darkroom.imagejob.v1.STATE_QUEUED",
     "darkroom.auth.v1.Principal.Kind",
     "google.rpc.BadRequest.FieldViolation",
     "grpc.health.v1.Health",

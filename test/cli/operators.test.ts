@@ -331,9 +331,9 @@ test("a key that cannot be written out is told to be lost, and who reads no more
 test("a table shows no control characters, and columns that are as wide as they must be", () => {
   const rows = [
     { id: "a", name: "red\u001b[31m" },
-    { id: "long", name: "" },
+    { id: "long", name: "\u202etxt.exe" },
   ];
-  expect(render(rows, false)).toBe("id    name\na     red�[31m\nlong\n");
+  expect(render(rows, false)).toBe("id    name\na     red�[31m\nlong  �txt.exe\n");
   expect(render([], false)).toBe("There is nothing.\n");
   expect(render([], true)).toBe("");
 });

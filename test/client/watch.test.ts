@@ -2,6 +2,7 @@ import { Code, ConnectError, createClient, createRouterTransport } from "@connec
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ImageJobService, State } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { fetchPicture } from "../../src/client/pictures.ts";
 import { snapshots } from "../../src/client/watch.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -106,6 +107,26 @@ function fullFor(seconds: bigint): ConnectError {
   full.details.push({ desc: RetryInfoSchema, value: { retryDelay: { seconds } } });
   return full;
 }
+
+test("a picture may take as long as it likes, as long as pieces of it come", async () => {
+  const transport = createRouterTransport(({ service }) => {
+    service(ImageJobService, {
+      async *getImage() {
+        for (const data of [Buffer.of(1), Buffer.of(2), Buffer.of(3)]) {
+          await new Promise((resolve) => setTimeout(resolve, 20_000));
+          yield { image: {}, data };
+        }
+      },
+    });
+  });
+  let bytes: Uint8Array | undefined;
+  const fetched = fetchPicture(createClient(ImageJobService, transport), "any").then((picture) => {
+    bytes = picture.bytes;
+  });
+  await vi.advanceTimersByTimeAsync(70_000);
+  await fetched;
+  expect(bytes).toEqual(Uint8Array.of(1, 2, 3));
+});
 
 test("an abort ends it with the signal's reason, on an open stream and between two", async () => {
   const reason = new Error("enough");

@@ -3,6 +3,8 @@ import { request } from "node:http";
 import { connect } from "node:http2";
 import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type HandlerContext, type Interceptor } from "@connectrpc/connect";
@@ -370,6 +372,26 @@ test("a server's stop has one listener, however many streams are open", async ()
   expect(getEventListeners(stopping.signal, "abort").length).toBeLessThan(3);
   stopping.abort(reason);
   for (const { body } of answers) expect((await all(body)).end).toMatchObject({ code: Code.Unavailable });
+});
+
+test("a server keeps nothing of a stream that is over", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  let kept: WeakRef<AbortSignal> | undefined;
+  const routes: RpcPortOptions["routes"] = (router) =>
+    void router.rpc(ImageJobService.method.getImage, async function* (_request, { signal }) {
+      kept = new WeakRef(signal);
+      yield piece(1);
+    });
+  const { signal: stopping } = new AbortController();
+  const port = await openRpcPort({ routes, fast: true, log: createLog("silent"), stopping });
+  onTestFinished(() => port.drain(0));
+  await all((await ask(`http://127.0.0.1:${port.address.port}`, ways[0])).body);
+  const isGone = () => {
+    collectGarbage();
+    return kept?.deref() === undefined;
+  };
+  await vi.waitUntil(isGone, { timeout: 20_000 });
 });
 
 type Way = (typeof ways)[number];
