@@ -236,6 +236,7 @@ describe("CORS", () => {
       const response = await preflight(from, path, url, asked);
       expect(response.status).toBe(204);
       expect(response.headers.get("access-control-allow-origin")).toBe(from);
+      expect(response.headers.get("access-control-max-age")).toBe("7200");
       expect(list(response, "access-control-allow-headers")).toEqual(asked.split(","));
       expect(list(response, "access-control-allow-methods")).toEqual(
         expect.arrayContaining(["get", "post", "put", "patch", "delete"]),
