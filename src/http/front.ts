@@ -63,9 +63,15 @@ const hostPattern = /^(\[[\da-f.:]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?$/i;
 function namesOneHost({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean {
   const host = headers[":authority"] ?? headers.host;
   if (host === undefined) return httpVersion === "1.0";
-  // Node keeps the first of several alone.
-  const isHost = (name: string, at: number) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === "host";
-  return hostPattern.test(host.toString()) && rawHeaders.findIndex(isHost) === rawHeaders.findLastIndex(isHost);
+  return hostPattern.test(host.toString()) && hostsIn(rawHeaders) <= 1;
+}
+
+/** Node's `headers` keep the first of several hosts alone. */
+function hostsIn(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === "host") count += 1;
+  return count;
 }
 
 /** RFC 9112, section 6.1: Node undoes no coding but this one, and HTTP/1.0 has none, so that others may see another end. */
