@@ -73,6 +73,11 @@ test("what is answered to somebody is kept by nobody on its way", async () => {
     expect([request, (await send(request, sent)).headers.get("cache-control")]).toEqual([request, "no-store"]);
 });
 
+test("what is not there is told as text", async () => {
+  const { headers } = await send("GET /nothing", {});
+  expect(headers.get("content-type")).toBe("text/plain; charset=utf-8");
+});
+
 describe("answers", () => {
   test.each<[what: string, request: string, sent: Sent, status: number, body: unknown]>([
     ["health", "GET /health", {}, 200, gotrue],

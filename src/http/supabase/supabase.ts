@@ -31,9 +31,7 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
         route.config = { ...route.config, refusalAnswer };
       });
       scope.setErrorHandler(refuseBy(refusals, log));
-      scope.setNotFoundHandler((_request, reply) =>
-        reply.code(404).type("text/plain; charset=utf-8").send("404 page not found\n"),
-      );
+      scope.setNotFoundHandler((_request, reply) => reply.code(404).send("404 page not found\n"));
       addAboutRoutes(scope, core);
       addSignInRoutes(scope, core);
       addUserRoutes(scope, core);
