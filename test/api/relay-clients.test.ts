@@ -99,7 +99,10 @@ describe("a client by the old paths", () => {
     expect(made).toEqual({ limit_per_minute: 30 });
     expect(await limit("PATCH", `/${id}`, { limit_per_minute: 500 })).toEqual({ id, limit_per_minute: 500 });
     expect(await limit("PATCH", `/${id}`, { name: "b" })).toEqual({ id, limit_per_minute: 500 });
-    expect(await limit("PATCH", `/${id}`, { limit_per_minute: null })).toEqual({ id, limit_per_minute: null });
+    for (const none of [null, 0]) {
+      await limit("PATCH", `/${id}`, { limit_per_minute: 500 });
+      expect(await limit("PATCH", `/${id}`, { limit_per_minute: none })).toEqual({ id, limit_per_minute: null });
+    }
   });
 
   test("gets a new key, at once or while the old one works on", async () => {
