@@ -7,6 +7,7 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, generateKeyPair, 
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { pingUpstream } from "../../src/http/relay/ping.ts";
+import { recordingLog } from "../support/log.ts";
 import { refusalOf } from "../support/refusals.ts";
 import { adminPassword, serve, signIn } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
@@ -497,7 +498,8 @@ describe("a stream", () => {
       response.once("close", () => closed[call]?.resolve());
     });
     // Far from its limit of silence, which would end it too.
-    const patient = await serve({ RELAY_UPSTREAM_URL: `${upstream.url}/base` }, { worker: false });
+    const log = recordingLog();
+    const patient = await serve({ RELAY_UPSTREAM_URL: `${upstream.url}/base` }, { worker: false, log });
     const { token } = await signIn(patient);
     const authorization = `Bearer ${token}`;
     const left = new AbortController();
@@ -515,6 +517,7 @@ describe("a stream", () => {
     await closed[1]?.promise;
     session.destroy();
     expect(calls).toBe(2);
+    expect(log.lines.filter(({ level }) => level === "warn")).toEqual([]);
   });
 
   test("that breaks at the upstream breaks for the caller", async () => {
@@ -707,7 +710,8 @@ describe("an upstream that fails", () => {
     ["has no address", async () => "http://nowhere.invalid"],
   ])("is a 502 with the request's id when it %s", async (_, where) => {
     const RELAY_UPSTREAM_URL = await where();
-    const failing = await serve({ RELAY_UPSTREAM_URL }, { worker: false });
+    const log = recordingLog();
+    const failing = await serve({ RELAY_UPSTREAM_URL }, { worker: false, log });
     const { token } = await signIn(failing);
     for (const method of ["GET", "POST"]) {
       const sent = { authorization: `Bearer ${token}`, "x-request-id": "r-2" };
@@ -723,6 +727,12 @@ describe("an upstream that fails", () => {
         request_id: "r-2",
       });
     }
+    const told = () => log.lines.filter(({ fields }) => fields.request_id === "r-2");
+    await vi.waitUntil(() => told().length === 4, { timeout: 20_000 });
+    expect(told().flatMap(({ level, fields }) => (level === "warn" ? [] : [fields.outcome]))).toEqual([
+      "UPSTREAM_UNREACHABLE",
+      "UPSTREAM_UNREACHABLE",
+    ]);
     await expect(pingUpstream(RELAY_UPSTREAM_URL)).rejects.toThrow();
   });
 
