@@ -74,6 +74,11 @@ function hostsIn(rawHeaders: readonly string[]): number {
   return count;
 }
 
+/** Node's parser of HTTP/1.1 takes other versions for its own. */
+function isVersionKnown(request: IncomingMessage): boolean {
+  return "stream" in request || /^1\.[01]$/.test(request.httpVersion);
+}
+
 /** RFC 9112, section 6.1: Node undoes no coding but this one, and HTTP/1.0 has none, so that others may see another end. */
 function isPlainlyFramed({ httpVersion, headers }: IncomingMessage): boolean {
   const coding = headers["transfer-encoding"];
@@ -96,6 +101,7 @@ export function createFront(options: FrontOptions): RequestListener {
 
   function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
+      if (!isVersionKnown(request)) throw new Error("the request is of another version of HTTP");
       if (!namesOneHost(request)) throw new Error("the request does not name one host");
       if (!isPlainlyFramed(request)) throw new Error("the request's transfer-encoding is not chunked in HTTP/1.1");
       if (!rpc(request, response, call)) routes(request, response, call);
@@ -104,7 +110,7 @@ export function createFront(options: FrontOptions): RequestListener {
       log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
       response.shouldKeepAlive = false;
       response.writeHead(400, { "content-type": "text/plain" });
-      response.end("the request's host, path or transfer-encoding is malformed\n");
+      response.end("the request's version, host, path or transfer-encoding is malformed\n");
     }
   }
 

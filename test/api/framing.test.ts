@@ -49,6 +49,10 @@ test("HTTP/1.0 needs no host, and may not have two", async () => {
   expect(await statuses(...head, "Host: x", "Host: x")).toEqual(["400"]);
 });
 
+test.each(["HTTP/0.9", "HTTP/2.0"])("%s is not spoken as HTTP/1.1 is", async (version) => {
+  expect(await statuses(`GET /health ${version}`, "Host: x", "Connection: keep-alive")).toEqual(["400"]);
+});
+
 test.each(["HTTP/1.0", "HTTP/1.1"])("undoes no coding of a body but the chunks of HTTP/1.1: by %s", async (version) => {
   const head = [`GET /health ${version}`, "Host: x", "Connection: keep-alive"];
   const coded = (coding: string) => statuses(...head, `Transfer-Encoding: ${coding}`, "", "0");

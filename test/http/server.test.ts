@@ -7,6 +7,7 @@ import { type ConnectionsMax, connectionsWithin } from "../../src/http/server/co
 import type { HttpResponse } from "../../src/http/server/http-messages.ts";
 import { limits, openHttpServer } from "../../src/http/server/server.ts";
 import type { TrustedProxies } from "../../src/model/settings.ts";
+import { exchange } from "../support/wire.ts";
 
 const here = { host: "127.0.0.1", port: 0, tls: undefined };
 
@@ -125,6 +126,20 @@ test("who has said nothing does not keep the port open", async () => {
   await Promise.all([once(socket, "close"), drained]);
 });
 
+test("nothing is done for what follows an answer that ends the connection", async () => {
+  const seen: unknown[] = [];
+  const port = await openHttpServer(({ url }, response) => {
+    seen.push(url);
+    response.shouldKeepAlive = url !== "/last";
+    response.writeHead(204).end();
+  }, here);
+  onTestFinished(() => port.drain(0));
+  const request = (path: string) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`;
+  const all = ["/first", "/last", "/behind", "/behind"].map(request).join("");
+  const answers = await exchange(`http://127.0.0.1:${port.address.port}`, all);
+  expect([seen, answers.match(/HTTP/g)?.length]).toEqual([["/first", "/last"], 2]);
+});
+
 describe("who has their answer, but goes on sending, does not keep the port open", () => {
   async function answering() {
     const taken = Promise.withResolvers<HttpResponse>();
@@ -215,23 +230,26 @@ describe("of connections", () => {
   });
 });
 
-test("a connection on which more requests wait than it may have is cut", async () => {
-  let taken = 0;
-  const port = await openHttpServer(() => void taken++, here);
-  const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
-  onTestFinished(async () => {
-    socket.destroy();
-    await port.drain(0);
-  });
-  const request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-  const cut = once(socket, "close");
-  socket.write(request.repeat(1 + limits.streamsMax));
-  await vi.waitUntil(() => taken === 1 + limits.streamsMax, { timeout: 30_000 });
-  expect(socket.destroyed).toBe(false);
-  socket.write(request);
-  await cut;
-  expect(taken).toBe(1 + limits.streamsMax);
-});
+test.each(["1.1", "2.0"])(
+  "a connection on which more requests wait than it may have is cut: HTTP/%s",
+  async (version) => {
+    let taken = 0;
+    const port = await openHttpServer(() => void taken++, here);
+    const socket = connect({ port: port.address.port, host: "127.0.0.1" }).resume();
+    onTestFinished(async () => {
+      socket.destroy();
+      await port.drain(0);
+    });
+    const request = `GET / HTTP/${version}\r\nhost: a\r\nconnection: keep-alive\r\n\r\n`;
+    const cut = once(socket, "close");
+    socket.write(request.repeat(1 + limits.streamsMax));
+    await vi.waitUntil(() => taken === 1 + limits.streamsMax, { timeout: 30_000 });
+    expect(socket.destroyed).toBe(false);
+    socket.write(request);
+    await cut;
+    expect(taken).toBe(1 + limits.streamsMax);
+  },
+);
 
 test("requests that were answered do not count as waiting, however many came at once", async () => {
   const responses: HttpResponse[] = [];
