@@ -257,6 +257,23 @@ test("what a broken-off upload left is swept", async () => {
   expect(await core.imageStore.expired(core.clock(), 9)).toEqual([]);
 });
 
+test("an upload that takes so long that it is swept fails", async () => {
+  const core = await openCore();
+  const { write } = core.blobs;
+  core.blobs.write = async (id, bytes) => {
+    await write(id, bytes);
+    core.clock.advance(120 * minute);
+    await core.images.sweep();
+  };
+  await expect(core.upload()).rejects.toThrow("swept before it was done");
+});
+
+test("a job is refused whose picture is swept while it is submitted", async () => {
+  const core = await openCore();
+  core.imageStore.keepUntil = async () => false;
+  await expect(core.submit()).rejects.toMatchObject({ code: "not_found" });
+});
+
 test("what cannot be deleted, however much there is of it, keeps nothing else", async () => {
   const core = await openCore();
   const ids = { image: new Set<string>(), file: new Set<string>() };
