@@ -10,6 +10,7 @@ import type { Shed } from "./overload/shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./overload/under-way.ts";
 import { HttpCall, trustedByAddress } from "./server/http-call.ts";
 import { cutAnswer, type HttpResponse, type RequestListener } from "./server/http-messages.ts";
+import { needPlainForm } from "./server/plain-form.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -56,35 +57,6 @@ function corsOf({ origins, exposedHeaders }: FrontOptions["cors"]) {
 
 const noCors = (_request: IncomingMessage, _response: ServerResponse, next: () => void) => next();
 
-/** A host, perhaps with its port, as RFC 3986 has it. It may be empty. */
-const hostPattern = /^(\[[\da-f.:]+\]|[\w.~%!$&'()*+,;=-]*)(:\d*)?$/i;
-
-/** RFC 9112, section 3.2. HTTP/1.0 needs no host. */
-function namesOneHost({ httpVersion, headers, rawHeaders }: IncomingMessage): boolean {
-  const host = headers[":authority"] ?? headers.host;
-  if (host === undefined) return httpVersion === "1.0";
-  return hostPattern.test(host.toString()) && hostsIn(rawHeaders) <= 1;
-}
-
-/** Node's `headers` keep the first of several hosts alone. */
-function hostsIn(rawHeaders: readonly string[]): number {
-  let count = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2)
-    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === "host") count += 1;
-  return count;
-}
-
-/** Node's parser of HTTP/1.1 takes other versions for its own. */
-function isVersionKnown(request: IncomingMessage): boolean {
-  return "stream" in request || /^1\.[01]$/.test(request.httpVersion);
-}
-
-/** RFC 9112, section 6.1: Node undoes no coding but this one, and HTTP/1.0 has none, so that others may see another end. */
-function isPlainlyFramed({ httpVersion, headers }: IncomingMessage): boolean {
-  const coding = headers["transfer-encoding"];
-  return coding === undefined || (coding.toLowerCase() === "chunked" && httpVersion === "1.1");
-}
-
 /** The path and query of a URL that has its origin before them, as to a proxy: RFC 9112, section 3.2.2. */
 function withoutOrigin(url: string): string {
   const rest = url.replace(/^https?:\/\/[^/?#]*/i, "");
@@ -101,9 +73,7 @@ export function createFront(options: FrontOptions): RequestListener {
 
   function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
-      if (!isVersionKnown(request)) throw new Error("the request is of another version of HTTP");
-      if (!namesOneHost(request)) throw new Error("the request does not name one host");
-      if (!isPlainlyFramed(request)) throw new Error("the request's transfer-encoding is not chunked in HTTP/1.1");
+      needPlainForm(request);
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
       // Nothing has looked at the request yet, and what follows it may be something else to others.
