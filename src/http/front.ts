@@ -87,7 +87,7 @@ export function createFront(options: FrontOptions): RequestListener {
   return (request, response) => {
     if (request.url?.startsWith("/") === false) request.url = withoutOrigin(request.url);
     const call: Call = new HttpCall(request, response, trusted);
-    // The caller has reset the connection already: nobody reads an answer, or can be held to what was asked.
+    // The caller has reset the connection or the stream already: nobody reads an answer, or can be held to what was asked.
     if (call.address === "") return cutAnswer(response);
     response.common["x-request-id"] = call.requestId;
     response.common["x-content-type-options"] = "nosniff";

@@ -665,6 +665,8 @@ describe("a limit", () => {
         const stream = session.request({ ":path": "/v1/tools", "x-api-key": apiKey });
         stream.on("error", () => {});
         await once(stream, "ready");
+        // The answer shows that the request was read before.
+        await new Promise((answered) => session.ping(answered));
         stream.close(constants.NGHTTP2_CANCEL);
         await once(stream, "close");
         session.close();
