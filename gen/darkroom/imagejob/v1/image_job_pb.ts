@@ -1332,7 +1332,8 @@ export const ImageJobService: GenService<{
   /**
    * Reads a picture: the first message has its description, all have bytes.
    *
-   * Errors: NOT_FOUND, UNAVAILABLE (IMAGE_SERVICE_UNAVAILABLE: it cannot be used).
+   * Errors: NOT_FOUND, UNAVAILABLE (IMAGE_SERVICE_UNAVAILABLE: it cannot be used;
+   * IMAGE_BROKEN_OFF: it did not send the whole picture).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetImage
    */
