@@ -49,7 +49,7 @@ test("a connection serves the next call, whatever was refused on it and however 
   const login = "/darkroom.auth.v1.AuthService/Login";
   refusals.push([login, { "content-type": "application/json" }, text(100_000), 429]);
   refusals.push([login, { "content-type": "application/json" }, text(300_000), 429]);
-  refusals.push([upload, { authorization, "content-type": "application/proto" }, text(60 * MiB), 429]);
+  refusals.push([upload, { authorization, "content-type": "application/proto" }, text(60 * MiB), 400]);
 
   for (const [path, headers, body, status] of refusals) {
     expect(await call(path, headers, body), `${path} ${body.length}`).toBe(status);
