@@ -39,7 +39,10 @@ export class HeldAnswers {
       share.held += bytes;
       share.answers.push({ response, bytes });
     }
-    while (held > this.#max) held -= this.#cutOne(largestOf(shares.values()), now);
+    if (held <= this.#max) return;
+    const falling = [...shares.values()].sort((a, b) => b.held - a.held);
+    const level = levelOf(falling, this.#max);
+    for (const share of falling) while (held > this.#max && share.held > level) held -= this.#cutOne(share, now);
   }
 
   /** What was cut counts no more. */
@@ -60,6 +63,13 @@ export class HeldAnswers {
   }
 }
 
-function largestOf(shares: Iterable<Share>): Share {
-  return [...shares].reduce((largest, share) => (share.held > largest.held ? share : largest));
+/** The most that each address may hold, so that all together hold `max` and nobody is cut who holds less. */
+function levelOf(falling: readonly Share[], max: number): number {
+  let left = max;
+  for (const [index, { held }] of falling.toReversed().entries()) {
+    const level = left / (falling.length - index);
+    if (held > level) return level;
+    left -= held;
+  }
+  return max;
 }
