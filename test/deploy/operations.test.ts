@@ -25,7 +25,7 @@ test("docs/operations.md has a row for each line of the log that wants somebody,
 });
 
 test("docs/operations.md has each reason by which a job ends without a picture", () => {
-  const endings = [/worker\/.*\.ts$/, /model\/(?:job-life|queue-messages)\.ts$/];
+  const endings = [/worker\/.*\.ts$/, /model\/(?:image|job-life|queue-messages)\.ts$/];
   const files = sources.filter(({ file }) => endings.some((pattern) => pattern.test(file)));
   const given = /(?:new EngineError\(|\breason: |const \w+ = )"([A-Z]+(?:_[A-Z]+)*)"/g;
   const reasons = files.flatMap(({ text }) => [...text.matchAll(given)].map(([, reason = ""]) => reason));
