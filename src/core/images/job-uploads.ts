@@ -10,21 +10,35 @@ interface Deps {
   readonly clock: Clock;
 }
 
+type Bytes = AsyncIterable<Uint8Array>;
+
 /**
- * Runs `upload`, unless its job has had as many as it may have, on all servers together: a job's tokens travel in queues
- * and live for days. An upload that fails is not counted, since its worker makes it again.
+ * Uploads `bytes`, unless their job has had as many pictures as it may have, on all servers together: a job's tokens
+ * travel in queues and live for days. An upload that fails is not counted, since its worker makes it again.
  */
-export async function withinJobLimit<T>(by: Principal, deps: Deps, upload: () => Promise<T>): Promise<T> {
-  if (by.kind !== "job") return upload();
-  const add = (amount: number) => deps.counters.add(`uploads of ${by.jobId}`, amount, deps.clock(), dayMs);
-  const { count } = await add(1);
+export async function withinJobLimit<T>(
+  bytes: Bytes,
+  by: Principal,
+  { counters, clock }: Deps,
+  upload: (bytes: Bytes) => Promise<T>,
+): Promise<T> {
+  if (by.kind !== "job") return upload(bytes);
+  const add = (amount: number) => counters.add(`uploads of ${by.jobId}`, amount, clock(), dayMs);
+  const counted = add(1);
+  // Nobody may come to read the bytes.
+  counted.catch(() => {});
   try {
-    if (count > jobUploadsMax) throw tooMany();
-    return await upload();
+    return await upload(onceCounted(counted, bytes));
   } catch (error) {
-    await add(-1).catch(() => {});
+    await counted.then(() => add(-1)).catch(() => {});
     throw error;
   }
+}
+
+/** The upload begins while it is counted, so that its worker does not wait for one write after the other. */
+async function* onceCounted(counted: ReturnType<CounterStore["add"]>, bytes: Bytes): Bytes {
+  if ((await counted).count > jobUploadsMax) throw tooMany();
+  yield* bytes;
 }
 
 function tooMany(): DomainError {

@@ -40,7 +40,7 @@ export class OwnImages implements Images {
   }
 
   upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<Image> {
-    return withinJobLimit(by, this.#deps, () => this.#store(bytes, by));
+    return withinJobLimit(bytes, by, this.#deps, (counted) => this.#store(counted, by));
   }
 
   async open(id: string, by: Principal): Promise<OpenedImage> {

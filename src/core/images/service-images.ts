@@ -30,7 +30,7 @@ export class ServiceImages implements Images {
   }
 
   upload(bytes: AsyncIterable<Uint8Array>, by: Principal): Promise<ImageInfo> {
-    return withinJobLimit(by, this.#deps, () => this.#store(bytes, by));
+    return withinJobLimit(bytes, by, this.#deps, (counted) => this.#store(counted, by));
   }
 
   async open(id: string, by: Principal): Promise<OpenedImage> {
