@@ -229,6 +229,18 @@ test("a deleted account's job that cannot be deleted keeps none of its other dat
   expect([await core.jobs.get(id), await core.accounts.get(account.id)]).toEqual([undefined, undefined]);
 });
 
+test("a deleted account's jobs may be deleted by two servers at once", async () => {
+  const core = await openCore();
+  const { id } = await core.deleteUser(longAgo);
+  await core.submit();
+  const { delete: remove } = core.jobs;
+  // The other one is always first.
+  core.jobs.delete = async (...job) => (await remove(...job)) && remove(...job);
+  await core.sweeper.sweepRetention();
+  expect(await core.accounts.get(id)).toBeUndefined();
+  expect(core.log.lines).toEqual([]);
+});
+
 async function* notes(): AsyncGenerator<Uint8Array> {
   yield Buffer.from("notes");
 }

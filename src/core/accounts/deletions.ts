@@ -117,14 +117,18 @@ export class Deletions {
     ]);
   }
 
-  /** A job that changes meanwhile is seen again in the next round; without end, if nothing could be deleted. */
+  /**
+   * A job that changes meanwhile is seen again in the next round; without end, if one takes no write. Each server's sweeper
+   * may delete the same ones.
+   */
   async #deleteJobs(ownerId: string, stopping: AbortSignal | undefined): Promise<void> {
     const { jobs } = this.#deps;
     for (;;) {
       const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
-      if (found.length === 0 || stopping?.aborted) return;
+      const [first] = found;
+      if (first === undefined || stopping?.aborted) return;
       const deleted = await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
-      if (!deleted.includes(true)) throw changedMeanwhile();
+      if (!deleted.includes(true) && (await jobs.get(first.id))?.version === first.version) throw changedMeanwhile();
     }
   }
 }
