@@ -90,10 +90,10 @@ export class Sweeper {
     ];
   }
 
-  /** Leaves the rest of a sweep that is under way to the next process. */
+  /** Leaves the rest of a sweep, or of a deletion, that is under way to the next process. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#tasks.map((task) => task.stop()));
+    await Promise.all([this.#deps.deletions.stop(), ...this.#tasks.map((task) => task.stop())]);
   }
 
   async sweepJobs(): Promise<void> {
@@ -114,7 +114,7 @@ export class Sweeper {
     const stopping = this.#stopping.signal;
     const untilStopped = (deleteSome: (limit: number) => Promise<number>) => inBatches(deleteSome, stopping);
     await doAll([
-      () => untilStopped((limit) => deletions.sweep(limit, stopping)),
+      () => untilStopped((limit) => deletions.sweep(limit)),
       () => files.sweep(stopping),
       () => images.sweep(stopping),
       () => untilStopped((limit) => sessions.deleteEnded(clock(), limit)),

@@ -9,7 +9,7 @@ import { bearer } from "../../src/client/index.ts";
 import { unauthenticated } from "../../src/model/errors.ts";
 import { dateOf } from "../../src/model/usage.ts";
 import { clockSkewMs } from "../../src/ports/clock.ts";
-import { sampleAccount, sampleSession } from "../contracts/samples.ts";
+import { sampleAccount, sampleJob, sampleSession } from "../contracts/samples.ts";
 import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
 import { recordingLog } from "../support/log.ts";
@@ -212,6 +212,35 @@ test("deleting an account with more than can be deleted soon is answered, and go
   slow.resolve();
   await core.deletions.idle();
   expect([await core.blobs.read(id), await core.imageStore.get(id)]).toEqual([undefined, undefined]);
+});
+
+test("a stop leaves the rest of a deletion that goes on to the next process, and waits until it does", async () => {
+  const core = await openCore();
+  const ownerId = core.user.account.id;
+  await Promise.all(Array.from({ length: 101 }, () => core.jobs.insert(sampleJob({ ownerId }))));
+  await core.files.store({ name: "notes.txt", chatId: undefined }, notes(), core.user);
+  await core.upload();
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { delete: remove } = core.jobs;
+  core.jobs.delete = async (...job) => {
+    begun.resolve();
+    await gate.promise;
+    return remove(...job);
+  };
+  const deleting = core.deletions.delete(ownerId);
+  await begun.promise;
+  const stores = [core.fileStore, core.imageStore];
+  const stopped = core.sweeper
+    .stop()
+    .then(async () => [
+      await core.jobs.list({ ownerId, states: [], after: undefined, limit: 9 }),
+      ...(await Promise.all(stores.map((store) => store.listByOwner(ownerId, 9)))),
+    ]);
+  await new Promise(setImmediate);
+  gate.resolve();
+  expect((await stopped).map(({ length }) => length)).toEqual([1, 1, 1]);
+  await deleting;
+  expect(core.log.lines).toEqual([]);
 });
 
 test("a deleted account's job that cannot be deleted keeps none of its other data, nor the sweeper", async () => {

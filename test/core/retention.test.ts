@@ -342,6 +342,7 @@ test("a stop leaves the rest of a sweep to the next process, and forgets no acco
   const ended = Array.from({ length: 150 }, () => sampleSession({ expiresAt: 1 }));
   const late = Array.from({ length: 150 }, () => sampleJob({ deadline: core.clock() - 1 }));
   for (const image of expired) await core.imageStore.insert(image);
+  await core.fileStore.insert(sampleFile({ expiresAt: 1 }));
   await Promise.all(ended.map((session) => core.sessions.insert(session)));
   await Promise.all(late.map((job) => core.jobs.insert(job)));
   core.clock.advance(minute);
@@ -356,6 +357,7 @@ test("a stop leaves the rest of a sweep to the next process, and forgets no acco
   await stopped.promise;
   expect(await core.imageStore.listByOwner(account.id, 9)).toHaveLength(1);
   expect(await core.imageStore.expired(core.clock(), 9)).toHaveLength(3);
+  expect(await core.fileStore.expired(core.clock(), 9)).toHaveLength(1);
   expect(await core.accounts.get(account.id)).toEqual(account);
   expect(await core.sessions.deleteEnded(core.clock(), 200)).toBe(50);
   const states = (await core.jobs.getMany(late.map(({ id }) => id))).map(({ state }) => state);

@@ -40,6 +40,7 @@ interface DeletionsDeps extends PasswordCheckDeps {
  */
 export class Deletions {
   readonly #deps: DeletionsDeps;
+  readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: DeletionsDeps) {
@@ -81,13 +82,19 @@ export class Deletions {
     await this.#running;
   }
 
+  /** Leaves the rest to the next process. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.idle();
+  }
+
   /** Deletes what is left of deleted accounts. Resolves to the number of records that are gone too. */
-  async sweep(limit: number, stopping: AbortSignal): Promise<number> {
+  async sweep(limit: number): Promise<number> {
     const { accountRecords, clock } = this.#deps;
     let gone = 0;
     for (const account of await accountRecords.store.listDeleted(limit)) {
       const isForgotten = clock() - (account.deletedAt ?? 0) >= clockSkewMs;
-      if (!(await this.#tryPurge(account, stopping)) || !isForgotten) continue;
+      if (!(await this.#tryPurge(account)) || !isForgotten) continue;
       await accountRecords.store.delete(account.id);
       gone += 1;
     }
@@ -95,21 +102,22 @@ export class Deletions {
   }
 
   /** Whether nothing is left. */
-  async #tryPurge({ id }: Account, stopping?: AbortSignal): Promise<boolean> {
+  async #tryPurge({ id }: Account): Promise<boolean> {
     try {
-      await this.#purge(id, stopping);
-      return !stopping?.aborted;
+      await this.#purge(id);
+      return !this.#stopping.signal.aborted;
     } catch (error) {
       this.#deps.log.warn({ err: error, account: id }, "a deleted account's data could not be deleted; it will be");
       return false;
     }
   }
 
-  async #purge(id: string, stopping: AbortSignal | undefined): Promise<void> {
+  async #purge(id: string): Promise<void> {
     const { sessions, files, images, attempts, usage } = this.#deps;
+    const stopping = this.#stopping.signal;
     await doAll([
       () => sessions.deleteByAccount(id),
-      () => this.#deleteJobs(id, stopping),
+      () => this.#deleteJobs(id),
       () => files.deleteOf(id, stopping),
       () => images.deleteOf(id, stopping),
       () => attempts.delete(id),
@@ -121,12 +129,12 @@ export class Deletions {
    * A job that changes meanwhile is seen again in the next round; without end, if one takes no write. Each server's sweeper
    * may delete the same ones.
    */
-  async #deleteJobs(ownerId: string, stopping: AbortSignal | undefined): Promise<void> {
+  async #deleteJobs(ownerId: string): Promise<void> {
     const { jobs } = this.#deps;
     for (;;) {
       const found = await jobs.list({ ownerId, states: [], after: undefined, limit: batch });
       const [first] = found;
-      if (first === undefined || stopping?.aborted) return;
+      if (first === undefined || this.#stopping.signal.aborted) return;
       const deleted = await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
       if (!deleted.includes(true) && (await jobs.get(first.id))?.version === first.version) throw changedMeanwhile();
     }
