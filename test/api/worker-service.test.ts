@@ -303,7 +303,7 @@ describe("an old worker, which never claims", () => {
     expect((await broken).status).toBe(400);
     const { jobToken } = await shop.claim(job);
     for (let left = 79; left > 0; left -= 1) await shop.upload(jobToken);
-    // Of eleven more at once one is too many, whichever it is, and stays so.
+    // Of twelve more at once one is too many, whichever it is, and stays so.
     expect((await statuses(12)).toSorted()).toEqual([...Array(11).fill(201), 409]);
     expect(await refusal(shop.upload(jobToken))).toMatchObject({
       code: "FailedPrecondition",
