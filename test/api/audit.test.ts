@@ -164,6 +164,33 @@ test("has twenty of a stranger's refused tries in a minute, and each of those th
   expect((await kept()).madeUp).toBe(21);
 });
 
+test("has each refused try of who is signed in, and a stranger's by a disabled client's key or a spent refresh token", async () => {
+  const { auth } = await serve({}, { worker: false, clock: movableClock(Date.now()) });
+  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const admin = bearer(tokens?.accessToken ?? "");
+  const { client, apiKey } = await auth.createClient({ client: { name: "a", disabled: true } }, admin);
+  const first = { refreshToken: tokens?.refreshToken ?? "" };
+  const { tokens: second } = await auth.refreshToken(first);
+  await auth.refreshToken({ refreshToken: second?.refreshToken ?? "" });
+  for (let left = 21; left > 0; left -= 1) {
+    await refusal(auth.exchangeApiKey({ apiKey: "none" }));
+    await refusal(auth.deleteClient({ clientId: "abcdefghijklmnop" }, admin));
+  }
+  const { account } = (await auth.checkAuth({}, admin)).principal ?? {};
+  await refusal(auth.exchangeApiKey({ apiKey }));
+  await refusal(auth.refreshToken(first));
+  const again = await auth.login({ identity: "admin", password: adminPassword });
+  const { events } = await auth.listAuditEvents({ pageSize: 100 }, bearer(again.tokens?.accessToken ?? ""));
+  const refused = events.filter(({ reason }) => reason !== "").map(({ target, reason }) => `${target} ${reason}`);
+  const countOf = (event: string) => refused.filter((each) => each === event).length;
+  expect(countOf(" CREDENTIAL_INVALID")).toBe(20);
+  expect(countOf("client:abcdefghijklmnop CLIENT_NOT_FOUND")).toBe(21);
+  expect(refused.slice(0, 2)).toEqual([
+    `user:${account?.id} REFRESH_TOKEN_REUSED`,
+    `client:${client?.id} CREDENTIAL_INVALID`,
+  ]);
+});
+
 test("is read by page and by one filter", async () => {
   const { client } = await auth.createClient({ client: { name: "a" } }, admin);
   const target = `client:${client?.id}`;
