@@ -4,7 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 /** How often a change is tried, in all: more writers than that never meet, but a damaged record may refuse each write. */
 export const triesMax = 100;
 
-interface Kept {
+interface Versioned {
   readonly updatedAt: number;
   readonly version: number;
 }
@@ -13,7 +13,7 @@ interface Kept {
  * Writes `step` of the record as it stands; reads and tries again, up to `triesMax` times in all, when another writer
  * came first. Writes nothing when `step` returns the same record.
  */
-export async function changeRecord<Record extends Kept>(
+export async function changeRecord<Record extends Versioned>(
   read: () => Promise<Record>,
   step: (record: Record) => Record,
   replace: (record: Record) => Promise<boolean>,
