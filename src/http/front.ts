@@ -10,7 +10,7 @@ import type { Shed } from "./overload/shedding.ts";
 import { type CallsMax, CallsUnderWay } from "./overload/under-way.ts";
 import { HttpCall, trustedByAddress } from "./server/http-call.ts";
 import { cutAnswer, type HttpResponse, type RequestListener } from "./server/http-messages.ts";
-import { needPlainForm } from "./server/plain-form.ts";
+import { formFaultOf } from "./server/plain-form.ts";
 
 export interface FrontOptions {
   /** Answers RPCs; false for any other request. */
@@ -73,15 +73,18 @@ export function createFront(options: FrontOptions): RequestListener {
 
   function answer(request: IncomingMessage, response: HttpResponse, call: Call): void {
     try {
-      needPlainForm(request);
       if (!rpc(request, response, call)) routes(request, response, call);
     } catch (error) {
-      // Nothing has looked at the request yet, and what follows it may be something else to others.
-      log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
-      response.shouldKeepAlive = false;
-      response.writeHead(400, { "content-type": "text/plain" });
-      response.end("the request's version, host, path or transfer-encoding is malformed\n");
+      refuseForm(error, response, call);
     }
+  }
+
+  /** For a request that nothing has looked at yet. What follows it may be something else to others. */
+  function refuseForm(error: unknown, response: HttpResponse, call: Call): void {
+    log.debug({ err: error, request_id: call.requestId }, "a request could not be read");
+    response.shouldKeepAlive = false;
+    response.writeHead(400, { "content-type": "text/plain" });
+    response.end("the request's version, host, path or transfer-encoding is malformed\n");
   }
 
   return (request, response) => {
@@ -99,6 +102,8 @@ export function createFront(options: FrontOptions): RequestListener {
       if (refusal === undefined) logRequest(log, request, response, call);
     });
     bodyLimit.expect(open);
+    const fault = formFaultOf(request);
+    if (fault !== undefined) return refuseForm(fault, response, call);
     applyCors(request, response, () => {
       refusal = shed(call, request, response, underWay.isTooMany(call.address, call.startedAt));
       if (refusal === undefined) {

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { shareServer } from "../support/shared-server.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
 
-const server = await shareServer({}, { worker: false });
+const page = "https://app.example.com";
+const server = await shareServer({ CORS_ORIGINS: page }, { worker: false });
 const next = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 const login = "/darkroom.auth.v1.AuthService/Login";
 
@@ -25,6 +26,7 @@ test.each([
   for (const [request, ...more] of [
     ["GET /health HTTP/1.1"],
     ["GET http://x/health HTTP/1.1"],
+    ["OPTIONS /health HTTP/1.1", `Origin: ${page}`, "Access-Control-Request-Method: GET"],
     [`POST ${login} HTTP/1.1`, "Content-Type: application/json", "Content-Length: 0"],
   ] as const)
     expect(await statuses(request, ...hosts, ...more)).toEqual(["400"]);

@@ -1,13 +1,11 @@
 import type { IncomingMessage } from "node:http";
 
-/**
- * Throws for a request that Node takes and RFC 9112 does not: others on the way may have seen another host in it, or
- * another end.
- */
-export function needPlainForm(request: IncomingMessage): void {
-  if (!isVersionKnown(request)) throw new Error("the request is of another version of HTTP");
-  if (!namesOneHost(request)) throw new Error("the request does not name one host");
-  if (!isPlainlyFramed(request)) throw new Error("the request's transfer-encoding is not chunked in HTTP/1.1");
+/** What Node takes of a request and RFC 9112 does not: others on the way may have seen another host in it, or another end. */
+export function formFaultOf(request: IncomingMessage): Error | undefined {
+  if (!isVersionKnown(request)) return new Error("the request is of another version of HTTP");
+  if (!namesOneHost(request)) return new Error("the request does not name one host");
+  if (!isPlainlyFramed(request)) return new Error("the request's transfer-encoding is not chunked in HTTP/1.1");
+  return undefined;
 }
 
 /** A host, perhaps with its port, as RFC 3986 has it. It may be empty. */
