@@ -61,3 +61,10 @@ test.each(["HTTP/1.0", "HTTP/1.1"])("undoes no coding of a body but the chunks o
   expect(await coded("gzip, chunked")).toEqual(["400"]);
   expect(await coded("Chunked")).toEqual(version === "HTTP/1.1" ? ["200", "200"] : ["400"]);
 });
+
+test.each(["HTTP/1.0", "HTTP/1.1"])(
+  "answers who says that theirs is the last request, whatever follows: %s",
+  async (version) => {
+    expect(await statuses(`GET /health ${version}`, "Host: x", "Connection: close")).toEqual(["200"]);
+  },
+);

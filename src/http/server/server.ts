@@ -199,6 +199,8 @@ const unheard: readonly string[] = ["ECONNRESET", "ERR_TLS_HANDSHAKE_TIMEOUT"];
 
 /** Answers bytes that are no request, by hand, since there is no response object; under an id like any other answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // What follows a request that ends the connection: its own answer is still to come.
+  if (error.code === "HPE_CLOSED_CONNECTION") return;
   if (unheard.includes(error.code ?? "") || !socket.writable) return void socket.destroy();
   const status = refusals[error.code ?? ""] ?? "400 Bad Request";
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\nx-request-id: ${newRequestId()}\r\ncontent-length: 0\r\n\r\n`);
