@@ -1234,8 +1234,8 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
  *
  * Every call needs a credential, and has the errors that AuthService tells for
  * all. Somebody else's job or picture is NOT_FOUND (JOB_NOT_FOUND,
- * IMAGE_NOT_FOUND), exactly as if it did not exist. Execution is at least once, the outcome exactly once. Messages are at
- * most 64 KiB but for UploadImage.
+ * IMAGE_NOT_FOUND), exactly as if it did not exist. Execution is at least once,
+ * the outcome exactly once. Messages are at most 64 KiB but for UploadImage.
  *
  * @generated from service darkroom.imagejob.v1.ImageJobService
  */
