@@ -120,7 +120,7 @@ function addCommon(app: FastifyInstance, admission: Admission, callOf: CallOf): 
   app.decorateRequest("call");
   app.addHook("onRequest", async (request, reply) => {
     request.call = callOf(request);
-    // Only its caller may see it. What may be kept, its route says.
+    // Only its caller may see it, and not a browser's next user. What may be kept, its route says.
     reply.header("cache-control", "no-store");
     if (request.call.refusal !== undefined) throw request.call.refusal;
     // At once: a body that cannot be read is no fault where nothing would read it.

@@ -125,7 +125,7 @@ describe("GET /download", () => {
       "x-content-type-options": "nosniff",
       "content-security-policy": expect.stringContaining("default-src 'none'"),
       "content-disposition": expect.stringMatching(/^inline; filename="[\w-]+\.webp"$/),
-      "cache-control": expect.stringContaining("private"),
+      "cache-control": "no-store",
     });
   });
 

@@ -252,7 +252,7 @@ describe("a file", () => {
       "content-disposition": `attachment; filename="${name}"; filename*=UTF-8''${name}`,
       "content-security-policy": "default-src 'none'; sandbox",
       "x-content-type-options": "nosniff",
-      "cache-control": "private, no-store",
+      "cache-control": "no-store",
     });
   });
 

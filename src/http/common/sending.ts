@@ -22,14 +22,11 @@ export function sendFile(reply: FastifyReply, { file, bytes }: OpenedFile): Fast
   return sendBytes(reply.header("content-disposition", attachment(file.name)), bytes);
 }
 
-/** Sends private bytes, in which no script may run. A browser that cached them would show them to its next user. */
+/** Sends bytes in which no script may run. */
 function sendBytes(reply: FastifyReply, bytes: AsyncIterable<Uint8Array>): FastifyReply {
   const body = Readable.from(bytes, { objectMode: false });
   if (reply.request.method === "HEAD") body.destroy();
-  return reply
-    .header("cache-control", "private, no-store")
-    .header("content-security-policy", "default-src 'none'; sandbox")
-    .send(body);
+  return reply.header("content-security-policy", "default-src 'none'; sandbox").send(body);
 }
 
 /** RFC 6266: the name in plain ASCII and in full, both without what a file system could take for a path or a command. */
