@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
+import type { Readable } from "node:stream";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ConnectionsMax, connectionsWithin } from "../../src/http/server/connections.ts";
 import type { HttpResponse } from "../../src/http/server/http-messages.ts";
@@ -140,46 +141,56 @@ test("nothing is done for what follows an answer that ends the connection", asyn
   expect([seen, answers.match(/HTTP/g)?.length]).toEqual([["/first", "/last"], 2]);
 });
 
-describe("who has their answer, but goes on sending, does not keep the port open", () => {
-  async function answering() {
-    const taken = Promise.withResolvers<HttpResponse>();
-    const begin = (_request: unknown, response: HttpResponse) => {
-      response.writeHead(200).write("begun, ");
-      taken.resolve(response);
-    };
-    const port = await openHttpServer(begin, here);
-    onTestFinished(() => port.drain(0));
-    const stop = async () => {
-      // Longer than the test may take.
-      const drained = port.drain(120_000);
-      (await taken.promise).end("ended");
-      await drained;
-    };
-    return { port: port.address.port, stop };
-  }
+describe.each(["at", "before"])(
+  "who has their answer %s the stop, but goes on sending, does not keep the port open",
+  (when) => {
+    async function answering() {
+      const taken = Promise.withResolvers<HttpResponse>();
+      const begin = (_request: unknown, response: HttpResponse) => {
+        response.writeHead(200).write("begun, ");
+        taken.resolve(response);
+      };
+      const port = await openHttpServer(begin, here);
+      onTestFinished(() => port.drain(0));
+      /** What the caller has at the end. */
+      const stop = async (caller: Readable) => {
+        let text = "";
+        caller.on("data", (piece: string) => {
+          text += piece;
+        });
+        const end = async () => {
+          (await taken.promise).end("ended");
+          await vi.waitUntil(() => text.includes("ended"), { timeout: 20_000 });
+        };
+        if (when === "before") await end();
+        // Longer than the test may take.
+        const drained = port.drain(120_000);
+        if (when === "at") await end();
+        await drained;
+        return text;
+      };
+      return { port: port.address.port, stop };
+    }
 
-  test("over HTTP/1.1", async () => {
-    const { port, stop } = await answering();
-    const socket = connect({ port, host: "127.0.0.1" }).setEncoding("latin1");
-    const text = socket.toArray();
-    socket.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf");
-    await once(socket, "readable");
-    await stop();
-    expect((await text).join("")).toMatch(/begun, [\s\S]*ended/);
-  });
+    test("over HTTP/1.1", async () => {
+      const { port, stop } = await answering();
+      const socket = connect({ port, host: "127.0.0.1" }).setEncoding("latin1");
+      socket.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf");
+      await once(socket, "readable");
+      expect(await stop(socket)).toMatch(/begun, [\s\S]*ended/);
+    });
 
-  test("over HTTP/2", async () => {
-    const { port, stop } = await answering();
-    const session = connectHttp2(`http://127.0.0.1:${port}`);
-    onTestFinished(() => session.destroy());
-    const stream = session.request({ ":method": "POST", ":path": "/" }).setEncoding("latin1");
-    const text = stream.toArray();
-    stream.write("half");
-    await once(stream, "readable");
-    await stop();
-    expect([(await text).join(""), stream.rstCode]).toEqual(["begun, ended", 0]);
-  });
-});
+    test("over HTTP/2", async () => {
+      const { port, stop } = await answering();
+      const session = connectHttp2(`http://127.0.0.1:${port}`);
+      onTestFinished(() => session.destroy());
+      const stream = session.request({ ":method": "POST", ":path": "/" }).setEncoding("latin1");
+      stream.write("half");
+      await once(stream, "readable");
+      expect([await stop(stream), stream.rstCode]).toEqual(["begun, ended", 0]);
+    });
+  },
+);
 
 describe("of connections", () => {
   const answer = (_request: unknown, response: HttpResponse) => void response.writeHead(204).end();

@@ -1,9 +1,10 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { finished } from "node:stream";
 import type { CountedBody } from "../../model/call.ts";
 import { endTogether } from "./batched-ends.ts";
+import { discardRest, isStopping } from "./rests.ts";
 
 /** Characters; a third of the bytes that Node's sockets buffer before they ask to wait, since a character may take three. */
 const smallMax = 20 * 1024;
@@ -188,12 +189,6 @@ function isHttp2(response: unknown): response is Http2Response {
   return response instanceof Http2Response;
 }
 
-/** Whether the server of this request takes no more connections. Node keeps the server on the socket. */
-function isStopping(request: IncomingMessage | Http2ServerRequest): boolean {
-  const socket = "stream" in request ? request.stream.session?.socket : request.socket;
-  return (socket as { server?: Server } | undefined)?.server?.listening === false;
-}
-
 function isList(fields: Fields | undefined): fields is readonly OutgoingHttpHeader[] {
   return Array.isArray(fields);
 }
@@ -213,23 +208,4 @@ async function* counted(pieces: AsyncIterable<Buffer>, onPiece: (piece: Buffer) 
     onPiece(piece);
     yield piece;
   }
-}
-
-/**
- * Drops the rest of a body that was refused before it was read: over HTTP/1.1 the connection's next request waits behind
- * it, and over HTTP/2 a caller may wait until it can send the rest. The body's time limit still holds. A server that stops
- * waits for none: a stream of requests may never end.
- */
-function discardRest(request: IncomingMessage | Http2ServerRequest): void {
-  if (request.readableEnded) return;
-  if (isStopping(request)) return void cutRest(request);
-  request.unpipe();
-  request.resume();
-}
-
-function cutRest(request: IncomingMessage | Http2ServerRequest): void {
-  if (!("stream" in request)) return void request.socket.destroySoon();
-  const { stream } = request;
-  // The trailers go out in this turn, and would not behind a reset.
-  stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
 }

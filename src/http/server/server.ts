@@ -18,6 +18,7 @@ import { Http1Request, Http1Response, Http2Request, Http2Response, type RequestL
 import { type Http2Sessions, trackSessions } from "./http2-sessions.ts";
 import { boundPipelines } from "./pipelining.ts";
 import { newRequestId } from "./request-id.ts";
+import { cutRests } from "./rests.ts";
 
 /** Limits of a connection, whichever protocol it speaks. */
 export const limits = {
@@ -42,7 +43,7 @@ export const limits = {
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const drainLookMs = 50;
-/** How long idle connections stay open once no new ones are accepted: a request may still be on its way. */
+/** How long connections stay open once no new ones are accepted: a request, or the rest of one, may still be on its way. */
 const idleGraceMs = 500;
 
 export interface Where {
@@ -91,7 +92,9 @@ export async function openHttpServer(listener: RequestListener, where: Where): P
       stopAccepting();
       sessions.close();
       const drain = setInterval(() => {
-        if (performance.now() - stoppedAt > idleGraceMs) closeIdle(server, sockets);
+        if (performance.now() - stoppedAt <= idleGraceMs) return;
+        cutRests();
+        closeIdle(server, sockets);
       }, drainLookMs);
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
