@@ -170,18 +170,30 @@ test("what is unset is as docs/configuration.md says", () => {
     for (const name of names) expect([name, configured({ [name]: ` ${fallback}\n` })]).toEqual([name, configured({})]);
 });
 
-test("numbers may be as small and as large as docs/configuration.md says", () => {
-  const ranges = settings.flatMap(({ names: [name = ""], meaning }) => {
-    const [, min, max] = /(\d+) to (\d+)$/.exec(meaning) ?? [];
-    return max === undefined ? [] : [{ name, min: Number(min), max: Number(max) }];
+test("docs/configuration.md says how small and how large each number may be, and so it is", () => {
+  const numbers = settings.flatMap(({ names, meaning }) => {
+    return names.flatMap((name) => {
+      const refused = /must be a whole number from (\d+) to (\d+)$/.exec(refusalOf({ [name]: "x" }) ?? "");
+      return refused === null ? [] : [{ name, meaning, min: Number(refused[1]), max: Number(refused[2]) }];
+    });
   });
-  expect(ranges.length).toBeGreaterThan(4);
-  for (const { name, min, max } of ranges) {
-    for (const good of [min, max]) expect(() => configured({ [name]: String(good) })).not.toThrow();
+  expect(numbers.length).toBeGreaterThan(15);
+  for (const { name, meaning, min, max } of numbers) {
+    expect([name, meaning]).toEqual([name, expect.stringMatching(`\\b${min} to ${max}\\b`)]);
+    for (const good of [min, max]) expect([name, refusalOf({ [name]: String(good) })]).toEqual([name, undefined]);
     for (const bad of [min - 1, max + 1, `${min}.0`, `0x${max}`, "1e2"])
-      expect(() => configured({ [name]: String(bad) })).toThrow(`${name}: must be a whole number`);
+      expect(refusalOf({ [name]: String(bad) })).toMatch(`${name}: must be a whole number`);
   }
 });
+
+function refusalOf(env: Environment): string | undefined {
+  try {
+    configured(env);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** Of a worker that tells of its health, and a server by the defaults: other settings make neither read another variable. */
 function namesRead(readConfig: (env: Environment) => unknown): Set<string> {
