@@ -6,7 +6,7 @@ import { bearer } from "../../src/client/index.ts";
 import { operations } from "../../src/model/access.ts";
 import { procedures } from "../../src/rpc/handler.ts";
 import { altered } from "../crypto/opened-secrets.ts";
-import { expectedCallers, expectedScopes } from "../support/access-table.ts";
+import { expectedAccess } from "../support/access-table.ts";
 import { isFast } from "../support/fast-rpc.ts";
 import { recordingLog } from "../support/log.ts";
 import { adminPassword, signIn } from "../support/server.ts";
@@ -23,9 +23,9 @@ const everyone = ["anonymous", "user", "admin", "scoped client", "bare client", 
 
 /** Who gets past the door; a client is "scoped" when it has every scope there is. */
 function admittedTo(operation: string): readonly string[] {
-  const callers = (expectedCallers[operation] ?? "").split(" ");
+  const { callers = "", scopes = "" } = expectedAccess.get(operation) ?? {};
   if (callers.includes("nobody")) return everyone;
-  return expectedScopes(operation) === "" ? callers : [...callers, "scoped client"];
+  return [...callers.split(" "), ...(scopes === "" ? [] : ["scoped client"])];
 }
 
 async function tokenOf(identity: string, password: string): Promise<string> {
@@ -141,7 +141,7 @@ let cells = 0;
 afterAll(() => void process.stdout.write(`the access table: ${cells} cells were checked\n`));
 
 test("has every procedure and every route", () => {
-  expect(new Set([...operations, ...procedures])).toEqual(new Set(Object.keys(expectedCallers)));
+  expect(new Set([...operations, ...procedures])).toEqual(new Set(expectedAccess.keys()));
 });
 
 /** Plain HTTP takes no path of RPCs, so once is enough. */

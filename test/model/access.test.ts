@@ -4,7 +4,7 @@ import { type Scope, scopes } from "../../src/model/client.ts";
 import type { JobPrincipal, Principal, UserPrincipal } from "../../src/model/principal.ts";
 import { procedures } from "../../src/rpc/handler.ts";
 import { sampleAccount, sampleClient } from "../contracts/samples.ts";
-import { expectedCallers, expectedScopes } from "../support/access-table.ts";
+import { expectedAccess } from "../support/access-table.ts";
 import { thrownBy } from "./thrown.ts";
 
 const user: UserPrincipal = { kind: "user", account: sampleAccount(), sessionId: "session" };
@@ -39,23 +39,21 @@ describe("the access table", () => {
   });
 
   test("lists no procedure that is not served", () => {
-    const listed = Object.keys(expectedCallers).filter((name) => !name.includes(" "));
+    const listed = [...expectedAccess.keys()].filter((name) => !name.includes(" "));
     expect(listed.filter((name) => !procedures.includes(name))).toEqual([]);
     expect(procedures.filter((name) => !listed.includes(name))).toEqual([]);
   });
 
-  test.each(Object.entries(expectedCallers))("%s: %s", (operation, allowed) => {
+  test.each([...expectedAccess])("%s: who may call it", (operation, { callers: allowed, scopes: opening }) => {
     const callers = { nobody: undefined, user, admin, job, worker, adminsJob };
     const admitted = Object.entries(callers).filter(([, principal]) => refusal(operation, principal) === undefined);
     const names = admitted.map(([name]) => name).filter((name) => name !== "adminsJob");
     expect(names.join(" ")).toBe(allowed);
     expect(admitted.some(([name]) => name === "adminsJob")).toBe(allowed.includes("job"));
     expect(isOpen(operation)).toBe(allowed.includes("nobody"));
-  });
 
-  test.each(Object.keys(expectedCallers))("%s is open to the clients that have a scope for it", (operation) => {
-    const opening = scopes.filter((scope) => refusal(operation, clientWith(scope)) === undefined);
-    expect(opening.join(" ")).toBe(isOpen(operation) ? scopes.join(" ") : expectedScopes(operation));
+    const opened = scopes.filter((scope) => refusal(operation, clientWith(scope)) === undefined);
+    expect(opened.join(" ")).toBe(isOpen(operation) ? scopes.join(" ") : opening);
     expect(refusal(operation, clientWith()) === undefined).toBe(isOpen(operation));
   });
 
