@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { type Environment, readServerConfig, readWorkerConfig } from "../src/config/config.ts";
 import { operations, scopesOf } from "../src/model/access.ts";
 import { type Scope, scopes } from "../src/model/client.ts";
+import { listModels } from "../src/worker/engines/catalogue.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (name: string) => readFileSync(join(root, "docs", name), "utf8");
@@ -103,6 +104,18 @@ test("docs/clients.md says which scope opens what", () => {
   const shortName = (operation: string) => operation.replace(/^[\w.]+\/(?=\w+$)/, "");
   const opened = (scope: Scope) => operations.filter((operation) => scopesOf(operation).includes(scope)).map(shortName);
   expect(documented).toEqual(scopes.map((scope) => [scope, opened(scope).toSorted()]));
+});
+
+test("README.md has each model of Darkroom's workers, and docs/architecture.md the engine of each", () => {
+  const sdWebui = { url: "", timeoutMs: 0, credentials: undefined };
+  const models = listModels({ sdWebui }).map(({ name }) => name);
+  const told = (page: string, heading: string, name: RegExp) => {
+    const [, section = ""] = page.split(`\n## ${heading}\n`);
+    return [...(section.split("\n## ", 1)[0] ?? "").matchAll(name)].map(([, model]) => model);
+  };
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  expect(told(readme, "Models", /^\| `([^`]+)` /gm)).toEqual(models);
+  expect(told(read("architecture.md"), "Engines that develop", /^- \*\*([^*]+)\*\*/gm)).toEqual(models);
 });
 
 test("docs/api.md or docs/limits.md has the reason of each refusal of a call", () => {
