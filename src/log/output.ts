@@ -1,4 +1,5 @@
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 
 const standardError = 2;
 
@@ -27,25 +28,21 @@ export function openOutput(onLost: (lines: number) => void): Output {
   let lost = 0;
   /** Also true while it waits for a retry. */
   let isWriting = false;
-  let pauseMs = againMs.first;
 
-  function next(): void {
-    const chunk = waiting.shift();
-    isWriting = chunk !== undefined;
-    if (chunk === undefined) tellLost();
-    else put(chunk, (written) => took(chunk, written));
-  }
-
-  function took(chunk: Buffer, written: number): void {
-    bytes -= written;
-    if (written < chunk.length) waiting.unshift(chunk.subarray(written));
-    if (written > 0) {
-      pauseMs = againMs.first;
-      next();
-      return;
+  async function drain(): Promise<void> {
+    isWriting = true;
+    let pauseMs = againMs.first;
+    for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
+      const taken = put(chunk);
+      // What a pipe leaves waits again at once, in case the process ends now.
+      const written = typeof taken === "number" ? taken : await taken;
+      bytes -= written;
+      if (written < chunk.length) waiting.unshift(chunk.subarray(written));
+      if (written === 0) await delay(pauseMs, undefined, { ref: false });
+      pauseMs = written === 0 ? Math.min(2 * pauseMs, againMs.most) : againMs.first;
     }
-    setTimeout(next, pauseMs).unref();
-    pauseMs = Math.min(2 * pauseMs, againMs.most);
+    isWriting = false;
+    tellLost();
   }
 
   /** Called while there is room for the line that tells it. */
@@ -63,7 +60,7 @@ export function openOutput(onLost: (lines: number) => void): Output {
       }
       bytes += chunk.length;
       waiting.push(chunk);
-      if (!isWriting) next();
+      if (!isWriting) void drain();
     },
     flush(text) {
       settle();
@@ -89,7 +86,7 @@ export function openOutput(onLost: (lines: number) => void): Output {
 interface Descriptor {
   readonly fd: number;
   /** Writes the beginning of a chunk, and tells how many bytes were taken; 0 when none could be now. */
-  put(chunk: Buffer, done: (written: number) => void): void;
+  put(chunk: Buffer): number | Promise<number>;
   /** Waits a moment for a running write: text that follows at once would mix with it. */
   settle(): void;
 }
@@ -111,14 +108,13 @@ function openDescriptor(): Descriptor {
 function nonBlocking(fd: number): Descriptor {
   return {
     fd,
-    put(chunk, done) {
-      let written = 0;
+    put(chunk) {
       try {
-        written = writeSync(fd, chunk);
+        return writeSync(fd, chunk);
       } catch {
         // The pipe is full, or has no reader any more.
+        return 0;
       }
-      done(written);
     },
     settle() {},
   };
@@ -128,11 +124,13 @@ function inThreads(fd: number): Descriptor {
   let isBusy = false;
   return {
     fd,
-    put(chunk, done) {
+    put(chunk) {
       isBusy = true;
-      write(fd, chunk, (error, written) => {
-        isBusy = false;
-        done(error === null ? written : 0);
+      return new Promise((resolve) => {
+        write(fd, chunk, (error, written) => {
+          isBusy = false;
+          resolve(error === null ? written : 0);
+        });
       });
     },
     settle() {

@@ -125,6 +125,21 @@ test("tells how many lines were lost when it ends, too", async () => {
   expect(lines.length - 1 + lost).toBe(written);
 });
 
+test("goes on when somebody reads again after many small writes, and loses nothing of them", async () => {
+  const [writes, text] = [50_000, `${"x".repeat(99)}\n`];
+  const code = `import { openOutput } from ${source("log/output.ts")}; const output = openOutput(() => {});
+    for (let n = 0; n < ${writes}; n += 1) output.write(${JSON.stringify(text)}, 1); setInterval(() => {}, 60_000)`;
+  const command = '"$0" --input-type=module --eval "$1" 2>&1 >/dev/null | cat';
+  const piped = spawn("sh", ["-c", command, process.execPath, code], { detached: true });
+  onTestFinished(() => void process.kill(-(piped.pid as number), "SIGKILL"));
+  let read = 0;
+  for await (const piece of piped.stdout) {
+    read += piece.length;
+    if (read >= writes * text.length) break;
+  }
+  expect(read).toBe(writes * text.length);
+});
+
 test.each([
   ["a fault that nobody foresaw", `surviveNothing(log); setTimeout(() => { throw new Error("odd") })`, /foresaw/],
   ["a rejection that nobody awaits", `surviveNothing(log); Promise.reject(new Error("odd"))`, /foresaw/],
