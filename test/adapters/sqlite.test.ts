@@ -15,7 +15,7 @@ import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
 import { openQueues, openStores } from "../../src/app/backends.ts";
 import { complete } from "../../src/ports/queue.ts";
 import { DuplicateKey, StoreUnavailable } from "../../src/ports/store-errors.ts";
-import { receive } from "../contracts/receiver.ts";
+import { receive, receiveDead } from "../contracts/receiver.ts";
 import { sampleAccount, sampleImage, sampleJob, sampleSession } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
 import { scratchDirectory } from "../support/scratch.ts";
@@ -335,6 +335,7 @@ test("messages to take, and those to bury first, are found by an index each, how
   );
   const [bury, take] = ["messages_exhausted", "messages_alive"].map((index) => expect.stringContaining(index));
   expect(plans).toEqual([[bury], expect.arrayContaining([take])]);
+  expect(plans.flat().join()).not.toContain("TEMP B-TREE FOR ORDER BY");
 });
 
 test("stores tell how many of their writes are not done", async () => {
@@ -435,6 +436,48 @@ describe("an SQLite queue", () => {
     await first.next();
     expect(receiver.ids).toEqual(["same", "other"]);
     expect(first.ids).toEqual(["same"]);
+  });
+
+  test("tells whoever waits for a message, here and in other processes, and leaves none to the next look", async () => {
+    const harness = await sqliteQueueHarness();
+    const [queue, other] = [await harness.open(), await harness.open()];
+    // Nobody looks by itself.
+    vi.useFakeTimers({ toFake: ["setTimeout", "setInterval"] });
+    const [receiver, dead] = [receive(queue), receiveDead(other)];
+    await other.send(["a", "b"].map((id) => ({ id, body: Buffer.from("body") })));
+    (await receiver.next()).settle(complete);
+    (await receiver.next()).settle({ kind: "deadLetter", reason: "Bad", description: "" });
+    expect((await dead.next()).message.id).toBe("b");
+    const [letter] = await other.listDeadLetters(undefined, 1);
+    await other.redrive([letter?.number ?? ""]);
+    expect((await receiver.next()).message.id).toBe("b");
+  });
+
+  test("does not hide a dead letter that was put back, however long who held it goes on", async () => {
+    const harness = await sqliteQueueHarness();
+    const queue = await harness.open();
+    await queue.send([{ id: "a", body: Buffer.from("body") }]);
+    const receiver = receive(queue);
+    (await receiver.next()).settle({ kind: "deadLetter", reason: "Bad", description: "" });
+    await receiveDead(queue).next();
+    await receiver.consumer.stop();
+    const [letter] = await queue.listDeadLetters(undefined, 1);
+    expect(await queue.redrive([letter?.number ?? ""])).toBe(1);
+    await harness.passTime(20_000);
+    expect((await receive(queue).next()).message).toMatchObject({ id: "a", deliveryCount: 1 });
+  });
+
+  test("renews no lock of a message that was settled", async () => {
+    const queue = await (await sqliteQueueHarness()).open();
+    const receiver = receive(queue);
+    for (const settlement of [complete, { kind: "abandon", delayMs: 60_000 }] as const) {
+      await queue.send([{ id: settlement.kind, body: Buffer.from("body") }]);
+      const delivery = await receiver.next();
+      expect(vi.getTimerCount()).toBe(1);
+      delivery.settle(settlement);
+    }
+    await receiver.consumer.stop();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("takes an id again once its message is gone", async () => {
