@@ -46,6 +46,22 @@ describe("a submitted job", () => {
     expect(await stopped).toBe(true);
   });
 
+  test("that could not be noted is sent again under the same number, and the log says so", async () => {
+    const core = await openCore();
+    const { getMany } = core.jobs;
+    const err = new Error("away");
+    core.jobs.getMany = () => Promise.reject(err);
+    await core.submit();
+    const first = await core.drain();
+    const message = "jobs could not be noted as sent; they will be sent again";
+    expect(core.log.lines).toEqual([{ level: "warn", fields: { err, jobs: 1 }, message }]);
+    core.jobs.getMany = getMany;
+    core.clock.advance(timing.publishMs);
+    await core.sweeper.sweepJobs();
+    expect(first).toHaveLength(1);
+    expect(await core.drain()).toMatchObject(first.map(({ message_id, dispatch }) => ({ message_id, dispatch })));
+  });
+
   test("needs no note once a worker has it", async () => {
     const core = await openCore();
     const { id, version } = await core.submit();
@@ -239,6 +255,18 @@ test("while a queue is slow a thousand jobs wait for it, and the others in the d
   await core.dispatcher.idle();
   // One is on its way already.
   expect(sent).toBe(1001);
+});
+
+test("a result that is none is put aside with the reason, which the log has too", async () => {
+  const core = await openCore();
+  await core.resultQueue.send([{ id: "strange", body: Buffer.from("no result") }]);
+  core.results.start();
+  const listed = () => core.resultQueue.listDeadLetters(undefined, 9);
+  await vi.waitUntil(async () => (await listed()).length > 0, { timeout: 20_000 });
+  const [letter] = await listed();
+  expect(letter).toMatchObject({ id: "strange", reason: "Malformed" });
+  const fields = { message_id: "strange", reason: letter?.description };
+  expect(core.log.lines).toEqual([{ level: "warn", fields, message: "a malformed message was put aside" }]);
 });
 
 describe("a job that the queue gave up on", () => {
