@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import type { MongoClient } from "mongodb";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createClient } from "../../src/adapters/mongodb/client.ts";
 import { Database } from "../../src/adapters/mongodb/database.ts";
@@ -104,11 +105,17 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     await database.close();
   });
 
-  test("a client that finds its server no more is replaced by one that does", async () => {
+  test("a client that finds its server no more is replaced by one that does, and no other stays open", async () => {
     const log = recordingLog();
     const first = await proxyTo(ferretdb.uri);
-    let made = 0;
-    const connect = () => createClient(made++ === 0 ? first.url.replace(/^http/, "mongodb") : ferretdb.uri);
+    const clients: MongoClient[] = [];
+    const connect = () => {
+      const isAway = clients.length < 2;
+      const client = createClient(isAway ? first.url.replace(/^http/, "mongodb") : ferretdb.uri);
+      vi.spyOn(client, "close");
+      clients.push(client);
+      return client;
+    };
     const database = await Database.open(connect, "darkroom", log, 1000);
     const store = mongodbJobStore(database, () => 0);
     const job = sampleJob();
@@ -121,6 +128,9 @@ describeOnFerretdb("while its database is away", (ferretdb) => {
     expect(log.lines.filter(({ level }) => level === "warn").map(({ message }) => message)).toEqual([
       "the database answers a new client, which takes the place of the one before",
     ]);
+    // One that finds no server tries for two seconds.
+    const areClosed = () => clients.slice(0, -1).every(({ close }) => vi.mocked(close).mock.calls.length > 0);
+    await vi.waitUntil(areClosed, { timeout: 30_000 });
     await database.close();
   });
 
