@@ -251,6 +251,11 @@ describe("darkroom serve refuses a doubtful start, in one line that names the va
     expect(readFileSync(path, "utf8")).toContain("this is no database");
   });
 
+  test("two faults, by the one that is met first", async () => {
+    const env = { DARKROOM_ADMIN_PASSWORD: "password123", DARKROOM_MODELS: `{"studio": "jobs"}` };
+    expect(await refusal(env)).toMatch(/^darkroom: DARKROOM_MODELS: /);
+  });
+
   test("an origin that is none, among others", async () => {
     const env = { CORS_ORIGINS: "https://a.example.com, https://b.example.com/" };
     expect(await refusal(env)).toMatch(/^darkroom: CORS_ORIGINS: https:\/\/b\.example\.com\/ is no origin/);
