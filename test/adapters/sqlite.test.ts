@@ -256,13 +256,17 @@ describe("an SQLite database", () => {
     await expect(settledSoon(db.write(insert, 1, "late"))).resolves.toBe("rejected");
   });
 
-  test("can be closed when its writer has ended by itself", async () => {
+  test("refuses what waits and what comes when its writer fails, with the reason, and can be closed", async () => {
     const { db } = await openDatabase(undefined, [table]);
     const post = vi.spyOn(Worker.prototype, "postMessage");
     await db.write(insert, 1, "row");
     const [writer] = post.mock.contexts as Worker[];
     post.mockRestore();
+    const refused = expect(db.write(insert, 2, "row")).rejects.toThrow("out of memory");
+    writer?.emit("error", new Error("out of memory"));
+    await refused;
     await writer?.terminate();
+    await expect(db.write(insert, 3, "row")).rejects.toThrow("out of memory");
     await expect(settledSoon(db.close())).resolves.toBe("fulfilled");
   });
 
