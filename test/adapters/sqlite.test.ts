@@ -457,6 +457,18 @@ describe("an SQLite queue", () => {
     expect((await receiver.next()).message.id).toBe("b");
   });
 
+  test("is looked at four times a second where nothing comes, without a write", async () => {
+    const queue = await (await sqliteQueueHarness()).open();
+    vi.useFakeTimers({ toFake: ["setTimeout", "setInterval"] });
+    const [read, write] = [vi.spyOn(Database.prototype, "read"), vi.spyOn(Database.prototype, "writeAll")];
+    receive(queue);
+    await vi.advanceTimersByTimeAsync(10_000);
+    const [looks, writes] = [read.mock.calls.length, write.mock.calls.length];
+    vi.restoreAllMocks();
+    expect(looks).toBeGreaterThan(40);
+    expect(writes).toBe(0);
+  });
+
   test("does not hide a dead letter that was put back, however long who held it goes on", async () => {
     const harness = await sqliteQueueHarness();
     const queue = await harness.open();
