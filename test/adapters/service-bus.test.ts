@@ -193,15 +193,28 @@ describe("a broker that is away", () => {
 
 test("a handler may take many times as long as a lock lasts", async () => {
   const { queue, isEmpty, log, store } = await opened({ lockMs: 5000 });
-  await send(queue, "long");
   const receiver = receive(queue);
+  await send(queue, "short", "long");
+  // Its lock is not renewed any more, which the log would tell.
+  (await receiver.next()).settle(complete);
   const long = await receiver.next();
   const first = store.firstLapse ?? 0;
   await vi.waitUntil(() => (store.firstLapse ?? 0) > first + 10_000, { timeout });
   long.settle(complete);
   await isEmpty();
-  expect(receiver.ids).toEqual(["long"]);
+  expect(receiver.ids).toEqual(["short", "long"]);
   expect(log.lines).toEqual([]);
+});
+
+test("who has stopped looks after no lock any more", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { queue } = await opened();
+  const before = vi.getTimerCount();
+  const { consumer } = receive(queue);
+  expect(vi.getTimerCount()).toBe(before + 1);
+  await consumer.stop();
+  expect(vi.getTimerCount()).toBe(before);
 });
 
 test("a clock that is set back ends no lock, and makes nothing wait for longer", async () => {
