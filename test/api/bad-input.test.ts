@@ -823,6 +823,11 @@ describe("a body that does not come", async () => {
     },
   );
 
+  test.concurrent("is cut over HTTP/1.1 that was refused before it was read", { timeout: soon }, async () => {
+    const half = "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf";
+    expect(await exchange(impatient.url, half)).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
   test("does not keep others waiting", async () => {
     const { principal } = await impatient.auth.checkAuth({}, user.credential);
     expect(principal?.account).toEqual(user.account);

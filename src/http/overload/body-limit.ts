@@ -33,7 +33,7 @@ export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
   let timer: NodeJS.Timeout | undefined;
 
   function dropWhole(): void {
-    fresh = fresh.filter(({ response: { req } }) => !isWhole(req) && !req.destroyed);
+    fresh = fresh.filter(({ response: { req } }) => !isOver(req));
   }
 
   function sort(): void {
@@ -43,8 +43,12 @@ export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
       const body = { request: response.req, network: networkOf(address), end };
       waiting.add(body);
       shares.add(body.network, body);
-      // A body that was taken by `read()` (rpc/fast/body.ts) may emit no `end`, so the answer's `close` is waited for.
-      response.once("close", () => forget(body));
+      // A body that was taken by `read()` (rpc/fast/body.ts) may emit no `end`, so the answer's `close` is waited for. Over
+      // HTTP/1.1 the rest of a refused one may come after that.
+      response.once("close", () => {
+        if (isOver(body.request)) forget(body);
+        else body.request.once("end", () => forget(body));
+      });
     }
     fresh = [];
     while (waiting.size > lateMax) drop(shares.oldestOfLargest());
@@ -81,6 +85,10 @@ export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
       if (fresh.push(call) % freshMax === 0) dropWhole();
     },
   };
+}
+
+function isOver(request: IncomingMessage): boolean {
+  return request.destroyed || isWhole(request);
 }
 
 /** Node calls a request without a body complete only once it was read, which it need not be. */
