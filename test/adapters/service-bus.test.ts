@@ -206,6 +206,24 @@ test("a handler may take many times as long as a lock lasts", async () => {
   expect(log.lines).toEqual([]);
 });
 
+test("a lock that is being renewed while its message is settled is not said to be lost", async () => {
+  const { queue, store, log } = await opened({ lockMs: 5000 });
+  await send(queue, "a");
+  const receiver = receive(queue);
+  const delivery = await receiver.next();
+  const { renew } = store;
+  // The broker takes the settling first.
+  store.renew = () => {
+    store.renew = renew;
+    delivery.settle(complete);
+    return renew.call(store, "no lock");
+  };
+  await vi.waitUntil(() => store.size === 0, { timeout });
+  await send(queue, "b");
+  expect((await receiver.next()).message.id).toBe("b");
+  expect(log.lines).toEqual([]);
+});
+
 test("who has stopped looks after no lock any more", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   onTestFinished(() => void vi.useRealTimers());

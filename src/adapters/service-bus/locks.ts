@@ -78,6 +78,8 @@ export class Locks {
       await inTime(renewMs.timeout, kept.receiver.renewMessageLock(message));
       kept.span = this.#untilRenewal(message);
     } catch (error) {
+      // It was settled meanwhile.
+      if (!this.#kept.has(message)) return;
       // Another receiver has the message by now: what this handler does with it is fenced off elsewhere.
       if (isLost(error)) this.release(message);
       this.#onError(error);
