@@ -297,7 +297,7 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       await expectDrained(queue, receiver);
     });
 
-    test("redrives many, and leaves the others", async () => {
+    test("redrives many, and leaves the others, which may be redriven next", async () => {
       const { queue } = await opened();
       const receiver = receive(queue);
       for (let id = 0; id < 25; id += 1) await bury(queue, `${id}`, receiver);
@@ -311,6 +311,8 @@ export function queueContract(name: string, start: () => Promise<QueueHarness>):
       }
       expect(back).toEqual(new Set(letters.map(({ id }) => id)));
       expect((await queue.listDeadLetters(undefined, 30)).map(({ number }) => number)).toEqual([other?.number]);
+      expect(await queue.redrive([other?.number ?? ""])).toBe(1);
+      (await receiver.next()).settle(complete);
     });
 
     test("discards dead letters for good, and nothing else", async () => {
