@@ -103,7 +103,7 @@ describe("a connection that drops", () => {
     const ids = Array.from({ length: 60 }, (_, index) => `${index}`);
     const done = new Set<string>();
     let hasPassed = false;
-    let drops = 20;
+    let drops = 8;
     const consumer = queue.consume(
       async ({ id }) => {
         await delay(20);
