@@ -1,3 +1,5 @@
+import { type DomainError, invalidField } from "./errors.ts";
+
 export type ImageType = "image/jpeg" | "image/png" | "image/webp";
 
 /** What a caller is told of a picture; null for what an image service does not tell. */
@@ -28,7 +30,6 @@ export interface Image extends ImageInfo {
 }
 
 export const imageMaxBytes = 20 * 1024 * 1024;
-export const imageSizeRule = `must have at most ${imageMaxBytes} bytes (20 MiB)`;
 export const imageMaxPixels = 50_000_000;
 /** How many pictures a job's workers may upload in a day: its results, and what they upload again. */
 export const jobUploadsMax = 100;
@@ -36,3 +37,8 @@ export const jobUploadsMax = 100;
 export const imageBrokenOff = "IMAGE_BROKEN_OFF";
 /** Progressive pictures as cameras and programs write them have about ten. */
 export const jpegScansMax = 100;
+
+/** For a picture that has more than `imageMaxBytes`. */
+export function imageTooLarge(): DomainError {
+  return invalidField("data", `must have at most ${imageMaxBytes} bytes (20 MiB)`);
+}

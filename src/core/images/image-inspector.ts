@@ -1,5 +1,5 @@
-import { type DomainError, invalidField } from "../../model/errors.ts";
-import { type ImageType, imageMaxBytes, imageMaxPixels, imageSizeRule } from "../../model/image.ts";
+import { invalidField } from "../../model/errors.ts";
+import { type ImageType, imageMaxBytes, imageMaxPixels, imageTooLarge } from "../../model/image.ts";
 import { type ImageHeader, imageType, readImageHeader } from "./image-header.ts";
 import { JpegScans } from "./jpeg-scans.ts";
 
@@ -51,7 +51,7 @@ export class ImageInspector {
 
   #look(chunk: Uint8Array): void {
     this.#size += chunk.byteLength;
-    if (this.#size > imageMaxBytes) throw tooLarge();
+    if (this.#size > imageMaxBytes) throw imageTooLarge();
     if (this.#head === undefined) {
       this.#end?.look(chunk);
       return;
@@ -86,10 +86,6 @@ export class ImageInspector {
     this.#end.look(all.subarray(dataAt));
     this.#head = undefined;
   }
-}
-
-export function tooLarge(): DomainError {
-  return invalidField("data", imageSizeRule);
 }
 
 interface EndSearch {

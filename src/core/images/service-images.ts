@@ -1,13 +1,13 @@
 import { DomainError, notFound } from "../../model/errors.ts";
 import { isId } from "../../model/ids.ts";
-import { type ImageInfo, imageMaxBytes } from "../../model/image.ts";
+import { type ImageInfo, imageMaxBytes, imageTooLarge } from "../../model/image.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CounterStore } from "../../ports/counter-store.ts";
 import type { ImageService } from "../../ports/image-service.ts";
 import type { Authentication } from "../admission/authentication.ts";
 import { whileConfirmed } from "../admission/confirmation.ts";
-import { ImageInspector, tooLarge } from "./image-inspector.ts";
+import { ImageInspector } from "./image-inspector.ts";
 import type { Images, OpenedImage } from "./images.ts";
 import { withinJobLimit } from "./job-uploads.ts";
 
@@ -42,7 +42,7 @@ export class ServiceImages implements Images {
     const bytes = await begun(inspector, blamed(inspector.pass(whileConfirmed(found.bytes, by, authentication))));
     if (found.size !== null && found.size > imageMaxBytes) {
       await bytes.return?.();
-      throw noPicture(tooLarge());
+      throw noPicture(imageTooLarge());
     }
     return { image: { ...inspector.result, id, size: found.size, createdAt: null, expiresAt: null }, bytes };
   }

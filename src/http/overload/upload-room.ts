@@ -3,7 +3,7 @@ import { networkOf } from "../../model/address.ts";
 import { bodyMax, uploadBodyMax } from "../../model/body-limits.ts";
 import type { BodyRoom, Call, CountedBody } from "../../model/call.ts";
 import { type DomainError, invalidField } from "../../model/errors.ts";
-import { imageSizeRule } from "../../model/image.ts";
+import { imageTooLarge } from "../../model/image.ts";
 import { uploadsFull } from "../../model/overload.ts";
 import { cutAnswer, onceAnswered } from "../server/http-messages.ts";
 
@@ -21,7 +21,7 @@ const compressedJson = invalidField(
   "must come uncompressed as JSON: leave out content-encoding, or send application/proto",
 );
 /** Its picture is larger than any may be, even as base64. */
-const tooLarge = invalidField("data", imageSizeRule);
+const tooLarge = imageTooLarge();
 
 /** Of the room that one address may hold by several bodies when others find none. */
 const share = 1 / 4;
