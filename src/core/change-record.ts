@@ -29,6 +29,14 @@ export async function changeRecord<Record extends Versioned>(
   throw changedMeanwhile();
 }
 
+/** For a deletion that was refused: rejects unless another writer came first, since a damaged record may take no write. */
+export async function needAnotherWriter(
+  store: { get(id: string): Promise<{ readonly version: number } | undefined> },
+  { id, version }: { readonly id: string; readonly version: number },
+): Promise<void> {
+  if ((await store.get(id))?.version === version) throw changedMeanwhile();
+}
+
 /** For a change that none of its tries wrote. */
 export function changedMeanwhile(): DomainError {
   return new DomainError("aborted", "CHANGED_MEANWHILE", "others keep changing this; try again");

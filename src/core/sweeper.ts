@@ -16,7 +16,7 @@ import type { SignInAttemptStore } from "../ports/sign-in-attempt-store.ts";
 import { StoreUnavailable } from "../ports/store-errors.ts";
 import type { UsageStore } from "../ports/usage-store.ts";
 import type { Deletions } from "./accounts/deletions.ts";
-import { changedMeanwhile } from "./change-record.ts";
+import { needAnotherWriter } from "./change-record.ts";
 import { inBatches } from "./delete-all.ts";
 import type { Files } from "./images/files.ts";
 import type { Images } from "./images/images.ts";
@@ -173,9 +173,8 @@ export class Sweeper {
     else dispatcher.dispatch(swept);
   }
 
-  async #delete({ id, version }: ImageJob): Promise<void> {
+  async #delete(job: ImageJob): Promise<void> {
     const { store } = this.#deps.records;
-    if (await store.delete(id, version)) return;
-    if ((await store.get(id))?.version === version) throw changedMeanwhile();
+    if (!(await store.delete(job.id, job.version))) await needAnotherWriter(store, job);
   }
 }

@@ -10,7 +10,7 @@ import type { Log } from "../../ports/log.ts";
 import type { SessionStore } from "../../ports/session-store.ts";
 import type { SignInAttemptStore } from "../../ports/sign-in-attempt-store.ts";
 import type { Usage } from "../admission/usage.ts";
-import { changedMeanwhile } from "../change-record.ts";
+import { needAnotherWriter } from "../change-record.ts";
 import type { Files } from "../images/files.ts";
 import type { Images } from "../images/images.ts";
 import type { AccountRecords } from "./account-records.ts";
@@ -136,7 +136,7 @@ export class Deletions {
       const [first] = found;
       if (first === undefined || this.#stopping.signal.aborted) return;
       const deleted = await Promise.all(found.map(({ id, version }) => jobs.delete(id, version)));
-      if (!deleted.includes(true) && (await jobs.get(first.id))?.version === first.version) throw changedMeanwhile();
+      if (!deleted.includes(true)) await needAnotherWriter(jobs, first);
     }
   }
 }
