@@ -1,4 +1,5 @@
 import { lruCache } from "../helpers/lru-cache.ts";
+import { reportCounts } from "../helpers/report-counts.ts";
 import { networkOf } from "../model/address.ts";
 import { minuteMs } from "../model/time.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
@@ -19,13 +20,14 @@ interface Window {
  */
 export class StrangersTries {
   readonly #clock: Clock;
-  readonly #log: Log;
   readonly #windows = lruCache<Window>(windowsMax);
-  #leftOut = 0;
+  readonly #leftOut: (what: string) => void;
 
   constructor({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
     this.#clock = clock;
-    this.#log = log;
+    this.#leftOut = reportCounts(minuteMs, (counts) => {
+      log.warn(counts, "refused tries were left out of the audit trail");
+    });
   }
 
   /** Counts the try. `subject` is empty where there is none. */
@@ -37,17 +39,7 @@ export class StrangersTries {
     this.#windows.set(key, window);
     window.tries += 1;
     if (window.tries <= keptMax) return true;
-    this.#tellOfOneMore();
+    this.#leftOut("events");
     return false;
-  }
-
-  #tellOfOneMore(): void {
-    if (this.#leftOut === 0) setTimeout(() => this.#tell(), minuteMs).unref();
-    this.#leftOut += 1;
-  }
-
-  #tell(): void {
-    this.#log.warn({ events: this.#leftOut }, "refused tries were left out of the audit trail");
-    this.#leftOut = 0;
   }
 }

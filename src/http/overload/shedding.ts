@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { reportCounts } from "../../helpers/report-counts.ts";
 import type { Call } from "../../model/call.ts";
 import type { DomainError } from "../../model/errors.ts";
 import { isNeverShed, overloaded, pathOfOperation, uploadOperation, uploadsFull } from "../../model/overload.ts";
@@ -30,33 +31,23 @@ const reportMs = 1000;
 
 /** Refuses calls beyond the load before any work is done for them, whoever makes them; large bodies before they are read. */
 export function createShedding({ isTooMuch, uploadsMax, toWire, log }: SheddingOptions): Shed {
-  const report = createReport(log);
+  // Refused calls have no lines of their own.
+  const report = reportCounts(reportMs, (counts) => {
+    log.warn(counts, "calls are refused, since more come than can be answered");
+  });
   const uploads = new UploadRoom(uploadsMax, (refusal) => {
-    if (refusal === uploadsFull) report(refusal);
+    if (refusal === uploadsFull) report(refusal.reason);
     throw toWire(refusal);
   });
 
   return (call, request, response, isTooMany) => {
     if ((isTooMuch(call.startedAt) || isTooMany) && !isNeverShed(withoutExtraSlashes(pathOf(request.url)))) {
-      report(overloaded);
+      report(overloaded.reason);
       return overloaded;
     }
     if (request.url?.startsWith(uploadPath) && pathOf(request.url) === uploadPath) {
       call.bodyRoom = uploads.roomFor(call, request, response);
     }
     return undefined;
-  };
-}
-
-/** Logs one line a second for all refused calls, which have no lines of their own. */
-function createReport(log: Log): (refusal: DomainError) => void {
-  const counts = new Map<string, number>();
-  function write(): void {
-    log.warn({ ...Object.fromEntries(counts) }, "calls are refused, since more come than can be answered");
-    counts.clear();
-  }
-  return ({ reason }) => {
-    if (counts.size === 0) setTimeout(write, reportMs).unref();
-    counts.set(reason, (counts.get(reason) ?? 0) + 1);
   };
 }
