@@ -9,12 +9,6 @@ import { scratchDirectory } from "./support/scratch.ts";
 import { rateRows, reference, side } from "./support/unary.ts";
 
 const ours = [...nodeOptions, join(import.meta.dirname, "support/echo-server.ts")];
-/** By what a row says of it, the echo server's arguments. */
-const variants = {
-  "": ["fast", "info"],
-  ", without the access log": ["fast", "warn"],
-  ", fast path off": ["stock", "info"],
-} as const;
 const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
 const ways = [
   { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, against: json },
@@ -32,18 +26,28 @@ export const unaryEcho: Benchmark = {
 
 async function run({ rounds }: Options): Promise<Report> {
   const rows: Row[] = [];
-  for (const { what, format, http, against } of ways) {
-    const bare = await start(against.command);
-    const servers = await Promise.all(Object.values(variants).map((args) => start([...ours, ...args])));
-    const call = callIn(format);
-    const sides = [await side(bare, http, callIn(against.format))];
-    for (const server of servers) sides.push(await side(server, http, call));
-    const [byBare = [], ...byOurs] = await interleave(rounds, sides);
-    for (const [index, variant] of Object.keys(variants).entries())
-      rows.push(...rateRows(what + variant, [byOurs[index] ?? [], byBare]));
-    for (const server of [bare, ...servers]) await server.stop();
-  }
+  for (const way of ways) rows.push(...(await compare(way, rounds)));
   return { measured: "Darkroom", reference: "bare Node, grpc-js", rows };
+}
+
+async function compare({ what, format, http, against }: (typeof ways)[number], rounds: number): Promise<Row[]> {
+  const children = await Promise.all([
+    start(against.command),
+    start([...against.command, "log"]),
+    start([...ours, "fast", "info"]),
+    start([...ours, "fast", "warn"]),
+    start([...ours, "stock", "info"]),
+  ]);
+  const formats = [against.format, against.format, format, format, format];
+  const sides = await Promise.all(children.map((child, index) => side(child, http, callIn(formats[index] ?? format))));
+  const [bare = [], bareLogged = [], logged = [], quiet = [], stock = []] = await interleave(rounds, sides);
+  for (const child of children) await child.stop();
+  return [
+    ...rateRows(what, [logged, bare]),
+    ...rateRows(`${what}, an access log on both sides`, [logged, bareLogged]),
+    ...rateRows(`${what}, without the access log`, [quiet, bare]),
+    ...rateRows(`${what}, fast path off`, [stock, bare]),
+  ];
 }
 
 function start(command: readonly string[]) {

@@ -26,7 +26,7 @@ async function run({ rounds }: Options): Promise<Report> {
   const who = await signIn(server);
   const key = await makeKey(server, await adminOf(server));
   const session = await sessionOf(server, who);
-  const disturber = await startDisturber(server, who);
+  const disturber = await startDisturber(server.url, who);
   const check = (token: string, text: string): Call =>
     unaryCall(connectJson, method.checkAuth, {}, { token, accepts: has(text) });
   const validate = (credential: string, text: string): Call =>

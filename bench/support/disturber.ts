@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { connect } from "../../src/client/index.ts";
+import type { Caller } from "./caller.ts";
 import type { Call } from "./calls.ts";
 import { http1Callers } from "./http1.ts";
 
@@ -8,20 +8,25 @@ import { http1Callers } from "./http1.ts";
 
 export interface Disturbance {
   readonly url: string;
-  readonly login: { readonly identity: string; readonly password: string };
+  readonly login: SentCall;
   /** Undefined for logins alone. */
-  readonly upload: (Omit<Call, "accepts" | "body"> & { readonly body: Uint8Array }) | undefined;
+  readonly upload: SentCall | undefined;
 }
 
+/** Between threads a buffer becomes plain bytes, and functions are lost: only the answer's status is looked at. */
+export type SentCall = Omit<Call, "accepts" | "body"> & { readonly body: Uint8Array };
+
 const loginEveryMs = 250;
+/** More than wait at once. */
+const loginsMax = 16;
 /** From the start of one to the start of the next, if it takes no longer. */
 const uploadEveryMs = 500;
 
 const { url, login, upload } = workerData as Disturbance;
-const { auth } = connect(url);
+const callers = await http1Callers(url, loginsMax);
 const [uploader] = await http1Callers(url, 1);
-const uploadCall = upload && sent(upload);
-
+const loginCall = received(login);
+const uploadCall = upload && received(upload);
 let busy = false;
 let running: Promise<unknown> = Promise.resolve();
 
@@ -42,16 +47,15 @@ async function every(ms: number, work: () => Promise<void>): Promise<void> {
 
 /** Does not wait for the answer: logins come when they come. */
 async function logIn(): Promise<void> {
-  void auth.login(login);
+  const caller = callers.pop() as Caller;
+  void caller.call(loginCall).then(() => callers.push(caller));
 }
 
 async function uploadOne(): Promise<void> {
   if (uploadCall !== undefined) await uploader?.call(uploadCall);
 }
 
-/** Between threads a buffer becomes plain bytes. */
-function sent(upload: NonNullable<Disturbance["upload"]>): Call {
-  const { buffer, byteOffset, byteLength } = upload.body;
-  const body = Buffer.from(buffer, byteOffset, byteLength);
-  return { ...upload, body, accepts: (answer) => answer.includes("uuid") };
+function received(call: SentCall): Call {
+  const { buffer, byteOffset, byteLength } = call.body;
+  return { ...call, body: Buffer.from(buffer, byteOffset, byteLength), accepts: () => true };
 }

@@ -48,6 +48,7 @@ async function http1Caller(url: string): Promise<Caller> {
   return {
     call: (call) =>
       new Promise((resolve, reject) => {
+        if (socket.destroyed) throw new Error(`${url} had closed the connection`);
         waiting = { call, resolve, reject };
         const bytes = written.get(call) ?? serialised(call, host);
         written.set(call, bytes);
