@@ -10,11 +10,12 @@ import { rateRows, reference, side } from "./support/unary.ts";
 
 const ours = [...nodeOptions, join(import.meta.dirname, "support/echo-server.ts")];
 const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
+const grpcJs = { format: grpc, command: [reference("grpc-echo.ts")] } as const;
 const ways = [
   { what: "Connect JSON, HTTP/1.1", format: connectJson, http: 1, against: json },
   { what: "Connect binary, HTTP/1.1", format: connectProto, http: 1, against: json },
   { what: "gRPC-Web, HTTP/1.1", format: grpcWeb, http: 1, against: json },
-  { what: "gRPC", format: grpc, http: 2, against: { format: grpc, command: [reference("grpc-echo.ts")] } },
+  { what: "gRPC", format: grpc, http: 2, against: grpcJs },
 ] as const;
 
 export const unaryEcho: Benchmark = {
@@ -27,6 +28,7 @@ export const unaryEcho: Benchmark = {
 async function run({ rounds }: Options): Promise<Report> {
   const rows: Row[] = [];
   for (const way of ways) rows.push(...(await compare(way, rounds)));
+  rows.push(...(await compareNode(rounds)));
   return { measured: "Darkroom", reference: "bare Node, grpc-js", rows };
 }
 
@@ -48,6 +50,15 @@ async function compare({ what, format, http, against }: (typeof ways)[number], r
     ...rateRows(`${what}, without the access log`, [quiet, bare]),
     ...rateRows(`${what}, fast path off`, [stock, bare]),
   ];
+}
+
+/** What is left to gain beside grpc-js, which stands on the same module. */
+async function compareNode(rounds: number): Promise<Row[]> {
+  const children = await Promise.all([start([...nodeOptions, reference("http2-grpc-echo.ts")]), start(grpcJs.command)]);
+  const sides = await Promise.all(children.map((child) => side(child, 2, callIn(grpc))));
+  const measured = await interleave(rounds, sides);
+  for (const child of children) await child.stop();
+  return rateRows("gRPC, node:http2 instead of Darkroom", measured);
 }
 
 function start(command: readonly string[]) {
