@@ -59,8 +59,8 @@ export class Http2Request extends Http2ServerRequest implements CountedBody {
 
   constructor(...[stream, headers, options, rawHeaders]: ConstructorParameters<typeof Http2ServerRequest>) {
     super(stream, headers, options, rawHeaders);
-    const authority = headers[":authority"];
-    if (authority !== undefined) headers[":authority"] = authority.replace(bareIpv6, "[$1]:$2");
+    const authority = headers[":authority"] ?? "";
+    if (bareIpv6.test(authority)) headers[":authority"] = authority.replace(bareIpv6, "[$1]:$2");
   }
 
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<unknown> {
@@ -112,7 +112,11 @@ export class Http2Response extends Http2ServerResponse {
       return super.writeHead(status, own as OutgoingHttpHeaders);
     }
     this.statusCode = status;
-    this.stream.respond({ ":status": status, ...this.common, ...own }, { waitForTrailers: true });
+    const all = Object.assign(this.common, own);
+    // Node would copy an object. It takes numbers and lists as values here too.
+    const list = [":status", String(status)];
+    for (const name in all) list.push(name, all[name] as string);
+    this.stream.respond(list, { waitForTrailers: true });
     return this;
   }
 
