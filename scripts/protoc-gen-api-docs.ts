@@ -10,10 +10,9 @@ function generate(schema: Schema): void {
   const files = schema.files.filter(({ proto }) => proto.package.startsWith("darkroom."));
   doc.print("# API");
   doc.print();
-  doc.print("Made from the protos by `npm run generate`. The same calls work as gRPC, gRPC-Web and Connect; as JSON:");
-  doc.print("`POST /PACKAGE.SERVICE/METHOD` with the request's fields in lowerCamelCase or as written here, unless a");
-  doc.print("stream answers. Fields, and names of enums, that a server does not know count for nothing, as in all of");
-  doc.print("protobuf's formats.");
+  doc.print("Made from the protos by `npm run generate`. The same calls work as gRPC, gRPC-Web and Connect, and,");
+  doc.print("unless a stream answers, as JSON: `POST /PACKAGE.SERVICE/METHOD`, with the request's fields in");
+  doc.print("lowerCamelCase or as here. Unknown fields and enum names are ignored, as in all of protobuf's formats.");
   doc.print();
   for (const service of files.flatMap(({ services }) => services)) {
     doc.print(`- ${link(service.typeName)}: ${service.methods.map(({ name }) => link(name)).join(", ")}`);

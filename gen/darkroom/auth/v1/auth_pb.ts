@@ -58,7 +58,7 @@ export type Account = Message<"darkroom.auth.v1.Account"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * Whether an administrator has closed it.
+   * Whether an administrator has disabled it.
    *
    * @generated from field: bool disabled = 6;
    */
@@ -222,13 +222,13 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_darkroom_auth_v1_auth, 2);
 
 /**
- * Something that happened, and that somebody may ask about later.
+ * Something that happened, for those who ask about it later.
  *
  * @generated from message darkroom.auth.v1.AuditEvent
  */
 export type AuditEvent = Message<"darkroom.auth.v1.AuditEvent"> & {
   /**
-   * Unique; in the order of time.
+   * Unique; ordered by time.
    *
    * @generated from field: string id = 1;
    */
@@ -1044,7 +1044,7 @@ export type CreateClientResponse = Message<"darkroom.auth.v1.CreateClientRespons
   client?: Client | undefined;
 
   /**
-   * `dk_ID_SECRET`. Shown this once; only a hash of it is stored.
+   * `dk_ID_SECRET`. Shown only this once; only a hash of it is stored.
    *
    * @generated from field: string api_key = 2;
    */
@@ -1284,7 +1284,7 @@ export type RegenerateClientKeyResponse = Message<"darkroom.auth.v1.RegenerateCl
   client?: Client | undefined;
 
   /**
-   * `dk_ID_SECRET`. Shown this once; only a hash of it is stored.
+   * `dk_ID_SECRET`. Shown only this once; only a hash of it is stored.
    *
    * @generated from field: string api_key = 2;
    */
@@ -1481,7 +1481,7 @@ export type SetUserDisabledRequest = Message<"darkroom.auth.v1.SetUserDisabledRe
   userId: string;
 
   /**
-   * Whether it is to be closed.
+   * True to disable it, false to enable it.
    *
    * @generated from field: bool disabled = 2;
    */
@@ -1586,7 +1586,7 @@ export type ListAuditEventsRequest = Message<"darkroom.auth.v1.ListAuditEventsRe
   pageToken: string;
 
   /**
-   * Only this action. Of the three filters one may be given.
+   * Only this action. At most one of the three filters may be given.
    *
    * @generated from field: string action = 3;
    */
@@ -1607,14 +1607,14 @@ export type ListAuditEventsRequest = Message<"darkroom.auth.v1.ListAuditEventsRe
   target: string;
 
   /**
-   * Not before.
+   * Only events at this time or later.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Before.
+   * Only events before this time.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 7;
    */
@@ -2085,7 +2085,7 @@ export const IssueUserTokenRequestSchema: GenMessage<IssueUserTokenRequest> = /*
  */
 export type IssueUserTokenResponse = Message<"darkroom.auth.v1.IssueUserTokenResponse"> & {
   /**
-   * For ResetPassword or ConfirmEmailChange. Shown this once.
+   * For ResetPassword or ConfirmEmailChange. Shown only this once.
    *
    * @generated from field: string token = 1;
    */
@@ -2327,8 +2327,8 @@ export const AuthService: GenService<{
     output: typeof UpdateProfileResponseSchema;
   },
   /**
-   * Deletes the caller's own account with its sessions, jobs and pictures, the
-   * last of many after the answer. It cannot be undone.
+   * Deletes the caller's own account with its sessions, jobs and pictures; if
+   * there are many, some go after the answer. It cannot be undone.
    *
    * Errors: UNAUTHENTICATED (PASSWORD_WRONG), INVALID_ARGUMENT,
    * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login), FAILED_PRECONDITION
@@ -2345,9 +2345,10 @@ export const AuthService: GenService<{
    * Mails a token to a new address, which ConfirmEmailChange takes.
    *
    * Errors: UNAUTHENTICATED (PASSWORD_WRONG), INVALID_ARGUMENT,
-   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login; MAILED_ALREADY: less than a
-   * minute ago), FAILED_PRECONDITION (MAIL_NOT_SET_UP: ask an administrator).
-   * That an address is taken is not told: its owner is mailed instead.
+   * RESOURCE_EXHAUSTED (TOO_MANY_ATTEMPTS, as Login; MAILED_ALREADY: less than
+   * a minute ago), FAILED_PRECONDITION (MAIL_NOT_SET_UP: ask an administrator).
+   * The answer does not say whether the address is taken: its owner is mailed
+   * instead.
    *
    * @generated from rpc darkroom.auth.v1.AuthService.RequestEmailChange
    */
@@ -2410,9 +2411,9 @@ export const AuthService: GenService<{
     output: typeof ExchangeApiKeyResponseSchema;
   },
   /**
-   * Makes an API client. For administrators, as every call below. What these
-   * calls do not find is NOT_FOUND, a client (CLIENT_NOT_FOUND) or an account
-   * (USER_NOT_FOUND).
+   * Makes an API client. For administrators, like every call below. They answer
+   * NOT_FOUND for a client (CLIENT_NOT_FOUND) or an account (USER_NOT_FOUND)
+   * that is not there.
    *
    * Errors: INVALID_ARGUMENT.
    *
@@ -2524,8 +2525,8 @@ export const AuthService: GenService<{
     output: typeof CreateUserResponseSchema;
   },
   /**
-   * Disables an account, which ends its sessions and spends the tokens for a
-   * new password or address that are out, or enables it again.
+   * Disables an account, which ends its sessions and its outstanding tokens for
+   * a new password or address, or enables it again.
    *
    * Errors: NOT_FOUND, FAILED_PRECONDITION (LAST_ADMIN, as DeleteProfile).
    *
@@ -2537,10 +2538,10 @@ export const AuthService: GenService<{
     output: typeof SetUserDisabledResponseSchema;
   },
   /**
-   * Makes somebody an administrator, or no longer one.
+   * Makes somebody an administrator, or an ordinary user again.
    *
-   * Errors: NOT_FOUND, INVALID_ARGUMENT (role), FAILED_PRECONDITION (LAST_ADMIN,
-   * as DeleteProfile).
+   * Errors: NOT_FOUND, INVALID_ARGUMENT (role), FAILED_PRECONDITION
+   * (LAST_ADMIN, as DeleteProfile).
    *
    * @generated from rpc darkroom.auth.v1.AuthService.SetUserRole
    */
@@ -2562,8 +2563,8 @@ export const AuthService: GenService<{
     output: typeof UnlockUserResponseSchema;
   },
   /**
-   * Deletes an account with its sessions, jobs and pictures, the last of many
-   * after the answer. It cannot be undone.
+   * Deletes an account with its sessions, jobs and pictures; if there are many,
+   * some go after the answer. It cannot be undone.
    *
    * Errors: NOT_FOUND, FAILED_PRECONDITION (LAST_ADMIN, as DeleteProfile).
    *

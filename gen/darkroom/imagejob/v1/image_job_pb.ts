@@ -821,7 +821,7 @@ export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PUR
  */
 export type DeadLetter = Message<"darkroom.imagejob.v1.DeadLetter"> & {
   /**
-   * Where it lies.
+   * Where it is.
    *
    * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
    */
@@ -849,7 +849,7 @@ export type DeadLetter = Message<"darkroom.imagejob.v1.DeadLetter"> & {
   description: string;
 
   /**
-   * When it was given up; unset where the queue does not tell.
+   * When it was given up; unset if the queue does not say.
    *
    * @generated from field: google.protobuf.Timestamp time = 5;
    */
@@ -885,7 +885,7 @@ export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
   messageDesc(file_darkroom_imagejob_v1_image_job, 23);
 
 /**
- * Where it lies.
+ * Where it is.
  *
  * @generated from enum darkroom.imagejob.v1.DeadLetter.Source
  */
@@ -913,7 +913,7 @@ export const DeadLetter_Source = {
 } as const;
 
 /**
- * Where it lies.
+ * Where it is.
  *
  * @generated from enum darkroom.imagejob.v1.DeadLetter.Source
  */
@@ -946,7 +946,7 @@ export type ListDeadLettersRequest = Message<"darkroom.imagejob.v1.ListDeadLette
   pageToken: string;
 
   /**
-   * Only from there.
+   * Only from this source; from both when unspecified.
    *
    * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 3;
    */
@@ -1032,7 +1032,7 @@ export const RedriveRequestSchema: GenMessage<RedriveRequest> = /*@__PURE__*/
  */
 export type RedriveRequest_One = Message<"darkroom.imagejob.v1.RedriveRequest.One"> & {
   /**
-   * Where it lies; must be given.
+   * Where it is; must be given.
    *
    * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
    */
@@ -1061,7 +1061,7 @@ export const RedriveRequest_OneSchema: GenMessage<RedriveRequest_One> = /*@__PUR
  */
 export type RedriveRequest_All = Message<"darkroom.imagejob.v1.RedriveRequest.All"> & {
   /**
-   * Only from there.
+   * Only from this source; from both when unspecified.
    *
    * @generated from field: darkroom.imagejob.v1.DeadLetter.Source source = 1;
    */
@@ -1232,26 +1232,27 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
 /**
  * Takes pictures and prompts, and hands out developed pictures.
  *
- * Every call needs a credential, and has the errors that AuthService tells for
- * all. Somebody else's job or picture is NOT_FOUND (JOB_NOT_FOUND,
+ * Every call needs a credential, and may give the errors that AuthService lists
+ * for any call. Somebody else's job or picture is NOT_FOUND (JOB_NOT_FOUND,
  * IMAGE_NOT_FOUND), exactly as if it did not exist. Execution is at least once,
- * the outcome exactly once. Messages are at most 64 KiB but for UploadImage.
+ * the outcome exactly once. Messages are at most 64 KiB, except for
+ * UploadImage.
  *
  * @generated from service darkroom.imagejob.v1.ImageJobService
  */
 export const ImageJobService: GenService<{
   /**
-   * Stores a picture as input for jobs: JPEG, PNG or WebP, at most 20 MiB and 50
-   * megapixels, with at most 1 MiB of metadata before its pixels and, as a JPEG,
-   * 100 scans. It is kept for 7 days, unless the server is set otherwise, or as
-   * long as a job that uses it.
-   * The message may have 28 MiB (base64 in JSON included).
+   * Stores a picture as input for jobs: JPEG, PNG or WebP, at most 20 MiB and
+   * 50 megapixels, with at most 1 MiB of metadata before its pixels and, as a
+   * JPEG, 100 scans. It is kept for 7 days, unless the server is set otherwise,
+   * or as long as a job that uses it. The message may have 28 MiB (base64 in
+   * JSON included).
    *
    * Errors: INVALID_ARGUMENT (field `data`: empty, no picture, cut off, too
    * large), RESOURCE_EXHAUSTED (a compressed message is over its limit;
-   * UPLOADS_FULL: too many large ones come at a time), FAILED_PRECONDITION
-   * (TOO_MANY_UPLOADS: the job's workers have uploaded 100 pictures within a day);
-   * where pictures are at an image service, UNAVAILABLE
+   * UPLOADS_FULL: too many large ones arrive at a time), FAILED_PRECONDITION
+   * (TOO_MANY_UPLOADS: the job's workers have uploaded 100 pictures within a
+   * day); where pictures are at an image service, UNAVAILABLE
    * (IMAGE_SERVICE_UNAVAILABLE: it cannot be used) and FAILED_PRECONDITION
    * (IMAGE_SERVICE_REFUSED: it does not take the picture).
    *
@@ -1343,13 +1344,14 @@ export const ImageJobService: GenService<{
     output: typeof GetImageResponseSchema;
   },
   /**
-   * Tells how many metered requests a user made on each day: SubmitImageJob under
-   * all its names, POST /upload and POST /v1/chat, whether they succeeded or not.
-   * What one of several servers counted in the last second may be missing while
-   * there is no daily limit.
+   * Says how many metered requests a user made on each day: SubmitImageJob
+   * under all its names, POST /upload and POST /v1/chat, whether they succeeded
+   * or not. What one of several servers counted in the last second may be
+   * missing while there is no daily limit.
    *
    * Errors: INVALID_ARGUMENT (days, user_id), PERMISSION_DENIED (user_id is
-   * somebody else, and the caller no administrator), NOT_FOUND (USER_NOT_FOUND).
+   * somebody else, and the caller no administrator), NOT_FOUND
+   * (USER_NOT_FOUND).
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.GetUsage
    */
@@ -1359,7 +1361,7 @@ export const ImageJobService: GenService<{
     output: typeof GetUsageResponseSchema;
   },
   /**
-   * Tells which models can be asked for.
+   * Lists the models that a job may name.
    *
    * @generated from rpc darkroom.imagejob.v1.ImageJobService.ListModels
    */
@@ -1398,8 +1400,8 @@ export const ImageJobService: GenService<{
     output: typeof RedriveResponseSchema;
   },
   /**
-   * Deletes results that were put aside, for good: those that nobody can ever use.
-   * Jobs that failed are deleted by themselves, when their time is up. For
+   * Deletes results that were put aside and that nobody can ever use, for good.
+   * Failed jobs are deleted automatically, when their time is up. For
    * administrators.
    *
    * Errors: INVALID_ARGUMENT (ids), UNAVAILABLE (QUEUE_UNAVAILABLE).

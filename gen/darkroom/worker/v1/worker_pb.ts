@@ -123,7 +123,8 @@ export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE_
 
 /**
  * Called with the job token from the job's message, then with the one that
- * ClaimJob gave. The outcome goes by the result queue, not by this service.
+ * ClaimJob gave. The outcome goes through the result queue, not by this
+ * service.
  *
  * @generated from service darkroom.worker.v1.WorkerService
  */
