@@ -44,11 +44,8 @@ export async function openQueues(
     throw error;
   }
   const opened = new Map<string, Queue>();
-  const open = (name: string): Queue => {
-    const queue = opened.get(name) ?? serviceBusQueue(client, name, { clock, log, prefetch });
-    opened.set(name, queue);
-    return queue;
-  };
+  const open = (name: string) =>
+    opened.getOrInsertComputed(name, () => serviceBusQueue(client, name, { clock, log, prefetch }));
   const lookout = client.createReceiver(resultQueue);
   return {
     queue: open,

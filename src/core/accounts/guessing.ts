@@ -64,9 +64,8 @@ export class Guessing {
    */
   async #inLine<Result>(key: string, address: string, work: () => Promise<Result>): Promise<Result> {
     const name = `${key} ${networkOf(address)}`;
-    const line = this.#lines.get(name) ?? { run: pLimit(atOnceMax), length: 0 };
+    const line = this.#lines.getOrInsertComputed(name, () => ({ run: pLimit(atOnceMax), length: 0 }));
     if (line.length >= lineMax) throw tooMany(1000, key);
-    this.#lines.set(name, line);
     line.length += 1;
     try {
       return await line.run(work);

@@ -72,12 +72,11 @@ export class Dispatcher {
   }
 
   #warn(queue: Queue, error: Error, jobs: number): void {
-    const warn =
-      this.#warnings.get(queue) ??
-      oncePerMinute((err: Error, jobs: number) => {
+    const warn = this.#warnings.getOrInsertComputed(queue, () =>
+      oncePerMinute((err, jobs) => {
         this.#deps.log.warn({ err, jobs }, "jobs could not be published; they will be again");
-      });
-    this.#warnings.set(queue, warn);
+      }),
+    );
     warn(error, jobs);
   }
 

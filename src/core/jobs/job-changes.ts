@@ -55,8 +55,7 @@ export class JobChanges {
 
   #subscribe(jobId: string, listener: Listener): () => void {
     this.#reading ??= repeat(readEveryMs, () => this.#read(), this.#onError);
-    const listeners = this.#listeners.get(jobId) ?? new Set();
-    this.#listeners.set(jobId, listeners.add(listener));
+    const listeners = this.#listeners.getOrInsertComputed(jobId, () => new Set()).add(listener);
     return () => {
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(jobId);

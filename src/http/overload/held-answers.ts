@@ -33,9 +33,7 @@ export class HeldAnswers {
       const bytes = this.#heldOf(response, now);
       if (bytes === 0) continue;
       held += bytes;
-      const network = networkOf(address);
-      const share = shares.get(network) ?? { held: 0, answers: [] };
-      if (share.held === 0) shares.set(network, share);
+      const share = shares.getOrInsertComputed(networkOf(address), () => ({ held: 0, answers: [] }));
       share.held += bytes;
       share.answers.push({ response, bytes });
     }

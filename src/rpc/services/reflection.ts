@@ -109,10 +109,7 @@ class Catalogue {
 
   /** Made once: it takes a millisecond, and anybody may ask. */
   #described(file: DescFile | undefined): Answer | undefined {
-    if (file === undefined) return undefined;
-    const known = this.#answers.get(file) ?? described(file);
-    this.#answers.set(file, known);
-    return known;
+    return file && this.#answers.getOrInsertComputed(file, described);
   }
 
   #add(file: DescFile): void {
