@@ -8,12 +8,12 @@ const confirmEveryMs = 1000;
 export function confirmation(
   authentication: Authentication,
   principal: Principal,
-): { readonly signal: AbortSignal; end(): void } {
+): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const timer = setInterval(() => {
     authentication.confirm(principal).catch((refusal: unknown) => controller.abort(refusal));
   }, confirmEveryMs);
-  return { signal: controller.signal, end: () => clearInterval(timer) };
+  return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /**

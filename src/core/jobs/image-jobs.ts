@@ -87,13 +87,9 @@ export class ImageJobs {
     const { records, changes } = this.#deps;
     let latest = await records.getOwn(id, ownerId);
     if (waitMs === 0 || hasEnded(latest)) return latest;
-    const limit = timeLimit(Math.ceil(waitMs));
-    try {
-      const until = AbortSignal.any([signal, limit.signal]);
-      for await (const job of changes.watch(id, latest.version, until)) latest = job;
-    } finally {
-      limit.end();
-    }
+    using limit = timeLimit(Math.ceil(waitMs));
+    const until = AbortSignal.any([signal, limit.signal]);
+    for await (const job of changes.watch(id, latest.version, until)) latest = job;
     return latest;
   }
 

@@ -65,7 +65,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
     const confirmed = confirmation(authentication, owner);
     return lifeOf(reply, confirmed.signal, () => {
       free();
-      confirmed.end();
+      confirmed[Symbol.dispose]();
     });
   }
 

@@ -44,21 +44,16 @@ export function imageJobService(core: UseCases): ServiceImpl<typeof ImageJobServ
     },
 
     async *watchImageJob({ jobId, afterVersion }, context) {
-      const confirmed = confirmation(core.authentication, principalOf(callOf(context)));
-      const limit = timeLimit(watchMaxMs);
+      using confirmed = confirmation(core.authentication, principalOf(callOf(context)));
+      using limit = timeLimit(watchMaxMs);
       const signal = AbortSignal.any([context.signal, confirmed.signal, limit.signal]);
-      try {
-        let ended = false;
-        for await (const job of core.jobs.watch(jobId, ownerId(context), Number(afterVersion), signal)) {
-          ended = hasEnded(job);
-          yield { job: toImageJob(job) };
-        }
-        if (confirmed.signal.aborted) throw confirmed.signal.reason;
-        if (!ended) throw cutShort(context.signal, "the watch ends here; call again with the last version");
-      } finally {
-        confirmed.end();
-        limit.end();
+      let ended = false;
+      for await (const job of core.jobs.watch(jobId, ownerId(context), Number(afterVersion), signal)) {
+        ended = hasEnded(job);
+        yield { job: toImageJob(job) };
       }
+      if (confirmed.signal.aborted) throw confirmed.signal.reason;
+      if (!ended) throw cutShort(context.signal, "the watch ends here; call again with the last version");
     },
 
     listImageJobs: inTurn(async ({ pageSize, pageToken, states }, context) => {
