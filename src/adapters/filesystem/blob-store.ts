@@ -95,10 +95,6 @@ async function create(path: string, directory: string): Promise<FileHandle> {
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(path);
+  await handle.sync();
 }

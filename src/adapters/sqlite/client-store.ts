@@ -1,7 +1,6 @@
 import type { Client } from "../../model/client.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
 import type { Database } from "./database.ts";
-import { touchSql } from "./touch.ts";
 
 export function sqliteClientStore(db: Database): ClientStore {
   return {
@@ -24,8 +23,6 @@ export function sqliteClientStore(db: Database): ClientStore {
       const sql = `SELECT doc FROM clients WHERE (created_at, id) < (?, ?) ${order}`;
       return db.readDocs<Client>(sql, after.createdAt, after.id, limit);
     },
-    async touch(id, lastUsedAt) {
-      await db.write(touchSql("clients"), lastUsedAt, id);
-    },
+    touch: (id, lastUsedAt) => db.touch("clients", id, lastUsedAt),
   };
 }

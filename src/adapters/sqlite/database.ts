@@ -134,6 +134,14 @@ export class Database {
     return (await this.write(`DELETE FROM ${table} WHERE id IN (${first}) RETURNING id`, value, limit)).length;
   }
 
+  /** Sets when a record was last used, unless it was later already. */
+  async touch(table: "sessions" | "clients", id: string, lastUsedAt: number): Promise<void> {
+    const sql =
+      `UPDATE ${table} SET doc = json_set(doc, '$.lastUsedAt', ?1) ` +
+      "WHERE id = ?2 AND coalesce(json_extract(doc, '$.lastUsedAt'), 0) < ?1";
+    await this.write(sql, lastUsedAt, id);
+  }
+
   /** Runs all statements or none; resolves to the rows of the last. */
   writeAll(statements: readonly Statement[]): Promise<Row[]> {
     return new Promise((resolve, reject) => {

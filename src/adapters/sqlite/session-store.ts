@@ -1,7 +1,6 @@
 import { type Session, sessionEnd } from "../../model/session.ts";
 import type { SessionStore } from "../../ports/session-store.ts";
 import type { Database } from "./database.ts";
-import { touchSql } from "./touch.ts";
 
 /** How many are deleted at a time, so that others' writes come in between: an account may have a hundred thousand. */
 const batch = 100;
@@ -38,9 +37,7 @@ export function sqliteSessionStore(db: Database): SessionStore {
         if (rows.length < batch) return deleted;
       }
     },
-    async touch(id, lastUsedAt) {
-      await db.write(touchSql("sessions"), lastUsedAt, id);
-    },
+    touch: (id, lastUsedAt) => db.touch("sessions", id, lastUsedAt),
     deleteEnded: (now, limit) => db.deleteFirst("sessions", "ends_at", "<= ?", now, limit),
   };
 }
