@@ -1,4 +1,5 @@
 import { text } from "node:stream/consumers";
+import { limited } from "../../helpers/limited.ts";
 import { isId } from "../../model/ids.ts";
 import type { IdleTimeout } from "./idle-timeout.ts";
 
@@ -14,15 +15,6 @@ export async function* received(response: Response, timeout: IdleTimeout): Async
     timeout.start();
   }
   timeout.pause();
-}
-
-async function* limited(bytes: AsyncIterable<Uint8Array>, max: number): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  for await (const chunk of bytes) {
-    size += chunk.byteLength;
-    if (size > max) throw new Error(`it sent more than ${max} bytes`);
-    yield chunk;
-  }
 }
 
 /** The picture's bytes; null when the service does not say how many. */
@@ -47,9 +39,13 @@ export async function idIn(response: Response, timeout: IdleTimeout): Promise<st
   // A service that answers 200 may have stored the picture: each further try may leave a copy there.
   if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
   if (!ok) throw new Error(`POST /images was answered ${status}`);
-  const { uuid } = parsed(await text(limited(received(response, timeout), answerMax)));
+  const { uuid } = parsed(await text(limited(received(response, timeout), answerMax, tooLong)));
   if (typeof uuid === "string" && isId(uuid)) return uuid;
   throw new Refusal("POST /images was answered without a uuid of 1 to 64 letters, digits, '-' and '_'");
+}
+
+function tooLong(): Error {
+  return new Error(`it sent more than ${answerMax} bytes`);
 }
 
 function parsed(json: string): Record<string, unknown> {

@@ -2,12 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { Readable } from "node:stream";
 import { errorCodes } from "fastify";
+import { limited } from "../../helpers/limited.ts";
 
 /** A request's body as it comes; undefined where it has none. Ends with a 413 once there is more than `max` bytes of it. */
 export function limitedBody(request: IncomingMessage | Http2ServerRequest, max: number): Readable | undefined {
   if (request.method === "GET" || request.method === "HEAD" || !hasBody(request)) return undefined;
-  if (Number(request.headers["content-length"] ?? 0) > max) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
-  return Readable.from(counted(request, max), { objectMode: false });
+  if (Number(request.headers["content-length"] ?? 0) > max) throw tooLarge();
+  return Readable.from(limited(request, max, tooLarge), { objectMode: false });
 }
 
 function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
@@ -16,11 +17,6 @@ function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
   return encoding !== undefined || length !== "0";
 }
 
-async function* counted(body: AsyncIterable<Buffer>, max: number): AsyncGenerator<Buffer> {
-  let size = 0;
-  for await (const piece of body) {
-    size += piece.length;
-    if (size > max) throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
-    yield piece;
-  }
+function tooLarge(): Error {
+  return new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request as requestByHttp } from "node:http";
 import { request as requestByHttps } from "node:https";
 import { text } from "node:stream/consumers";
+import { limited } from "../../../helpers/limited.ts";
 
 export interface Call {
   readonly method: "GET" | "POST";
@@ -49,14 +50,6 @@ export async function exchange({ method, url, authorization, body, answerMax, si
   // The response's own error says the same.
   request.on("error", () => {});
   const { statusCode = 0, headers: answered } = response;
-  return { status: statusCode, type: answered["content-type"] ?? "", text: await text(limited(response, answerMax)) };
-}
-
-async function* limited(chunks: AsyncIterable<Buffer>, answerMax: number): AsyncGenerator<Buffer> {
-  let size = 0;
-  for await (const chunk of chunks) {
-    size += chunk.length;
-    if (size > answerMax) throw new AnswerTooLong(`more than ${answerMax} bytes`);
-    yield chunk;
-  }
+  const whole = limited(response, answerMax, () => new AnswerTooLong(`more than ${answerMax} bytes`));
+  return { status: statusCode, type: answered["content-type"] ?? "", text: await text(whole) };
 }
