@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Collection, type Db, type DbOptions, type Document, type MongoClient, ReadConcern } from "mongodb";
-import { inTime } from "../../helpers/in-time.ts";
+import { closed } from "../../helpers/closed.ts";
 import type { Log } from "../../ports/log.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";
@@ -17,7 +17,6 @@ const durability: DbOptions = {
 /** How long a start waits for a database that is away, and how long between two tries. */
 const startMs = 30_000;
 const againMs = 500;
-const closeMs = 2000;
 /** How long no call has had an answer before a new client is tried, and how long between two of them. */
 const awayMaxMs = 30_000;
 
@@ -72,7 +71,7 @@ export class Database {
 
   async close(): Promise<void> {
     this.#breaker.close();
-    await closed(this.#client);
+    await closed(this.#client.close());
   }
 
   /**
@@ -88,11 +87,11 @@ export class Database {
       () => true,
       () => false,
     );
-    if (!isFound || this.#breaker.isClosed) return closed(fresh);
+    if (!isFound || this.#breaker.isClosed) return closed(fresh.close());
     const before = this.#client;
     [this.#client, this.#db] = [fresh, db];
     this.#log.warn({}, "the database answers a new client, which takes the place of the one before");
-    await closed(before);
+    await closed(before.close());
   }
 
   async #prepare(): Promise<void> {
@@ -109,11 +108,6 @@ export class Database {
       await delay(againMs);
     }
   }
-}
-
-/** Closing sends the server a last message, and the server may be away. */
-async function closed(client: MongoClient): Promise<void> {
-  await inTime(closeMs, client.close()).catch(() => {});
 }
 
 function unreachable({ options }: MongoClient, { message }: Error): Error {

@@ -1,8 +1,8 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import pLimit from "p-limit";
+import { closed } from "../../helpers/closed.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { backOff, type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
-import { closed } from "./closed.ts";
 import { Locks } from "./locks.ts";
 import { incoming } from "./message.ts";
 import type { OutageLog } from "./outage-log.ts";

@@ -1,8 +1,8 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender } from "@azure/service-bus";
 import Long from "long";
 import pLimit from "p-limit";
+import { closed } from "../../helpers/closed.ts";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
-import { closed } from "./closed.ts";
 import { again, incoming } from "./message.ts";
 
 const batch = 100;

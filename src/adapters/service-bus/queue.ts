@@ -1,9 +1,9 @@
 import type { ServiceBusClient } from "@azure/service-bus";
+import { closed } from "../../helpers/closed.ts";
 import { inTime } from "../../helpers/in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { maxDeliveries, type OutgoingMessage, type Queue } from "../../ports/queue.ts";
-import { closed } from "./closed.ts";
 import { consume } from "./consumer.ts";
 import { discard, list, redrive } from "./dead-letters.ts";
 import { reasonOf } from "./errors.ts";

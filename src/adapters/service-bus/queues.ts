@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusClient } from "@azure/service-bus";
+import { closed } from "../../helpers/closed.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Queue } from "../../ports/queue.ts";
 import { type Access, createClient } from "./client.ts";
-import { closed } from "./closed.ts";
 import { isRefusal, reasonOf } from "./errors.ts";
 import { serviceBusQueue } from "./queue.ts";
 

@@ -1,5 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-import { closed } from "./closed.ts";
+import { closed } from "../../helpers/closed.ts";
 
 /**
  * Receives the next message. The receiver requests no other until this is called again, so a connection that is made

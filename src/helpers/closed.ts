@@ -1,6 +1,6 @@
-import { inTime } from "../../helpers/in-time.ts";
+import { inTime } from "./in-time.ts";
 
-/** A link that has not closed after this is left behind. */
+/** A connection that has not closed after this is left behind: closing tells the other side, which may be away. */
 const closeMs = 2000;
 
 /** Resolves when it is closed, could not be, or takes too long. */
