@@ -23,29 +23,19 @@ export async function fetchPicture(
   signal?: AbortSignal,
 ): Promise<DevelopedPicture> {
   let image: Image | undefined;
-  const pieces: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   const stream = limited(signal, silenceMaxMs);
   try {
     for await (const piece of jobs.getImage({ imageId }, { signal: stream.signal })) {
       stream.renew();
       image ??= piece.image;
-      pieces.push(piece.data);
+      pieces.push(piece.data as Uint8Array<ArrayBuffer>);
     }
   } finally {
     stream.end();
   }
   if (image === undefined) throw new Error("the server sent no picture");
-  const bytes = concatenate(pieces);
+  const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer());
   const { contentType } = image;
   return { image, bytes, blob: () => new Blob([bytes], { type: contentType }) };
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let end = 0;
-  for (const piece of pieces) {
-    whole.set(piece, end);
-    end += piece.length;
-  }
-  return whole;
 }
