@@ -79,7 +79,7 @@ export class Admission {
    * own limits.
    */
   async #refuse(error: unknown, call: Call): Promise<never> {
-    if (isUnauthenticated(error)) await this.#count("", call);
+    if (isUnauthenticated(error)) await this.#countBy(this.#quotasOf("", call), call);
     throw error;
   }
 
@@ -96,10 +96,6 @@ export class Admission {
     const credential = credentialOf(headers);
     if (credential !== undefined || authorization === undefined) return credential;
     return this.#authentication.isOfWorker(authorization) ? authorization : undefined;
-  }
-
-  #count(operation: string, call: Call): MaybePromise<void> {
-    return this.#countBy(this.#quotasOf(operation, call), call);
   }
 
   #countBy(quotas: readonly Quota[], call: Call): MaybePromise<void> {
