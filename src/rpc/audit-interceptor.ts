@@ -16,11 +16,11 @@ interface Entry {
   target(request: unknown, response: unknown): string;
 }
 
-/** The action's name, and to whom it was done; `response` is undefined where the call failed. */
+/** The action's name, and to whom it was done, if to anybody; `response` is undefined where the call failed. */
 function entry<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { readonly input: I; readonly output: O },
   action: AuditAction,
-  target: (request: MessageShape<I>, response: MessageShape<O> | undefined) => string,
+  target: (request: MessageShape<I>, response: MessageShape<O> | undefined) => string = () => "",
 ): [DescMethod, Entry] {
   return [method, { action, target: target as Entry["target"] }];
 }
@@ -55,16 +55,16 @@ function deadResult(number: string): string {
 const entries: ReadonlyMap<DescMethod, Entry> = new Map([
   entry(method.signUp, "user.signed_up", (_, response) => user(response?.account?.id)),
   entry(method.login, "session.started", (_, response) => user(response?.account?.id)),
-  entry(method.refreshToken, "session.refreshed", () => ""),
-  entry(method.logout, "session.ended", () => ""),
+  entry(method.refreshToken, "session.refreshed"),
+  entry(method.logout, "session.ended"),
   entry(method.revokeSession, "session.revoked", ({ sessionId }) => session(sessionId)),
-  entry(method.revokeOtherSessions, "session.others_revoked", () => ""),
-  entry(method.changePassword, "user.password_changed", () => ""),
-  entry(method.updateProfile, "user.renamed", () => ""),
-  entry(method.deleteProfile, "user.deleted", () => ""),
-  entry(method.requestEmailChange, "user.email_change_requested", () => ""),
+  entry(method.revokeOtherSessions, "session.others_revoked"),
+  entry(method.changePassword, "user.password_changed"),
+  entry(method.updateProfile, "user.renamed"),
+  entry(method.deleteProfile, "user.deleted"),
+  entry(method.requestEmailChange, "user.email_change_requested"),
   entry(method.confirmEmailChange, "user.email_changed", ({ token }) => auditTokenOwner(token)),
-  entry(method.requestPasswordReset, "user.password_reset_requested", () => ""),
+  entry(method.requestPasswordReset, "user.password_reset_requested"),
   entry(method.resetPassword, "user.password_reset", ({ token }) => auditTokenOwner(token)),
   entry(method.exchangeApiKey, "client.key_exchanged", ({ apiKey }) => auditKeyOwner(apiKey)),
   entry(method.createClient, "client.created", (_, response) => client(response?.client?.id)),
