@@ -12,7 +12,7 @@ export function rememberMethods(app: FastifyInstance): (path: string) => readonl
 function patternOf(url: string): RegExp {
   const parts = url.split("/").map((part) => {
     if (part === "*") return ".*";
-    return part.startsWith(":") ? "[^/]+" : part.replace(/[^\w-]/g, "\\$&");
+    return part.startsWith(":") ? "[^/]+" : RegExp.escape(part);
   });
   return new RegExp(`^${parts.join("/")}$`);
 }

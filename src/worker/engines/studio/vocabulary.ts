@@ -194,9 +194,8 @@ export const vocabulary: readonly Entry[] = [
 
 /** The vocabulary in one readable sentence per group: "Light: brighter, darker, more contrast, less contrast." */
 export function describeVocabulary(): string {
-  const groups = new Map<string, string[]>();
-  for (const { group, phrases } of vocabulary) {
-    groups.set(group, [...(groups.get(group) ?? []), phrases[0] ?? ""]);
-  }
-  return [...groups].map(([group, shown]) => `${group}: ${shown.join(", ")}.`).join(" ");
+  const groups = Map.groupBy(vocabulary, ({ group }) => group);
+  return [...groups]
+    .map(([group, all]) => `${group}: ${all.map(({ phrases: [shown] }) => shown).join(", ")}.`)
+    .join(" ");
 }
