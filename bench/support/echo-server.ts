@@ -4,8 +4,7 @@ import { createShedding } from "../../src/http/overload/shedding.ts";
 import { limits, openHttpServer } from "../../src/http/server/server.ts";
 import { createLog, type LogLevel } from "../../src/log/log.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { exposedHeaders } from "../../src/rpc/server/cors.ts";
-import { createRpcServer } from "../../src/rpc/server/server.ts";
+import { createRpcServer, exposedHeaders } from "../../src/rpc/server/server.ts";
 import { echo } from "./echo.ts";
 
 /** Our port, front and transport, put together as in app/serving.ts, around an echo. Arguments: `fast` or `stock`, a log level. */

@@ -15,7 +15,7 @@ import type { Passwords } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { createRpcHandler } from "../rpc/handler.ts";
-import { exposedHeaders } from "../rpc/server/cors.ts";
+import { exposedHeaders } from "../rpc/server/server.ts";
 import { supervise } from "../worker/supervisor.ts";
 import type { Queues, Stores } from "./backends.ts";
 import { compose } from "./compose.ts";

@@ -2,7 +2,6 @@ import pRetry from "p-retry";
 import { bearer, type Darkroom, describe, isTransient, reasonOf } from "../client/index.ts";
 import { imageBrokenOff } from "../model/image.ts";
 import type { Log } from "../ports/log.ts";
-import { untilTaken } from "./until-taken.ts";
 
 export interface Claim {
   readonly attempt: number;
@@ -10,6 +9,9 @@ export interface Claim {
   readonly token: string;
   readonly leaseMs: number;
 }
+
+/** Options for p-retry: how a worker repeats a call that must not be given up. */
+export const untilTaken = { retries: Number.POSITIVE_INFINITY, minTimeout: 200, maxTimeout: 1000, randomize: true };
 
 const pingMs = 5000;
 const claimMs = 30_000;

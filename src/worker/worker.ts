@@ -13,8 +13,7 @@ import type { Log } from "../ports/log.ts";
 import { backOff, complete, type IncomingMessage, maxDeliveries, type Queue, type Settlement } from "../ports/queue.ts";
 import { type Engine, EngineError } from "./engine.ts";
 import { Heartbeats } from "./heartbeats.ts";
-import type { Claim, JobApi } from "./job-api.ts";
-import { untilTaken } from "./until-taken.ts";
+import { type Claim, type JobApi, untilTaken } from "./job-api.ts";
 
 export interface Worker {
   /** Takes no more jobs, gives the running ones `graceMs` to end, returns what is left to the queue. */

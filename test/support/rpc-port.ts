@@ -2,8 +2,7 @@ import { createFront } from "../../src/http/front.ts";
 import { type HttpServer, limits, openHttpServer } from "../../src/http/server/server.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { errorInterceptor } from "../../src/rpc/gate.ts";
-import { exposedHeaders } from "../../src/rpc/server/cors.ts";
-import { createRpcServer, type Rpc } from "../../src/rpc/server/server.ts";
+import { createRpcServer, exposedHeaders, type Rpc } from "../../src/rpc/server/server.ts";
 
 export interface RpcPortOptions extends Partial<Rpc> {
   readonly routes: Rpc["routes"];

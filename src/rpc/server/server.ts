@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   type ConnectRouter,
   type ContextValues,
+  cors,
   createContextValues,
   type HandlerContext,
   type Interceptor,
@@ -16,6 +17,9 @@ import { createAdapter } from "./adapter.ts";
 import { compressions } from "./compression.ts";
 import { createRefuse } from "./refuse.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
+
+/** The headers that browsers must be allowed to read, for the three protocols to work across origins. */
+export const exposedHeaders: readonly string[] = cors.exposedHeaders;
 
 /** What is served, and on which terms. */
 export interface Rpc {
