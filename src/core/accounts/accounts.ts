@@ -56,7 +56,7 @@ export async function prepareAdmin(
   // A generated password breaks no rule, and checking it against the common ones would take longer than all the rest.
   if (madeUp === undefined) checkFields(checksOf(wanted, passwords));
   const passwordHash = await passwords.hash(wanted.password);
-  return { account: composed(wanted, passwordHash, "admin", randomUUID(), clock()), madeUp };
+  return { account: composed(wanted, passwordHash, "admin", clock()), madeUp };
 }
 
 interface AccountsDeps {
@@ -70,12 +70,14 @@ interface AccountsDeps {
 
 export class Accounts {
   readonly #deps: AccountsDeps;
-  readonly isSignUpOpen: boolean;
   #firstAdmin: Promise<unknown> | undefined;
 
   constructor(deps: AccountsDeps) {
     this.#deps = deps;
-    this.isSignUpOpen = deps.signUpEnabled;
+  }
+
+  get isSignUpOpen(): boolean {
+    return this.#deps.signUpEnabled;
   }
 
   async signUp(wanted: NewAccount): Promise<Account> {
@@ -87,11 +89,8 @@ export class Accounts {
   async reviewSignUp(wanted: NewAccount): Promise<readonly FieldViolation[]> {
     this.#needSignUp();
     const { username, email, recordId = "" } = wanted;
-    const broken = brokenFields(checksOf(wanted, this.#deps.passwords));
-    return [
-      ...broken,
-      ...(await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId })),
-    ];
+    const taken = await this.#takenNames({ usernameKey: nameKey(username), emailKey: nameKey(email), recordId });
+    return [...brokenFields(checksOf(wanted, this.#deps.passwords)), ...taken];
   }
 
   #needSignUp(): void {
@@ -134,7 +133,7 @@ export class Accounts {
     await this.#firstAdmin;
     // The hash may have waited in a queue, and `by` may have lost access meanwhile.
     if (by !== undefined) await authentication.confirm(by);
-    return this.#insert(composed(wanted, passwordHash, role, randomUUID(), clock()));
+    return this.#insert(composed(wanted, passwordHash, role, clock()));
   }
 
   async #insert(account: Account): Promise<Account> {
@@ -148,8 +147,7 @@ export class Accounts {
   }
 
   async #taken(account: Account, cause?: DuplicateKey): Promise<DomainError> {
-    const violations = await this.#takenNames(account);
-    return accountExists(violations, cause);
+    return accountExists(await this.#takenNames(account), cause);
   }
 
   async #takenNames({ usernameKey, emailKey, recordId }: Names): Promise<FieldViolation[]> {
@@ -192,19 +190,8 @@ function composed(
   { username, email, recordId = randomId(recordIdLength), metadata = {} }: NewAccount,
   passwordHash: string,
   role: Role,
-  id: string,
   now: number,
 ): Account {
-  return newAccount(
-    {
-      id,
-      recordId,
-      username: username || madeUpUsername(),
-      email: email || null,
-      passwordHash,
-      role,
-      metadata,
-    },
-    now,
-  );
+  const names = { username: username || madeUpUsername(), email: email || null };
+  return newAccount({ id: randomUUID(), recordId, ...names, passwordHash, role, metadata }, now);
 }

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { randomId } from "../../helpers/random-id.ts";
 import { Turns } from "../../helpers/turns.ts";
 import { type Account, accountExists, nameKey, newAccount, recordIdLength } from "../../model/account.ts";
-import { checkFields, type FieldViolation } from "../../model/errors.ts";
+import { brokenFields, checkFields, type FieldViolation } from "../../model/errors.ts";
 import { type ForeignUser, foreignUserChecks, knownHash, leftBehind, type UserSource } from "../../model/imports.ts";
 import type { AccountStore } from "../../ports/account-store.ts";
 import type { ClientStore } from "../../ports/client-store.ts";
@@ -80,11 +80,10 @@ export class UserImports {
       isClientsName(usernameKey, clients),
       accounts.findByEmail(emailKey),
     ]);
-    return [
-      ...(byName === undefined ? [] : [{ field: names.username, rule }]),
-      ...(isClients ? [{ field: names.username, rule: "is a client's id" }] : []),
-      ...(byEmail === undefined ? [] : [{ field: names.email, rule }]),
-    ];
+    return brokenFields({
+      [names.username]: () => (isClients ? "is a client's id" : byName && rule),
+      [names.email]: () => byEmail && rule,
+    });
   }
 
   async #compose(user: ForeignUser): Promise<Account> {
