@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
 import { chain, type MaybePromise } from "../helpers/maybe-promise.ts";
-import { publishAheadMs, rotated, type SigningAlgorithm, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
+import { publishAheadMs, rotated, type SigningKey, signingKeyOf } from "../model/signing-key.ts";
 import { type Clock, isRecent } from "../ports/clock.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
@@ -181,9 +181,13 @@ export class KeyRing {
   }
 }
 
-/** The public part of a key. */
-export function publicJwk({ jwk: { d: _private, ...publicPart }, id, algorithm }: LoadedKey): JWK {
-  return { ...publicPart, kid: id, alg: algorithm, use: "sig" };
+/** The key as the key set has it. */
+export function publicJwk({ jwk, id, algorithm }: LoadedKey): JWK {
+  return { ...publicPartOf(jwk), kid: id, alg: algorithm, use: "sig" };
+}
+
+function publicPartOf({ d: _private, ...publicPart }: JWK): JWK {
+  return publicPart;
 }
 
 async function generated(createdAt: number, activeAt: number): Promise<StoredKey> {
@@ -192,16 +196,12 @@ async function generated(createdAt: number, activeAt: number): Promise<StoredKey
 }
 
 async function described(jwk: JWK): Promise<Pick<StoredKey, "id" | "algorithm" | "jwk">> {
-  const { d: _private, ...publicPart } = jwk;
-  return { id: await calculateJwkThumbprint(publicPart), algorithm: algorithmOf(jwk), jwk };
-}
-
-function algorithmOf({ kty }: JWK): SigningAlgorithm {
-  return kty === "OKP" ? "EdDSA" : "ES256";
+  const algorithm = jwk.kty === "OKP" ? "EdDSA" : "ES256";
+  return { id: await calculateJwkThumbprint(publicPartOf(jwk)), algorithm, jwk };
 }
 
 async function loaded(key: StoredKey): Promise<LoadedKey> {
-  const { d: _private, ...publicPart } = key.jwk;
-  const [sign, verify] = await Promise.all([importJWK(key.jwk, key.algorithm), importJWK(publicPart, key.algorithm)]);
+  const { jwk, algorithm } = key;
+  const [sign, verify] = await Promise.all([importJWK(jwk, algorithm), importJWK(publicPartOf(jwk), algorithm)]);
   return { ...key, sign: sign as CryptoKey, verify: verify as CryptoKey };
 }
