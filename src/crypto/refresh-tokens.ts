@@ -1,4 +1,5 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hyphenated } from "../model/ids.ts";
 import type { RefreshTokens, Secret } from "../ports/credentials.ts";
 import type { SecretStore } from "../ports/secret-store.ts";
 
@@ -13,10 +14,8 @@ const tokenLength = 86;
  * successor's secret is a MAC of its predecessor's, so a repeated refresh gets the same answer.
  */
 export async function openRefreshTokens(secrets: SecretStore): Promise<RefreshTokens> {
-  const key = Buffer.from(
-    await secrets.getOrCreate("refresh-token-key", randomBytes(32).toString("base64url")),
-    "base64url",
-  );
+  const stored = await secrets.getOrCreate("refresh-token-key", randomBytes(32).toString("base64url"));
+  const key = Buffer.from(stored, "base64url");
   const mac = (purpose: string, data: Uint8Array) => createHmac("sha256", key).update(purpose).update(data).digest();
 
   function compose(session: Buffer, secret: Buffer): Secret {
@@ -37,7 +36,7 @@ export async function openRefreshTokens(secrets: SecretStore): Promise<RefreshTo
       const { session, body, seal, canonical } = split(token);
       if (token.length !== tokenLength || token !== canonical) return undefined;
       if (!timingSafeEqual(seal, mac("seal", body).subarray(0, sealLength))) return undefined;
-      return { sessionId: uuid(session.toString("hex")), hash: hashOf(body) };
+      return { sessionId: hyphenated(session.toString("hex")), hash: hashOf(body) };
     },
   };
 }
@@ -61,10 +60,6 @@ function split(token: string): Parts {
     seal: bytes.subarray(sessionLength + secretLength),
     canonical: bytes.toString("base64url"),
   };
-}
-
-function uuid(hex: string): string {
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 function hashOf(body: Uint8Array): string {

@@ -1,4 +1,4 @@
-import { uuidSource } from "./ids.ts";
+import { hyphenated, uuidSource } from "./ids.ts";
 import { imageMaxBytes } from "./image.ts";
 import { textRule, utf8Length } from "./text.ts";
 
@@ -40,7 +40,7 @@ export function chatIdRule(chatId: string | undefined): string | undefined {
 /** The usual form of a UUID without hyphens, in braces, or as a URN, all of which Python takes; other text as it is. */
 export function toChatId(text: string): string {
   const bare = text.replace(/^(?:urn:uuid:(.+)|\{(.+)\})$/i, "$1$2");
-  const usual = bare.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5").toLowerCase();
+  const usual = hyphenated(bare).toLowerCase();
   return uuidPattern.test(usual) ? usual : text;
 }
 
