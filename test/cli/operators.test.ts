@@ -362,8 +362,8 @@ test("a list that its reader may not go on with for longer than a minute says so
 
 test("a list is read to its last page", async () => {
   const read = async ({ pageToken }: { pageToken: string }) => ({
-    items: [`after ${pageToken}`],
+    item: `after ${pageToken}`,
     nextPageToken: { "": "a", a: "b" }[pageToken] ?? "",
   });
-  expect(await pages(read, ({ items }) => items)).toEqual(["after ", "after a", "after b"]);
+  expect((await pages(read)).map(({ item }) => item)).toEqual(["after ", "after a", "after b"]);
 });

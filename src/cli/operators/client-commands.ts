@@ -29,14 +29,10 @@ export function clientCommands(settings: OperatorSettings): Command {
     return [{ ...rowOf(client), key: apiKey }];
   });
 
-  act(group.command("list").description("all clients, the newest first"), async ({ auth, as }) =>
-    (
-      await pages(
-        (page) => auth.listClients(page, as),
-        ({ clients }) => clients,
-      )
-    ).map(rowOf),
-  );
+  act(group.command("list").description("all clients, the newest first"), async ({ auth, as }) => {
+    const all = await pages((page) => auth.listClients(page, as));
+    return all.flatMap(({ clients }) => clients.map(rowOf));
+  });
 
   for (const [name, disabled] of [
     ["disable", true],

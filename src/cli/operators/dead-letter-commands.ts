@@ -54,11 +54,9 @@ function sourceOf(command: Command): Source {
   return sources[command.opts().source] ?? Source.UNSPECIFIED;
 }
 
-function lettersOf({ jobs, as }: Operator, source: Source): Promise<DeadLetter[]> {
-  return pages(
-    (page) => jobs.listDeadLetters({ ...page, source }, as),
-    ({ deadLetters }) => deadLetters,
-  );
+async function lettersOf({ jobs, as }: Operator, source: Source): Promise<DeadLetter[]> {
+  const all = await pages((page) => jobs.listDeadLetters({ ...page, source }, as));
+  return all.flatMap(({ deadLetters }) => deadLetters);
 }
 
 /** Results are numbered, jobs are not. */
@@ -73,9 +71,8 @@ async function redriveOne({ jobs, as }: Operator, id: string): Promise<Row> {
 }
 
 async function redriveAll({ jobs, as }: Operator, source: Source): Promise<Row> {
-  const answers = await pages(
-    ({ pageToken }) => jobs.redrive({ what: { case: "all", value: { source, pageToken } } }, as),
-    (answer) => [answer],
+  const answers = await pages(({ pageToken }) =>
+    jobs.redrive({ what: { case: "all", value: { source, pageToken } } }, as),
   );
   const sum = (field: "redriven" | "skipped") => answers.reduce((total, answer) => total + answer[field], 0);
   return { redriven: sum("redriven"), skipped: sum("skipped") };

@@ -9,16 +9,15 @@ interface Page {
   readonly nextPageToken: string;
 }
 
-/** Everything of a list, page by page. */
-export async function pages<P extends Page, T>(
+/** All pages of a list. */
+export async function pages<P extends Page>(
   read: (page: { pageSize: number; pageToken: string }) => Promise<P>,
-  itemsOf: (page: P) => readonly T[],
-): Promise<T[]> {
-  const all: T[] = [];
+): Promise<P[]> {
+  const all: P[] = [];
   let pageToken = "";
   do {
     const page = await withinLimit(() => read({ pageSize: 100, pageToken }));
-    all.push(...itemsOf(page));
+    all.push(page);
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return all;

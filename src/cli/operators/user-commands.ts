@@ -23,14 +23,10 @@ export function userCommands(settings: OperatorSettings): Command {
     .command("list")
     .description("accounts, by name or address")
     .argument("[query]", "what the username or, with an @, the email address begins with; all without");
-  act(list, async ({ auth, as }, query = "") =>
-    (
-      await pages(
-        (page) => auth.listUsers({ ...page, query }, as),
-        ({ users }) => users,
-      )
-    ).map(rowOf),
-  );
+  act(list, async ({ auth, as }, query = "") => {
+    const all = await pages((page) => auth.listUsers({ ...page, query }, as));
+    return all.flatMap(({ users }) => users.map(rowOf));
+  });
 
   const create = group.command("create").description("make an account; its password is shown this once");
   create
