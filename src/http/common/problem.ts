@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { FastifyReply } from "fastify";
 import { DomainError, type ErrorCode, type FieldViolation } from "../../model/errors.ts";
-import { frameworkRefusal } from "./refusal.ts";
+import { frameworkRefusal, sendJson } from "./refusal.ts";
 
 export const statuses: Readonly<Record<ErrorCode, number>> = {
   invalid_argument: 400,
@@ -58,5 +58,5 @@ export function problem(status: number, detail: string, requestId: string): Prob
 export const problemType = "application/problem+json";
 
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
-  return reply.code(body.status).type(problemType).send(JSON.stringify(body));
+  return sendJson(reply, body.status, body, problemType);
 }

@@ -32,6 +32,11 @@ function noteRefusal(error: unknown, request: FastifyRequest, reply: FastifyRepl
   reply.headers(retryHeader(error));
 }
 
+/** Sends the body whatever the route's schema says of an answer with this status. */
+export function sendJson(reply: FastifyReply, status: number, body: object, type = "application/json"): FastifyReply {
+  return reply.code(status).type(type).send(JSON.stringify(body));
+}
+
 /** Fastify's own refusal, such as of a body that is too large or cannot be read; undefined for any other error. */
 export function frameworkRefusal(error: unknown): { readonly status: number; readonly message: string } | undefined {
   const { statusCode: status, message } = error as { statusCode?: unknown; message?: unknown };

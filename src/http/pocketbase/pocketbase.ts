@@ -3,7 +3,7 @@ import type { UseCases } from "../../core/use-cases.ts";
 import { usersCollectionId } from "../../model/surface.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
-import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import { type RefusalTerms, refuseBy, sendJson } from "../common/refusal.ts";
 import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addAuthRoutes } from "./auth.ts";
 import { readForms } from "./forms.ts";
@@ -38,7 +38,7 @@ export const pocketbase: OldApiRoutes = {
   toRoute: (url) => url.replace(users, `${prefix}/collections/users/`),
   unreadable: {
     isOwn: (url) => url.startsWith(`${prefix}/`),
-    answer: (reply) => void send(reply, 404, nothing),
+    answer: (reply) => void sendJson(reply, 404, nothing),
   },
 };
 
@@ -54,7 +54,7 @@ async function addRoutes(app: FastifyInstance, core: UseCases, log: Log): Promis
       });
       scope.setErrorHandler(refuseBy(envelopes, log));
       // Also for paths that exist for other methods.
-      scope.setNotFoundHandler((_request, reply) => send(reply, 404, nothing));
+      scope.setNotFoundHandler((_request, reply) => sendJson(reply, 404, nothing));
       addGatewayRoutes(scope, core);
       addAuthRoutes(scope, core);
       addRecordRoutes(scope, core);
@@ -75,9 +75,5 @@ function readQueries(scope: FastifyInstance): void {
 function sendEnvelope(reply: FastifyReply, body: Envelope): FastifyReply {
   const { guest } = reply.request.routeOptions.config;
   const isGuest = body === tokenRequired || body === notAllowed;
-  return guest !== undefined && isGuest ? send(reply, guest.status, guest.body) : send(reply, body.code, body);
-}
-
-function send(reply: FastifyReply, status: number, body: object): FastifyReply {
-  return reply.code(status).type("application/json").send(JSON.stringify(body));
+  return guest !== undefined && isGuest ? sendJson(reply, guest.status, guest.body) : sendJson(reply, body.code, body);
 }

@@ -5,6 +5,7 @@ import type { Clients, ClientToken } from "../../core/clients.ts";
 import { auditKeyOwner } from "../../model/audit.ts";
 import { credentialOf } from "../../model/auth-headers.ts";
 import { DomainError } from "../../model/errors.ts";
+import { sendJson } from "../common/refusal.ts";
 import { clientCredentials, invalidClient, isOAuth, type OAuthError, refused } from "./client-credentials.ts";
 import { tokenSchema as schema } from "./token-schema.ts";
 
@@ -50,10 +51,7 @@ function sendOAuth(reply: FastifyReply, answer: object): FastifyReply {
   if (!("error" in answer)) return reply.send(answer);
   const isUnknown = answer.error === "invalid_client";
   if (isUnknown) reply.header("www-authenticate", 'Basic realm="darkroom"');
-  return reply
-    .code(isUnknown ? 401 : 400)
-    .type("application/json")
-    .send(JSON.stringify(answer));
+  return sendJson(reply, isUnknown ? 401 : 400, answer);
 }
 
 /** The error in OAuth's terms. One that OAuth has no name for, such as too much load, is thrown again. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { UseCases } from "../../core/use-cases.ts";
 import type { Log } from "../../ports/log.ts";
 import { readJsonBodies, readStructs } from "../common/json-bodies.ts";
-import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import { type RefusalTerms, refuseBy, sendJson } from "../common/refusal.ts";
 import type { OldApiRoutes } from "../old-api-routes.ts";
 import { addAboutRoutes } from "./about.ts";
 import { type Refusal, refusal, toRefusal } from "./refusal.ts";
@@ -15,7 +15,7 @@ const unforeseen = "Unexpected failure, please check server logs for more inform
 const refusals: RefusalTerms<Refusal> = {
   toBody: toRefusal,
   unforeseen: (requestId) => ({ ...refusal(500, "unexpected_failure", unforeseen), error_id: requestId }),
-  send: (reply, body) => reply.code(body.code).type("application/json").send(JSON.stringify(body)),
+  send: (reply, body) => sendJson(reply, body.code, body),
 };
 
 /** The routes of Supabase's auth that its clients sign up and in by. */

@@ -6,7 +6,7 @@ import { brokenFields, DomainError, type FieldViolation, invalidField, invalidFi
 import { chatIdRule, toChatId } from "../../model/file.ts";
 import type { Log } from "../../ports/log.ts";
 import { received, unreadableForm, unvalidated } from "../common/form.ts";
-import { type RefusalTerms, refuseBy } from "../common/refusal.ts";
+import { type RefusalTerms, refuseBy, sendJson } from "../common/refusal.ts";
 import type { OldApiRoutes } from "../old-api-routes.ts";
 import { fieldMissing, fileExpected, type Refusal, toRefusal, uploadField } from "./refusal.ts";
 import { health, refusalAnswer, uploading } from "./schemas.ts";
@@ -22,7 +22,7 @@ const manyFiles = new DomainError(
 const refusals: RefusalTerms<Refusal> = {
   toBody: (error, { headers }) => toRefusal(error, headers.authorization),
   unforeseen: () => ({ status: 500, detail: "Failed to upload file to storage." }),
-  send: (reply, { status, detail }) => reply.code(status).type("application/json").send(JSON.stringify({ detail })),
+  send: (reply, { status, detail }) => sendJson(reply, status, { detail }),
 };
 
 /** The routes of the FastAPI template. */
