@@ -67,7 +67,7 @@ function withoutOrigin(url: string): string {
 export function createFront(options: FrontOptions): RequestListener {
   const { rpc, routes, refusePage, shed, log } = options;
   const trusted = trustedByAddress(options.trusted);
-  const bodyLimit = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
+  const expectBody = createBodyLimit(options.bodyMs, options.callsMax.all / 2);
   const applyCors = corsOf(options.cors);
   const underWay = new CallsUnderWay(options.callsMax, options.bodyMs);
 
@@ -101,7 +101,7 @@ export function createFront(options: FrontOptions): RequestListener {
       // Refused requests share a line: see shedding.ts.
       if (refusal === undefined) logRequest(log, request, response, call);
     });
-    bodyLimit.expect(open);
+    expectBody(open);
     const fault = formFaultOf(request);
     if (fault !== undefined) return refuseForm(fault, response, call);
     applyCors(request, response, () => {

@@ -7,11 +7,6 @@ import type { UnderWay } from "./under-way.ts";
 /** New calls between two clean-ups: a turn may bring a thousand, and the garbage collector copies what is kept until its end. */
 const freshMax = 64;
 
-export interface BodyLimit {
-  /** Begins to wait for the body of this call's request. */
-  expect(call: UnderWay): void;
-}
-
 interface LateBody {
   readonly request: IncomingMessage;
   readonly network: string;
@@ -20,12 +15,13 @@ interface LateBody {
 }
 
 /**
- * Cuts a request whose body does not come within `ms`: half a body holds memory for as long as its sender likes. Most
- * bodies come with their headers, so only those that are incomplete at the end of the event loop's turn are tracked. All
- * have the same time, so one timer for the oldest is enough. When there are more than `lateMax`, the oldest of the address
- * that has most of them is cut at once: a sender of many half bodies must not take the places of all others.
+ * Cuts a request whose body does not come within `ms` of the call of the returned function: half a body holds memory for
+ * as long as its sender likes. Most bodies come with their headers, so only those that are incomplete at the end of the
+ * event loop's turn are tracked. All have the same time, so one timer for the oldest is enough. When there are more than
+ * `lateMax`, the oldest of the address that has most of them is cut at once: a sender of many half bodies must not take
+ * the places of all others.
  */
-export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
+export function createBodyLimit(ms: number, lateMax: number): (call: UnderWay) => void {
   let fresh: UnderWay[] = [];
   /** In the order of their ends. */
   const waiting = new Set<LateBody>();
@@ -78,12 +74,10 @@ export function createBodyLimit(ms: number, lateMax: number): BodyLimit {
     }
   }
 
-  return {
-    expect(call) {
-      if (isWhole(call.response.req)) return;
-      if (fresh.length === 0) setImmediate(sort);
-      if (fresh.push(call) % freshMax === 0) dropWhole();
-    },
+  return (call) => {
+    if (isWhole(call.response.req)) return;
+    if (fresh.length === 0) setImmediate(sort);
+    if (fresh.push(call) % freshMax === 0) dropWhole();
   };
 }
 
