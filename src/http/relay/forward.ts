@@ -51,7 +51,7 @@ interface ForwardDeps {
 export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): Promise<void> {
   const { authentication, identities, settings, log } = deps;
   const upstream = openUpstream(settings.silenceMs);
-  const slots = createSlots({ each: settings.callsMax, all: settings.callsMax });
+  const takeSlot = createSlots({ each: settings.callsMax, all: settings.callsMax });
   app.addHook("onClose", () => upstream.close());
   app.removeAllContentTypeParsers();
   // Bodies are passed on unparsed.
@@ -60,7 +60,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
 
   function begin(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     const owner = ownerOf(request.call);
-    const free = slots.take(ownerIdOf(owner));
+    const free = takeSlot(ownerIdOf(owner));
     if (free === undefined) throw busy();
     const confirmed = confirmation(authentication, owner);
     return lifeOf(reply, confirmed.signal, () => {

@@ -18,14 +18,14 @@ export function trackConnections(
   trusted: TrustedProxies,
 ): ReadonlySet<Socket> {
   const open = new Set<Socket>();
-  const slots = createSlots({ each, all });
+  const takeSlot = createSlots({ each, all });
   server.maxConnections = all;
   server.on("connection", (socket: Socket) => {
     const address = socket.remoteAddress ?? "";
     open.add(socket);
     socket.once("close", () => open.delete(socket));
     if (trusted?.(address, 0) === true) return;
-    const leave = slots.take(networkOf(address));
+    const leave = takeSlot(networkOf(address));
     if (leave === undefined) socket.destroy();
     else socket.once("close", leave);
   });

@@ -29,7 +29,7 @@ const watchesFull = new DomainError(
  * lives, and under `darkroom.backend.NAME` whether that backend is up.
  */
 export function healthService(health: Health, services: readonly string[]): ServiceImpl<typeof HealthDesc> {
-  const slots = createSlots(watchesMax);
+  const takeSlot = createSlots(watchesMax);
   const checks: ReadonlyMap<string, () => Promise<boolean>> = new Map([
     ...["", ...services].map((name) => [name, () => health.isReady()] as const),
     ["darkroom.live", async () => true] as const,
@@ -55,7 +55,7 @@ export function healthService(health: Health, services: readonly string[]): Serv
       return { statuses: Object.fromEntries(statuses) as Record<string, { status: Status }> };
     },
     async *watch({ service }, context) {
-      const leave = slots.take(networkOf(callOf(context).address));
+      const leave = takeSlot(networkOf(callOf(context).address));
       if (leave === undefined) throw watchesFull;
       const { signal } = context;
       const end = performance.now() + watchMaxMs;

@@ -46,7 +46,7 @@ const streamSpent = new DomainError(
 /** Tells tools that have no proto files which services there are, and how their messages look. */
 export function reflection(services: readonly string[], files: readonly DescFile[]) {
   const catalogue = new Catalogue(files);
-  const slots = createSlots(reflectionMax.streams);
+  const takeSlot = createSlots(reflectionMax.streams);
 
   function answer({ messageRequest }: Question): Answer {
     switch (messageRequest.case) {
@@ -71,7 +71,7 @@ export function reflection(services: readonly string[], files: readonly DescFile
   ) {
     const { signal } = context;
     if (signal.aborted) throw cutShort(signal, streamEnds);
-    const leave = slots.take(networkOf(callOf(context).address));
+    const leave = takeSlot(networkOf(callOf(context).address));
     if (leave === undefined) throw streamsFull;
     // Not in a `finally`: over HTTP/2, connect-node may not tell the iterator of its end.
     signal.addEventListener("abort", leave);
