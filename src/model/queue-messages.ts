@@ -62,11 +62,10 @@ export function encodeJob(job: ImageJob, token: string): Uint8Array {
 /** A job's message as our own servers wrote it. Throws {@link MalformedMessage}. */
 export function decodeJob(body: Uint8Array): JobMessage {
   const fields = decodeObject(body);
-  const isNumber = (name: string) => typeof fields[name] === "number";
-  const isText = (name: string) => typeof fields[name] === "string";
+  const isNot = (type: string) => (name: string) => typeof fields[name] !== type;
   const texts = ["message_id", "uuid", "prompt", "model_type", "token"];
   const numbers = ["prompt_guidance", "strength", "dispatch", "seed", "image_count"];
-  const broken = texts.find((name) => !isText(name)) ?? numbers.find((name) => !isNumber(name));
+  const broken = texts.find(isNot("string")) ?? numbers.find(isNot("number"));
   if (broken !== undefined) throw new MalformedMessage(`${broken} is missing or of the wrong type`);
   return fields as unknown as JobMessage;
 }

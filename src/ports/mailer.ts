@@ -1,8 +1,8 @@
-export interface Mail {
+import type { Letter } from "../model/mails.ts";
+
+export interface Mail extends Letter {
   /** One address; nothing else that a mail header could hold. */
   readonly to: string;
-  readonly subject: string;
-  readonly text: string;
 }
 
 export interface Mailer {

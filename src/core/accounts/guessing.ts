@@ -58,10 +58,6 @@ export class Guessing {
     }
   }
 
-  /**
-   * Runs at most `atOnceMax` tries of one account and address at a time; the rest wait. A running try counts as failed,
-   * so many right ones at once would lock each other out.
-   */
   async #inLine<Result>(key: string, address: string, work: () => Promise<Result>): Promise<Result> {
     const name = `${key} ${networkOf(address)}`;
     const line = this.#lines.getOrInsertComputed(name, () => ({ run: pLimit(atOnceMax), length: 0 }));

@@ -43,10 +43,7 @@ export class RateLimiter {
     this.#countedAlone = oncePerMinute((err) => deps.log.warn({ err }, "calls are counted by this server alone"));
   }
 
-  /**
-   * Counts a call, without asking the store where the answer is clear. A call that this server refuses by itself is not
-   * counted.
-   */
+  /** Counts a call, but one that this server refuses by itself. */
   count(quota: Quota): MaybePromise<Standing> {
     const { limit } = quota;
     const window = this.#window(quota);

@@ -76,7 +76,6 @@ export class Files {
     return this.#uploads.deleteOf(ownerId, stopping);
   }
 
-  /** Deletes files whose time has come. */
   sweep(stopping?: AbortSignal): Promise<void> {
     return this.#uploads.sweep(stopping);
   }

@@ -46,7 +46,6 @@ export class Uploads {
     }
   }
 
-  /** Here and in `sweep`, one that cannot be deleted does not stop the others; the rest is left once `stopping` aborts. */
   deleteOf(ownerId: string, stopping?: AbortSignal): Promise<void> {
     return deleteAll(
       (limit) => this.#store.listByOwner(ownerId, limit),
@@ -55,7 +54,7 @@ export class Uploads {
     );
   }
 
-  /** Deletes those whose time has come. */
+  /** Deletes what has expired. */
   sweep(stopping?: AbortSignal): Promise<void> {
     return deleteAll(
       (limit) => this.#store.expired(this.#deps.clock() - clockSkewMs, limit),
