@@ -29,7 +29,7 @@ export interface NewAccount {
   readonly email: string;
   readonly password: string;
   /** Made up unless it is given. */
-  readonly recordId?: string;
+  readonly recordId?: string | undefined;
   readonly metadata?: Account["metadata"];
 }
 

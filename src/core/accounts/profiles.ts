@@ -8,7 +8,7 @@ import {
   usernameRule,
   withPassword,
 } from "../../model/account.ts";
-import { checkFields, DomainError, type FieldChecks } from "../../model/errors.ts";
+import { checkFields, DomainError } from "../../model/errors.ts";
 import { passwordChangedLetter } from "../../model/mails.ts";
 import type { UserPrincipal } from "../../model/principal.ts";
 import { termsOf } from "../../model/surface.ts";
@@ -30,11 +30,11 @@ interface ProfilesDeps extends PasswordCheckDeps {
 }
 
 export interface ProfileUpdate {
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** The old one may be left out soon after signing in by an API whose callers do not send it. */
-  readonly password?: { readonly old?: string; readonly wanted: string };
+  readonly password?: { readonly old: string | undefined; readonly wanted: string } | undefined;
   /** Merged into the stored metadata: a key that is there already gets the new value, and null deletes it. */
-  readonly metadata?: Account["metadata"];
+  readonly metadata?: Account["metadata"] | undefined;
 }
 
 type Changes = Omit<ProfileUpdate, "password"> & { readonly passwordHash?: string };
@@ -50,7 +50,11 @@ export class Profiles {
   /** All of it in one write, or nothing. A new password ends the account's other sessions. */
   async update(by: UserPrincipal, address: string, { password, ...wanted }: ProfileUpdate): Promise<Account> {
     const { authentication, passwords, sessions, mailQueue } = this.#deps;
-    checkFields({ ...nameChecks(wanted), ...this.#passwordChecks(password) });
+    checkFields({
+      username: () => (wanted.username === undefined ? undefined : usernameRule(wanted.username)),
+      old_password: () => (password?.old === undefined ? undefined : passwordRule(password.old)),
+      new_password: () => password && newPasswordRule(password.wanted, (text) => passwords.isCommon(text)),
+    });
     if (password === undefined) return this.#change(by, wanted);
     if (password.old === undefined) await this.#needFresh(by);
     else await checkPassword(this.#deps, by, address, { password: password.old, field: "old_password" });
@@ -84,19 +88,6 @@ export class Profiles {
     const message = "log in again, or send the current password too";
     throw new DomainError("failed_precondition", "REAUTHENTICATION_NEEDED", message);
   }
-
-  #passwordChecks(password: ProfileUpdate["password"]): FieldChecks {
-    if (password === undefined) return {};
-    const { old } = password;
-    return {
-      ...(old === undefined ? {} : { old_password: () => passwordRule(old) }),
-      new_password: () => newPasswordRule(password.wanted, (text) => this.#deps.passwords.isCommon(text)),
-    };
-  }
-}
-
-function nameChecks({ username }: Changes): FieldChecks {
-  return username === undefined ? {} : { username: () => usernameRule(username) };
 }
 
 function usernameTaken(cause?: DuplicateKey): DomainError {

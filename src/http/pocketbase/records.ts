@@ -88,7 +88,7 @@ export function addRecordRoutes(scope: FastifyInstance, core: UseCases): void {
 async function signUp(accounts: Accounts, body: RecordBody): Promise<Account> {
   const { id, email = "", password = "", passwordConfirm = "" } = body;
   const username = body.username || madeUpUsername();
-  const wanted = { username, email, password, metadata: metadataOf(body), ...(id ? { recordId: id } : {}) };
+  const wanted = { username, email, password, metadata: metadataOf(body), recordId: id || undefined };
   const own = brokenFields({
     passwordConfirm: () => confirmRule(password, passwordConfirm),
     verified: () => fixed(body.verified, false),
@@ -111,11 +111,7 @@ async function change(core: UseCases, request: FastifyRequest<ById>, body: Recor
   const password = passwordChangeOf(body);
   if (password !== undefined)
     await core.admission.countAlso("darkroom.auth.v1.AuthService/ChangePassword", request.call);
-  const wanted = {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    metadata: metadataOf(body),
-  };
+  const wanted = { username, password, metadata: metadataOf(body) };
   const act = () => core.profiles.update(by, request.call.address, wanted);
   const actions: AuditAction[] = [];
   if (username !== undefined && username !== by.account.username) actions.push("user.renamed");

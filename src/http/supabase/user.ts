@@ -26,12 +26,9 @@ export function addUserRoutes(scope: FastifyInstance, core: UseCases): void {
   const { admission, audit, profiles, recovery, sessions } = core;
 
   async function change(call: Call, by: UserPrincipal, update: Update): Promise<Account> {
-    const { password, current_password: old, data } = update;
-    const wanted = {
-      ...(data === undefined ? {} : { metadata: data }),
-      ...(password === undefined ? {} : { password: { wanted: password, ...(old === undefined ? {} : { old }) } }),
-    };
-    const act = () => profiles.update(by, call.address, wanted);
+    const { password, current_password: old, data: metadata } = update;
+    const newPassword = password === undefined ? undefined : { wanted: password, old };
+    const act = () => profiles.update(by, call.address, { metadata, password: newPassword });
     return password === undefined ? act() : audit.keep(call, "user.password_changed", act);
   }
 
