@@ -39,7 +39,6 @@ import { type Clock, clocksApartMs } from "../ports/clock.ts";
 import type { Passwords } from "../ports/credentials.ts";
 import type { Log } from "../ports/log.ts";
 import type { Mailer } from "../ports/mailer.ts";
-import type { RelayIdentities } from "../ports/relay-identities.ts";
 import { listModels } from "../worker/engines/catalogue.ts";
 import { openImageService, type Queues, type Stores } from "./backends.ts";
 import { openCredentials } from "./credentials.ts";
@@ -60,7 +59,7 @@ export async function compose(
   { passwords, log, clock, onStop }: Deps,
 ) {
   const routes = routesOf(config);
-  const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests } = config;
+  const { keepUploadMs, keepAuditMs, signUpEnabled, dailyRequests, relay } = config;
   const timing: Timing = {
     leaseMs: config.leaseMs,
     // With SQLite all servers run on one machine, so their clocks agree.
@@ -112,6 +111,7 @@ export async function compose(
   const imageJobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);
+  const { relayIdentities: identities } = base;
   return {
     admission: new Admission({ authentication, limiter, rateLimits: config.rateLimits, usage }),
     audit: new Audit(base),
@@ -129,14 +129,14 @@ export async function compose(
         // Without the queue or the image service, jobs are accepted all the same, and wait.
         queue: { ping: queues.ping, isNeeded: false },
         ...(service && { image_service: { ping: () => service.ping(), isNeeded: false } }),
-        ...(config.relay && { relay: { ping: () => pingUpstream(config.relay?.upstreamUrl ?? ""), isNeeded: false } }),
+        ...(relay && { relay: { ping: () => pingUpstream(relay.upstreamUrl), isNeeded: false } }),
       },
     }),
     images,
     jobs: imageJobs,
     leases: new Leases({ ...base, records }),
     oldApis: config.oldApis,
-    relay: relayOf(config, base.relayIdentities),
+    relay: relay && identities && { settings: relay, identities },
     results: new Results({ ...base, records, images }),
     profiles: new Profiles({ ...base, authentication, guessing, mailQueue }),
     recovery: new Recovery({ ...base, authentication, guessing, mailQueue, mailPage: config.mail?.page }),
@@ -146,10 +146,6 @@ export async function compose(
     usage,
     users: new Users({ ...base, sessions, guessing }),
   };
-}
-
-function relayOf({ relay: settings }: ServerConfig, identities: RelayIdentities | undefined) {
-  return settings === undefined || identities === undefined ? undefined : { settings, identities };
 }
 
 function routesOf({ engines, models, defaultModel, serviceBus }: ServerConfig): ModelRoutes {
