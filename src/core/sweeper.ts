@@ -66,11 +66,10 @@ export class Sweeper {
   #sweptAt: number;
   /** Jobs that could not be swept, and since when: they would be the first to be swept again, in place of others. */
   readonly #stuck = new Map<string, number>();
-  readonly #tellOfJobs: (error: Error, job?: string) => void;
+  readonly #tellOfJobs = oncePerMinute((err: Error, job?: string) => this.#tell(err, job));
 
   constructor(deps: SweeperDeps) {
     this.#deps = deps;
-    this.#tellOfJobs = oncePerMinute((err: Error, job?: string) => this.#tell(err, job));
     this.#renewableSince = deps.clock();
     this.#sweptAt = this.#renewableSince;
   }

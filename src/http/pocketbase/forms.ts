@@ -27,8 +27,7 @@ async function fieldsOf(request: FastifyRequest): Promise<Map<string, unknown>> 
       else if (!fields.has(name)) fields.set(name, part.value);
     }
   } catch (cause) {
-    if (cause instanceof DomainError) throw cause;
-    throw unreadableForm(cause);
+    throw cause instanceof DomainError ? cause : unreadableForm(cause);
   }
   return fields;
 }
