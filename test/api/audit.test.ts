@@ -9,12 +9,12 @@ import { readServerConfig } from "../../src/config/config.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
 const { auth } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 test("tells who did what to whom, from where, and how it ended", async () => {
   const user = await signIn(server);
@@ -95,7 +95,7 @@ test("tells whose account a login was refused for, and the caller nothing of it"
   // Time stands still, so that the sixth try comes too early.
   const standing = await serve({}, { worker: false, clock: movableClock(Date.now()) });
   const { auth, url } = standing;
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+  const admin = await signInAdmin({ auth });
   const { account, username } = await signIn(standing);
   const post = async (path: string, body: object) => {
     const headers = { "content-type": "application/json" };
@@ -110,7 +110,7 @@ test("tells whose account a login was refused for, and the caller nothing of it"
   for (const logIn of [...ways, ...ways]) answers.push(JSON.stringify(await logIn(username)));
   await refusal(auth.login({ identity: "nobody", password: "wrong" }));
   const wanted = { action: "session.started", pageSize: 7 };
-  const { events } = await auth.listAuditEvents(wanted, bearer(tokens?.accessToken ?? ""));
+  const { events } = await auth.listAuditEvents(wanted, admin.credential);
   const known = `user:${account?.id}`;
   expect(events.map(({ target, reason }) => [target, reason])).toEqual([
     ["", "LOGIN_FAILED"],
@@ -133,8 +133,7 @@ test("tells whose key was exchanged, or was wrong", async () => {
 test("has twenty of a stranger's refused tries in a minute, and each of those that matter beside them", async () => {
   const clock = movableClock(Date.now());
   const { auth, url } = await serve({}, { worker: false, clock });
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const admin = bearer(tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin({ auth });
   const { client, apiKey } = await auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
   const madeUp = apiKey.replace(client?.id ?? "", "abcdefghijklmnop");
   const byToken = { method: "POST", headers: { "x-api-key": madeUp } };
@@ -166,10 +165,9 @@ test("has twenty of a stranger's refused tries in a minute, and each of those th
 
 test("has each refused try of who is signed in, and a stranger's by a disabled client's key or a spent refresh token", async () => {
   const { auth } = await serve({}, { worker: false, clock: movableClock(Date.now()) });
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const admin = bearer(tokens?.accessToken ?? "");
+  const { credential: admin, refreshToken } = await signInAdmin({ auth });
   const { client, apiKey } = await auth.createClient({ client: { name: "a", disabled: true } }, admin);
-  const first = { refreshToken: tokens?.refreshToken ?? "" };
+  const first = { refreshToken };
   const { tokens: second } = await auth.refreshToken(first);
   await auth.refreshToken({ refreshToken: second?.refreshToken ?? "" });
   for (let left = 21; left > 0; left -= 1) {
@@ -179,8 +177,8 @@ test("has each refused try of who is signed in, and a stranger's by a disabled c
   const { account } = (await auth.checkAuth({}, admin)).principal ?? {};
   await refusal(auth.exchangeApiKey({ apiKey }));
   await refusal(auth.refreshToken(first));
-  const again = await auth.login({ identity: "admin", password: adminPassword });
-  const { events } = await auth.listAuditEvents({ pageSize: 100 }, bearer(again.tokens?.accessToken ?? ""));
+  const { credential } = await signInAdmin({ auth });
+  const { events } = await auth.listAuditEvents({ pageSize: 100 }, credential);
   const refused = events.filter(({ reason }) => reason !== "").map(({ target, reason }) => `${target} ${reason}`);
   const countOf = (event: string) => refused.filter((each) => each === event).length;
   expect(countOf(" CREDENTIAL_INVALID")).toBe(20);
@@ -223,9 +221,7 @@ test("and the log and the files hold no secret of anybody", async () => {
   const app = await startServer(config, { log, forkWorker: undefined });
   onTestFinished(() => app.stop());
   const other = connect(app.url);
-  const operator = bearer(
-    (await other.auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "",
-  );
+  const operator = (await signInAdmin(other)).credential;
   const user = await signIn(other);
   const wrong = randomBytes(12).toString("base64url");
   const { tokens, sessionToken } = await other.auth.login({

@@ -5,11 +5,10 @@ import { Principal_Kind, Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -201,12 +200,11 @@ describe("logout", () => {
 
   test("ends a watch that is open", async () => {
     const { token } = await login(owner.username, owner.password);
-    const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(token));
-    const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(token));
+    const { jobId } = await submitJob({ jobs }, bearer(token));
     const refused = await refusal(
       (async () => {
-        for await (const seen of jobs.watchImageJob({ jobId: job?.id ?? "" }, bearer(token))) {
-          expect(seen.job?.id).toBe(job?.id);
+        for await (const seen of jobs.watchImageJob({ jobId }, bearer(token))) {
+          expect(seen.job?.id).toBe(jobId);
           await auth.logout({}, bearer(token)).catch(() => undefined);
         }
       })(),
@@ -216,10 +214,9 @@ describe("logout", () => {
 
   test("leaves a poll that waits without its job", async () => {
     const { token } = await login(owner.username, owner.password);
-    const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(token));
-    const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(token));
+    const { jobId } = await submitJob({ jobs }, bearer(token));
     const wait = { seconds: 1n, nanos: 0 };
-    const waiting = refusal(jobs.pollImageJob({ jobId: job?.id ?? "", wait }, bearer(token)));
+    const waiting = refusal(jobs.pollImageJob({ jobId, wait }, bearer(token)));
     await auth.logout({}, bearer(token));
     expect(await waiting).toMatchObject({ code: "Unauthenticated", reason: "SESSION_ENDED" });
   });
@@ -335,7 +332,7 @@ describe("with SIGNUP_ENABLED=false", () => {
     const closed = await serve({ SIGNUP_ENABLED: "false" }, { worker: false });
     const refused = await refusal(closed.auth.signUp({ username: newName(), password }));
     expect(refused).toMatchObject({ code: "FailedPrecondition", reason: "SIGNUP_DISABLED" });
-    const { account } = await closed.auth.login({ identity: "admin", password: adminPassword });
+    const { account } = await signInAdmin(closed);
     expect(account?.role).toBe(Role.ADMIN);
   });
 });

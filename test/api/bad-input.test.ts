@@ -11,12 +11,11 @@ import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
-import { bearer } from "../../src/client/index.ts";
 import { isFast } from "../support/fast-rpc.ts";
 import { refusalByGrpcJs } from "../support/grpc-js.ts";
 import { noisyPicture, paddedPng, pngBomb, smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin } from "../support/server.ts";
 import { shareServerProcess } from "../support/shared-process.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { protocols } from "../support/transports.ts";
@@ -120,8 +119,7 @@ describe("a field that breaks its rule", () => {
 });
 
 describe("a time that is none to protobuf", async () => {
-  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
-  const admin = bearer(tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin(server);
   const { client } = await server.auth.createClient({ client: { name: "times", scopes: ["jobs:read"] } }, admin);
   const [jobId, clientId] = [(await submit({})).job?.id ?? "", client?.id ?? ""];
   const { auth } = server;

@@ -8,15 +8,14 @@ import { bearer } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const server = await shareServer({ JWT_EXPIRY: "600" }, { worker: false });
 const { auth, jobs } = server;
 const queues = await openWorkerQueues(server.dataDir);
-const { tokens: adminTokens } = await auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(adminTokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 const refused = { code: "Unauthenticated", reason: "CREDENTIAL_INVALID" };
 const minute = 60_000;
@@ -188,9 +187,8 @@ describe("an API client", () => {
     const [gone, other] = [await newClient(), await newClient()];
     const submitted = [];
     for (const { apiKey } of [gone, other]) {
-      const { image } = await jobs.uploadImage({ data: await smallPicture("png") }, bearer(apiKey));
-      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(apiKey));
-      submitted.push(await queues.message(job?.id ?? ""));
+      const { jobId } = await submitJob({ jobs }, bearer(apiKey));
+      submitted.push(await queues.message(jobId));
     }
     await auth.deleteClient({ clientId: gone.id }, admin);
     const [cancelled, kept] = submitted.map(({ token, dispatch }) =>
@@ -277,8 +275,7 @@ describe("by the clock", () => {
   async function timed() {
     const clock = runningClock();
     const { auth } = await serve({}, { worker: false, clock });
-    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-    const admin = bearer(tokens?.accessToken ?? "");
+    const { credential: admin } = await signInAdmin({ auth });
     const inMinutes = (minutes: number) => timestampFromMs(clock() + minutes * minute);
     return { auth, admin, clock, inMinutes, check: (credential: string) => auth.checkAuth({}, bearer(credential)) };
   }

@@ -7,7 +7,7 @@ import { describeOnMongodb } from "../support/mongodb.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, type Settings, serve, signIn, unlimited } from "../support/server.ts";
+import { type Settings, serve, signIn, signInAdmin, unlimited } from "../support/server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const apartMs = 20_000;
@@ -28,8 +28,6 @@ async function opened(database: Settings = {}, dataDir = scratchDirectory()) {
   return { clocks, ahead, behind };
 }
 
-const adminOf = async ({ auth }: Darkroom) =>
-  bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
 const accepts = async ({ auth }: Darkroom, credential: string) => (await auth.validate({ credential })).valid;
 
 test.each(["ahead", "behind"] as const)(
@@ -40,7 +38,7 @@ test.each(["ahead", "behind"] as const)(
     const user = await signIn(one);
     const identity = { identity: user.username, password: user.password };
     const { sessionToken } = await one.auth.login({ ...identity, sessionToken: true });
-    const admin = await adminOf(one);
+    const { credential: admin } = await signInAdmin(one);
     const { apiKey } = await one.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
     const { accessToken } = await one.auth.exchangeApiKey({ apiKey });
     for (const credential of [user.token, sessionToken, apiKey, accessToken])
@@ -65,7 +63,7 @@ test("a key that one server rotates to is taken by the other, whoever is ahead",
     [behind, ahead],
   ] as const) {
     const before = await signIn(other);
-    await one.auth.rotateSigningKey({}, await adminOf(one));
+    await one.auth.rotateSigningKey({}, (await signInAdmin(one)).credential);
     for (const clock of Object.values(clocks)) clock.advance(publishAheadMs - apartMs / 2);
     // Now one of them signs by the new key and the other by the old one.
     const tokens = [before.token, (await signIn(one)).token, (await signIn(other)).token];

@@ -8,7 +8,7 @@ import { bearer, type DeadLetter, DeadLetterSource, State } from "../../src/clie
 import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn, type TestServer } from "../support/server.ts";
+import { serve, signIn, signInAdmin, type TestServer } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -21,7 +21,7 @@ const soon = () => timestampFromMs(Date.now() + 500);
 async function workshop(server: TestServer) {
   const { auth, jobs } = server;
   const owner = await signIn(server);
-  const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin({ auth });
   const { image } = await jobs.uploadImage({ data: await smallPicture() }, owner.credential);
   const imageId = image?.id ?? "";
   const redrive = (source: DeadLetterSource, id: string) =>

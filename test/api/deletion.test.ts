@@ -14,14 +14,14 @@ import { openCore } from "../core/opened-core.ts";
 import { picture } from "../core/pictures.ts";
 import { recordingLog } from "../support/log.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { adminPassword, serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 
 const longAgo = 1;
 
 async function opened(log = recordingLog()) {
   const server = await serve({}, { worker: false, log });
-  const { tokens, account } = await server.auth.login({ identity: "admin", password: adminPassword });
-  return { server, admin: bearer(tokens?.accessToken ?? ""), adminId: account?.id ?? "" };
+  const { credential, account } = await signInAdmin(server);
+  return { server, admin: credential, adminId: account?.id ?? "" };
 }
 
 function rowsOf(dataDir: string, table: string): number {
@@ -36,12 +36,7 @@ describe("a deleted account", () => {
     const { server, admin } = await opened();
     const { auth, jobs, dataDir } = server;
     const [user, other] = [await signIn(server), await signIn(server)];
-    const uploaded = [];
-    for (const owner of [user, other]) {
-      const { image } = await jobs.uploadImage({ data: await picture("png") }, owner.credential);
-      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
-      uploaded.push({ imageId: image?.id ?? "", jobId: job?.id ?? "" });
-    }
+    const uploaded = [await submitJob(server, user.credential), await submitJob(server, other.credential)];
     const counted = () => rowsOf(dataDir, "user_daily_usage");
     await server.jobs.getUsage({}, user.credential);
     expect(counted()).toBe(2);

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { isOpen, operations } from "../../src/model/access.ts";
-import { adminPassword, signIn, unlimited } from "../support/server.ts";
+import { signIn, signInAdmin, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 // Nobody needs to get the letters here.
@@ -10,8 +9,7 @@ const mail = { SMTP_URL: "smtp://127.0.0.1:9", MAIL_FROM: "darkroom@example.com"
 const limits = unlimited("SignUp", "Login", "ResetPassword", "RequestPasswordReset", "ConfirmEmailChange");
 const server = await shareServer({ ...mail, DARKROOM_RATE_LIMITS: limits }, { worker: false });
 const { auth } = server;
-const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 /** An account with an address, and all that is known of it. */
 async function account() {

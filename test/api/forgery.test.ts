@@ -1,9 +1,7 @@
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { recordingLog } from "../support/log.ts";
-import { smallPicture } from "../support/pictures.ts";
-import { adminPassword, signIn, unlimited } from "../support/server.ts";
+import { signIn, signInAdmin, submitJob, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openUpstream } from "../support/upstream.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
@@ -18,8 +16,7 @@ const server = await shareServer(env, { worker: false, log });
 const { auth, jobs } = server;
 const user = await signIn(server);
 const { sessionToken } = await auth.login({ identity: user.username, password: user.password, sessionToken: true });
-const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 const { apiKey } = await auth.createClient(
   { client: { name: "a", scopes: ["auth:check"], limitPerMinute: 1_000_000 } },
   admin,
@@ -27,9 +24,8 @@ const { apiKey } = await auth.createClient(
 const { accessToken: clientToken } = await auth.exchangeApiKey({ apiKey });
 const { token: resetToken } = await auth.issueUserToken({ userId: user.account?.id ?? "" }, admin);
 
-const { image } = await jobs.uploadImage({ data: await smallPicture() }, user.credential);
-const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, user.credential);
-const message = await (await openWorkerQueues(server.dataDir)).message(job?.id ?? "");
+const { jobId } = await submitJob({ jobs }, user.credential);
+const message = await (await openWorkerQueues(server.dataDir)).message(jobId);
 upstream.on("GET /v1/tools", (_request, response) => void response.end("ok"));
 await fetch(`${server.url}/v1/tools`, { headers: { authorization: `Bearer ${user.token}` } });
 const identity = upstream.received[0]?.headers.authorization?.replace("Bearer ", "") ?? "";

@@ -3,11 +3,10 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import type { Log } from "../../src/ports/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
@@ -111,8 +110,7 @@ describe.each(requests)("$what", (request) => {
   });
 });
 
-const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin(server);
 
 test.each([
   "/admin/clients",
@@ -341,9 +339,9 @@ describe("the access log", () => {
   });
 
   test("says who called", async () => {
-    const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+    const admin = await signInAdmin(server);
     const wanted = { name: "logged", scopes: ["images:read"] };
-    const { client, apiKey } = await server.auth.createClient({ client: wanted }, bearer(tokens?.accessToken ?? ""));
+    const { client, apiKey } = await server.auth.createClient({ client: wanted }, admin.credential);
     const { job } = await server.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, owner.credential);
     const queues = await openWorkerQueues(server.dataDir);
     const { token } = await queues.message(job?.id ?? "");

@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
 const { auth } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 const wrong = (identity: string) => refusal(auth.login({ identity, password: "not the password" }));
 const failed = { code: "Unauthenticated", reason: "LOGIN_FAILED" };

@@ -11,7 +11,7 @@ import { serviceKey as key, startImageService } from "../support/image-service.t
 import { startOldWorker } from "../support/old-worker.ts";
 import { noisyPicture, paddedPng, smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 
 const patience = { timeout: 30_000, interval: 50 };
 const away = { code: "Unavailable", reason: "IMAGE_SERVICE_UNAVAILABLE" };
@@ -59,12 +59,12 @@ async function openWorkerQueues(dataDir: string) {
 test("a picture is not stored for whoever was disabled while it was sent", async () => {
   const { server, service, url } = await opened();
   const { token, account } = await signIn(server);
-  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+  const admin = await signInAdmin(server);
   const userId = account?.id ?? "";
   const picture = await smallPicture();
   async function* sent() {
     yield picture.subarray(0, 100);
-    await server.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+    await server.auth.setUserDisabled({ userId, disabled: true }, admin.credential);
     yield picture.subarray(100);
   }
   const headers = { authorization: `Bearer ${token}`, "content-type": "image/png" };
@@ -76,13 +76,13 @@ test("a picture is not stored for whoever was disabled while it was sent", async
 
 test("a picture is not told to its end to whoever was disabled meanwhile", async () => {
   const { server, jobs, credential, account } = await opened();
-  const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+  const admin = await signInAdmin(server);
   const { image } = await jobs.uploadImage({ data: await paddedPng(20 * 1024 * 1024) }, credential);
   const stream = jobs.getImage({ imageId: image?.id ?? "" }, credential)[Symbol.asyncIterator]();
   await stream.next();
   const startedAt = performance.now();
   const userId = account?.id ?? "";
-  await server.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+  await server.auth.setUserDisabled({ userId, disabled: true }, admin.credential);
   // Longer than a running answer goes on without asking.
   await vi.waitUntil(() => performance.now() - startedAt > 1100, { timeout: 10_000 });
   const toItsEnd = async () => {

@@ -2,12 +2,11 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 
 async function opened(env: Readonly<Record<string, string>> = {}) {
   const server = await serve(env, { worker: false });
-  const login = async () =>
-    bearer((await server.auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+  const login = async () => (await signInAdmin(server)).credential;
   return { ...server, login, admin: await login() };
 }
 

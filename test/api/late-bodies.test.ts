@@ -3,9 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { buffer, json } from "node:stream/consumers";
 import { expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
-import { bearer } from "../../src/client/index.ts";
-import { smallPicture } from "../support/pictures.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 /** Longer than a caller's word is taken for. */
@@ -13,7 +11,7 @@ const lateMs = 600;
 
 const server = await shareServer({}, { worker: false });
 const { url, auth, jobs } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 interface Wanted {
   readonly method: string;
@@ -111,9 +109,7 @@ test("a job is not begun for a client that was deleted before its body came", as
 /** A user with a picture and a job, and the streams that tell of them. */
 async function newOwner() {
   const { token, account, credential } = await signIn(server);
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const imageId = image?.id ?? "";
-  const { job } = await jobs.submitImageJob({ imageId, prompt: "sepia" }, credential);
+  const { imageId, jobId } = await submitJob({ jobs }, credential);
   const call = (name: string, body: object) => ({
     method: "POST",
     path: `/darkroom.imagejob.v1.ImageJobService/${name}`,
@@ -122,7 +118,7 @@ async function newOwner() {
   });
   return {
     getImage: call("GetImage", { imageId }),
-    watchImageJob: call("WatchImageJob", { jobId: job?.id }),
+    watchImageJob: call("WatchImageJob", { jobId }),
     disable: () => auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, admin),
   };
 }

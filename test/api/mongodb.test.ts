@@ -12,18 +12,11 @@ import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { serve, signIn, type TestServer } from "../support/server.ts";
+import { serve, signIn, submitJob, type TestServer } from "../support/server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
 const wait = { seconds: 60n };
 const unavailable = { code: "Unavailable", reason: "DATABASE_UNAVAILABLE" };
-
-async function submit({ jobs }: Darkroom, credential: ReturnType<typeof bearer>) {
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const imageId = image?.id ?? "";
-  const { job } = await jobs.submitImageJob({ imageId, prompt: "sepia", requestId: "once" }, credential);
-  return { imageId, jobId: job?.id ?? "" };
-}
 
 describeOnMongodb("a server on MongoDB", (mongodb) => {
   const env = ({ uri, newDatabase }: TestMongodb) => ({ MONGODB_URI: uri, MONGODB_DATABASE: newDatabase() });
@@ -31,7 +24,7 @@ describeOnMongodb("a server on MongoDB", (mongodb) => {
   test("serves from sign-up to the developed picture", async () => {
     const server = await serve(env(mongodb));
     const { credential, refreshToken, username, password, token } = await signIn(server);
-    const { imageId, jobId } = await submit(server, credential);
+    const { imageId, jobId } = await submitJob(server, credential);
     const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
     expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
     const developed = job?.outputImageIds[0] ?? "";
@@ -53,7 +46,7 @@ describeOnMongodb("a server on MongoDB", (mongodb) => {
     const [settings, dataDir] = [env(mongodb), scratchDirectory()];
     const first = await serve(settings, { worker: false, dataDir });
     const { credential } = await signIn(first);
-    const { imageId, jobId } = await submit(first, credential);
+    const { imageId, jobId } = await submitJob(first, credential);
     await first.app.stop();
     const second = await serve(settings, { worker: false, dataDir });
     expect((await second.jobs.pollImageJob({ jobId }, credential)).job).toMatchObject({ state: State.QUEUED });
@@ -99,7 +92,7 @@ describeOnMongodb("two servers on one MongoDB that start at once", (mongodb) => 
   test("share jobs, and a request that comes to both is one", async () => {
     const [here, there] = await pair();
     const { credential } = await signIn(here);
-    const { jobId, imageId } = await submit(here, credential);
+    const { jobId, imageId } = await submitJob(here, credential, { requestId: "once" });
     const repeated = await there.jobs.submitImageJob({ imageId, prompt: "sepia", requestId: "once" }, credential);
     expect(repeated.job?.id).toBe(jobId);
     const polled = there.jobs.pollImageJob({ jobId, wait }, credential);
@@ -121,7 +114,7 @@ describeOnMongodb("two servers on one MongoDB that start at once", (mongodb) => 
   test("hold what a job's workers may upload in a day together, to the picture", async () => {
     const servers = await pair();
     const { credential } = await signIn(servers[0]);
-    const { jobId } = await submit(servers[0], credential);
+    const { jobId } = await submitJob(servers[0], credential);
     const { token } = await (await openWorkerQueues(servers[0].dataDir)).message(jobId);
     const data = await smallPicture();
     const uploads = (count: number) =>
@@ -188,7 +181,7 @@ describeOnFerretdb("a server whose database goes away", (ferretdb) => {
 
   test.each(["dead", "silent"])("%s, answers `unavailable` in time, and goes on when it is back", async (how) => {
     const { server, isBack, credential, token, username, password, refreshToken } = await open();
-    const { jobId } = await submit(server, credential);
+    const { jobId } = await submitJob(server, credential);
     await (how === "dead" ? ferretdb.kill() : ferretdb.pause());
     const { auth, jobs } = server;
     await untilForgotten(server, credential);
@@ -220,7 +213,7 @@ describeOnFerretdb("a server whose database goes away", (ferretdb) => {
 
   test("gives open pollers their results all the same", async () => {
     const { server, isBack, credential } = await open();
-    const { jobId } = await submit(server, credential);
+    const { jobId } = await submitJob(server, credential);
     const polls = Promise.all(Array.from({ length: 20 }, () => server.jobs.pollImageJob({ jobId, wait }, credential)));
     // They are waiting once later ones are done.
     for (let later = 0; later < 10; later += 1) await server.jobs.pollImageJob({ jobId }, credential);
@@ -261,7 +254,7 @@ describeOnFerretdb("a server whose database goes away", (ferretdb) => {
   test("without room for a write is not ready, and jobs wait for it", async () => {
     const log = recordingLog();
     const { server, isBack, credential } = await open(log);
-    const { imageId, jobId } = await submit(server, credential);
+    const { imageId, jobId } = await submitJob(server, credential);
     const makeRoom = ferretdb.refuseWrites("outage");
     onTestFinished(makeRoom);
     const again = () => server.jobs.submitImageJob({ imageId, prompt: "sepia" }, credential);

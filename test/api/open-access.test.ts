@@ -8,10 +8,9 @@ import { afterAll, expect, onTestFinished, test } from "vitest";
 import { bearer, State } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
 import { recordingLog } from "../support/log.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, openServer, serve } from "../support/server.ts";
+import { openServer, serve, signInAdmin, submitJob } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -26,30 +25,26 @@ test("with authentication off, whoever calls is the test user, whatever credenti
   for (const options of [{}, bearer("nonsense"), bearer("dk_aaaaaaaaaaaaaaaa_"), { headers: { "x-api-key": "no" } }]) {
     expect((await auth.checkAuth({}, options)).principal?.account?.id).toBe(testUserId);
   }
-  const { image } = await jobs.uploadImage({ data: await smallPicture() });
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  const { jobId } = await submitJob({ jobs });
   const watched: string[] = [];
-  for await (const { job: seen } of jobs.watchImageJob({ jobId: job?.id ?? "" }))
-    watched.push(...(seen?.outputImageIds ?? []));
+  for await (const { job: seen } of jobs.watchImageJob({ jobId })) watched.push(...(seen?.outputImageIds ?? []));
   expect(watched).toHaveLength(1);
   expect((await fetch(`${url}/download/${watched[0]}`)).status).toBe(200);
 });
 
 test("a call that waits is the test user's to its end", async () => {
   const { jobs } = await serve(open, { worker: false });
-  const { image } = await jobs.uploadImage({ data: await smallPicture() });
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
+  const { jobId } = await submitJob({ jobs });
   // Longer than it takes until its caller is asked for again.
-  const polled = await jobs.pollImageJob({ jobId: job?.id ?? "", wait: { seconds: 2n } });
-  expect(polled.job).toMatchObject({ id: job?.id, state: State.QUEUED });
+  const polled = await jobs.pollImageJob({ jobId, wait: { seconds: 2n } });
+  expect(polled.job).toMatchObject({ id: jobId, state: State.QUEUED });
 });
 
 test("a worker hears all the same that its job has ended", async () => {
   const { jobs, worker } = await serve(open, { worker: false, dataDir: workersDir });
-  const { image } = await jobs.uploadImage({ data: await smallPicture() });
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" });
-  const { token, dispatch } = await queues.message(job?.id ?? "");
-  await jobs.cancelImageJob({ jobId: job?.id ?? "" });
+  const { jobId } = await submitJob({ jobs });
+  const { token, dispatch } = await queues.message(jobId);
+  await jobs.cancelImageJob({ jobId });
   expect(await refusal(worker.claimJob({ dispatch }, bearer(token)))).toMatchObject({
     code: "Unauthenticated",
     reason: "JOB_ENDED",
@@ -59,8 +54,8 @@ test("a worker hears all the same that its job has ended", async () => {
 test("the test user is no administrator, and a real one still is", async () => {
   const { auth } = await serve({ AUTHENTICATE: "false" }, { worker: false });
   expect(await refusal(auth.listUsers({}))).toMatchObject({ code: "PermissionDenied" });
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const { users } = await auth.listUsers({}, bearer(tokens?.accessToken ?? ""));
+  const admin = await signInAdmin({ auth });
+  const { users } = await auth.listUsers({}, admin.credential);
   expect(users.map(({ username }) => username)).toEqual(["admin", "test-user"]);
 });
 
@@ -114,8 +109,8 @@ test("a test user that was deleted a moment ago is another one", async () => {
   const { dataDir, app } = await serve(open, { worker: false });
   await app.stop();
   const closed = await serve({}, { worker: false, dataDir });
-  const { tokens } = await closed.auth.login({ identity: "admin", password: adminPassword });
-  await closed.auth.deleteUser({ userId: testUserId }, bearer(tokens?.accessToken ?? ""));
+  const admin = await signInAdmin(closed);
+  await closed.auth.deleteUser({ userId: testUserId }, admin.credential);
   await closed.app.stop();
   const { auth, jobs } = await serve(open, { worker: false, dataDir });
   expect((await auth.checkAuth({})).principal?.account).toMatchObject({ id: testUserId, username: "test-user" });

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { expect, test, vi } from "vitest";
 import { bearer } from "../../src/client/index.ts";
-import { paddedPng, smallPicture } from "../support/pictures.ts";
+import { paddedPng } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -16,7 +16,7 @@ const large = await paddedPng(20 * 1024 * 1024);
 const server = await shareServer({}, { worker: false });
 const { auth, jobs } = server;
 const queues = await openWorkerQueues(server.dataDir);
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 async function newOwner() {
   const { token, account, credential } = await signIn(server);
@@ -71,9 +71,8 @@ test("GET /download is cut for a caller who is disabled while it runs", async ()
 test("WatchImageJob ends for a client that loses the scope for it", async () => {
   const scopes = ["images:write", "jobs:submit", "jobs:read"];
   const { client, apiKey } = await auth.createClient({ client: { name: "a service", scopes } }, admin);
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, bearer(apiKey));
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, bearer(apiKey));
-  const stream = jobs.watchImageJob({ jobId: job?.id ?? "" }, bearer(apiKey))[Symbol.asyncIterator]();
+  const { jobId } = await submitJob({ jobs }, bearer(apiKey));
+  const stream = jobs.watchImageJob({ jobId }, bearer(apiKey))[Symbol.asyncIterator]();
   await stream.next();
   const left = { id: client?.id ?? "", scopes: scopes.slice(0, -1) };
   await auth.updateClient({ client: left, updateMask: { paths: ["scopes"] } }, admin);

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { bearer } from "../../src/client/index.ts";
 import { isOpen, operations } from "../../src/model/access.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 interface Answer {
@@ -123,9 +122,7 @@ test.each([
 });
 
 const { credential: someone } = await signIn(server);
-const admin = bearer(
-  (await server.auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "",
-);
+const { credential: admin } = await signInAdmin(server);
 const json = { "content-type": "application/json" };
 const form = { "content-type": "application/x-www-form-urlencoded" };
 const bodyOf = (route: string, type = json["content-type"]) => documentedAs(route)?.requestBody?.content[type]?.schema;

@@ -14,7 +14,7 @@ import type { Log } from "../../src/ports/log.ts";
 import { serviceKey, startImageService } from "../support/image-service.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal, refusalOf } from "../support/refusals.ts";
-import { serve, signIn } from "../support/server.ts";
+import { serve, signIn, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { requestHttp2 } from "../support/wire.ts";
 
@@ -121,9 +121,7 @@ describe("while more comes than can be answered", () => {
 });
 
 test("a stream that is open lives on", async () => {
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "black and white" }, credential);
-  const jobId = job?.id ?? "";
+  const { jobId } = await submitJob({ jobs }, credential);
   const watch = jobs.watchImageJob({ jobId }, credential)[Symbol.asyncIterator]();
   await watch.next();
   isTooMuch = true;

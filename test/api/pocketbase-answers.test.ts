@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -390,8 +389,7 @@ test("check_auth tells a worker whose job it has, and a client its id", async ()
   const queues = await openWorkerQueues(server.dataDir);
   const job = await queues.message(sent.messageId);
   expect(await send("GET", "/api/check_auth", { token: job.token })).toMatchObject({ text: '{"client_id":"alice"}' });
-  const login = await server.auth.login({ identity: "admin", password: adminPassword });
-  const admin = bearer(login.tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin(server);
   const { client, apiKey } = await server.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
   const answer = { status: 200, text: `{"client_id":"${client?.id}"}` };
   expect(await send("GET", "/api/check_auth", { token: apiKey })).toMatchObject(answer);

@@ -2,7 +2,7 @@ import PocketBase, { ClientResponseError } from "pocketbase";
 import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
-import { adminPassword, serve } from "../support/server.ts";
+import { serve, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
@@ -389,8 +389,8 @@ describe("the SDK", () => {
     await users.authWithPassword("traced", "b secret");
     await users.authRefresh();
     await users.delete(record.id);
-    const login = await auth.login({ identity: "admin", password: adminPassword });
-    const { events } = await auth.listAuditEvents({ pageSize: 7 }, bearer(login.tokens?.accessToken ?? ""));
+    const admin = await signInAdmin({ auth });
+    const { events } = await auth.listAuditEvents({ pageSize: 7 }, admin.credential);
     expect(
       events
         .map(({ action }) => action)

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 
 const check = "darkroom.auth.v1.AuthService/CheckAuth";
-
-async function adminOf({ auth }: Awaited<ReturnType<typeof serve>>) {
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  return bearer(tokens?.accessToken ?? "");
-}
 
 function checkAuth(url: string, headers: Readonly<Record<string, string>>): Promise<Response> {
   const json = { "content-type": "application/json" };
@@ -23,7 +18,7 @@ async function recordIdOf({ url }: { readonly url: string }, token: string): Pro
 
 test("a client has 100 calls a minute, and another limit where one is set", async () => {
   const server = await serve({}, { worker: false });
-  const admin = await adminOf(server);
+  const { credential: admin } = await signInAdmin(server);
   for (const [limitPerMinute, allowed] of [
     [0, 100],
     [7, 7],
@@ -52,7 +47,7 @@ test("a client has 100 calls a minute, and another limit where one is set", asyn
 
 test("a client's limit is a whole number up to a million", async () => {
   const server = await serve({}, { worker: false });
-  const admin = await adminOf(server);
+  const { credential: admin } = await signInAdmin(server);
   const create = (limitPerMinute: number) => server.auth.createClient({ client: { name: "a", limitPerMinute } }, admin);
   for (const limit of [-1, 1_000_001])
     expect(await refusal(create(limit))).toMatchObject({ code: "InvalidArgument", fields: ["limit_per_minute"] });
@@ -220,7 +215,7 @@ test("limits hold on all servers together", async () => {
   const here = await serve({}, { worker: false });
   const there = await serve({}, { worker: false, dataDir: here.dataDir });
   const client = { name: "a", scopes: ["auth:check"], limitPerMinute: 40 };
-  const { apiKey } = await here.auth.createClient({ client }, await adminOf(here));
+  const { apiKey } = await here.auth.createClient({ client }, (await signInAdmin(here)).credential);
   const calls = Array.from({ length: 120 }, (_, index) => (index % 2 === 0 ? here : there));
   const statuses = await Promise.all(
     calls.map(async ({ url }) => (await checkAuth(url, { "x-api-key": apiKey })).status),

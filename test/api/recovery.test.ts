@@ -8,7 +8,7 @@ import { readServerConfig } from "../../src/config/config.ts";
 import { recordingLog } from "../support/log.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 
 const spent = { code: "InvalidArgument", reason: "TOKEN_INVALID", fields: ["token"] };
 const page = "https://app.example/account";
@@ -26,10 +26,6 @@ async function signUp({ auth }: Server, email = `${randomBytes(6).toString("hex"
   const { account } = await auth.signUp({ email, password });
   const { tokens } = await auth.login({ identity: email, password });
   return { id: account?.id ?? "", email, password, credential: bearer(tokens?.accessToken ?? "") };
-}
-
-async function adminOf({ auth }: Server) {
-  return bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
 }
 
 describe("a forgotten password", () => {
@@ -76,7 +72,7 @@ describe("a forgotten password", () => {
   test("of one token works for one of many who use it at once", async () => {
     const server = await serve({}, { worker: false });
     const user = await signUp(server);
-    const { token } = await server.auth.issueUserToken({ userId: user.id }, await adminOf(server));
+    const { token } = await server.auth.issueUserToken({ userId: user.id }, (await signInAdmin(server)).credential);
     const tries = Array.from({ length: 8 }, (_, index) =>
       server.auth.resetPassword({ token, newPassword: `a good new one ${index}` }).then(
         () => "reset",
@@ -90,7 +86,7 @@ describe("a forgotten password", () => {
     const server = await serve({}, { worker: false });
     const { auth } = server;
     const user = await signUp(server);
-    const admin = await adminOf(server);
+    const { credential: admin } = await signInAdmin(server);
     expect(await refusal(auth.requestPasswordReset({ email: user.email }))).toMatchObject({
       code: "FailedPrecondition",
       reason: "MAIL_NOT_SET_UP",
@@ -151,7 +147,7 @@ describe("a new address", () => {
   test("by an administrator's token is refused where somebody took it meanwhile", async () => {
     const server = await serve({}, { worker: false });
     const user = await signUp(server);
-    const admin = await adminOf(server);
+    const { credential: admin } = await signInAdmin(server);
     expect(await refusal(server.auth.issueUserToken({ userId: user.id, email: "none" }, admin))).toMatchObject({
       fields: ["email"],
     });
@@ -168,7 +164,7 @@ describe("tokens that are out", () => {
   async function issued() {
     const server = await serve({}, { worker: false });
     const user = await signUp(server);
-    const admin = await adminOf(server);
+    const { credential: admin } = await signInAdmin(server);
     const issue = async (email = "") => (await server.auth.issueUserToken({ userId: user.id, email }, admin)).token;
     const { auth } = server;
     return {

@@ -1,12 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { refusalOf } from "../support/refusals.ts";
-import { adminPassword } from "../support/server.ts";
+import { signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
 const { auth, url } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 
 interface Answer {
   readonly id: string;

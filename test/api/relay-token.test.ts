@@ -2,12 +2,12 @@ import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
 import { refusalOf } from "../support/refusals.ts";
-import { adminPassword } from "../support/server.ts";
+import { signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({ JWT_EXPIRY: "600" }, { worker: false });
 const { auth, url } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 const scopes = ["auth:check", "relay"];
 const { client, apiKey } = await auth.createClient({ client: { name: "a phone", scopes } }, admin);
 const id = client?.id ?? "";

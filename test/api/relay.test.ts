@@ -5,11 +5,10 @@ import { connect as connectHttp2, constants } from "node:http2";
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { pingUpstream } from "../../src/http/relay/ping.ts";
 import { recordingLog } from "../support/log.ts";
 import { refusalOf } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openUpstream } from "../support/upstream.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
@@ -20,7 +19,7 @@ afterAll(() => upstream.close());
 const settings = { RELAY_UPSTREAM_URL: `${upstream.url}/base/`, RELAY_BODY_MAX_MIB: "2", RELAY_TIMEOUT_SECONDS: "1" };
 const server = await shareServer(settings, { worker: false });
 const { auth, url } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 const { client, apiKey } = await auth.createClient(
   { client: { name: "a phone", scopes: ["relay", "jobs:read"] } },
   admin,
@@ -650,8 +649,7 @@ describe("a limit", () => {
 
   test("frees the place of a caller that left while its credential was checked", async () => {
     const narrow = await serve({ ...settings, RELAY_CALLS_MAX: "1" }, { worker: false });
-    const login = await narrow.auth.login({ identity: "admin", password: adminPassword });
-    const as = bearer(login.tokens?.accessToken ?? "");
+    const { credential: as } = await signInAdmin(narrow);
     upstream.on("GET /base/v1/tools", ok);
     for (const protocol of ["HTTP/1.1", "HTTP/2"]) {
       // A key's first check takes a while.

@@ -5,14 +5,14 @@ import { bearer, State } from "../../src/client/index.ts";
 import { movableClock, runningClock } from "../contracts/movable-clock.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 
 /** Two servers on the same data. */
 async function serveTwice() {
   const here = await serve({}, { worker: false });
   const there = await serve({}, { worker: false, dataDir: here.dataDir });
-  const { tokens } = await here.auth.login({ identity: "admin", password: adminPassword });
-  return { here, there, admin: bearer(tokens?.accessToken ?? "") };
+  const { credential: admin } = await signInAdmin(here);
+  return { here, there, admin };
 }
 
 test("what one server ends, another that knows it well soon refuses", async () => {
@@ -50,9 +50,7 @@ test("tokens and keys of one server are good at the other at once", async () => 
 test("a job that is submitted at one server is polled, watched and cancelled at another", async () => {
   const { here, there } = await serveTwice();
   const { credential } = await signIn(here);
-  const { image } = await here.jobs.uploadImage({ data: await smallPicture() }, credential);
-  const submitted = await here.jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
-  const jobId = submitted.job?.id ?? "";
+  const { jobId } = await submitJob(here, credential);
   expect((await there.jobs.pollImageJob({ jobId }, credential)).job).toMatchObject({ state: State.QUEUED });
   const polled = there.jobs.pollImageJob({ jobId, wait: { seconds: 60n } }, credential);
   const states: State[] = [];
@@ -75,8 +73,7 @@ test("a deleted client's job ends, although a server took it that had not heard 
   const here = await serve({}, { worker: false, clock });
   // Its time stands still, so it goes on knowing whom it knows.
   const there = await serve({}, { worker: false, clock: movableClock(clock()), dataDir: here.dataDir });
-  const { tokens } = await here.auth.login({ identity: "admin", password: adminPassword });
-  const admin = bearer(tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin(here);
   const wanted = { name: "a", scopes: ["images:write", "jobs:submit"] };
   const { client, apiKey } = await here.auth.createClient({ client: wanted }, admin);
   const { image } = await there.jobs.uploadImage({ data: await smallPicture() }, bearer(apiKey));

@@ -2,15 +2,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { openQueues } from "../../src/app/backends.ts";
-import { bearer, type Darkroom, DeadLetterSource, State } from "../../src/client/index.ts";
+import { DeadLetterSource, State } from "../../src/client/index.ts";
 import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
 import { namespaceOf } from "../../src/config/service-bus.ts";
 import { createLog } from "../../src/log/log.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { fine, startSdWebui } from "../support/sd-webui-server.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { Broker } from "../support/service-bus-broker/broker.ts";
 
 const wait = { seconds: 60n };
@@ -22,18 +21,12 @@ async function startBroker(queues = ["darkroom-jobs", "darkroom-results"]): Prom
   return broker;
 }
 
-async function submit({ jobs }: Darkroom, credential: ReturnType<typeof bearer>, modelType = ""): Promise<string> {
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia", modelType }, credential);
-  return job?.id ?? "";
-}
-
 describe("a server on Service Bus", () => {
   test("has jobs worked by its worker, and reads the results", async () => {
     const broker = await startBroker();
     const server = await serve({ AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString });
     const { credential } = await signIn(server);
-    const jobId = await submit(server, credential);
+    const { jobId } = await submitJob(server, credential);
     const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
     expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
     for (const name of ["darkroom-jobs", "darkroom-results"])
@@ -53,7 +46,8 @@ describe("a server on Service Bus", () => {
     const own = { DARKROOM_SERVER_URL: server.url, DARKROOM_DATA_DIR: dataDir, LOG_LEVEL: "error" };
     const workers = [run(["worker"], { ...settings, ...own }), run(["worker"], { ...settings, ...own })];
     const { credential } = await signIn(server);
-    const ids = await Promise.all(Array.from({ length: 6 }, () => submit(server, credential)));
+    const submitted = await Promise.all(Array.from({ length: 6 }, () => submitJob(server, credential)));
+    const ids = submitted.map(({ jobId }) => jobId);
     for (const jobId of ids) {
       const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
       expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
@@ -74,7 +68,7 @@ describe("a server on Service Bus", () => {
     const settings = { AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString, SD_WEBUI_URL: standIn.url };
     const server = await serve(settings);
     const { credential } = await signIn(server);
-    const jobId = await submit(server, credential, "sd-webui");
+    const { jobId } = await submitJob(server, credential, { modelType: "sd-webui" });
     const { job } = await server.jobs.pollImageJob({ jobId, wait }, credential);
     expect(job).toMatchObject({ state: State.SUCCEEDED, attempt: 1 });
     expect(broker.faults.refuseSends).toBe(0);
@@ -90,9 +84,9 @@ describe("a server on Service Bus", () => {
     await queues.resultQueue.send(Array.from({ length: 25 }, (_, id) => ({ id: `${id}`, body: Buffer.from("none") })));
     const { dead } = broker.queue("darkroom-results");
     await vi.waitFor(() => expect(dead?.size).toBe(25), { timeout: 30_000 });
-    const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+    const admin = await signInAdmin(server);
     const all = { what: { case: "all", value: { source: DeadLetterSource.RESULT } } } as const;
-    expect(await server.jobs.redrive(all, bearer(tokens?.accessToken ?? ""))).toMatchObject({
+    expect(await server.jobs.redrive(all, admin.credential)).toMatchObject({
       redriven: 25,
       skipped: 0,
     });
@@ -103,7 +97,7 @@ describe("a server on Service Bus", () => {
     const server = await serve({ AZURE_SERVICEBUS_CONNECTION_STRING: broker.connectionString });
     const { credential } = await signIn(server);
     await broker.stop();
-    const jobId = await submit(server, credential);
+    const { jobId } = await submitJob(server, credential);
     expect((await server.jobs.pollImageJob({ jobId }, credential)).job?.state).toBe(State.QUEUED);
     await broker.start();
     // The SDK takes up to a minute to notice, at a bad moment.

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { bearer, type Darkroom } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -135,14 +135,14 @@ test.each(Object.entries(endings))(
   async (_what, { end, isKept, passwordAfter }) => {
     const server = await serve({}, { worker: false });
     const { auth } = server;
-    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
+    const admin = await signInAdmin({ auth });
     const user = await signIn(server);
     const { username: identity, password } = user;
     const other = await auth.login({ identity, password, sessionToken: true });
     const db = new DatabaseSync(join(server.dataDir, "darkroom.db"));
     onTestFinished(() => db.close());
     db.exec("CREATE TEMP TABLE kept AS SELECT * FROM sessions");
-    await end(server, user, bearer(tokens?.accessToken ?? ""));
+    await end(server, user, admin.credential);
     const left = db.prepare("SELECT count(*) AS count FROM sessions WHERE account_id = ?");
     expect(left.get(user.account?.id ?? "")).toEqual({ count: isKept ? 1 : 0 });
     db.exec("INSERT OR IGNORE INTO sessions SELECT * FROM kept");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { readServerConfig } from "../../src/config/config.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusalOf } from "../support/refusals.ts";
-import { adminPassword, serve, signIn, type TestServer } from "../support/server.ts";
+import { serve, signIn, signInAdmin, type TestServer } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { exchange, requestHttp2 } from "../support/wire.ts";
 
@@ -100,10 +100,9 @@ describe("a session", () => {
   });
 
   test("ends with its account's", async () => {
-    const admin = await auth.login({ identity: "admin", password: adminPassword });
+    const { credential: admin } = await signInAdmin({ auth });
     const { account, sessionToken } = await signInWithCookie();
-    const headers = { authorization: `Bearer ${admin.tokens?.accessToken}` };
-    await auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, { headers });
+    await auth.setUserDisabled({ userId: account?.id ?? "", disabled: true }, admin);
     expect(await answer({ "x-session-token": sessionToken })).toBe('{"valid":false}');
   });
 

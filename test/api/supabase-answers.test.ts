@@ -1,7 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, jwtVerify } from "jose";
 import { describe, expect, test } from "vitest";
 import { bearer } from "../../src/client/index.ts";
-import { adminPassword, serve, signIn, unlimited } from "../support/server.ts";
+import { serve, signIn, signInAdmin, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const limits = unlimited("SignUp", "Login", "RefreshToken");
@@ -258,8 +258,8 @@ describe("a user", () => {
   test("who was disabled is shut out", async () => {
     const { auth } = server;
     const { authorization, email, user } = await signUp();
-    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-    await auth.setUserDisabled({ userId: user.id, disabled: true }, bearer(tokens?.accessToken ?? ""));
+    const admin = await signInAdmin({ auth });
+    await auth.setUserDisabled({ userId: user.id, disabled: true }, admin.credential);
     expect((await send("GET /user", { authorization })).body).toEqual(refused(403, "session_not_found"));
     expect((await send(byPassword, signInOf(email))).body).toEqual(wrong);
   });

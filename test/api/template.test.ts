@@ -5,12 +5,12 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { bearer, State } from "../../src/client/index.ts";
+import { State } from "../../src/client/index.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
 import { recordingLog } from "../support/log.ts";
 import { paddedPng, pngBomb, smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { requestHttp2 } from "../support/wire.ts";
 
@@ -106,9 +106,8 @@ describe("who may upload", () => {
     await server.auth.logout({}, gone.credential);
     const headers = { authorization: `Bearer ${gone.token}` };
     expect(await answerOf(post(formOf("a"), { headers }))).toEqual(detail(401, "Invalid token or api key."));
-    const { tokens } = await server.auth.login({ identity: "admin", password: adminPassword });
+    const { credential: admin } = await signInAdmin(server);
     const scopes = ["images:write", "admin"];
-    const admin = bearer(tokens?.accessToken ?? "");
     const { apiKey } = await server.auth.createClient({ client: { name: "a", scopes } }, admin);
     const refused = await answerOf(post(formOf("a"), { headers: { "x-api-key": apiKey } }));
     expect(refused).toEqual(detail(403, "this credential may not make this call"));

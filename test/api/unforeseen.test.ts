@@ -2,18 +2,15 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { recordingLog } from "../support/log.ts";
-import { adminPassword } from "../support/server.ts";
+import { signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const log = recordingLog();
 const { url, auth, dataDir } = await shareServer({}, { worker: false, log });
 const account = { email: "ada@example.com", password: "a-long-enough-one" };
 await auth.signUp(account);
-const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-await auth.createClient(
-  { client: { name: "billing" } },
-  { headers: { authorization: `Bearer ${tokens?.accessToken}` } },
-);
+const admin = await signInAdmin({ auth });
+await auth.createClient({ client: { name: "billing" } }, admin.credential);
 const database = new DatabaseSync(join(dataDir, "darkroom.db"));
 for (const table of ["accounts", "clients"])
   database.exec(`UPDATE ${table} SET doc = json_remove(doc, '$.createdAt') WHERE doc NOT LIKE '%"admin"%'`);
@@ -55,7 +52,7 @@ test.each<[string, object | undefined, (id: string) => object]>([
   const headers = { "x-request-id": id, "content-type": "application/json" };
   const wanted =
     body === undefined
-      ? { headers: { ...headers, authorization: `Bearer ${tokens?.accessToken}` } }
+      ? { headers: { ...headers, authorization: `Bearer ${admin.token}` } }
       : { method: "POST", headers, body: JSON.stringify(body) };
   const answer = await fetch(url + path, wanted);
   expect([answer.status, await answer.json()]).toEqual([500, told(id)]);

@@ -3,21 +3,18 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
 import { ImageJobService } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { bearer, type Darkroom } from "../../src/client/index.ts";
+import { bearer } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
 import { movableClock, runningClock } from "../contracts/movable-clock.ts";
 import { atOnce } from "../contracts/samples.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const dateOf = (time: number) => new Date(time).toISOString().slice(0, 10);
-
-const adminOf = async ({ auth }: Darkroom) =>
-  bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
 
 async function upstreamUrl(): Promise<string> {
   const upstream = await openUpstream();
@@ -40,22 +37,21 @@ test("what causes work is counted under all its names, whether it succeeds or no
   const counted = async () => (await jobs.getUsage({}, user.credential)).days[0]?.requestCount ?? 0;
   expect(await jobs.getUsage({}, user.credential)).toMatchObject({ days: [], dailyLimit: 0 });
 
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, user.credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, user.credential);
+  const { imageId, jobId } = await submitJob({ jobs }, user.credential);
   expect(await counted()).toBe(1);
   await refusal(jobs.submitImageJob({}, user.credential));
   expect(await counted()).toBe(2);
-  const query = new URLSearchParams({ prompt: "grain", prompt_guidance: "7", strength: "0.5", uuid: image?.id ?? "" });
+  const query = new URLSearchParams({ prompt: "grain", prompt_guidance: "7", strength: "0.5", uuid: imageId });
   expect((await fetch(`${url}/api/send_message?${query}`, { headers })).status).toBe(200);
   expect((await fetch(`${url}/api/send_message?${query}`, { headers, method: "POST" })).status).toBe(200);
   expect(await counted()).toBe(4);
   expect((await fetch(`${url}/v1/chat`, { headers, method: "POST" })).status).toBe(200);
   expect(await counted()).toBe(5);
 
-  await jobs.pollImageJob({ jobId: job?.id ?? "" }, user.credential);
+  await jobs.pollImageJob({ jobId }, user.credential);
   await jobs.listModels({}, user.credential);
   await fetch(`${url}/v1/other`, { headers, method: "POST" });
-  await fetch(`${url}/api/get_image?message_id=${job?.id}`, { headers });
+  await fetch(`${url}/api/get_image?message_id=${jobId}`, { headers });
   await fetch(`${url}/images`, { headers, method: "POST", body: await smallPicture() });
   expect(await jobs.getUsage({}, user.credential)).toMatchObject({
     days: [{ date: dateOf(Date.now()), requestCount: 5 }],
@@ -79,7 +75,7 @@ test("a quota counts the chat by whatever an upstream may take for its path", as
 
 test("calls that may not be made, and those of clients, are not counted", async () => {
   const server = await serve({ DARKROOM_DAILY_REQUESTS: "1" }, { worker: false });
-  const admin = await adminOf(server);
+  const { credential: admin } = await signInAdmin(server);
   const scopes = ["jobs:submit", "admin"];
   const { apiKey } = await server.auth.createClient({ client: { name: "a", scopes } }, admin);
   for (let index = 0; index < 3; index++) {
@@ -95,7 +91,7 @@ test("calls that may not be made, and those of clients, are not counted", async 
 test("one's own usage is told, and anybody's to administrators", async () => {
   const server = await serve({ DARKROOM_DAILY_REQUESTS: "7" }, { worker: false });
   const { jobs, auth } = server;
-  const [user, other, admin] = [await signIn(server), await signIn(server), await adminOf(server)];
+  const [user, other, admin] = [await signIn(server), await signIn(server), (await signInAdmin(server)).credential];
   const userId = user.account?.id ?? "";
   await refusal(jobs.submitImageJob({}, user.credential));
   const days = [{ date: dateOf(Date.now()), requestCount: 1 }];

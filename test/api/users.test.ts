@@ -3,14 +3,13 @@ import { describe, expect, test } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { refusal } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({ SIGNUP_ENABLED: "true" }, { worker: false });
 const { auth } = server;
-const first = await auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(first.tokens?.accessToken ?? "");
-const adminId = first.account?.id ?? "";
+const { credential: admin, account: first } = await signInAdmin(server);
+const adminId = first?.id ?? "";
 
 const ended = { code: "Unauthenticated", reason: "SESSION_ENDED" };
 const newPassword = () => randomBytes(12).toString("base64url");

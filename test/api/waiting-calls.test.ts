@@ -3,13 +3,13 @@ import { expect, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { signIn, signInAdmin } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const mail = { SMTP_URL: "smtp://127.0.0.1:1", MAIL_FROM: "darkroom@example.com" };
 const server = await shareServer(mail, { worker: false });
 const { url, auth } = server;
-const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+const { credential: admin } = await signInAdmin({ auth });
 const newPassword = "another good one";
 
 type Held = "hash" | "compare";

@@ -9,7 +9,7 @@ import { atOnce } from "../contracts/samples.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { drain, refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 import { openWorkerQueues } from "../support/worker-queues.ts";
 
@@ -394,8 +394,7 @@ describe("a job's token", () => {
   });
 
   test("claims nothing while its owner is disabled, who may be a client", async () => {
-    const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-    const admin = bearer(tokens?.accessToken ?? "");
+    const { credential: admin } = await signInAdmin({ auth });
     const user = await signIn(shop);
     const wanted = { name: "a service", scopes: ["images:write", "jobs:submit"] };
     const { client, apiKey } = await auth.createClient({ client: wanted }, admin);
@@ -408,9 +407,8 @@ describe("a job's token", () => {
       { credential: bearer(apiKey), disable: disableClient },
     ];
     for (const { credential, disable } of owners) {
-      const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-      const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
-      const message = await queues.message(job?.id ?? "");
+      const { jobId } = await submitJob({ jobs }, credential);
+      const message = await queues.message(jobId);
       await disable(true);
       expect(await refusal(shop.claim(message))).toMatchObject({ code: "Unauthenticated", reason: "OWNER_UNUSABLE" });
       await disable(false);
@@ -420,9 +418,8 @@ describe("a job's token", () => {
 
   test("lasts through its owner's logout", async () => {
     const another = await signIn(shop);
-    const { image } = await jobs.uploadImage({ data: await smallPicture() }, another.credential);
-    const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, another.credential);
-    const message = await queues.message(job?.id ?? "");
+    const { jobId } = await submitJob({ jobs }, another.credential);
+    const message = await queues.message(jobId);
     await auth.logout({}, another.credential);
     expect(await shop.claim(message)).toMatchObject({ attempt: 1 });
   });
@@ -486,10 +483,8 @@ describe("a job whose deadline has passed", async () => {
     const clock = runningClock();
     const server = await serve({}, { worker: false, clock, dataDir });
     const { credential } = await signIn(server);
-    const { image } = await server.jobs.uploadImage({ data: await smallPicture() }, credential);
-    const wanted = { imageId: image?.id ?? "", prompt: "sepia", deadline: timestampFromMs(clock() + 60_000) };
-    const { job } = await server.jobs.submitImageJob(wanted, credential);
-    const { token, dispatch } = await given.message(job?.id ?? "");
+    const { jobId } = await submitJob(server, credential, { deadline: timestampFromMs(clock() + 60_000) });
+    const { token, dispatch } = await given.message(jobId);
     const { jobToken } = await server.worker.claimJob({ dispatch }, bearer(token));
     for (const passedMs of [60_000, 60_000]) {
       clock.advance(passedMs);

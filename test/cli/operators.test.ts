@@ -12,14 +12,13 @@ import { smallPicture } from "../support/pictures.ts";
 import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn, unlimited } from "../support/server.ts";
+import { serve, signIn, signInAdmin, unlimited } from "../support/server.ts";
 import { shareServer } from "../support/shared-server.ts";
 
 const server = await shareServer({}, { worker: false });
 const { auth } = server;
-const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-const admin = bearer(tokens?.accessToken ?? "");
-const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+const { credential: admin, token } = await signInAdmin(server);
+const env = { DARKROOM_SERVER_URL: server.url, DARKROOM_API_KEY: token };
 
 /** What the command prints as JSON, a line each. */
 async function json(...args: string[]): Promise<Record<string, unknown>[]> {
@@ -221,14 +220,14 @@ test("without a server the same is done straight on the store, and a server that
 });
 
 test("a key that leaked is dropped at once, with all that it has signed", async () => {
-  const { dataDir, auth: theirs } = await serve({}, { worker: false });
-  const { tokens: signed } = await theirs.login({ identity: "admin", password: adminPassword });
+  const theirs = await serve({}, { worker: false });
+  const signed = await signInAdmin(theirs);
   const rotate = ["keys", "rotate", "--immediately", "--store", "--json"];
-  const { id } = JSON.parse((await run(rotate, { DARKROOM_DATA_DIR: dataDir }).finished).stdout);
-  const refused = async () => refusal(theirs.checkAuth({}, bearer(signed?.accessToken ?? "")));
+  const { id } = JSON.parse((await run(rotate, { DARKROOM_DATA_DIR: theirs.dataDir }).finished).stdout);
+  const refused = async () => refusal(theirs.auth.checkAuth({}, signed.credential));
   await vi.waitFor(async () => expect(await refused()).toMatchObject({ code: "Unauthenticated" }), 10_000);
-  const { tokens: fresh } = await theirs.login({ identity: "admin", password: adminPassword });
-  const { keys } = await theirs.listSigningKeys({}, bearer(fresh?.accessToken ?? ""));
+  const { credential } = await signInAdmin(theirs);
+  const { keys } = await theirs.auth.listSigningKeys({}, credential);
   expect(keys).toMatchObject([{ id }]);
 });
 
@@ -343,8 +342,8 @@ test("a list that is longer than its reader may call in a while is read to its e
   const { auth, url } = await serve({ DARKROOM_RATE_LIMITS }, { worker: false });
   const password = "a long enough one";
   for (let index = 0; index < 100; index += 1) await auth.signUp({ username: `user-${index}`, password });
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+  const admin = await signInAdmin({ auth });
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: admin.token };
   const { code, stdout } = await run(["user", "list", "--json"], own).finished;
   expect([code, stdout.split("\n").filter(Boolean).length]).toEqual([0, 101]);
 });
@@ -354,8 +353,8 @@ test("a list that its reader may not go on with for longer than a minute says so
     { DARKROOM_RATE_LIMITS: "darkroom.auth.v1.AuthService/ListUsers=1/3600" },
     { worker: false },
   );
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: tokens?.accessToken ?? "" };
+  const admin = await signInAdmin({ auth });
+  const own = { DARKROOM_SERVER_URL: url, DARKROOM_API_KEY: admin.token };
   expect(await run(["user", "list"], own).finished).toMatchObject({ code: 0 });
   expect(await run(["user", "list"], own).finished).toMatchObject({ code: 1, stdout: "" });
 });

@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { expect, onTestFinished, test } from "vitest";
-import { bearer } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { example, project, sh, write } from "../support/consumer.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve } from "../support/server.ts";
+import { serve, signInAdmin } from "../support/server.ts";
 import { openUpstream } from "../support/upstream.ts";
 
 test("a Python script exchanges its key and chats with the service behind the relay", async ({ skip }) => {
@@ -14,7 +13,7 @@ test("a Python script exchanges its key and chats with the service behind the re
   const upstream = await openUpstream();
   onTestFinished(() => upstream.close());
   const { auth, url } = await serve({ RELAY_UPSTREAM_URL: upstream.url }, { worker: false });
-  const admin = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+  const { credential: admin } = await signInAdmin({ auth });
   const { apiKey } = await auth.createClient({ client: { name: "script", scopes: ["relay"] } }, admin);
 
   // As the page tells upstreams to check it.

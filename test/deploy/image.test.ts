@@ -7,9 +7,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { allocator, nodeOptions } from "../../bench/support/darkroom.ts";
 import { connect, State } from "../../src/client/index.ts";
 import { project } from "../support/consumer.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { signIn } from "../support/server.ts";
+import { signIn, submitJob } from "../support/server.ts";
 import { build, environment, listed, user } from "./dockerfile.ts";
 
 /** Packages are fetched. */
@@ -81,10 +80,8 @@ test("what the Dockerfile copies serves, works, tells of its health and stops in
 
   const darkroom = connect(url);
   const { credential } = await signIn(darkroom);
-  const { image } = await darkroom.jobs.uploadImage({ data: await smallPicture() }, credential);
-  const wanted = { imageId: image?.id ?? "", prompt: "sharper", modelType: "upscale-2x" };
-  const { job } = await darkroom.jobs.submitImageJob(wanted, credential);
-  const ended = await darkroom.jobs.pollImageJob({ jobId: job?.id ?? "", wait }, credential);
+  const { jobId } = await submitJob(darkroom, credential, { modelType: "upscale-2x" });
+  const ended = await darkroom.jobs.pollImageJob({ jobId, wait }, credential);
   expect(ended.job).toMatchObject({ state: State.SUCCEEDED });
 
   const worker = start([...entry, "worker"], { DARKROOM_SERVER_URL: url, DARKROOM_WORKER_HEALTH_PORT: "0" });

@@ -14,7 +14,7 @@ import { type Cell, hashed, type OldRecord, supabaseRow, toCsv, writePocketBase 
 import { run, runInto } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve } from "../support/server.ts";
+import { serve, signInAdmin } from "../support/server.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -88,8 +88,8 @@ test("who signed in to PocketBase signs in here, by the old password, name and a
   expect(await refusal(auth.requestPasswordReset({ email: odd }))).toMatchObject({ reason: "MAIL_NOT_SET_UP" });
   expect(await refusal(auth.login({ identity: "bob", password: "pocket" }))).toMatchObject({ reason: "LOGIN_FAILED" });
 
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const { events } = await auth.listAuditEvents({ action: "user.imported" }, bearer(tokens?.accessToken ?? ""));
+  const admin = await signInAdmin({ auth });
+  const { events } = await auth.listAuditEvents({ action: "user.imported" }, admin.credential);
   expect(events.map(({ actor, target }) => [actor, target])).toEqual(
     all.map((report) => ["operator", `user:${"id" in report && report.id}`]).toReversed(),
   );

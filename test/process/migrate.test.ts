@@ -9,12 +9,11 @@ import { tables } from "../../src/migration/copy.ts";
 import { atOnce, sampleAccount, sampleImage, sampleJob } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
 import { describeOnMongodb, type TestMongodb } from "../support/mongodb.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { run } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { drain } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, serve, signIn } from "../support/server.ts";
+import { serve, signIn, signInAdmin, submitJob } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 /** Two chunks of GridFS. */
@@ -36,12 +35,6 @@ async function rested(): Promise<string> {
   const server = await serve({}, { worker: false });
   await server.app.stop();
   return server.dataDir;
-}
-
-async function submit({ jobs }: Darkroom, credential: ReturnType<typeof bearer>): Promise<string> {
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, credential);
-  return job?.id ?? "";
 }
 
 async function pictureOf({ jobs }: Darkroom, imageId: string, credential: ReturnType<typeof bearer>) {
@@ -74,16 +67,15 @@ describeOnMongodb("darkroom migrate", (mongodb) => {
     const first = await serve();
     const { dataDir } = first;
     const { credential, refreshToken, username, password } = await signIn(first);
-    const { tokens } = await first.auth.login({ identity: "admin", password: adminPassword });
-    const admin = bearer(tokens?.accessToken ?? "");
+    const { credential: admin } = await signInAdmin(first);
     const { apiKey } = await first.auth.createClient({ client: { name: "a", scopes: ["auth:check"] } }, admin);
-    const doneId = await submit(first, credential);
+    const { jobId: doneId } = await submitJob(first, credential);
     const { job: done } = await first.jobs.pollImageJob({ jobId: doneId, wait }, credential);
     const developed = done?.outputImageIds[0] ?? "";
     const picture = await pictureOf(first, developed, credential);
     await first.app.stop();
     const second = await serve({}, { worker: false, dataDir });
-    const waitingId = await submit(second, credential);
+    const { jobId: waitingId } = await submitJob(second, credential);
     const version = async () => (await second.jobs.pollImageJob({ jobId: waitingId }, credential)).job?.version;
     await vi.waitFor(async () => expect(await version()).toBe(2n), { timeout: 20_000 });
     const headers = credential.headers as Record<string, string>;

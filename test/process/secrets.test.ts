@@ -4,11 +4,10 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { bearer, connect } from "../../src/client/index.ts";
 import { serveMail, tokenIn } from "../support/mail-server.ts";
-import { smallPicture } from "../support/pictures.ts";
 import { type Running, run } from "../support/process.ts";
 import { refusal } from "../support/refusals.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, signIn, signInAdmin, submitJob } from "../support/server.ts";
 import { Broker } from "../support/service-bus-broker/broker.ts";
 import { key as brokerKey } from "../support/service-bus-broker/tokens.ts";
 import { openUpstream } from "../support/upstream.ts";
@@ -60,7 +59,7 @@ type Opened = Awaited<ReturnType<typeof opened>>;
 async function useTokens({ auth, mail, ...rest }: Opened) {
   const user = await signIn({ auth, ...rest });
   const [userId, email] = [user.account?.id ?? "", `${user.username}@example.com`];
-  const operator = bearer((await auth.login({ identity: "admin", password: adminPassword })).tokens?.accessToken ?? "");
+  const operator = (await signInAdmin({ auth })).credential;
   await auth.requestEmailChange({ email, password: user.password }, user.credential);
   const emailToken = tokenIn(await mail.mailTo(email, "Confirm this address"));
   await auth.confirmEmailChange({ token: emailToken });
@@ -79,10 +78,9 @@ async function useTokens({ auth, mail, ...rest }: Opened) {
 }
 
 /** A job's token, and the identity of a relayed call. */
-async function useJobs({ auth, jobs, broker, upstream, url, ...rest }: Opened) {
-  const user = await signIn({ auth, jobs, ...rest });
-  const { image } = await jobs.uploadImage({ data: await smallPicture() }, user.credential);
-  const { job } = await jobs.submitImageJob({ imageId: image?.id ?? "", prompt: "sepia" }, user.credential);
+async function useJobs({ auth, jobs, broker, upstream, url }: Opened) {
+  const user = await signIn({ auth });
+  const { jobId } = await submitJob({ jobs }, user.credential);
   const [sent] = await vi.waitUntil(() => {
     const waiting = broker.queue("darkroom-jobs").peek(0, 1);
     return waiting.length === 1 && waiting;
@@ -90,7 +88,7 @@ async function useJobs({ auth, jobs, broker, upstream, url, ...rest }: Opened) {
   const { content } = (sent?.message.body ?? {}) as { content: Buffer };
   const { token: jobToken } = JSON.parse(String(content)) as { token: string };
   await auth.checkAuth({}, bearer(jobToken));
-  await jobs.cancelImageJob({ jobId: job?.id ?? "" }, user.credential);
+  await jobs.cancelImageJob({ jobId }, user.credential);
   await refusal(auth.checkAuth({}, bearer(jobToken)));
 
   const relay = () => fetch(`${url}/v1/tools`, { headers: { authorization: `Bearer ${user.token}` } });

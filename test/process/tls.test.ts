@@ -8,12 +8,12 @@ import { connect as connectTls } from "node:tls";
 import type { CallOptions } from "@connectrpc/connect";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { drawSamplePicture } from "../../src/cli/sample-picture.ts";
-import { bearer, connect, type Darkroom, State } from "../../src/client/index.ts";
+import { connect, type Darkroom, State } from "../../src/client/index.ts";
 import { hasCommand } from "../support/commands.ts";
 import { project, sh } from "../support/consumer.ts";
 import { childrenOf, run, runServer } from "../support/process.ts";
 import { scratchDirectory } from "../support/scratch.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, signIn, signInAdmin } from "../support/server.ts";
 
 /** Files with a key and a certificate that it signed itself. */
 function certify(directory: string, name = "own", kind = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], days = 2) {
@@ -100,8 +100,8 @@ test("nothing is done for who resets the connection before the server can tell w
   const type = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   for (let calls = 0; calls < 20; calls++) await sendAndReset(url, head + type + body);
   const { auth } = connectPinned(cert)(url);
-  const { tokens } = await auth.login({ identity: "admin", password: adminPassword });
-  const { events } = await auth.listAuditEvents({}, bearer(tokens?.accessToken ?? ""));
+  const admin = await signInAdmin({ auth });
+  const { events } = await auth.listAuditEvents({}, admin.credential);
   expect(events.map(({ address }) => address)).not.toContain("");
 });
 

@@ -4,13 +4,13 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { bearer, connect, State } from "../../src/client/index.ts";
+import { connect, State } from "../../src/client/index.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { childrenOf, type Running, run } from "../support/process.ts";
 import { proxyTo } from "../support/proxy.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { answer, fine, startSdWebui } from "../support/sd-webui-server.ts";
-import { adminPassword, signIn } from "../support/server.ts";
+import { adminPassword, signIn, signInAdmin } from "../support/server.ts";
 
 const wait = { seconds: 60n };
 const patience = { timeout: 30_000, interval: 50 };
@@ -192,7 +192,7 @@ test("a terminal's Ctrl-C, which goes to all processes, lets the worker return i
 
 test("the job of a disabled account waits, and neither it nor the worker is in trouble", async () => {
   const { darkroom, dataDir, userId, startWorker, submit } = await open();
-  const { tokens } = await darkroom.auth.login({ identity: "admin", password: adminPassword });
+  const admin = await signInAdmin(darkroom);
   const rows = (file: string, sql: string) => {
     const db = new DatabaseSync(join(dataDir, file), { readOnly: true });
     onTestFinished(() => db.close());
@@ -201,7 +201,7 @@ test("the job of a disabled account waits, and neither it nor the worker is in t
   const messages = rows("queue.db", "SELECT id FROM messages");
   await submit();
   await vi.waitFor(() => expect(messages()).toHaveLength(1), patience);
-  await darkroom.auth.setUserDisabled({ userId, disabled: true }, bearer(tokens?.accessToken ?? ""));
+  await darkroom.auth.setUserDisabled({ userId, disabled: true }, admin.credential);
   const worker = startWorker();
   await vi.waitFor(() => expect(messages()).toEqual([]), patience);
   worker.child.kill("SIGTERM");

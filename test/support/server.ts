@@ -1,6 +1,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions } from "@connectrpc/connect";
 import { onTestFinished } from "vitest";
+import type { SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
 import { type App, type AppDeps, startServer } from "../../src/app/server-app.ts";
 import { bearer, connect, type Darkroom } from "../../src/client/index.ts";
 import { readServerConfig } from "../../src/config/config.ts";
@@ -8,6 +11,7 @@ import { createLog } from "../../src/log/log.ts";
 import { main } from "./bundle.ts";
 import { rpcPath } from "./fast-rpc.ts";
 import { quickPasswords } from "./passwords.ts";
+import { smallPicture } from "./pictures.ts";
 import { type OnEnd, scratchDirectory } from "./scratch.ts";
 
 export const adminPassword = "correct horse battery";
@@ -22,6 +26,8 @@ export interface TestServer extends Darkroom {
   readonly url: string;
   readonly dataDir: string;
 }
+
+type Wanted = MessageInitShape<typeof SubmitImageJobRequestSchema>;
 
 export type Settings = Readonly<Record<string, string>>;
 
@@ -72,11 +78,26 @@ function forkWorker(url: string, env: Settings): ChildProcess {
 }
 
 /** A new account that is logged in; `credential` goes with its calls. */
-export async function signIn({ auth }: Darkroom) {
+export async function signIn({ auth }: Pick<Darkroom, "auth">) {
   const username = `user-${randomBytes(6).toString("hex")}`;
   const password = randomBytes(12).toString("base64url");
   await auth.signUp({ username, password });
+  return logIn({ auth }, username, password);
+}
+
+/** The first administrator, logged in. */
+export const signInAdmin = ({ auth }: Pick<Darkroom, "auth">) => logIn({ auth }, "admin", adminPassword);
+
+async function logIn({ auth }: Pick<Darkroom, "auth">, username: string, password: string) {
   const { tokens, account } = await auth.login({ identity: username, password });
   const token = tokens?.accessToken ?? "";
   return { username, password, token, refreshToken: tokens?.refreshToken ?? "", account, credential: bearer(token) };
+}
+
+/** A small picture, uploaded, and a job for it; the caller of a server that is open to all has no credential. */
+export async function submitJob({ jobs }: Pick<Darkroom, "jobs">, credential?: CallOptions, wanted: Wanted = {}) {
+  const { image } = await jobs.uploadImage({ data: await smallPicture() }, credential);
+  const imageId = image?.id ?? "";
+  const { job } = await jobs.submitImageJob({ imageId, prompt: "sepia", ...wanted }, credential);
+  return { imageId, jobId: job?.id ?? "" };
 }
