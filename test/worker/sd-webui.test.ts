@@ -2,10 +2,11 @@ import { setTimeout } from "node:timers/promises";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { readServerConfig, readWorkerConfig } from "../../src/config/config.ts";
-import { EngineError, type Task } from "../../src/worker/engine.ts";
+import type { Task } from "../../src/worker/engine.ts";
 import { listModels } from "../../src/worker/engines/catalogue.ts";
 import { createSdWebui } from "../../src/worker/engines/sd-webui/sd-webui.ts";
 import { answer, type Behaviour, fine, startSdWebui } from "../support/sd-webui-server.ts";
+import { engineErrorOf } from "./engine-error.ts";
 
 const never = new AbortController().signal;
 const credentials = "operator:top-secret";
@@ -25,15 +26,6 @@ async function start({ auth = "", timeoutMs = 30_000 } = {}) {
   const develop = (changes: Partial<Task> = {}, report: (progress: number) => void = () => {}, signal = never) =>
     engine.develop({ ...wish, ...changes }, report, signal);
   return { server, engine, develop };
-}
-
-async function failureOf(work: Promise<unknown>): Promise<EngineError> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(EngineError);
-  return error as EngineError;
 }
 
 /** Until the request is interrupted or hung up: what a server does that works long. */
@@ -87,7 +79,7 @@ describe("what is asked for", () => {
 
   test("a picture that cannot be decoded is not sent", async () => {
     const { server, develop } = await start();
-    expect((await failureOf(develop({ picture: small.subarray(0, 60) }))).reason).toBe("PICTURE_UNREADABLE");
+    expect((await engineErrorOf(develop({ picture: small.subarray(0, 60) }))).reason).toBe("PICTURE_UNREADABLE");
     expect(server.events).toEqual([]);
   });
 
@@ -96,7 +88,7 @@ describe("what is asked for", () => {
     await develop();
     expect(server.violations).toEqual([]);
     const wrong = createSdWebui({ url: server.url, timeoutMs: 5000, credentials: "operator:wrong-one" });
-    const error = await failureOf(wrong.develop(wish, () => {}, never));
+    const error = await engineErrorOf(wrong.develop(wish, () => {}, never));
     expect(error).toMatchObject({ reason: "IMAGE_SERVER_REFUSED", retryable: false });
     expect(error.message).toMatch(/credentials/);
     expect(error.message).not.toMatch(/wrong-one|127\.0\.0\.1/);
@@ -174,7 +166,7 @@ describe("progress and stopping", () => {
   test("a server that takes too long is interrupted", async () => {
     const { server, develop } = await start({ timeoutMs: 300 });
     server.behave(slow);
-    const error = await failureOf(develop());
+    const error = await engineErrorOf(develop());
     expect(error).toMatchObject({ reason: "IMAGE_SERVER_TIMEOUT", retryable: true });
     expect(error.message).toMatch(/0\.3 seconds/);
     expect(server.events).toContain("interrupt");
@@ -241,7 +233,7 @@ describe("what may go wrong", () => {
   ])("%s", async (_what, behaviour, reason, retryable, words) => {
     const { server, develop } = await start();
     server.behave(behaviour);
-    const error = await failureOf(develop());
+    const error = await engineErrorOf(develop());
     expect(error).toMatchObject({ reason: `IMAGE_SERVER_${reason}`, retryable });
     expect(error.message).toMatch(words);
     expect(error.message).not.toMatch(/127\.0\.0\.1|operator\/|10\.1\.2\.3/);
@@ -252,13 +244,13 @@ describe("what may go wrong", () => {
   test("fewer pictures than were asked for", async () => {
     const { server, develop } = await start();
     server.behave(images((all) => all.slice(0, 2)));
-    expect((await failureOf(develop({ imageCount: 3 }))).message).toMatch(/only 2 of the 3/);
+    expect((await engineErrorOf(develop({ imageCount: 3 }))).message).toMatch(/only 2 of the 3/);
   });
 
   test("a picture of more than 20 MiB", async () => {
     const { server, develop } = await start();
     server.behave(images(() => [Buffer.alloc(20 * 1024 * 1024 + 1).toString("base64")]));
-    expect((await failureOf(develop())).reason).toBe("RESULT_TOO_LARGE");
+    expect((await engineErrorOf(develop())).reason).toBe("RESULT_TOO_LARGE");
   });
 
   test("JPEG, WebP and data URLs are as good", async () => {
@@ -272,7 +264,7 @@ describe("what may go wrong", () => {
 
   test("nobody listens", async () => {
     const engine = createSdWebui({ url: "http://127.0.0.1:9", timeoutMs: 5000, credentials });
-    const error = await failureOf(engine.develop(wish, () => {}, never));
+    const error = await engineErrorOf(engine.develop(wish, () => {}, never));
     expect(error).toMatchObject({ reason: "IMAGE_SERVER_UNAVAILABLE", retryable: true });
     expect(error.message).toMatch(/cannot be reached/);
     expect(error.message).not.toMatch(/127\.0\.0\.1|secret/);

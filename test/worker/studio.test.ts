@@ -2,10 +2,11 @@ import { randomFillSync } from "node:crypto";
 import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
-import { EngineError, type Task } from "../../src/worker/engine.ts";
+import type { Task } from "../../src/worker/engine.ts";
 import { readPrompt } from "../../src/worker/engines/studio/prompt.ts";
 import { studio } from "../../src/worker/engines/studio/studio.ts";
 import { vocabulary } from "../../src/worker/engines/studio/vocabulary.ts";
+import { engineErrorOf } from "./engine-error.ts";
 
 interface Pixels {
   readonly data: Uint8Array;
@@ -87,15 +88,6 @@ function colourfulness(pixels: Pixels): number {
   return mean(
     red.map((r, at) => Math.max(r, green[at] ?? 0, blue[at] ?? 0) - Math.min(r, green[at] ?? 0, blue[at] ?? 0)),
   );
-}
-
-async function errorOf(work: Promise<unknown>): Promise<EngineError> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(EngineError);
-  return error as EngineError;
 }
 
 const wishes = (prompt: string) => Object.fromEntries(readPrompt(prompt).wishes.map((w) => [w.edit, w.amount]));
@@ -365,7 +357,7 @@ describe("reading the prompt", () => {
   });
 
   test("a prompt without a known word is refused with the vocabulary, not with the prompt", async () => {
-    const error = await errorOf(develop(SCENE_PNG, "put an astronaut on it"));
+    const error = await engineErrorOf(develop(SCENE_PNG, "put an astronaut on it"));
     expect(error.reason).toBe("PROMPT_NOT_UNDERSTOOD");
     expect(error.retryable).toBe(false);
     for (const { phrases } of vocabulary) expect(error.message).toContain(phrases[0]);
@@ -507,7 +499,7 @@ describe("odd pictures", () => {
     damaged.fill(0x55, 20_000, 20_050);
     broken.push(damaged);
     for (const bytes of broken) {
-      const error = await errorOf(develop(bytes, "sepia"));
+      const error = await engineErrorOf(develop(bytes, "sepia"));
       expect(error.reason).toBe("PICTURE_UNREADABLE");
       expect(error.retryable).toBe(false);
     }
@@ -517,8 +509,10 @@ describe("odd pictures", () => {
     const svg = Buffer.from(
       `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>`,
     );
-    expect((await errorOf(develop(svg, "sepia"))).reason).toBe("PICTURE_UNREADABLE");
-    expect((await errorOf(develop(await open(SCENE).gif().toBuffer(), "sepia"))).reason).toBe("PICTURE_UNREADABLE");
+    expect((await engineErrorOf(develop(svg, "sepia"))).reason).toBe("PICTURE_UNREADABLE");
+    expect((await engineErrorOf(develop(await open(SCENE).gif().toBuffer(), "sepia"))).reason).toBe(
+      "PICTURE_UNREADABLE",
+    );
   });
 });
 

@@ -1,13 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
-import { EngineError, type Task } from "../../src/worker/engine.ts";
+import type { Task } from "../../src/worker/engine.ts";
 import { listModels, loadEngines } from "../../src/worker/engines/catalogue.ts";
 import type { Frame } from "../../src/worker/engines/picture/frame.ts";
 import { enlargeTiles } from "../../src/worker/engines/upscale-2x/enlarge.ts";
 import { loadNetwork } from "../../src/worker/engines/upscale-2x/network.ts";
 import { tilesOf } from "../../src/worker/engines/upscale-2x/tiles.ts";
 import { upscale2x } from "../../src/worker/engines/upscale-2x/upscale-2x.ts";
+import { engineErrorOf } from "./engine-error.ts";
 
 const never = new AbortController().signal;
 
@@ -50,15 +51,6 @@ function differences(a: Frame, b: Frame): number[] {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-async function errorOf(work: Promise<unknown>): Promise<EngineError> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(EngineError);
-  return error as EngineError;
 }
 
 describe("the enlargement", () => {
@@ -176,7 +168,7 @@ describe("odd pictures", () => {
 
   test("what is no picture, or a damaged one, is unreadable", async () => {
     for (const bytes of [Buffer.from("no picture"), small.subarray(0, small.length / 2)]) {
-      expect(await errorOf(develop(bytes))).toMatchObject({ reason: "PICTURE_UNREADABLE", retryable: false });
+      expect(await engineErrorOf(develop(bytes))).toMatchObject({ reason: "PICTURE_UNREADABLE", retryable: false });
     }
   });
 });
@@ -196,7 +188,7 @@ describe("limits", () => {
 
   test("12.5 megapixels are taken, more are not", async () => {
     expect(await begins(await blank(5000, 2500))).toMatchObject({ message: "it began" });
-    const error = await errorOf(develop(await blank(5000, 2501)));
+    const error = await engineErrorOf(develop(await blank(5000, 2501)));
     expect(error).toMatchObject({ reason: "PICTURE_TOO_LARGE", retryable: false });
     expect(error.message).toMatch(/12\.5 megapixels.*5000 × 2501/);
   });
@@ -206,7 +198,7 @@ describe("limits", () => {
     ["jpeg", 32_767],
   ] as const)("sides that do not fit into %s when they are doubled are refused", async (format, most) => {
     expect(await begins(await blank(most, 2, format))).toMatchObject({ message: "it began" });
-    const error = await errorOf(develop(await blank(2, most + 1, format)));
+    const error = await engineErrorOf(develop(await blank(2, most + 1, format)));
     expect(error.reason).toBe("PICTURE_TOO_LARGE");
     expect(error.message).toContain(`at most ${most} pixels a side`);
   });
