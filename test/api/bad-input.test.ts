@@ -390,12 +390,30 @@ describe("a message that cannot be read", () => {
     },
   );
 
-  test.each(["_w", "Cv____8P", "CgUB"])("is refused in a query: %s in protobuf's binary format", async (message) => {
-    const query = `connect=v1&encoding=proto&base64=1&message=${message}`;
+  async function refusalOfQuery(message: string, compression?: string) {
+    const query = new URLSearchParams({ connect: "v1", encoding: "proto", base64: "1", message });
+    if (compression !== undefined) query.set("compression", compression);
     const path = `/darkroom.imagejob.v1.ImageJobService/ListModels?${query}`;
-    const refused = await refusalOf(await fetch(url + path, { headers: { authorization } }));
+    return refusalOf(await fetch(url + path, { headers: { authorization } }));
+  }
+
+  test.each(["_w", "Cv____8P", "CgUB"])("is refused in a query: %s in protobuf's binary format", async (message) => {
+    const refused = await refusalOfQuery(message);
     expect(refused).toMatchObject({ status: 400, code: "invalid_argument" });
     expect(refused.message).toMatch(/^parse binary/);
+  });
+
+  test.each([
+    ["gzip", gzipSync(Uint8Array.of(0xff)), 400, "invalid_argument", /^parse binary/],
+    ["br", brotliCompressSync(Uint8Array.of(0xff)), 400, "invalid_argument", /^parse binary/],
+    ["identity", Buffer.of(0xff), 400, "invalid_argument", /^parse binary/],
+    ["gzip", Buffer.of(0xff), 400, "invalid_argument", /^decompression failed/],
+    ["gzip", gzipSync(Buffer.alloc(70 * 1024)), 429, "resource_exhausted", /larger than .* after decompression/],
+    ["zip", Buffer.of(0xff), 501, "unimplemented", /^unknown compression/],
+  ])("is refused in a query: as %s, %o", async (compression, bytes, status, code, told) => {
+    const refused = await refusalOfQuery(bytes.toString("base64url"), compression);
+    expect(refused).toMatchObject({ status, code });
+    expect(refused.message).toMatch(told);
   });
 
   test.each(["application/connect+proto", "application/grpc-web+proto", "application/grpc+proto"])(

@@ -12,7 +12,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import { chain } from "../../helpers/maybe-promise.ts";
 import { pathOf } from "../../model/path.ts";
 import { quotable } from "../errors.ts";
-import { assertDecodable, streamFaults } from "./callers-faults.ts";
+import { assertDecodable, type ReadOptions, streamFaults } from "./callers-faults.ts";
 import { explained } from "./explained-refusals.ts";
 import { sendError } from "./refuse.ts";
 
@@ -28,13 +28,13 @@ const illFormed = new ConnectError("the message holds half a surrogate pair, whi
  */
 export function createAdapter(
   routes: (router: ConnectRouter) => void,
-  options: ConnectRouterOptions,
+  options: ConnectRouterOptions & ReadOptions,
   onFault: (response: ServerResponse, error: unknown) => void,
 ): Adapter {
   const gate = options.requestGate;
   const router = createConnectRouter({
     ...options,
-    requestGate: (context) => chain(gate?.(context), () => assertDecodable(context)),
+    requestGate: (context) => chain(gate?.(context), () => assertDecodable(context, options)),
     interceptors: [streamFaults, ...(options.interceptors ?? [])],
   });
   routes(router);

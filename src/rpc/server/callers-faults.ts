@@ -1,22 +1,39 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 
 /*
  * What callers do wrong and Connect answers as a fault of ours. The fast path knows both by itself: see fast/body.ts and
  * fast/codec.ts.
  */
 
+/** The terms on which messages are read, which every server states. */
+export type ReadOptions = Required<Pick<ConnectRouterOptions, "acceptCompression" | "readMaxBytes">>;
+
 const undecodable = new ConnectError("message: must be base64url, as base64=1 says of it", Code.InvalidArgument);
 
 /** Refuses a GET whose query has a message that cannot be decoded, or that is no protobuf message. */
-export function assertDecodable({ requestMethod, url, method }: HandlerContext): void {
+export async function assertDecodable(
+  { requestMethod, url, method }: HandlerContext,
+  { acceptCompression, readMaxBytes }: ReadOptions,
+): Promise<void> {
   if (requestMethod !== "GET") return;
   const query = new URL(url).searchParams;
   const bytes = bytesOf(query);
-  if (query.get("encoding") !== "proto" || query.has("compression")) return;
+  if (query.get("encoding") !== "proto") return;
+  const named = query.get("compression") ?? "identity";
+  const compression = acceptCompression.find(({ name }) => name === named);
+  // Connect refuses one that nobody knows.
+  if (compression === undefined && named !== "identity") return;
+  const message = (await compression?.decompress(bytes, readMaxBytes)) ?? bytes;
   try {
-    fromBinary(method.input, bytes);
+    fromBinary(method.input, message);
   } catch (error) {
     throw new ConnectError(`parse binary: ${(error as Error).message}`, Code.InvalidArgument);
   }
