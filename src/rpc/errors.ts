@@ -49,7 +49,7 @@ function unforeseen(error: unknown, log: Log, requestId: string): ConnectError {
   return wire;
 }
 
-function fromDomain(error: DomainError): ConnectError {
+export function fromDomain(error: DomainError): ConnectError {
   const wire = new ConnectError(error.message, codes[error.code], undefined, undefined, error);
   wire.details.push({ desc: ErrorInfoSchema, value: { reason: error.reason, domain } });
   if (error.violations.length > 0) {

@@ -9,10 +9,12 @@ import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflec
 import { Health as HealthService } from "../../gen/health/v1/health_pb.ts";
 import type { UseCases } from "../core/use-cases.ts";
 import { bodyMax, uploadBodyMax } from "../model/body-limits.ts";
+import { imageTooLarge } from "../model/image.ts";
 import { hourMs } from "../model/time.ts";
 import { auditInterceptor } from "./audit-interceptor.ts";
 import { createGate, errorInterceptor, readmission } from "./gate.ts";
 import { decodeTextLeniently } from "./lenient-text.ts";
+import { compressionsOf } from "./server/compression.ts";
 import { createRpcServer, type RpcHandler, type RpcServerOptions } from "./server/server.ts";
 import { authService } from "./services/auth-service.ts";
 import { healthService } from "./services/health.ts";
@@ -25,6 +27,9 @@ const timeoutMaxMs = 2 * hourMs;
 
 /** For pictures, which are compressed already, and for reflection, whose answers anybody may ask for without limit. */
 const uncompressed = { compressMinBytes: 0xffffffff };
+
+/** A larger message, be it only once it is decompressed, has a picture that is larger than any may be. */
+const upload = { readMaxBytes: uploadBodyMax, acceptCompression: compressionsOf(imageTooLarge) };
 
 const services: readonly DescService[] = [
   AuthService,
@@ -67,7 +72,7 @@ export function routesOf(core: UseCases): (router: ConnectRouter) => void {
       .service(AuthService, auth)
       .service(ImageJobService, jobs)
       // The later registration counts.
-      .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, { readMaxBytes: uploadBodyMax })
+      .rpc(ImageJobService.method.uploadImage, jobs.uploadImage, upload)
       .rpc(ImageJobService.method.getImage, jobs.getImage, uncompressed)
       .service(WorkerService, worker)
       .service(HealthService, health)

@@ -7,6 +7,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import { compressionBrotli, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import { AuthService } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { ImageJobService, SubmitImageJobRequestSchema } from "../../gen/darkroom/imagejob/v1/image_job_pb.ts";
@@ -355,6 +356,17 @@ describe("what is too large", async () => {
   test.each(protocols)("is refused over $name: an upload over 28 MiB", async ({ open }) => {
     const data = new Uint8Array(28 * MiB + 1);
     const uploaded = createClient(ImageJobService, open(url)).uploadImage({ data }, owner.credential);
+    expect(await refusal(uploaded)).toMatchObject({ code: "InvalidArgument", fields: ["data"] });
+  });
+
+  test.each([
+    ["gRPC", createGrpcTransport],
+    ["Connect", createConnectTransport],
+  ])("is refused over %s: an upload that decompression makes larger than 28 MiB", async (_name, open) => {
+    const compressed = { sendCompression: compressionBrotli, compressMinBytes: 0 };
+    const transport = open({ baseUrl: url, httpVersion: "2", useBinaryFormat: true, ...compressed });
+    const data = new Uint8Array(28 * MiB + 1);
+    const uploaded = createClient(ImageJobService, transport).uploadImage({ data }, owner.credential);
     expect(await refusal(uploaded)).toMatchObject({ code: "InvalidArgument", fields: ["data"] });
   });
 

@@ -14,7 +14,7 @@ import { callKey } from "../call.ts";
 import { createFastHandler } from "../fast/handler.ts";
 import { failed } from "../gate.ts";
 import { createAdapter } from "./adapter.ts";
-import { compressions } from "./compression.ts";
+import { compressionsOf } from "./compression.ts";
 import { createRefuse } from "./refuse.ts";
 import { answerUnknownProcedure, isProcedure } from "./unknown-procedure.ts";
 
@@ -59,7 +59,7 @@ export function createRpcServer(rpc: Rpc, { stopping, fast, log }: RpcServerOpti
     // Protobuf would keep unknown fields: an object of 150 bytes for each field of two bytes.
     binaryOptions: { readUnknownFields: false },
     shutdownSignal: stopping,
-    acceptCompression: compressions,
+    acceptCompression: compressionsOf(),
   };
   const refuse = createRefuse(log);
   const onFault = (response: ServerResponse, error: unknown) => {
