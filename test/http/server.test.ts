@@ -189,6 +189,30 @@ describe.each(["at", "before"])(
       await once(stream, "readable");
       expect([await stop(stream), stream.rstCode]).toEqual(["begun, ended", 0]);
     });
+
+    test("over HTTP/2 by HEAD", async () => {
+      const taken = Promise.withResolvers<HttpResponse>();
+      const port = await openHttpServer((_request, response) => taken.resolve(response), here);
+      const session = connectHttp2(`http://127.0.0.1:${port.address.port}`);
+      onTestFinished(async () => {
+        session.destroy();
+        await port.drain(0);
+      });
+      const stream = session.request({ ":method": "HEAD", ":path": "/" }, { endStream: false });
+      stream.write("half");
+      const answered = once(stream, "response");
+      const response = await taken.promise;
+      const end = async () => {
+        response.writeHead(204).end();
+        await answered;
+      };
+      if (when === "before") await end();
+      // Longer than the test may take.
+      const drained = port.drain(120_000);
+      if (when === "at") await end();
+      await drained;
+      expect([stream.rstCode, (await answered)[0][":status"]]).toEqual([0, 204]);
+    });
   },
 );
 

@@ -131,9 +131,12 @@ export class Http2Response extends Http2ServerResponse {
   }
 
   override end(...input: unknown[]): this {
+    const { req, stream } = this;
+    super.end(...(input as []));
     // The response itself finishes only when its stream is closed, for which the request must have ended.
-    if (!this.req.readableEnded) this.stream.once("finish", () => discardRest(this.req));
-    return super.end(...(input as []));
+    if (isOpenHead(this)) discardRest(req);
+    else if (!req.readableEnded) stream.once("finish", () => discardRest(req));
+    return this;
   }
 
   /** An answer that breaks off must not look whole: Node would end the stream as if nothing were missing. */
