@@ -124,7 +124,7 @@ async function serve(options: { worker: boolean }): Promise<void> {
       log,
       forkWorker: options.worker ? forkOurWorker : undefined,
       onListening(url) {
-        stopBy(async () => (await starting).stop());
+        stopBy(async (onPart) => (await starting).stop(onPart));
         log.info({ url, version: manifest.version }, "the server takes calls");
         process.stdout.write(heading(url, config));
       },
@@ -158,7 +158,7 @@ async function work(): Promise<void> {
   if (process.connected === false) end();
   const { startWorker } = await import("./app/worker-app.ts");
   const worker = await startWorker(config, { log, parent: isInside ? process : undefined });
-  stopBy(() => worker.stop());
+  stopBy(worker.stop);
 }
 
 async function migrate({ dryRun }: { dryRun: boolean }): Promise<void> {

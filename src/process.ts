@@ -15,14 +15,21 @@ export function openLog(level: LogLevel): RootLog {
  */
 const sameWishMs = 1000;
 
+/** How long a stop may take, all its parts together. Whoever runs us gives 30 s, as docs/operations.md says. */
+const stopMs = 25_000;
+
+/** Tells of each part as it begins to wait for it. */
+type Stop = (onPart: (part: string) => void) => Promise<void>;
+
 /**
  * Stops in order at the first signal, as soon as `stop` is known; a second request, after `sameWishMs`, ends the
- * process at once. During a start any signal does: what it has opened survives a crash. Without a listener, a
- * container's first process would ignore the signal. A closed terminal sends SIGHUP, which is a request to stop too
- * unless `onHangUp` is given.
+ * process at once, and so does the end of `stopMs`. During a start any signal does: what it has opened survives a
+ * crash. Without a listener, a container's first process would ignore the signal. A closed terminal sends SIGHUP, which
+ * is a request to stop too unless `onHangUp` is given.
  */
 export function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () => void) {
-  let stop: (() => Promise<void>) | undefined;
+  let stop: Stop | undefined;
+  let part = "its start";
   let firstAt: number | undefined;
   const listener = (signal: string, number: number) => {
     if (stop === undefined) process.exit(128 + number);
@@ -31,14 +38,20 @@ export function onSignal(what: "server" | "worker", log: RootLog, onHangUp?: () 
     if (firstAt !== undefined) return;
     firstAt = now;
     log.info({ what, signal }, "stopping");
-    stop().then(() => {
+    setTimeout(() => {
+      log.error({ what, waits_for: part }, "the process ends: its stop took too long");
+      process.exit(1);
+    }, stopMs);
+    stop((next) => {
+      part = next;
+    }).then(() => {
       log.info({ what }, "stopped");
       process.exit(0);
     }, fail);
   };
   process.on("SIGTERM", listener).on("SIGINT", listener);
   process.on("SIGHUP", onHangUp ?? listener);
-  return (how: () => Promise<void>) => {
+  return (how: Stop) => {
     stop = how;
   };
 }

@@ -105,9 +105,9 @@ export async function compose(
   const files = new Files({ ...base, images, authentication, keepUploadMs });
   const usage = new Usage({ ...base, dailyRequests });
   const deletions = new Deletions({ ...base, authentication, files, guessing, images, usage });
-  onStop(() => mailQueue.stop());
-  onStop(() => changes.stop());
-  onStop(() => dispatcher.idle());
+  onStop("mails", () => mailQueue.stop());
+  onStop("watched jobs", () => changes.stop());
+  onStop("jobs that are being sent", () => dispatcher.idle());
   const imageJobs = new ImageJobs({ ...base, records, changes, images, dispatcher });
   const sessions = new Sessions({ ...base, guessing });
   const limiter = new RateLimiter(base);

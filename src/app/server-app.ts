@@ -53,11 +53,11 @@ export async function startServer(config: ServerConfig, deps: AppDeps): Promise<
 
 async function start(config: ServerConfig, deps: AppDeps, onStop: OnStop) {
   const { log, clock = Date.now, passwords = openPasswords() } = deps;
-  const opening = openPart(openStores(config, log), onStop);
+  const opening = openPart("the database", openStores(config, log), onStop);
   const admin = firstAdmin(config, opening, passwords, clock);
   // Awaited last; a step before may fail first, and leave this rejection unhandled.
   admin.catch(() => {});
-  const openingQueues = openPart(openQueues(config, clock, log), onStop);
+  const openingQueues = openPart("the queues", openQueues(config, clock, log), onStop);
   // Loading this is most of a start; the databases' threads and that of the hash have started already.
   const { serve } = await import("./serving.ts");
   const [stores, queues] = [await opening, await openingQueues];
@@ -69,9 +69,13 @@ async function start(config: ServerConfig, deps: AppDeps, onStop: OnStop) {
 }
 
 /** A part that is still being opened when the start fails is closed once it is open. */
-function openPart<Part extends { close(): Promise<void> }>(opening: Promise<Part>, onStop: OnStop): Promise<Part> {
+function openPart<Part extends { close(): Promise<void> }>(
+  part: string,
+  opening: Promise<Part>,
+  onStop: OnStop,
+): Promise<Part> {
   const opened = opening.catch(() => undefined);
-  onStop(async () => (await opened)?.close());
+  onStop(part, async () => (await opened)?.close());
   return opening;
 }
 

@@ -52,15 +52,15 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   const core = await compose(config, stores, queues, { ...deps, onStop });
 
   core.sweeper.start();
-  onStop(() => core.sweeper.stop());
+  onStop("the sweeper", () => core.sweeper.stop());
   core.results.start();
-  onStop(() => core.results.stop());
+  onStop("the results", () => core.results.stop());
   core.usage.start();
-  onStop(() => core.usage.stop());
+  onStop("what was counted of usage", () => core.usage.stop());
 
   const stopping = new AbortController();
   const routes = await openRoutes(core, log);
-  onStop(routes.close);
+  onStop("the routes", routes.close);
   const rpc = createRpcHandler(core, { stopping: stopping.signal, fast: config.fastRpc, log });
   const isTooMuch = pressure ?? createPressure({ waitMaxMs: config.waitMaxMs, pending: stores.pending });
   const front = createFront({
@@ -89,12 +89,12 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
   });
   const adding = isPasswordGiven ? undefined : core.accounts.addAdmin(deps.admin);
   const endCollections = collectWhenIdle();
-  onStop(async () => endCollections());
+  onStop("collections of garbage", async () => endCollections());
   let { tls } = config;
   const endWarnings = warnOfExpiry(() => tls?.cert, clock, log);
-  onStop(async () => endWarnings());
+  onStop("warnings of expiry", async () => endWarnings());
   const url = serverUrl(config.host, port.address.port, tls !== undefined);
-  onStop(() => port.drain(callsGraceMs));
+  onStop("calls that run", () => port.drain(callsGraceMs));
   const worker =
     forkWorker &&
     supervise(
@@ -103,8 +103,8 @@ export async function serve(config: ServerConfig, deps: Deps, onStop: OnStop) {
       () => tls,
     );
   // Open connections live on meanwhile, so that the worker can report its job.
-  onStop(() => worker?.stop(workerGraceMs));
-  onStop(async () => {
+  onStop("the worker", () => worker?.stop(workerGraceMs));
+  onStop("the port", async () => {
     core.health.markStopping();
     port.stopAccepting();
     stopping.abort();

@@ -20,13 +20,13 @@ export function openStoreApi(
 ): Promise<StoreApi> {
   return startParts(log, async (onStop) => {
     const stores = await openStores(config, log);
-    onStop(stores.close);
+    onStop("the database", stores.close);
     const queues = needsQueues ? await openQueues(config, Date.now, log) : noQueues();
-    onStop(queues.close);
+    onStop("the queues", queues.close);
     const passwords = openPasswords();
     const core = await compose(config, stores, queues, { passwords, log, clock: Date.now, onStop });
     // No sweeper is here to do it later.
-    onStop(() => core.deletions.idle());
+    onStop("deletions", () => core.deletions.idle());
     return apiOver(operatorTransport(core, log));
   });
 }

@@ -9,7 +9,7 @@ import { JobApi } from "../worker/job-api.ts";
 import type { CertificateMessage } from "../worker/supervisor.ts";
 import { takeJobs } from "../worker/worker.ts";
 import { areQueuesUnused, openQueues, type Queues } from "./backends.ts";
-import { startParts } from "./parts.ts";
+import { type Running, startParts } from "./parts.ts";
 
 /** How long a stopped worker may take to finish its job, before it returns it. */
 const jobGraceMs = 4000;
@@ -28,10 +28,10 @@ interface Deps {
 }
 
 /** Starts a worker that shares its queues with the server at its URL; it takes jobs when this resolves. */
-export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promise<{ stop(): Promise<void> }> {
+export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promise<Running<object>> {
   return startParts(log, async (onStop) => {
     const queues = await openOwnQueues(config, log);
-    onStop(queues.close);
+    onStop("the queues", queues.close);
     const server = new JobApi(connect(config.serverUrl, { pinnedCert: config.pinnedCert }), log);
     parent?.on("message", (message) => {
       const { cert } = message as CertificateMessage;
@@ -40,13 +40,14 @@ export function startWorker(config: WorkerConfig, { log, parent }: Deps): Promis
     const health = healthOf(queues, server, log);
     const engines = await loadEngines(config.engines);
     const healthServer = await openHealth(config.health, health, log);
-    onStop(() => healthServer?.close());
+    onStop("health", () => healthServer?.close());
     const worker = takeJobs({ ...queues, server, engines, concurrency: config.concurrency, log });
-    onStop(() => {
+    onStop("jobs", () => {
       health.markStopping();
       return worker.stop(jobGraceMs);
     });
-    if (parent === undefined) onStop(introduce(config, [...engines.keys()], server, log));
+    if (parent === undefined)
+      onStop("the server that is looked for", introduce(config, [...engines.keys()], server, log));
     return {};
   });
 }

@@ -45,6 +45,20 @@ test("docs/operations.md names variables that the code reads", () => {
   expect(others.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
 });
 
+test("whoever stops a process gives it longer than it may take", () => {
+  const read = (name: string) => readFileSync(join(project, name), "utf8");
+  const seconds = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, n]) => Number(n));
+  const given = [
+    seconds(page, /by SIGTERM, and give them (\d+) s/g),
+    seconds(read("deploy/compose.yaml"), /stop_grace_period: (\d+)s/g),
+    seconds(read("deploy/azure/main.bicep"), /terminationGracePeriodSeconds: (\d+)/g),
+  ];
+  const [most = 0] = seconds(code, /\bstopMs = (\d+)_000;/g);
+  expect(given).toEqual([[30], [30], [30, 30]]);
+  expect(most).toBeLessThan(30);
+  expect(page.replaceAll("\n", " ")).toContain(`after ${most} s a stop that is not over ends the process`);
+});
+
 /** The shell's lines that back up a running server, with `data` and `backup` where they run. */
 const backups = {
   // npx finds the project's Node from within the project alone.

@@ -68,7 +68,7 @@ test.each([
     await expect(startServer(await config(dataDir), { log, forkWorker: undefined })).rejects.toThrow(message);
     const right = readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0" });
     const app = await startServer(right, { log, forkWorker: undefined });
-    onTestFinished(app.stop);
+    onTestFinished(() => app.stop());
     expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
   },
 );
@@ -77,14 +77,14 @@ test("parts end in reverse order, though one of them cannot, and a second stop w
   const lines = recordingLog();
   const ended: string[] = [];
   const running = await startParts(lines, async (onStop) => {
-    onStop(async () => void ended.push("first"));
-    onStop(() => Promise.reject(new Error("stuck")));
-    onStop(async () => void ended.push("last"));
+    onStop("a", async () => void ended.push("first"));
+    onStop("b", () => Promise.reject(new Error("stuck")));
+    onStop("c", async () => void ended.push("last"));
     return {};
   });
-  void running.stop();
+  void running.stop((part) => ended.push(part));
   await running.stop();
-  expect(ended).toEqual(["last", "first"]);
+  expect(ended).toEqual(["c", "last", "b", "a", "first"]);
   expect(lines.lines).toMatchObject([{ level: "error", message: "a part did not stop in order" }]);
 });
 

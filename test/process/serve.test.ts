@@ -129,6 +129,28 @@ describe("darkroom serve", () => {
     await cut;
   });
 
+  test("a stop that is not over after 25 s ends it as failed, and the log says what it waited for", async () => {
+    // As if they were over at once.
+    const soon = `const { setTimeout: real } = globalThis;
+      globalThis.setTimeout = (then, ms, ...rest) => real(then, ms === 25_000 ? 0 : ms, ...rest);`;
+    const server = run(["serve", "--no-worker"], {
+      PORT: "0",
+      DARKROOM_DATA_DIR: scratchDirectory(),
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(soon)}`,
+    });
+    const url = new URL(await server.printed(/listens on (\S+),/));
+    // The start is over when this is told.
+    await server.printed(/(administrator is admin)/);
+    const socket = createConnection(Number(url.port), url.hostname);
+    await once(socket, "connect");
+    socket.write("POST /images HTTP/1.1\r\n");
+    server.child.kill("SIGTERM");
+    const { code, stderr } = await server.finished;
+    const last = JSON.parse(stderr.trim().split("\n").at(-1) ?? "");
+    const told = { level: "error", what: "server", waits_for: "calls that run" };
+    expect([code, last]).toEqual([1, expect.objectContaining(told)]);
+  });
+
   test("stops in order when npm is told to", async () => {
     const env = { ...process.env, PORT: "0", DARKROOM_DATA_DIR: scratchDirectory(), LOG_LEVEL: "error" };
     const npm = spawn("npm", ["start"], {
