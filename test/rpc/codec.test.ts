@@ -1,7 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   Health,
   HealthListResponseSchema,
@@ -38,4 +39,48 @@ test("writes on after a message that cannot be written", () => {
   expect(() => binary.serialize(wrong)).toThrow("cannot encode field");
   const right = listOf(["b"]);
   expect(Buffer.from(binary.serialize(right) as Uint8Array)).toEqual(Buffer.from(toBinary(schema, right)));
+});
+
+describe("large JSON", () => {
+  const { json } = codecsOf(Health.method.check, validateUniversalHandlerOptions({}));
+  const large = "x".repeat(100_000);
+
+  test.each([
+    [`{"service":"${large}"}`],
+    [`{"service":"${large}:"}`],
+    [`{"unknown":{"a":[1]},"service":"${large}"}`],
+    [`\uFEFF{"service":"${large}"}`],
+  ])("is read as small JSON is: %.40s", (text) => {
+    expect(json.parse(Buffer.from(text))).toMatchObject({ service: expect.stringMatching(/^x{100000}:?$/) });
+  });
+
+  test.each([
+    [`{"service":"a","service":"${large}"}`, "duplicate object key"],
+    [`{"service":"a","\\u0073ervice":"${large}"}`, "duplicate object key"],
+    [`{"unknown":{"a":1,"a":2},"service":"${large}"}`, "duplicate object key"],
+    [`{"service":"${large}"`, "is not valid JSON|Expected"],
+    [`["${large}"]`, "cannot decode message"],
+    [`"${large}"`, "cannot decode message"],
+    [`{"service":[${" ".repeat(100_000)}]}`, "cannot decode field"],
+  ])("is refused as small JSON is: %.40s", (text, told) => {
+    const small = text.replace(large, "x").replace(/ {100000}/, "");
+    const refused = (bytes: Buffer) => {
+      try {
+        return json.parse(bytes);
+      } catch (error) {
+        return error;
+      }
+    };
+    const invalid = { code: Code.InvalidArgument, message: expect.stringMatching(told) };
+    expect([refused(Buffer.from(small)), refused(Buffer.from(text))]).toMatchObject([invalid, invalid]);
+  });
+
+  test("is not searched for names that come twice where it has one colon", () => {
+    const at = vi.spyOn(String.prototype, "substring");
+    onTestFinished(() => at.mockRestore());
+    json.parse(Buffer.from(`{"service":"${large}"}`));
+    expect(at).not.toHaveBeenCalled();
+    json.parse(Buffer.from(`{"service":"${large}:"}`));
+    expect(at).toHaveBeenCalled();
+  });
 });

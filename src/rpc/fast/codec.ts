@@ -1,5 +1,13 @@
-import { type DescMethod, type JsonWriteStringOptions, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { createMethodSerializationLookup } from "@connectrpc/connect/protocol";
+import {
+  type DescMethod,
+  fromJson,
+  type JsonReadOptions,
+  type JsonWriteStringOptions,
+  type Message,
+  toBinary,
+  toJsonString,
+} from "@bufbuild/protobuf";
+import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
 import { callersFault } from "../errors.ts";
 import type { Options } from "./call.ts";
 import { inParts } from "./parts.ts";
@@ -30,7 +38,7 @@ export function codecsOf(method: DescMethod, options: Options): { binary: Codec;
       serializeInParts: inParts(method.output, toBytes),
     },
     json: {
-      parse: lookup.getI(false).parse,
+      parse: sparingSearch(method, options, lookup.getI(false).parse),
       serialize: serializedOnce(toText),
       serializeInParts: (message) => [Buffer.from(toText(message))],
     },
@@ -44,6 +52,27 @@ function blamingCaller(parse: Codec["parse"]): Codec["parse"] {
       return parse(bytes);
     } catch (error) {
       throw callersFault(error);
+    }
+  };
+}
+
+/** Bytes of JSON from which on it pays to spare the search. */
+const searchedMax = 64 * 1024;
+const colon = ":".charCodeAt(0);
+
+/**
+ * Protobuf searches JSON, character by character, for names that come twice: most of the time of a large text, such as a
+ * picture's. With one colon there is one name.
+ */
+function sparingSearch({ input }: DescMethod, { jsonOptions }: Options, parse: Codec["parse"]): Codec["parse"] {
+  const readOptions = getJsonOptions(jsonOptions) as JsonReadOptions;
+  return (bytes) => {
+    if (bytes.length <= searchedMax || bytes.indexOf(colon) !== bytes.lastIndexOf(colon)) return parse(bytes);
+    try {
+      return fromJson(input, JSON.parse(new TextDecoder().decode(bytes)), readOptions);
+    } catch {
+      // Tells what is wrong with it.
+      return parse(bytes);
     }
   };
 }
