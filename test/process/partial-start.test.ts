@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startParts } from "../../src/app/parts.ts";
 import { startServer } from "../../src/app/server-app.ts";
@@ -72,6 +74,20 @@ test.each([
     expect(app.adminPassword).toMatch(/^[\w-]{24}$/);
   },
 );
+
+test("a server whose database another process keeps locked says so, and what to do", async () => {
+  const dataDir = scratchDirectory();
+  const database = new DatabaseSync(join(dataDir, "darkroom.db"));
+  onTestFinished(() => database.close());
+  database.exec("BEGIN EXCLUSIVE");
+  const started = startServer(readServerConfig({ DARKROOM_DATA_DIR: dataDir, PORT: "0" }), {
+    log,
+    forkWorker: undefined,
+  });
+  await expect(started).rejects.toThrow(
+    /darkroom\.db cannot be opened: another process keeps it locked; end what has it/,
+  );
+});
 
 test("parts end in reverse order, though one of them cannot, and a second stop waits for the first", async () => {
   const lines = recordingLog();

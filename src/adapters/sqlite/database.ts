@@ -5,7 +5,7 @@ import { extname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { DuplicateKey, StoreUnavailable } from "../../ports/store-errors.ts";
-import { isBusy, isDiskFault, isDuplicate } from "./error-codes.ts";
+import { codeOf, isBusy, isDiskFault, isDuplicate } from "./error-codes.ts";
 import type { Commit, Opening, Row, Statement, Unit, Written } from "./writer.ts";
 
 /** How long a statement waits for another process's lock. */
@@ -201,5 +201,7 @@ export class Database {
 
 /** The same error, with what could not be opened. */
 export function notOpened(path: string, cause: unknown): Error {
-  return new Error(`${path} cannot be opened: ${(cause as Error).message}`, { cause });
+  const locked = "another process keeps it locked; end what has it open, such as a database tool, and start again";
+  const why = isBusy(codeOf(cause)) ? locked : (cause as Error).message;
+  return new Error(`${path} cannot be opened: ${why}`, { cause });
 }
