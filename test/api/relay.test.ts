@@ -758,7 +758,11 @@ describe("an upstream that fails", () => {
   });
 
   test.each([
-    ["letters beyond Latin-1 in a header", "HTTP/1.1 200 OK\r\nX-Mark: ✓ é\r\nContent-Length: 2\r\n\r\nok", 200],
+    [
+      "letters beyond Latin-1 in headers",
+      'HTTP/1.1 200 OK\r\nX-Mark: ✓ é\r\nContent-Length: 2\r\nContent-Disposition: attachment; filename="上 é"\r\n\r\nok',
+      200,
+    ],
     ["a status below all", "HTTP/1.1 99 No\r\nContent-Length: 2\r\n\r\nok", 502],
     ["a status above all", "HTTP/1.1 600 Odd\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", 502],
     ["a control character in a header", "HTTP/1.1 200 OK\r\nX-Mark: a\u0001b\r\nContent-Length: 2\r\n\r\nok", 502],
@@ -781,8 +785,8 @@ describe("an upstream that fails", () => {
     if (status === 200) {
       expect(said).toBe("ok");
       // `fetch` gives a character for each byte.
-      const mark = Buffer.from(response.headers.get("x-mark") ?? "", "latin1");
-      expect(mark.toString()).toBe("✓ é");
+      const header = (name: string) => Buffer.from(response.headers.get(name) ?? "", "latin1").toString();
+      expect([header("x-mark"), header("content-disposition")]).toEqual(["✓ é", 'attachment; filename="上 é"']);
     } else expect(JSON.parse(said)).toMatchObject({ status });
     odd.close();
   });

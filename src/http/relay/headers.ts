@@ -52,8 +52,11 @@ export function callerHeaders<Headers extends IncomingHttpHeaders>(
 ): Headers {
   const named = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
   const passed = without(headers, (name) => hopByHop.includes(name) || named.includes(name) || ours.test(name));
+  const { "content-disposition": disposition } = passed;
   const location = passed.location && locationHere(passed.location, target, new URL(upstreamUrl));
   return {
+    // First: behind a `Content-Length` Node takes it for UTF-8, and writes the low byte of each character, maybe a line feed.
+    ...(disposition && { "content-disposition": disposition }),
     ...passed,
     ...(location && { location }),
     ...(passed.vary && vary ? { vary: `${vary}, ${passed.vary}` } : {}),
