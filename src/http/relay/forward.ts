@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import replyFrom from "@fastify/reply-from";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Authentication } from "../../core/admission/authentication.ts";
@@ -85,7 +86,7 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
           rewriteHeaders: (headers) =>
             callerHeaders(headers, { target, upstreamUrl, vary: reply.raw.getHeader("vary") }),
           retryDelay,
-          onResponse: (_request, _reply, response) => stream(reply, response.stream),
+          onResponse: (_request, _reply, { stream }) => answer(reply, stream as Readable),
           onError: (_reply, { error }) => answerFailure(reply, error.cause ?? error, log),
         }),
       );
@@ -98,7 +99,12 @@ export async function addForwardRoute(app: FastifyInstance, deps: ForwardDeps): 
 }
 
 /** Headers go out before the first byte of the body has come: an event stream may be silent at first. */
-function stream(reply: FastifyReply, body: unknown): void {
+function answer(reply: FastifyReply, body: Readable): void {
+  // A 304 has no body, but may have the length of what it stands for, which undici then misses.
+  if (reply.statusCode === 304) {
+    body.on("error", () => {}).resume();
+    return void reply.send();
+  }
   reply.raw.once("pipe", () => reply.raw.flushHeaders());
   reply.send(body);
 }
