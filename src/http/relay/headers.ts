@@ -63,9 +63,12 @@ export function callerHeaders<Headers extends IncomingHttpHeaders>(
   };
 }
 
-/** Compares the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. */
+/**
+ * Compares the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. Of
+ * what is beyond ASCII, each byte came as a character.
+ */
 function locationHere(location: string, target: string, { host, pathname }: URL): string {
-  const url = URL.parse(location, target);
+  const url = URL.parse(Buffer.from(location, "latin1").toString(), target);
   const base = pathname.replace(/\/$/, "");
   if (url?.host !== host || !url.pathname.startsWith(`${base}/v1/`)) return location;
   return url.pathname.slice(base.length) + url.search + url.hash;
