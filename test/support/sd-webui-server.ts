@@ -28,6 +28,8 @@ export interface SdWebuiStandIn {
   readonly violations: string[];
   /** `begin` and `end` of each request for pictures, `interrupt`, `progress`. */
   readonly events: string[];
+  /** What is said of the progress next; when all is said, it goes on by tenths. */
+  progress: unknown[];
   behave(behaviour: Behaviour): void;
   /** Resolves at the next event of this name. */
   seen(event: string): Promise<void>;
@@ -87,7 +89,8 @@ export async function startSdWebui(credentials?: string): Promise<SdWebuiStandIn
       "GET /sdapi/v1/progress?skip_current_image=true": (_request, response) => {
         polls += 1;
         happen("progress");
-        answer(response, { progress: Math.min(0.9, polls / 10), eta_relative: 1, state: {}, current_image: null });
+        const progress = standIn.progress.shift() ?? Math.min(0.9, polls / 10);
+        answer(response, { progress, eta_relative: 1, state: {}, current_image: null });
       },
       "POST /sdapi/v1/interrupt": (_request, response) => {
         happen("interrupt");
@@ -107,16 +110,18 @@ export async function startSdWebui(credentials?: string): Promise<SdWebuiStandIn
     server.closeAllConnections();
     server.close();
   });
-  return {
+  const standIn: SdWebuiStandIn = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
     violations,
     events,
+    progress: [],
     behave(next) {
       behaviour = next;
     },
     seen: (event) => new Promise((resolve) => waiting.push({ event, resolve })),
   };
+  return standIn;
 }
 
 /** The request's body when every field is there, none is more, and each is right. */

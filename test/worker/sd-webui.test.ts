@@ -110,6 +110,18 @@ describe("progress and stopping", () => {
     expect(reports.filter((progress) => progress === 1)).toHaveLength(1);
   });
 
+  test("what the server says is no progress, or is all of it, is not told", async () => {
+    const { server, develop } = await start();
+    server.progress = [1, "half", 0.3];
+    server.behave(async (response, images) => {
+      while (server.progress.length > 0) await server.seen("progress");
+      await fine(response, images);
+    });
+    const reports: number[] = [];
+    await develop({}, (progress) => reports.push(progress));
+    expect(reports).toEqual([0.3, 1]);
+  });
+
   test("an abort interrupts the server, and throws its reason", async () => {
     const { server, develop } = await start();
     server.behave(async (response, images) => {
@@ -153,13 +165,17 @@ describe("progress and stopping", () => {
     running.catch(() => {});
     waiting.catch(() => {});
     await begun;
+    const third = develop({ seed: 5 });
     second.abort(new Error("second"));
     await expect(waiting).rejects.toThrow("second");
     expect(server.events).not.toContain("interrupt");
+    // It is still the first's turn, though the one before the third has left.
+    for (let times = 0; times < 2; times += 1) await server.seen("progress");
+    expect(server.asked).toHaveLength(1);
+    server.behave(fine);
     first.abort(new Error("first"));
     await expect(running).rejects.toThrow("first");
-    server.behave(fine);
-    await develop({ seed: 5 });
+    await third;
     expect(server.asked.map(({ seed }) => seed)).toEqual([3, 5]);
   });
 
@@ -208,6 +224,9 @@ describe("what may go wrong", () => {
     ["memory that runs out", status(500, outOfMemory), "FAILED", false, /ran out of memory/],
     ["502 of a proxy", status(502, "<html>"), "UNAVAILABLE", true, /busy or not running/],
     ["503", status(503, {}), "UNAVAILABLE", true, /busy or not running/],
+    ["429", status(429, {}), "UNAVAILABLE", true, /busy or not running/],
+    ["504", status(504, {}), "UNAVAILABLE", true, /busy or not running/],
+    ["403", status(403, {}), "REFUSED", false, /credentials/],
     ["404: no such API", status(404, { detail: "Not Found" }), "REFUSED", false, /HTTP 404/],
     ["413", status(413, {}), "REFUSED", false, /too large/],
     ["422", status(422, { detail: [{ msg: secret }] }), "REFUSED", false, /HTTP 422/],
@@ -296,6 +315,7 @@ describe("configuration", () => {
     ["SD_WEBUI_URL", { SD_WEBUI_URL: "http://gpu:7860/?key=1" }],
     ["SD_WEBUI_TIMEOUT_SECONDS", { SD_WEBUI_URL: "http://gpu", SD_WEBUI_TIMEOUT_SECONDS: "0" }],
     ["SD_WEBUI_API_AUTH", { SD_WEBUI_URL: "http://gpu", SD_WEBUI_API_AUTH: "me" }],
+    ["SD_WEBUI_API_AUTH", { SD_WEBUI_URL: "http://gpu", SD_WEBUI_API_AUTH: "me:" }],
     ["SD_WEBUI_API_AUTH", { SD_WEBUI_API_AUTH: "me:pw" }],
   ])("%s is refused in %o", (variable, env) => {
     expect(() => read(env)).toThrow(new RegExp(`^${variable}: `));

@@ -185,6 +185,19 @@ describe("detail and texture", () => {
     expect(deviation(result.data)).toBeLessThan(16);
     expect(Math.abs(mean(result.data) - 128)).toBeLessThan(2);
     expect(valuesOf(result, 0)).toEqual(valuesOf(result, 2));
+    // Not the same in every row.
+    expect(deviation(Array.from({ length: 64 }, (_, y) => pixelAt(result, 0, y)[0] ?? 0))).toBeGreaterThan(6);
+  });
+
+  test("a softened picture looks alike at every size", async () => {
+    const stripes = draw(40, 40, (x) => Array(3).fill(x % 2 === 0 ? 90 : 160));
+    const softened = async (side: number) => {
+      const enlarged = await open(stripes).resize(side, side, { kernel: "nearest" }).png().toBuffer();
+      return deviation((await edited("soft", {}, enlarged)).data);
+    };
+    const small = await softened(400);
+    expect(small).toBeLessThan(deviation(stripes.data) * 0.95);
+    expect(Math.abs((await softened(800)) / small - 1)).toBeLessThan(0.05);
   });
 });
 
@@ -226,20 +239,25 @@ describe("strength and guidance", () => {
     expect(await edited(`${everything}, rotate`, { promptGuidance: 0 })).toEqual(SCENE);
   });
 
-  test.each(["brighter", "contrast: high contrast", "vivid", "muted", "warm", "soft", "vignette", "grain"])(
-    "guidance scales %s",
-    async (prompt) => {
-      const effects: number[] = [];
-      for (const promptGuidance of [2, 7.5, 20, 30]) {
-        effects.push(distance(await edited(prompt, { promptGuidance }), SCENE));
-      }
-      const [low = 0, normal = 0, high = 0, highest = 0] = effects;
-      expect(low).toBeGreaterThan(0);
-      expect(normal).toBeGreaterThan(low);
-      expect(high).toBeGreaterThan(normal);
-      expect(highest).toBeGreaterThan(high);
-    },
-  );
+  const light = ["brighter", "darker", "high contrast", "low contrast"];
+  const others = ["vivid", "muted", "warm", "cool", "soft", "sharp", "vignette", "grain"];
+  test.each([...light, ...others])("guidance scales %s", async (prompt) => {
+    const effects: number[] = [];
+    for (const promptGuidance of [2, 7.5, 20, 30]) {
+      effects.push(distance(await edited(prompt, { promptGuidance }), SCENE));
+    }
+    const [low = 0, normal = 0, high = 0, highest = 0] = effects;
+    expect(low).toBeGreaterThan(0);
+    expect(normal).toBeGreaterThan(low);
+    expect(high).toBeGreaterThan(normal);
+    expect(highest).toBeGreaterThan(high);
+  });
+
+  test.each(["black and white", "sepia", "sketch", "poster"])("slightly weakens %s, too", async (prompt) => {
+    const slight = distance(await edited(`slightly ${prompt}`), SCENE);
+    expect(slight).toBeGreaterThan(0);
+    expect(slight).toBeLessThan(distance(await edited(prompt), SCENE) * 0.8);
+  });
 
   test("the strongest guidance still leaves a picture", async () => {
     for (const prompt of ["very bright", "very dark", "very high contrast", "very vivid", "very warm", "very grainy"]) {
@@ -325,6 +343,10 @@ describe("reading the prompt", () => {
     ["high-contrast", { contrast: 1 }],
     ["film look, then no grain", {}],
     ["warm, then slightly warm", { warm: 0.5 }],
+    ["very grainy or warm", { grain: 1.6, warm: 1 }],
+    ["not so vivid\nwarm", { warm: 1 }],
+    ["very\nwarm", { warm: 1 }],
+    ["don't convert it to black and white", {}],
     ["black-and-white", { "black-and-white": 1 }],
     ["ＳＥＰＩＡ", { sepia: 1 }],
   ])("%s", (prompt, expected) => {
@@ -480,12 +502,25 @@ describe("odd pictures", () => {
     }
   });
 
-  test("a PNG that would be too large becomes another format that fits", async () => {
-    const side = 2800;
-    const noise = { data: randomFillSync(new Uint8Array(side * side * 3)), width: side, height: side, channels: 3 };
-    const [result] = await develop(await open(noise).png({ compressionLevel: 0 }).toBuffer(), "mirror");
+  /** Of more than 20 MiB. */
+  function noisyPng(width: number, height: number, channels: number): Promise<Buffer> {
+    const data = randomFillSync(new Uint8Array(width * height * channels));
+    return open({ data, width, height, channels }).png({ compressionLevel: 0 }).toBuffer();
+  }
+
+  test.each([
+    [2800, 3, "jpeg"],
+    [2400, 4, "webp"],
+  ])("a PNG of %d² pixels and %d channels that would be too large becomes a %s that fits", async (...row) => {
+    const [side, channels, format] = row;
+    const [result] = await develop(await noisyPng(side, side, channels), "mirror");
     expect(result?.length).toBeLessThanOrEqual(20 * 1024 * 1024);
-    expect(await sharp(result).metadata()).toMatchObject({ format: "jpeg", width: side, height: side });
+    expect(await sharp(result).metadata()).toMatchObject({ format, width: side, height: side, channels });
+  });
+
+  test("a PNG that would be too large, and is too wide for any other format, is refused", async () => {
+    const error = await engineErrorOf(develop(await noisyPng(66_000, 110, 3), "mirror"));
+    expect(error).toMatchObject({ reason: "RESULT_TOO_LARGE", retryable: false });
   });
 
   test("a picture that is truncated, damaged or none at all is unreadable", async () => {
