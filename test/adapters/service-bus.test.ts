@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ServiceBusClient, type ServiceBusReceiver } from "@azure/service-bus";
+import { ServiceBusClient, ServiceBusError, type ServiceBusReceiver } from "@azure/service-bus";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createClient } from "../../src/adapters/service-bus/client.ts";
+import { isLost, isRefusal } from "../../src/adapters/service-bus/errors.ts";
+import { serviceBusQueue } from "../../src/adapters/service-bus/queue.ts";
 import { openQueues } from "../../src/adapters/service-bus/queues.ts";
 import { complete, type Queue } from "../../src/ports/queue.ts";
 import { runningClock } from "../contracts/movable-clock.ts";
@@ -21,6 +23,20 @@ async function opened(options: Parameters<typeof startBroker>[0] = {}, { prefetc
   return { broker, store, isEmpty, ...openQueue(broker, { prefetch }) };
 }
 
+/** All receivers that are made from now on; `prepare` is called for each. */
+function receivers(prepare: (created: ServiceBusReceiver) => void = () => {}): ServiceBusReceiver[] {
+  const create = ServiceBusClient.prototype.createReceiver as (...args: unknown[]) => ServiceBusReceiver;
+  const all: ServiceBusReceiver[] = [];
+  vi.spyOn(ServiceBusClient.prototype, "createReceiver").mockImplementation(function (this: unknown, ...args) {
+    const created = create.apply(this, args);
+    all.push(created);
+    prepare(created);
+    return created;
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  return all;
+}
+
 test("dead letters to put back are looked for many at a time: the broker may be far away", async () => {
   const { queue } = await opened();
   const ids = Array.from({ length: 60 }, (_, nth) => String(nth));
@@ -31,10 +47,8 @@ test("dead letters to put back are looked for many at a time: the broker may be 
     const found = await queue.listDeadLetters(undefined, 100);
     return found.length === ids.length && found;
   }, timeout);
-  const create = ServiceBusClient.prototype.createReceiver as (...args: unknown[]) => ServiceBusReceiver;
   let [asked, most] = [0, 0];
-  vi.spyOn(ServiceBusClient.prototype, "createReceiver").mockImplementation(function (this: unknown, ...args) {
-    const created = create.apply(this, args);
+  receivers((created) => {
     const peek = created.peekMessages.bind(created);
     created.peekMessages = (...wanted) => {
       asked += 1;
@@ -43,9 +57,7 @@ test("dead letters to put back are looked for many at a time: the broker may be 
         asked -= 1;
       });
     };
-    return created;
   });
-  onTestFinished(() => void vi.restoreAllMocks());
   expect(await queue.redrive(letters.map(({ number }) => number))).toBe(ids.length);
   expect(most).toBe(50);
 });
@@ -281,6 +293,80 @@ test("a message that waits for another try leaves its receiver to others, and co
   expect(store.peek(0, 9)).toMatchObject([{ deliveries: 2, lock: undefined }]);
 });
 
+test("a hundred messages may wait for another try beside the one that is handled, and no link stays for them", async () => {
+  const { queue, store } = await opened();
+  const created = receivers();
+  const ids = Array.from({ length: 120 }, (_, nth) => String(nth));
+  await send(queue, ...ids);
+  const receiver = receive(queue);
+  for (let held = 0; held <= 100; held += 1) (await receiver.next()).settle({ kind: "abandon", delayMs: hour });
+  const other = receive(queue);
+  for (const id of ids.slice(101)) {
+    const delivery = await other.next();
+    expect(delivery.message.id).toBe(id);
+    delivery.settle(complete);
+  }
+  await vi.waitUntil(() => store.size === 101, { timeout });
+  await other.consumer.stop();
+  await receiver.consumer.stop();
+  expect(receiver.ids).toEqual(ids.slice(0, 101));
+  expect(created.filter(({ isClosed }) => !isClosed)).toEqual([]);
+});
+
+test("a lock that was lost while its message is handled is not renewed again", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const clock = runningClock();
+  const broker = await startBroker();
+  const { queue, log } = openQueue(broker, { clock });
+  await send(queue, "a");
+  const receiver = receive(queue);
+  const delivery = await receiver.next();
+  broker.expireLocks();
+  const renew = vi.spyOn(broker.queue("queue"), "renew");
+  const tick = async () => {
+    clock.advance(hour);
+    await vi.advanceTimersByTimeAsync(1000);
+  };
+  await tick();
+  await vi.waitUntil(() => log.lines.length > 0, { timeout });
+  const asked = renew.mock.calls.length;
+  await tick();
+  // Goes the way that the renewal would have gone.
+  await queue.listDeadLetters(undefined, 1);
+  expect(renew).toHaveBeenCalledTimes(asked);
+  delivery.settle(complete);
+});
+
+test("a dead letter that is put back twice, since it could not be taken from the dead ones at first, comes once", async () => {
+  const { broker, queue, isEmpty } = await opened();
+  await send(queue, "a");
+  const first = receive(queue);
+  (await first.next()).settle({ kind: "deadLetter", reason: "Bad", description: "x".repeat(5000) });
+  await first.consumer.stop();
+  const [letter] = await vi.waitUntil(async () => {
+    const found = await queue.listDeadLetters(undefined, 1);
+    return found.length > 0 && found;
+  }, timeout);
+  // Service Bus takes no longer one.
+  expect(letter?.description).toHaveLength(4096);
+  const dead = broker.queue("queue/$deadletterqueue");
+  const { settle } = dead;
+  dead.settle = (...args) => {
+    dead.settle = settle;
+    broker.expireLocks();
+    return settle.apply(dead, args);
+  };
+  await expect(queue.redrive([letter?.number ?? ""])).rejects.toThrow();
+  expect(await queue.redrive([letter?.number ?? ""])).toBe(1);
+  const receiver = receive(queue);
+  const delivery = await receiver.next();
+  expect(delivery.message).toMatchObject({ id: "a" });
+  delivery.settle(complete);
+  await isEmpty();
+  expect(receiver.ids).toEqual(["a"]);
+});
+
 test("messages are taken ahead as it is told, and given back when it stops", async () => {
   const { queue, store } = await opened({}, { prefetch: 2 });
   await send(queue, "a", "b", "c", "d");
@@ -341,6 +427,44 @@ test("a message that an older setting of the queue let through too often is give
   expect(receiver.ids).toEqual([]);
 });
 
+test("a send that is not answered is given up, and the next one has a link of its own", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const senders = [() => new Promise<void>(() => {}), async () => {}].map((sendMessages) => ({
+    createMessageBatch: async () => ({ tryAddMessage: () => true }),
+    sendMessages: vi.fn(sendMessages),
+    close: vi.fn(async () => {}),
+  }));
+  const unused = senders.values();
+  const client = { createSender: () => unused.next().value, createReceiver: () => ({}) } as unknown as ServiceBusClient;
+  const queue = serviceBusQueue(client, "queue", { clock: Date.now, log: recordingLog(), prefetch: 0 });
+  const sending = send(queue, "a");
+  sending.catch(() => {});
+  await vi.advanceTimersByTimeAsync(10_000);
+  await expect(sending).rejects.toThrow("did not take what was sent");
+  await send(queue, "a");
+  expect(senders.map(({ sendMessages }) => sendMessages.mock.calls.length)).toEqual([1, 1]);
+  expect(senders.map(({ close }) => close.mock.calls.length)).toEqual([1, 0]);
+});
+
+test.each([
+  [new ServiceBusError("no such queue", "MessagingEntityNotFound"), "refusal"],
+  [new ServiceBusError("switched off", "MessagingEntityDisabled"), "refusal"],
+  [Object.assign(new Error("no identity"), { name: "CredentialUnavailableError" }), "refusal"],
+  [Object.assign(new Error("none of them"), { name: "AggregateAuthenticationError" }), "refusal"],
+  [new AggregateError([new Error("slow"), new ServiceBusError("no right", "UnauthorizedAccess")]), "refusal"],
+  [new ServiceBusError("busy", "ServiceBusy"), "neither"],
+  [new Error("away"), "neither"],
+  [new ServiceBusError("gone", "MessageLockLost"), "lost"],
+  [new ServiceBusError("gone", "MessageNotFound"), "lost"],
+  [new Error("The message was already settled."), "lost"],
+])("%s: what to do about it", (error, kind) => {
+  expect({ refusal: isRefusal(error), lost: isLost(error) }).toEqual({
+    refusal: kind === "refusal",
+    lost: kind === "lost",
+  });
+});
+
 describe("a start", () => {
   const names = { jobQueue: "queue", resultQueue: "results", publishQueue: undefined, prefetch: 0 };
 
@@ -364,6 +488,10 @@ describe("a start", () => {
     const open = (text: string) =>
       openQueues({ access: { connectionString: text }, ...names }, Date.now, recordingLog());
     await expect(open(connectionString)).rejects.toThrow(/results.* could not be found.*must be there/);
+    const withOld = { ...names, resultQueue: "queue", publishQueue: "old" };
+    await expect(openQueues({ access: { connectionString }, ...withOld }, Date.now, recordingLog())).rejects.toThrow(
+      /old.* could not be found.*must be there/,
+    );
     const forged = connectionString.replace(/SharedAccessKey=[^;]+/, "SharedAccessKey=c2VjcmV0");
     const error = await open(forged).catch((thrown: Error) => thrown.message);
     expect(error).toMatch(/^UnauthorizedAccess: .*may send to each and listen at each$/);
