@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { renameSync, statSync } from "node:fs";
+import { Agent, get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test, vi } from "vitest";
@@ -19,6 +22,20 @@ test("tells of each backend, to anybody, and nothing more", async () => {
     expect(await response.json()).toEqual({ status: "ok", backends: { database: "up", queue: "up" } });
   }
   expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: "ok" });
+});
+
+test("while it stops, whoever is still connected is told so", async () => {
+  const { app, url } = await serve({}, { worker: false });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const health = async () => {
+    const [response]: IncomingMessage[] = await once(get(`${url}/health/ready`, { agent }), "response");
+    return [response?.statusCode, response && (await json(response))];
+  };
+  expect(await health()).toMatchObject([200, { status: "ok" }]);
+  const stopping = app.stop();
+  expect(await health()).toMatchObject([503, { status: "stopping" }]);
+  agent.destroy();
+  await stopping;
 });
 
 test("while the queue's file is away, jobs are accepted, and developed once it is back", async () => {

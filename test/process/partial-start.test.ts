@@ -104,6 +104,16 @@ test("parts end in reverse order, though one of them cannot, and a second stop w
   expect(lines.lines).toMatchObject([{ level: "error", message: "a part did not stop in order" }]);
 });
 
+test("a server that has stopped looks after nothing any more", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const config = readServerConfig({ DARKROOM_DATA_DIR: scratchDirectory(), PORT: "0" });
+  const app = await startServer(config, { log, forkWorker: undefined });
+  expect(vi.getTimerCount()).toBeGreaterThan(0);
+  await app.stop();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 const serviceBus = "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=x;SharedAccessKey=x;UseDevelopmentEmulator=true";
 
 // By an exit code, not by the signal itself, which would do nothing to a container's first process.
