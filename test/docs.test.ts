@@ -183,6 +183,16 @@ test("what is unset is as docs/configuration.md says", () => {
     for (const name of names) expect([name, configured({ [name]: ` ${fallback}\n` })]).toEqual([name, configured({})]);
 });
 
+test("what is given in days is kept for days", () => {
+  const days = 24 * 60 * 60 * 1000;
+  expect(readServerConfig({})).toMatchObject({
+    rotateKeyMs: 90 * days,
+    keepUploadMs: 7 * days,
+    keepResultMs: 30 * days,
+    keepAuditMs: 365 * days,
+  });
+});
+
 test("docs/configuration.md says how small and how large each number may be, and so it is", () => {
   const numbers = settings.flatMap(({ names, meaning }) => {
     return names.flatMap((name) => {

@@ -177,8 +177,9 @@ describe("the configuration of Service Bus", () => {
     );
   });
 
-  test("refuses queues' names without a namespace, and a namespace that is none", () => {
-    expect(refused({ AZURE_RECEIVE_QUEUE_NAME: "a" })).toMatch(/^AZURE_RECEIVE_QUEUE_NAME: must be given with/);
+  test("refuses queues' settings without a namespace, and a namespace that is none", () => {
+    for (const stray of ["AZURE_PUBLISH_QUEUE_NAME", "AZURE_RECEIVE_QUEUE_NAME", "AZURE_SERVICEBUS_PREFETCH"])
+      expect(refused({ [stray]: "1" })).toMatch(new RegExp(`^${stray}: must be given with`));
     for (const host of ["sb://ns.servicebus.windows.net", "ns", "a b.c"])
       expect(refused({ AZURE_SERVICEBUS_NAMESPACE: host })).toMatch(/^AZURE_SERVICEBUS_NAMESPACE: must be a host/);
   });
