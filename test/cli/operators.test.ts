@@ -1,12 +1,14 @@
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openQueues } from "../../src/app/backends.ts";
+import { openStoreApi } from "../../src/app/store-app.ts";
 import { pages } from "../../src/cli/operators/pages.ts";
 import { render } from "../../src/cli/operators/render.ts";
 import { bearer } from "../../src/client/index.ts";
+import { readServerConfig } from "../../src/config/config.ts";
 import { recordingLog } from "../support/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run, runInto } from "../support/process.ts";
@@ -217,6 +219,30 @@ test("without a server the same is done straight on the store, and a server that
     const { code, stderr } = await run([...command.split(" "), "--store"], { DARKROOM_DATA_DIR: dataDir }).finished;
     expect([code, stderr]).toEqual([1, `darkroom: ${refusal}\n`]);
   }
+});
+
+test("an account that is deleted on the store is gone with its pictures in the end, though the call waits no longer", async () => {
+  const { app, dataDir, ...darkroom } = await serve({}, { worker: false });
+  const { account, credential } = await signIn(darkroom);
+  for (let left = 20; left > 0; left -= 1) await darkroom.jobs.uploadImage({ data: await smallPicture() }, credential);
+  await app.stop();
+  const pictures = () => {
+    const entries = readdirSync(join(dataDir, "pictures"), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).length;
+  };
+  const log = recordingLog();
+  const store = await openStoreApi(readServerConfig({ DARKROOM_DATA_DIR: dataDir }), log, { needsQueues: false });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let isDeleted = false;
+  const deleting = store.auth.deleteUser({ userId: account?.id ?? "" }).finally(() => {
+    isDeleted = true;
+  });
+  while (!isDeleted) await vi.advanceTimersByTimeAsync(60_000);
+  await deleting;
+  expect(pictures()).toBeGreaterThan(0);
+  await store.stop();
+  expect([pictures(), log.lines]).toEqual([0, []]);
 });
 
 test("a key that leaked is dropped at once, with all that it has signed", async () => {
