@@ -5,10 +5,12 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openQueues } from "../../src/app/backends.ts";
 import { openStoreApi } from "../../src/app/store-app.ts";
+import { deadLetterCommands } from "../../src/cli/operators/dead-letter-commands.ts";
+import type { OperatorSettings } from "../../src/cli/operators/operator.ts";
 import { pages } from "../../src/cli/operators/pages.ts";
 import { render } from "../../src/cli/operators/render.ts";
 import { bearer } from "../../src/client/index.ts";
-import { readServerConfig } from "../../src/config/config.ts";
+import { readOperatorsServer, readServerConfig, serverUrl } from "../../src/config/config.ts";
 import { recordingLog } from "../support/log.ts";
 import { smallPicture } from "../support/pictures.ts";
 import { run, runInto } from "../support/process.ts";
@@ -106,7 +108,9 @@ test("signing keys are listed and rotated, and the credential in use is explaine
   expect(newest).toEqual(fresh);
   expect(String(fresh?.signs_from) > String(fresh?.created)).toBe(true);
   expect(first?.signs_from).toBe(first?.created);
-  expect(await json("token", "inspect")).toMatchObject([{ valid: true, account: "admin" }]);
+  expect(await json("token", "inspect")).toMatchObject([
+    { valid: true, account: "admin", session: expect.any(String) },
+  ]);
 });
 
 test("what was given up is listed, and sent again one by one or all at once", async () => {
@@ -126,7 +130,9 @@ test("what was given up is listed, and sent again one by one or all at once", as
   const listed = await json("dead-letters", "list", "--source", "job");
   expect(listed.map(({ id }) => id)).toEqual(ids);
   const owner = account?.id;
-  expect(listed[0]).toMatchObject({ source: "job", reason: "DEADLINE_PASSED", owner, body: null });
+  const given_up = expect.stringMatching(/^20.*Z$/);
+  const why = { reason: "DEADLINE_PASSED", description: expect.stringContaining("deadline") };
+  expect(listed[0]).toMatchObject({ source: "job", ...why, given_up, owner, body: null });
   expect((await run(["dead-letters", "list"], env).finished).stdout).not.toContain("body");
   expect(await json("dead-letters", "redrive", ids[1] ?? "")).toEqual([{ id: ids[1], redriven: true }]);
   expect(await json("dead-letters", "list", "--source", "result")).toEqual([]);
@@ -153,6 +159,23 @@ test("a result that could not be used is listed with what is in it, and discarde
   expect(await discard("--all")).toEqual([{ discarded: 2, skipped: 0 }]);
   expect(await listed()).toEqual([]);
   expect(await discard("--all")).toEqual([{ discarded: 0, skipped: 0 }]);
+});
+
+test("more results than one call takes are discarded by several", async () => {
+  const deadLetters = Array.from({ length: 1500 }, (_, id) => ({ id: String(id) }));
+  const listDeadLetters = async () => ({ deadLetters, nextPageToken: "" });
+  const discardDeadLetters = vi.fn(async ({ ids }: { ids: string[] }) => ({ discarded: ids.length }));
+  const store = { jobs: { listDeadLetters, discardDeadLetters }, auth: {}, stop: async () => {} };
+  const print = vi.fn();
+  const settings = { openStore: async () => store, print } as unknown as OperatorSettings;
+  await deadLetterCommands(settings).parseAsync(["discard", "--all", "--store", "--json"], { from: "user" });
+  expect(discardDeadLetters.mock.calls.map(([{ ids }]) => ids.length)).toEqual([1000, 500]);
+  expect(print.mock.calls).toEqual([['{"discarded":1500,"skipped":0}\n']]);
+});
+
+test("operators ask the server that starts where nothing is set", () => {
+  const { host, port } = readServerConfig({});
+  expect(readOperatorsServer({}).serverUrl).toBe(serverUrl(host, port, false));
 });
 
 test("an account is handed a token for a new password, and deleted", async () => {

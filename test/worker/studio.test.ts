@@ -481,7 +481,7 @@ describe("odd pictures", () => {
       height: 48,
     });
     const upright = draw(32, 48, (x, y) => pixelAt(SCENE, y, 31 - x));
-    expect(distance(await pixelsOf(result as Uint8Array), upright)).toBeLessThan(6);
+    expect(distance(await pixelsOf(result as Uint8Array), upright)).toBeLessThan(2.5);
   });
 
   test("only the first frame of an animation is edited", async () => {
