@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openQueues } from "../../src/app/backends.ts";
 import { decodeResult, encodeJob } from "../../src/model/queue-messages.ts";
@@ -43,6 +44,22 @@ test("one heartbeat is under way at a time, with the most that was reported", as
   await vi.advanceTimersByTimeAsync(200);
   expect(told()).toEqual([0.5, 0.7, 1]);
   answers[2]?.();
+  heartbeats.stop();
+});
+
+test("a lease is kept where no progress is made, until the server refuses it", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const refusal = new ConnectError("it is another's", Code.FailedPrecondition);
+  const send = vi.fn(async () => {});
+  const refused = vi.fn();
+  const heartbeats = new Heartbeats(8000, send, refused);
+  await vi.advanceTimersByTimeAsync(8000);
+  expect(send.mock.calls.length).toBeGreaterThan(2);
+  expect(refused).not.toHaveBeenCalled();
+  send.mockRejectedValue(refusal);
+  await vi.advanceTimersByTimeAsync(4000);
+  expect(refused).toHaveBeenCalledWith(refusal);
   heartbeats.stop();
 });
 

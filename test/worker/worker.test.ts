@@ -9,7 +9,7 @@ import { takeJobs } from "../../src/worker/worker.ts";
 import { sampleJob } from "../contracts/samples.ts";
 import { recordingLog } from "../support/log.ts";
 
-const job = sampleJob();
+const job = sampleJob({ promptGuidance: 9, strength: 0.3, seed: 7, imageCount: 2 });
 const message = { id: "message", body: encodeJob(job, "token"), deliveryCount: 1 };
 const drawn: Engine = { develop: async () => [new Uint8Array()] };
 const failing = (error: unknown): Engine => ({ develop: () => Promise.reject(error) });
@@ -66,6 +66,16 @@ test.each([
     expect(log.lines).toEqual([]);
   },
 );
+
+test("an engine is told what the job asks for, and its pictures stay in order", async () => {
+  const develop = vi.fn<Engine["develop"]>(async () => [Buffer.from("a"), Buffer.from("b")]);
+  const store = async (_token: string, picture: Uint8Array) => `stored-${Buffer.from(picture)}`;
+  const { take, outcomes } = open({ server: { store }, engine: { develop } });
+  await take();
+  const { prompt, promptGuidance, strength, seed, imageCount } = job;
+  expect(develop.mock.calls[0]?.[0]).toMatchObject({ prompt, promptGuidance, strength, seed, imageCount });
+  expect(outcomes()).toMatchObject([{ kind: "succeeded", imageIds: ["stored-a", "stored-b"] }]);
+});
 
 test("an engine's fault that nobody foresaw fails the attempt, not the job, and the log has it", async () => {
   const err = new Error("odd");
