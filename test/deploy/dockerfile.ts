@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { project, sh } from "../support/consumer.ts";
 
@@ -18,12 +18,11 @@ export async function build(directory: string): Promise<string> {
   return app;
 }
 
-/** Empty, or with what the stage has that it builds on. */
+/** Empty. */
 function stage(directory: string, text: string): string {
-  const [, base = "", name = "final"] = /^(\S+)(?: AS (\w+))?$/.exec(text) ?? [];
-  const [app, before] = [join(directory, name), join(directory, base)];
-  if (existsSync(before)) cpSync(before, app, { recursive: true, verbatimSymlinks: true });
-  else mkdirSync(app);
+  const [, name = "final"] = / AS (\w+)$/.exec(text) ?? [];
+  const app = join(directory, name);
+  mkdirSync(app);
   return app;
 }
 
