@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     pool: "forks",
     // Tests wait for other processes more than they compute.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     globalSetup: "test/support/bundle.ts",
     env: {
       // Of servers in processes of their own: whoever tests them keeps the machine as busy as they do.

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { expect, test } from "vitest";
+import { longest } from "./support/longest-first.ts";
 
 /** Which rooms of src/ a room may look into; what is not named here may look into none but itself. */
 const rooms: Readonly<Record<string, readonly string[]>> = {
@@ -137,6 +138,10 @@ test("process is read where it begins and ends alone", () => {
 
 test("files have at most 250 lines", () => {
   expect(files.filter((file) => read(file).split("\n").length > 250)).toEqual([]);
+});
+
+test("the tests that are to start first are there", () => {
+  expect(longest.filter((path) => !existsSync(join(src, "..", path)))).toEqual([]);
 });
 
 interface Import {
