@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { sqliteAccountStore } from "../../src/adapters/sqlite/account-store.ts";
 import { sqliteAuditStore } from "../../src/adapters/sqlite/audit-store.ts";
 import { sqliteClientStore } from "../../src/adapters/sqlite/client-store.ts";
@@ -33,6 +33,10 @@ const statements = new Set<string>();
 afterEach(() => {
   for (const [sql] of read.mock.calls) statements.add(sql);
   for (const [unit] of write.mock.calls) for (const { sql } of unit) statements.add(sql);
+});
+afterAll(() => {
+  read.mockRestore();
+  write.mockRestore();
 });
 
 accountStoreContract("SQLite", () => openedStore(sqliteAccountStore));

@@ -1,16 +1,11 @@
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import fs, { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { recordingLog } from "../support/log.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 import { serve, signIn } from "../support/server.ts";
 
-vi.mock("node:fs", async (importOriginal) => {
-  const fs = await importOriginal<typeof import("node:fs")>();
-  return { ...fs, chmodSync: vi.fn(fs.chmodSync) };
-});
-
-const chmod = vi.mocked(chmodSync);
 const warning = "others may read the data directory, and its mode cannot be changed";
 
 /** Serves from a directory that everybody may look into; what its mode is then, and whether the log warned. */
@@ -36,7 +31,12 @@ test.each([
   ],
   ["only seems to", () => {}],
 ])("where the file system %s, the log warns and the start goes on", async (_, change) => {
-  chmod.mockImplementation(change);
+  const chmod = vi.spyOn(fs, "chmodSync").mockImplementation(change);
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    chmod.mockRestore();
+    syncBuiltinESMExports();
+  });
   const { mode, dataDir, warned } = await start();
   expect(mode).not.toBe(0o700);
   expect(warned).toMatchObject([{ level: "warn", fields: { directory: dataDir } }]);

@@ -1,5 +1,5 @@
 import bcrypt from "bcrypt";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Role } from "../../gen/darkroom/auth/v1/auth_pb.ts";
 import { bearer } from "../../src/client/index.ts";
 import { refusal, refusalOf } from "../support/refusals.ts";
@@ -19,11 +19,12 @@ type User = Awaited<ReturnType<typeof signIn>>;
 async function whileHeld<Answer>(held: Held, call: () => Promise<Answer>, between: () => Promise<unknown>) {
   const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const real = bcrypt[held] as (...args: unknown[]) => Promise<never>;
-  vi.spyOn(bcrypt, held).mockImplementationOnce(async (...args: unknown[]) => {
+  const spy = vi.spyOn(bcrypt, held).mockImplementationOnce(async (...args: unknown[]) => {
     begun.resolve();
     await gate.promise;
     return real(...args);
   });
+  onTestFinished(() => spy.mockRestore());
   const answer = call();
   await begun.promise;
   await between().finally(gate.resolve);

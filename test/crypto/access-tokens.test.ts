@@ -10,7 +10,9 @@ import { type AccessTokens, InvalidToken } from "../../src/ports/credentials.ts"
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount, sampleClient, sampleSession } from "../contracts/samples.ts";
-import { altered, openSecrets } from "./opened-secrets.ts";
+import { altered, shareSecrets } from "./opened-secrets.ts";
+
+const openSecrets = shareSecrets();
 
 const account = sampleAccount();
 const session = sampleSession({ accountId: account.id });

@@ -4,7 +4,9 @@ import { openJobTokens } from "../../src/crypto/job-tokens.ts";
 import { InvalidToken, type JobTokens } from "../../src/ports/credentials.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { thrownBy } from "../model/thrown.ts";
-import { altered, openSecrets } from "./opened-secrets.ts";
+import { altered, shareSecrets } from "./opened-secrets.ts";
+
+const openSecrets = shareSecrets();
 
 async function opened() {
   const clock = movableClock();

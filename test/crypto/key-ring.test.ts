@@ -11,7 +11,9 @@ import { InvalidToken } from "../../src/ports/credentials.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount, sampleSession } from "../contracts/samples.ts";
-import { openSecrets } from "./opened-secrets.ts";
+import { shareSecrets } from "./opened-secrets.ts";
+
+const openSecrets = shareSecrets();
 
 const tokenMs = 3_600_000;
 const rotateMs = 90 * 24 * tokenMs;

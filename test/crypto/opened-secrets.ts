@@ -7,22 +7,25 @@ import { databaseMigrations } from "../../src/adapters/sqlite/tables.ts";
 import type { SecretStore } from "../../src/ports/secret-store.ts";
 import { scratchDirectory } from "../support/scratch.ts";
 
-const directory = scratchDirectory(afterAll);
-let db: Database;
+/**
+ * What gives an installation's own secrets, none yet. All lie in one database, as opening one takes long: for all tests of
+ * the file that asks for it, while it is loaded.
+ */
+export function shareSecrets(): () => SecretStore {
+  const directory = scratchDirectory(afterAll);
+  let db: Database;
+  beforeAll(async () => {
+    db = await Database.open(join(directory, "test.db"), databaseMigrations);
+  });
+  afterAll(() => db.close());
 
-beforeAll(async () => {
-  db = await Database.open(join(directory, "test.db"), databaseMigrations);
-});
-
-afterAll(() => db.close());
-
-/** An installation's own secrets, none yet; all lie in the file's one database, as opening one takes long. */
-export function openSecrets(): SecretStore {
-  const store = sqliteSecretStore(db);
-  const installation = randomUUID();
-  return {
-    getOrCreate: (name, candidate) => store.getOrCreate(`${installation} ${name}`, candidate),
-    replace: (name, expected, value) => store.replace(`${installation} ${name}`, expected, value),
+  return () => {
+    const store = sqliteSecretStore(db);
+    const installation = randomUUID();
+    return {
+      getOrCreate: (name, candidate) => store.getOrCreate(`${installation} ${name}`, candidate),
+      replace: (name, expected, value) => store.replace(`${installation} ${name}`, expected, value),
+    };
   };
 }
 

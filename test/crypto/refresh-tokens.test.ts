@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openRefreshTokens } from "../../src/crypto/refresh-tokens.ts";
-import { openSecrets } from "./opened-secrets.ts";
+import { shareSecrets } from "./opened-secrets.ts";
+
+const openSecrets = shareSecrets();
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

@@ -9,7 +9,9 @@ import { publishAheadMs } from "../../src/model/signing-key.ts";
 import { InvalidToken } from "../../src/ports/credentials.ts";
 import { movableClock } from "../contracts/movable-clock.ts";
 import { sampleAccount } from "../contracts/samples.ts";
-import { openSecrets } from "./opened-secrets.ts";
+import { shareSecrets } from "./opened-secrets.ts";
+
+const openSecrets = shareSecrets();
 
 const rotateMs = 24 * 60 * 60 * 1000;
 const caller = { kind: "user", account: sampleAccount(), sessionId: "session" } as const;

@@ -3,37 +3,36 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
-import { afterAll } from "vitest";
 import { scratchDirectory } from "./scratch.ts";
 
 export const sh = promisify(execFile);
 export const project = join(import.meta.dirname, "../..");
 
-const copies: string[] = [];
-afterAll(() => {
-  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
-});
-
 /** What packing must not depend on. */
 const leftBehind = ["node_modules", "dist", "data", ".git", ".cache"];
 
-let packed: Promise<string> | undefined;
+let packed: Promise<Uint8Array> | undefined;
 
-/** The tarball of `npm pack`. */
-export function pack(): Promise<string> {
+/** The tarball of `npm pack`, which is made once, for the test that asks for it. */
+export async function pack(): Promise<string> {
+  const tarball = join(scratchDirectory(), "darkroom.tgz");
   packed ??= packCopy();
-  return packed;
+  writeFileSync(tarball, await packed);
+  return tarball;
 }
 
-/** Of a copy of this project, so that tests do not meet in dist/; until the test file ends. */
-async function packCopy(): Promise<string> {
+/** Of a copy of this project, so that tests do not meet in dist/. */
+async function packCopy(): Promise<Uint8Array> {
   const copy = mkdtempSync(join(tmpdir(), "darkroom-pack-"));
-  copies.push(copy);
-  cpSync(project, copy, { recursive: true, filter: (path) => !leftBehind.includes(relative(project, path)) });
-  symlinkSync(join(project, "node_modules"), join(copy, "node_modules"));
-  const { stdout } = await sh("npm", ["pack", "--json"], { cwd: copy });
-  const { filename } = /"filename": "(?<filename>[^"]+)"/.exec(stdout)?.groups ?? {};
-  return join(copy, filename ?? "");
+  try {
+    cpSync(project, copy, { recursive: true, filter: (path) => !leftBehind.includes(relative(project, path)) });
+    symlinkSync(join(project, "node_modules"), join(copy, "node_modules"));
+    const { stdout } = await sh("npm", ["pack", "--json"], { cwd: copy });
+    const { filename } = /"filename": "(?<filename>[^"]+)"/.exec(stdout)?.groups ?? {};
+    return readFileSync(join(copy, filename ?? ""));
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 }
 
 /** A project of somebody else's in which the tarball is installed, and these files lie. */
