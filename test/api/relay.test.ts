@@ -156,6 +156,7 @@ describe("a relayed call", () => {
     ["../tools", "/v1/tools"],
     ["/v1/tools", "/v1/tools"],
     [Buffer.from("/base/v1/tools/上?q=é").toString("latin1"), "/v1/tools/%E4%B8%8A?q=%C3%A9"],
+    ["/base/v1/tools/caf\xe9", "/v1/tools/caf%E9"],
     [`${upstream.url}/v1/tools`, `${upstream.url}/v1/tools`],
     [`${upstream.url}/base//elsewhere.example/v1/`, `${upstream.url}/base//elsewhere.example/v1/`],
     ["http://[", "http://["],

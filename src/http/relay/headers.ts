@@ -65,13 +65,17 @@ export function callerHeaders<Headers extends IncomingHttpHeaders>(
 
 /**
  * Compares the host alone: an upstream that believes `X-Forwarded-Proto` names its own address by the caller's scheme. Of
- * what is beyond ASCII, each byte came as a character.
+ * what is beyond ASCII, each byte came as a character, which URL would take for two.
  */
 function locationHere(location: string, target: string, { host, pathname }: URL): string {
-  const url = URL.parse(Buffer.from(location, "latin1").toString(), target);
+  const url = URL.parse(location.replace(/[\x80-\xff]/g, percentEncoded), target);
   const base = pathname.replace(/\/$/, "");
   if (url?.host !== host || !url.pathname.startsWith(`${base}/v1/`)) return location;
   return url.pathname.slice(base.length) + url.search + url.hash;
+}
+
+function percentEncoded(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 function without<Headers extends object>(headers: Headers, isDropped: (name: string) => boolean): Headers {
