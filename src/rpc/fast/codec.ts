@@ -2,11 +2,13 @@ import {
   type DescMethod,
   fromJson,
   type JsonReadOptions,
+  type JsonValue,
   type JsonWriteStringOptions,
   type Message,
   toBinary,
   toJsonString,
 } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createMethodSerializationLookup, getJsonOptions } from "@connectrpc/connect/protocol";
 import { callersFault } from "../errors.ts";
 import type { Options } from "./call.ts";
@@ -68,11 +70,17 @@ function sparingSearch({ input }: DescMethod, { jsonOptions }: Options, parse: C
   const readOptions = getJsonOptions(jsonOptions) as JsonReadOptions;
   return (bytes) => {
     if (bytes.length <= searchedMax || bytes.indexOf(colon) !== bytes.lastIndexOf(colon)) return parse(bytes);
+    let json: JsonValue;
     try {
-      return fromJson(input, JSON.parse(new TextDecoder().decode(bytes)), readOptions);
+      json = JSON.parse(new TextDecoder().decode(bytes));
     } catch {
       // Tells what is wrong with it.
       return parse(bytes);
+    }
+    try {
+      return fromJson(input, json, readOptions);
+    } catch (error) {
+      throw ConnectError.from(error, Code.InvalidArgument);
     }
   };
 }
