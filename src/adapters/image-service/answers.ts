@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { limited } from "../../helpers/limited.ts";
+import { limitedBytes } from "../../helpers/limited-bytes.ts";
 import { isId } from "../../model/ids.ts";
 import type { IdleTimeout } from "./idle-timeout.ts";
 
@@ -39,7 +39,7 @@ export async function idIn(response: Response, timeout: IdleTimeout): Promise<st
   // A service that answers 200 may have stored the picture: each further try may leave a copy there.
   if (isRefusal(response) || (ok && status !== 201)) throw new Refusal(`POST /images was answered ${status}`);
   if (!ok) throw new Error(`POST /images was answered ${status}`);
-  const { uuid } = parsed(await text(limited(received(response, timeout), answerMax, tooLong)));
+  const { uuid } = parsed(await text(limitedBytes(received(response, timeout), answerMax, tooLong)));
   if (typeof uuid === "string" && isId(uuid)) return uuid;
   throw new Refusal("POST /images was answered without a uuid of 1 to 64 letters, digits, '-' and '_'");
 }

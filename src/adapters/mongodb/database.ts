@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Collection, type Db, type DbOptions, type Document, type MongoClient, ReadConcern } from "mongodb";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 import type { Log } from "../../ports/log.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import type { CollectionName } from "./collections.ts";
@@ -71,7 +71,7 @@ export class Database {
 
   async close(): Promise<void> {
     this.#breaker.close();
-    await closed(this.#client.close());
+    await closedInTime(this.#client.close());
   }
 
   /**
@@ -87,11 +87,11 @@ export class Database {
       () => true,
       () => false,
     );
-    if (!isFound || this.#breaker.isClosed) return closed(fresh.close());
+    if (!isFound || this.#breaker.isClosed) return closedInTime(fresh.close());
     const before = this.#client;
     [this.#client, this.#db] = [fresh, db];
     this.#log.warn({}, "the database answers a new client, which takes the place of the one before");
-    await closed(before.close());
+    await closedInTime(before.close());
   }
 
   async #prepare(): Promise<void> {

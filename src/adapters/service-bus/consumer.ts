@@ -1,6 +1,6 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import pLimit from "p-limit";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { backOff, type Consumer, type DeadLetter, maxDeliveries, type Settlement } from "../../ports/queue.ts";
 import { Locks } from "./locks.ts";
@@ -51,11 +51,11 @@ export function consume(source: Source): Consumer {
         receiver = source.open();
       }
     }
-    await closed(receiver.close());
+    await closedInTime(receiver.close());
   }
 
   function hold(settling: Promise<void>, receiver: ServiceBusReceiver): void {
-    const holding = settling.then(() => closed(receiver.close())).finally(() => held.delete(holding));
+    const holding = settling.then(() => closedInTime(receiver.close())).finally(() => held.delete(holding));
     held.add(holding);
   }
 

@@ -1,7 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender } from "@azure/service-bus";
 import Long from "long";
 import pLimit from "p-limit";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 import type { NumberedDeadLetter } from "../../ports/queue.ts";
 import { again, incoming } from "./message.ts";
 
@@ -74,7 +74,7 @@ async function settleThose(
     }
     return count;
   } finally {
-    await Promise.all(passed.map((message) => closed(receiver.abandonMessage(message))));
+    await Promise.all(passed.map((message) => closedInTime(receiver.abandonMessage(message))));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ServiceBusClient } from "@azure/service-bus";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 import { inTime } from "../../helpers/in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -46,7 +46,7 @@ export function serviceBusQueue(
     } catch (error) {
       if (sender === used && performance.now() >= tooLate) {
         sender = client.createSender(name);
-        void closed(used.close());
+        void closedInTime(used.close());
       }
       throw error;
     }
@@ -57,7 +57,7 @@ export function serviceBusQueue(
     try {
       return await work(receiver);
     } finally {
-      await closed(receiver.close());
+      await closedInTime(receiver.close());
     }
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBusClient } from "@azure/service-bus";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Queue } from "../../ports/queue.ts";
@@ -32,7 +32,7 @@ export async function openQueues(
   log: Log,
 ) {
   const client = createClient(access);
-  const close = () => closed(client.close());
+  const close = () => closedInTime(client.close());
   const tooLate = AbortSignal.timeout(startMs);
   try {
     await Promise.race([

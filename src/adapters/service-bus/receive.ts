@@ -1,5 +1,5 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-import { closed } from "../../helpers/closed.ts";
+import { closedInTime } from "../../helpers/closed-in-time.ts";
 
 /**
  * Receives the next message. The receiver requests no other until this is called again, so a connection that is made
@@ -27,7 +27,7 @@ export function receiveOne(
     );
     async function stop(): Promise<void> {
       // A message that was on its way still comes, and is handed over.
-      await closed(subscription.close());
+      await closedInTime(subscription.close());
       resolve(undefined);
     }
     signal.addEventListener("abort", stop, { once: true });

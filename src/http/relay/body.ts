@@ -2,13 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { Readable } from "node:stream";
 import { errorCodes } from "fastify";
-import { limited } from "../../helpers/limited.ts";
+import { limitedBytes } from "../../helpers/limited-bytes.ts";
 
 /** A request's body as it comes; undefined where it has none. Ends with a 413 once there is more than `max` bytes of it. */
 export function limitedBody(request: IncomingMessage | Http2ServerRequest, max: number): Readable | undefined {
   if (request.method === "GET" || request.method === "HEAD" || !hasBody(request)) return undefined;
   if (Number(request.headers["content-length"] ?? 0) > max) throw tooLarge();
-  return Readable.from(limited(request, max, tooLarge), { objectMode: false });
+  return Readable.from(limitedBytes(request, max, tooLarge), { objectMode: false });
 }
 
 function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {

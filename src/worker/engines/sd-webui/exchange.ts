@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, request as requestByHttp } from "node:http";
 import { request as requestByHttps } from "node:https";
 import { text } from "node:stream/consumers";
-import { limited } from "../../../helpers/limited.ts";
+import { limitedBytes } from "../../../helpers/limited-bytes.ts";
 
 export interface Call {
   readonly method: "GET" | "POST";
@@ -50,6 +50,6 @@ export async function exchange({ method, url, authorization, body, answerMax, si
   // The response's own error says the same.
   request.on("error", () => {});
   const { statusCode = 0, headers: answered } = response;
-  const whole = limited(response, answerMax, () => new AnswerTooLong(`more than ${answerMax} bytes`));
+  const whole = limitedBytes(response, answerMax, () => new AnswerTooLong(`more than ${answerMax} bytes`));
   return { status: statusCode, type: answered["content-type"] ?? "", text: await text(whole) };
 }

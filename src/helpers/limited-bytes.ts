@@ -1,5 +1,5 @@
 /** The same bytes; throws the error of `tooMany` once there are more than `max`. */
-export async function* limited<Piece extends Uint8Array>(
+export async function* limitedBytes<Piece extends Uint8Array>(
   bytes: AsyncIterable<Piece>,
   max: number,
   tooMany: () => Error,

@@ -4,6 +4,6 @@ import { inTime } from "./in-time.ts";
 const closeMs = 2000;
 
 /** Resolves when it is closed, could not be, or takes too long. */
-export async function closed(closing: Promise<unknown>): Promise<void> {
+export async function closedInTime(closing: Promise<unknown>): Promise<void> {
   await inTime(closeMs, closing).catch(() => {});
 }
