@@ -247,13 +247,18 @@ test("who has stopped looks after no lock any more", async () => {
   expect(vi.getTimerCount()).toBe(before);
 });
 
-test("a clock that is set back ends no lock, and makes nothing wait for longer", async () => {
+/** A message that is being handled, and a clock to set. */
+async function handling() {
   const clock = runningClock();
   const broker = await startBroker();
   const { queue, log } = openQueue(broker, { clock });
   await send(queue, "a");
   const receiver = receive(queue);
-  const delivery = await receiver.next();
+  return { clock, broker, queue, log, receiver, delivery: await receiver.next() };
+}
+
+test("a clock that is set back ends no lock, and makes nothing wait for longer", async () => {
+  const { clock, broker, log, receiver, delivery } = await handling();
   const lapse = () => broker.queue("queue").firstLapse ?? 0;
   const first = lapse();
   clock.advance(-hour);
@@ -316,12 +321,7 @@ test("a hundred messages may wait for another try beside the one that is handled
 test("a lock that was lost while its message is handled is not renewed again", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   onTestFinished(() => void vi.useRealTimers());
-  const clock = runningClock();
-  const broker = await startBroker();
-  const { queue, log } = openQueue(broker, { clock });
-  await send(queue, "a");
-  const receiver = receive(queue);
-  const delivery = await receiver.next();
+  const { clock, broker, queue, log, delivery } = await handling();
   broker.expireLocks();
   const renew = vi.spyOn(broker.queue("queue"), "renew");
   const tick = async () => {

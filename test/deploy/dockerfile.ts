@@ -18,7 +18,7 @@ export async function build(directory: string): Promise<string> {
   return app;
 }
 
-/** Empty. */
+/** The stage's directory, empty. */
 function stage(directory: string, text: string): string {
   const [, name = "final"] = / AS (\w+)$/.exec(text) ?? [];
   const app = join(directory, name);
