@@ -2,7 +2,7 @@ import { AuthService } from "../gen/darkroom/auth/v1/auth_pb.ts";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
 import { type Call, connectJson, has, unaryCall } from "./support/calls.ts";
 import { type Child, startChild } from "./support/children.ts";
-import { type SignedIn, signIn, startDarkroom } from "./support/darkroom.ts";
+import { nodeOptions, type SignedIn, signIn, startDarkroom } from "./support/darkroom.ts";
 import { startDisturber } from "./support/disturbance.ts";
 import { interleave } from "./support/load.ts";
 import { pacedLatencies } from "./support/paced.ts";
@@ -31,7 +31,7 @@ interface Delay {
 async function run({ rounds }: Options): Promise<Report> {
   const server = await startDarkroom();
   const who = await signIn(server);
-  const bare = await startChild([reference("http-disturbed.ts"), scratchDirectory(), who.username]);
+  const bare = await startChild([...nodeOptions, reference("http-disturbed.ts"), scratchDirectory(), who.username]);
   const upload = uploadCall(await drawLargePicture(), who.token);
   const accepts = has(who.username);
   const call = unaryCall(connectJson, AuthService.method.checkAuth, {}, { token: who.token, accepts });

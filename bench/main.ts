@@ -65,7 +65,7 @@ async function bench(names: readonly string[], options: { rounds: number; json?:
     process.stdout.write(`\n## ${name}: ${measures}\n`);
     const begin = performance.now();
     const report = await run(options);
-    process.stdout.write(`${table(report)}\n(${Math.round((performance.now() - begin) / 1000)} s)\n`);
+    process.stdout.write(`${table(report)}\n\n(${Math.round((performance.now() - begin) / 1000)} s)\n`);
     results.push({ name, measures, ...withSummaries(report) });
   }
   if (options.json !== undefined) {

@@ -7,8 +7,8 @@ import { pipeline } from "node:stream/promises";
 import bcrypt from "bcrypt";
 
 /**
- * The least that bare Node does for logins, for uploads and for those who call meanwhile: a hash of the same cost, a
- * durable file, an answer. Arguments: a directory, whom to name in the answer.
+ * The least that bare Node does for logins, for uploads and for those who call meanwhile: a hash of the same cost, a file
+ * that is synced, an answer. Arguments: a directory, whom to name in the answer.
  */
 
 const [directory = "", username = ""] = process.argv.slice(2);

@@ -22,10 +22,10 @@ const picture = readFileSync(pictureFile);
 const ended = new Map<string, PromiseWithResolvers<void>>();
 
 async function upload(bytes: Buffer): Promise<void> {
-  const file = await open(join(directory, randomUUID()), "wx");
+  await using file = await open(join(directory, randomUUID()), "wx");
   await file.writeFile(bytes);
-  await file.sync();
-  await file.close();
+  await using folder = await open(directory);
+  await Promise.all([file.sync(), folder.sync()]);
   insert(["uploaded"]);
 }
 

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Caller } from "./caller.ts";
 import type { Call } from "./calls.ts";
 import { http1Callers } from "./http1.ts";
 
@@ -47,7 +46,8 @@ async function every(ms: number, work: () => Promise<void>): Promise<void> {
 
 /** Does not wait for the answer: logins come when they come. */
 async function logIn(): Promise<void> {
-  const caller = callers.pop() as Caller;
+  const caller = callers.pop();
+  if (caller === undefined) throw new Error(`more than ${loginsMax} logins wait`);
   void caller.call(loginCall).then(() => callers.push(caller));
 }
 
