@@ -1,12 +1,28 @@
 import { join } from "node:path";
 import type { Benchmark, Options, Report, Row } from "./support/benchmark.ts";
-import { answered, connectJson, connectProto, encoded, grpc, grpcWeb, is, unaryCall } from "./support/calls.ts";
-import { startChild } from "./support/children.ts";
+import {
+  answered,
+  connectJson,
+  connectProto,
+  encoded,
+  type Format,
+  grpc,
+  grpcWeb,
+  is,
+  unaryCall,
+} from "./support/calls.ts";
+import { type Child, startChild } from "./support/children.ts";
 import { allocator, nodeOptions } from "./support/darkroom.ts";
 import { echo, echoed } from "./support/echo.ts";
-import { interleave } from "./support/load.ts";
+import { interleave, type Rate } from "./support/load.ts";
 import { scratchDirectory } from "./support/scratch.ts";
 import { rateRows, reference, side } from "./support/unary.ts";
+
+interface EchoServer {
+  /** What it speaks. */
+  readonly format: Format;
+  readonly command: readonly string[];
+}
 
 const ours = [...nodeOptions, join(import.meta.dirname, "support/echo-server.ts")];
 const json = { format: connectJson, command: [reference("http-echo.ts"), "1"] } as const;
@@ -33,17 +49,15 @@ async function run({ rounds }: Options): Promise<Report> {
 }
 
 async function compare({ what, format, http, against }: (typeof ways)[number], rounds: number): Promise<Row[]> {
-  const children = await Promise.all([
-    start(against.command),
-    start([...against.command, "log"]),
-    start([...ours, "fast", "info"]),
-    start([...ours, "fast", "warn"]),
-    start([...ours, "stock", "info"]),
-  ]);
-  const formats = [against.format, against.format, format, format, format];
-  const sides = await Promise.all(children.map((child, index) => side(child, http, callIn(formats[index] ?? format))));
-  const [bare = [], bareLogged = [], logged = [], quiet = [], stock = []] = await interleave(rounds, sides);
-  for (const child of children) await child.stop();
+  const echoServer = (...args: string[]) => ({ format, command: [...ours, ...args] });
+  const servers = [
+    against,
+    { ...against, command: [...against.command, "log"] },
+    echoServer("fast", "info"),
+    echoServer("fast", "warn"),
+    echoServer("stock", "info"),
+  ];
+  const [bare = [], bareLogged = [], logged = [], quiet = [], stock = []] = await ratesOf(servers, http, rounds);
   return [
     ...rateRows(what, [logged, bare]),
     ...rateRows(`${what}, an access log on both sides`, [logged, bareLogged]),
@@ -54,18 +68,23 @@ async function compare({ what, format, http, against }: (typeof ways)[number], r
 
 /** What is left to gain beside grpc-js, which stands on the same module. */
 async function compareNode(rounds: number): Promise<Row[]> {
-  const children = await Promise.all([start([...nodeOptions, reference("http2-grpc-echo.ts")]), start(grpcJs.command)]);
-  const sides = await Promise.all(children.map((child) => side(child, 2, callIn(grpc))));
-  const measured = await interleave(rounds, sides);
+  const node: EchoServer = { format: grpc, command: [...nodeOptions, reference("http2-grpc-echo.ts")] };
+  return rateRows("gRPC, node:http2 instead of Darkroom", await ratesOf([node, grpcJs], 2, rounds));
+}
+
+async function ratesOf(servers: readonly EchoServer[], http: 1 | 2, rounds: number): Promise<Rate[][]> {
+  const children = await Promise.all(servers.map(({ command }) => start(command)));
+  const sides = servers.map(({ format }, index) => side(children[index] as Child, http, callIn(format)));
+  const rates = await interleave(rounds, await Promise.all(sides));
   for (const child of children) await child.stop();
-  return rateRows("gRPC, node:http2 instead of Darkroom", measured);
+  return rates;
 }
 
 function start(command: readonly string[]) {
   return startChild(command, { env: allocator, log: join(scratchDirectory(), "bench.log") });
 }
 
-function callIn(format: Parameters<typeof unaryCall>[0]) {
+function callIn(format: Format) {
   const accepts = is(answered(format, echo.output, echoed));
   return { ...unaryCall(format, echo, {}, { token: undefined, accepts }), body: encoded(format, echo.input, echoed) };
 }

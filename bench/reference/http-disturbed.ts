@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import bcrypt from "bcrypt";
+import { listen } from "../support/listen.ts";
 
 /**
  * The least that bare Node does for logins, for uploads and for those who call meanwhile: a hash of the same cost, a file
@@ -35,7 +35,4 @@ function respond(response: ServerResponse, status: number, body: object): void {
 const server = createServer((request, response) => void answer(request, response));
 // Callers pause for longer than Node would keep their connections.
 server.keepAliveTimeout = 0;
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);

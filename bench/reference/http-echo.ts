@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { createAccessLog } from "../support/access-log.ts";
+import { listen } from "../support/listen.ts";
 
 /**
  * The least that a JSON API on bare Node does: reads a JSON body, answers with it. Arguments: `1` or `2`, which HTTP;
@@ -45,7 +45,4 @@ function logged(): Handler {
 
 const answer = logging === "log" ? logged() : plain;
 const server = version === "2" ? createHttp2Server(answer as never) : createServer(answer);
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);

@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listen } from "../support/listen.ts";
 
 /** The least that a download does on bare Node: sends a file. Argument: which. */
 
@@ -10,7 +10,4 @@ const server = createServer((_request, response) => {
   response.writeHead(200, { "content-type": "image/png", "content-length": size });
   createReadStream(path).pipe(response);
 });
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { openInserts } from "../support/inserts.ts";
+import { listen } from "../support/listen.ts";
 
 /**
  * The least that stands between a caller and such an insert: reads a JSON body, answers it with the row once that is
@@ -32,7 +32,4 @@ const server = createServer((request, response) => {
 });
 // Callers pause for longer than Node would keep their connections.
 server.keepAliveTimeout = 0;
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { listen } from "../support/listen.ts";
 
 /**
  * The least that `GET /session/validate` or `/api/check_auth` do on bare Node: read one header, answer with JSON.
@@ -19,7 +19,4 @@ const server = createServer(({ headers, url }, response) => {
   });
   response.end(body);
 });
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);

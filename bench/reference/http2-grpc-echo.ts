@@ -1,8 +1,8 @@
 import { createServer, type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { frame } from "../support/calls.ts";
 import { echo } from "../support/echo.ts";
+import { listen } from "../support/listen.ts";
 
 /** The least that Node's HTTP/2 needs for a gRPC echo: a message decoded and encoded, trailers, and nothing else. */
 
@@ -20,7 +20,4 @@ function answer(stream: ServerHttp2Stream): void {
 }
 
 const server = createServer().on("stream", answer);
-server.listen(0, "127.0.0.1", () => {
-  process.stdout.write(`listens on http://127.0.0.1:${(server.address() as AddressInfo).port}\n`);
-});
-process.on("disconnect", () => process.exit());
+listen(server);
